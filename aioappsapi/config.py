@@ -1,0 +1,92 @@
+"""Settings: plain values, fixed once made, that say what the library may do."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aioappsapi.errors import InvalidInputError
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Values that are checked when they are made, and again for a copy with changes."""
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise InvalidInputError(what)
+
+
+class Timeouts(_Settings, frozen=True, kw_only=True):
+    """How long one attempt may take, in seconds; None waits for ever.
+
+    `connect` is for DNS, TCP and TLS together, `read` for the longest silence of the server,
+    `total` for all of one attempt. A start is slow where its runner cannot be reached: the server
+    itself tries for 60 s per process, and was seen to answer 200 after 126 s. Giving up earlier
+    leaves it unknown whether the app was started, so the defaults lie above that.
+    """
+
+    connect: float | None = 10.0
+    read: float | None = 130.0
+    total: float | None = 180.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "total"):
+            value = getattr(self, name)
+            _require(value is None or value > 0, f"Timeouts({name}={value}): seconds > 0, or None")
+
+
+class Limits(_Settings, frozen=True, kw_only=True):
+    """What the client may have under way at once.
+
+    `concurrency` is the ceiling of requests in flight of one Client, single calls and bulk runs
+    together. `keepalive` is for how many seconds an idle connection is kept; the Cloud Controller
+    closes its own after 20, and a request sent into a closing one is lost, so stay below.
+    """
+
+    concurrency: int = 50
+    keepalive: float = 15.0
+
+    def __post_init__(self) -> None:
+        _require(self.concurrency >= 1, f"Limits(concurrency={self.concurrency}): at least 1")
+        _require(self.keepalive > 0, f"Limits(keepalive={self.keepalive}): seconds > 0")
+
+
+class RetryPolicy(_Settings, frozen=True, kw_only=True):
+    """How often, and after what pause, a failed request is sent again.
+
+    `attempts` counts the first try. The pause is drawn evenly between 0 and
+    ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter"). Answers of 429 have their own
+    count, `rate_limited_attempts`, because nothing was done and the server says when to come back;
+    a `Retry-After` above `max_retry_after` seconds is raised instead of slept. What may be sent
+    again at all is decided per operation, not here.
+    """
+
+    attempts: int = 5
+    base: float = 0.5
+    cap: float = 15.0
+    rate_limited_attempts: int = 20
+    max_retry_after: float = 3900.0
+
+    def __post_init__(self) -> None:
+        _require(self.attempts >= 1, f"RetryPolicy(attempts={self.attempts}): at least 1")
+        _require(
+            self.rate_limited_attempts >= 1,
+            f"RetryPolicy(rate_limited_attempts={self.rate_limited_attempts}): at least 1",
+        )
+        for name in ("base", "cap", "max_retry_after"):
+            value = getattr(self, name)
+            _require(value >= 0, f"RetryPolicy({name}={value}): seconds >= 0")
+
+
+class Tls(_Settings, frozen=True, kw_only=True):
+    """How the server's identity is checked, and ours shown.
+
+    `ca_file` is a PEM file of authorities to trust instead of the system's; `client_cert` and
+    `client_key` are PEM files of our own certificate. `insecure=True` checks nothing and so hands
+    the token to whoever answers: for a test installation only.
+    """
+
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    insecure: bool = False

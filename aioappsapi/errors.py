@@ -1,0 +1,284 @@
+"""Everything that this library raises.
+
+    AppsApiError
+    ├── InvalidInputError            refused here, before a request was spent (also a ValueError)
+    ├── AuthError                    no token: the login was refused, or there is none
+    ├── TargetError                  the address answers, but not as a Cloud Controller
+    ├── TransportError               no answer; `delivered` says whether the server may have acted
+    │   ├── ConnectError             never delivered: refused, DNS, proxy, connect time-out
+    │   │   └── TlsError             never delivered: certificate or handshake
+    │   ├── ReadTimeout              sent, and no answer in time
+    │   ├── DisconnectedError        the connection ended before the answer did
+    │   └── ClosedError              this client is closed
+    ├── ResponseError                an answer that is not a success
+    │   ├── BadRequestError     400
+    │   ├── UnauthorizedError   401
+    │   ├── ForbiddenError      403
+    │   ├── NotFoundError       404
+    │   ├── ConflictError       409
+    │   ├── UnprocessableError  422
+    │   ├── RateLimitedError    429
+    │   ├── ServerError         5xx
+    │   ├── RedirectedError     3xx  never followed with the token
+    │   └── DecodeError         2xx  it happened, but the body cannot be read
+    ├── JobFailedError               a job of the server ended as FAILED
+    ├── DeadlineError                the deadline came first
+    ├── AbandonedError               cancelled in flight; the server may have acted
+    ├── NotAttemptedError            a bulk run ended before this one was begun
+    └── RunAbortedError              a bulk run ended by a bug or a broken input; has the report
+
+Every error can be pickled, and its text is one line: what was tried, on which app, what came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from aioappsapi.bulk.report import Report
+    from aioappsapi.models.error import ApiError
+
+
+def _rebuild(
+    cls: type[AppsApiError], args: tuple[object, ...], state: dict[str, object]
+) -> AppsApiError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class AppsApiError(Exception):
+    """The base of all errors of this library."""
+
+    # fast path: stored in reports by the ten thousand, so nothing here keeps frames alive.
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by state: subclasses take keyword-only arguments, which the default cannot."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+    def detached(self) -> Self:
+        """Drop the traceback and the chain, which keep whole frames alive, and return self."""
+        self.__traceback__ = None
+        self.__context__ = None
+        self.__cause__ = None
+        return self
+
+
+class InvalidInputError(AppsApiError, ValueError):
+    """An argument that the server would surely refuse, or that cannot be sent at all."""
+
+
+class AuthError(AppsApiError):
+    """No token could be had.
+
+    `refused` is true when the UAA said no to these credentials: asking again with the same ones
+    helps nobody and counts towards a lock-out, so it is never repeated. `error` is the UAA's own
+    code (RFC 6749, section 5.2), `status` its HTTP status where there was one.
+    """
+
+    def __init__(
+        self, message: str, *, refused: bool = True, error: str | None = None, status: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.refused = refused
+        self.error = error
+        self.status = status
+
+
+class TargetError(AppsApiError):
+    """The address answers, but not with the root of a Cloud Foundry API."""
+
+
+class TransportError(AppsApiError):
+    """A request that got no answer.
+
+    `delivered` is false only where the server surely never saw the request; where it is true the
+    request may or may not have been carried out.
+    """
+
+    delivered = True
+
+    def __init__(self, message: str, *, method: str = "", url: str = "") -> None:
+        super().__init__(message)
+        self.method = method
+        self.url = url
+
+
+class ConnectError(TransportError):
+    """No connection: refused, unreachable, unknown host, proxy, or too slow. Not delivered."""
+
+    delivered = False
+
+
+class TlsError(ConnectError):
+    """The TLS handshake failed, most often for an untrusted certificate. Not delivered."""
+
+
+class ReadTimeout(TransportError):  # noqa: N818 - the field's name for it
+    """The request was sent, and no answer came in time. It may have been carried out."""
+
+
+class DisconnectedError(TransportError):
+    """The connection ended before the answer was complete. It may have been carried out."""
+
+
+class ClosedError(TransportError):
+    """The client was closed, or not yet opened with `async with`. Not delivered."""
+
+    delivered = False
+
+
+class ResponseError(AppsApiError):
+    """An answer that is not a success.
+
+    `status` is the HTTP status; `errors` are the server's own (code, title, detail), the first of
+    which is also in `code`, `title` and `detail`. All are None where the body held none, as with
+    the HTML of a load balancer. Decide on (`status`, `title`): codes are not unique, and details
+    change between versions. `request_id` finds the request in the server's logs.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        method: str = "",
+        url: str = "",
+        errors: tuple[ApiError, ...] = (),
+        request_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        warnings: tuple[str, ...] = (),
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.method = method
+        self.url = url
+        self.errors = errors
+        self.request_id = request_id
+        self.headers = dict(headers or {})
+        self.warnings = warnings
+        self.body = body
+
+    @property
+    def code(self) -> int | None:
+        """The number of the server's first error, e.g. 10008. Not unique."""
+        return self.errors[0].code if self.errors else None
+
+    @property
+    def title(self) -> str | None:
+        """The name of the server's first error, e.g. ``CF-UnprocessableEntity``."""
+        return self.errors[0].title if self.errors else None
+
+    @property
+    def detail(self) -> str | None:
+        """The text of the server's first error, for people."""
+        return self.errors[0].detail if self.errors else None
+
+
+class BadRequestError(ResponseError):
+    """400: a parameter or a body that the server does not understand."""
+
+
+class UnauthorizedError(ResponseError):
+    """401: no token, or one that is expired, malformed or for somebody else."""
+
+
+class ForbiddenError(ResponseError):
+    """403: not permitted, a suspended organization or space, or a disabled feature."""
+
+
+class NotFoundError(ResponseError):
+    """404: unknown, or not visible with this login; the server tells no difference."""
+
+
+class ConflictError(ResponseError):
+    """409: the state of the resource does not allow it."""
+
+
+class UnprocessableError(ResponseError):
+    """422: understood and refused: no droplet, a quota, a name that is taken, …."""
+
+
+class RateLimitedError(ResponseError):
+    """429: nothing was done. `retry_after` is how many seconds to wait, if the server said so."""
+
+    retry_after: float | None = None
+
+
+class ServerError(ResponseError):
+    """5xx: the server, or a router in front of it, failed. It may have acted all the same."""
+
+
+class RedirectedError(ResponseError):
+    """3xx: the server points elsewhere. Not followed: the token is for this host alone."""
+
+
+class DecodeError(ResponseError):
+    """A success whose body cannot be read. It happened, so it is never sent again."""
+
+
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: BadRequestError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+
+
+def error_class(status: int) -> type[ResponseError]:
+    """Tell which class a status that is not a success belongs to."""
+    if status >= 500:
+        return ServerError
+    if 300 <= status < 400:
+        return RedirectedError
+    return _BY_STATUS.get(status, ResponseError)
+
+
+class JobFailedError(AppsApiError):
+    """A job of the server ended as FAILED; `errors` are its own."""
+
+    def __init__(self, message: str, *, guid: str, errors: tuple[ApiError, ...] = ()) -> None:
+        super().__init__(message)
+        self.guid = guid
+        self.errors = errors
+
+
+class DeadlineError(AppsApiError):
+    """The deadline came first. What had been sent may have been carried out."""
+
+
+class AbandonedError(AppsApiError):
+    """The request was in flight when the run was cancelled. It may have been carried out."""
+
+
+class NotAttemptedError(AppsApiError):
+    """The run ended before this one was begun; the text says why."""
+
+
+class RunAbortedError(AppsApiError):
+    """A bulk run ended by something that is no app's fault; `__cause__` is what it was.
+
+    A callback that raised, an input that broke half way, a bug. `report` has an outcome for every
+    app that was seen until then, so that nothing is lost.
+    """
+
+    def __init__(self, message: str, *, report: Report[object]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class RunCancelled(asyncio.CancelledError):
+    """A bulk run was cancelled; `report` says what happened until then, and what did not.
+
+    It is a CancelledError, so cancellation goes its ordinary way; catch it to read the report and
+    raise it again.
+    """
+
+    def __init__(self, *args: object, report: Report[object]) -> None:
+        super().__init__(*args)
+        self.report = report

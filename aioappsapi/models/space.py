@@ -1,0 +1,32 @@
+"""Spaces. Source: https://v3-apidocs.cloudfoundry.org/#spaces."""
+
+from __future__ import annotations
+
+from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
+
+
+class SpaceRelationships(Struct, frozen=True, kw_only=True, gc=False):
+    """Whose a space is, and its quota, which may be none."""
+
+    organization: Relationship = Relationship()
+    quota: Relationship | None = None
+
+
+class SpaceLinks(Struct, frozen=True, kw_only=True, gc=False):
+    """What belongs to a space."""
+
+    self: Link | None = None
+    organization: Link | None = None
+    features: Link | None = None
+    quota: Link | None = None
+    apply_manifest: Link | None = None
+
+
+class Space(Resource, frozen=True, kw_only=True, gc=False):
+    """A space: the place of apps within an organization."""
+
+    name: str = ""
+    suspended: bool | None = None
+    relationships: SpaceRelationships = SpaceRelationships()
+    metadata: Metadata = Metadata()
+    links: SpaceLinks = SpaceLinks()
