@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
-from aioappsapi.models.base import Link, Metadata, Pagination, Relationship, Resource, Struct
+from aioappsapi.errors import NotIncludedError
+from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.space import Space
 
@@ -57,7 +58,8 @@ class App(Resource, frozen=True, kw_only=True, gc=False):
     """An app as the server knows it.
 
     `state` is what is *asked for*, ``STARTED`` or ``STOPPED``; it says nothing of running
-    instances.
+    instances. `space` and `organization` are there on apps that were asked for with
+    ``include=["space"]`` or ``include=["space.organization"]``.
     """
 
     name: str = ""
@@ -66,29 +68,20 @@ class App(Resource, frozen=True, kw_only=True, gc=False):
     relationships: AppRelationships = AppRelationships()
     metadata: Metadata = Metadata()
     links: AppLinks = AppLinks()
+    # Set once by the join of a page with what it includes; never on the wire of a single app.
+    included_space: Space | UnsetType = UNSET
+    included_organization: Organization | UnsetType = UNSET
 
+    @property
+    def space(self) -> Space:
+        """The space, if it was included. Raises NotIncludedError otherwise."""
+        if isinstance(self.included_space, UnsetType):
+            raise NotIncludedError("space", ask_for="space")
+        return self.included_space
 
-class Included(Struct, frozen=True, kw_only=True, gc=False):
-    """The related resources that `include` asked for, each once."""
-
-    spaces: list[Space] = []
-    organizations: list[Organization] = []
-
-
-class AppPage(Struct, frozen=True, kw_only=True, gc=False):
-    """One page of a list of apps, as the wire has it."""
-
-    pagination: Pagination
-    resources: list[App]
-    included: Included | UnsetType = UNSET
-
-
-__all__ = [
-    "App",
-    "AppLinks",
-    "AppPage",
-    "AppRelationships",
-    "Included",
-    "Lifecycle",
-    "LifecycleData",
-]
+    @property
+    def organization(self) -> Organization:
+        """The organization, if it was included. Raises NotIncludedError otherwise."""
+        if isinstance(self.included_organization, UnsetType):
+            raise NotIncludedError("organization", ask_for="space.organization")
+        return self.included_organization

@@ -1,0 +1,1 @@
+"""The machinery between a resource's method and the wire: protocol, attempts, transport."""

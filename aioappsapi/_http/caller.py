@@ -1,0 +1,169 @@
+"""One call: a request, its attempts, and the typed value or error that comes of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from aioappsapi._http.protocol import Operation, Query, Request, Response, retry_after
+from aioappsapi._http.retry import Sleep, repeat
+from aioappsapi._http.throttle import Throttle
+from aioappsapi._http.trace import current_record
+from aioappsapi._http.transport import Transport
+from aioappsapi.auth.tokens import TokenSource
+from aioappsapi.config import RetryPolicy, Timeouts
+from aioappsapi.errors import AppsApiError, DeadlineError
+
+T = TypeVar("T")
+
+log = logging.getLogger("aioappsapi")
+
+
+class Caller:
+    """Carries operations out against one API with one login.
+
+    Views with other settings share the transport, the login and the throttle.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        transport: Transport,
+        tokens: TokenSource,
+        throttle: Throttle,
+        retry: RetryPolicy,
+        timeouts: Timeouts | None = None,
+        sleep: Sleep = anyio.sleep,
+    ) -> None:
+        self.base_url = base_url
+        self.throttle = throttle
+        self._transport = transport
+        self._tokens = tokens
+        self._retry = retry
+        self._timeouts = timeouts
+        self._sleep = sleep
+
+    def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
+        """Make a view with other settings on the same connections, login and throttle."""
+        return Caller(
+            self.base_url,
+            transport=self._transport,
+            tokens=self._tokens,
+            throttle=self.throttle,
+            retry=retry or self._retry,
+            timeouts=timeouts or self._timeouts,
+            sleep=self._sleep,
+        )
+
+    async def call(
+        self,
+        operation: Operation[T],
+        *args: str,
+        query: Query | None = None,
+        body: object = msgspec.UNSET,
+        deadline: float | None = None,
+    ) -> T:
+        """Carry an operation out: build, send, repeat what may pass, parse.
+
+        `deadline` is in seconds from now, for all attempts together.
+        """
+        request = operation.build(*args, query=query, body=body)
+        if deadline is None:
+            return await self.run(request, operation.parse)
+        return await within(deadline, self.run(request, operation.parse), request)
+
+    async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
+        """Send a request, again where that may help, and parse what comes."""
+
+        async def attempt() -> T:
+            return parse(request, await self._attempt(request))
+
+        try:
+            return await attempt()
+        except AppsApiError as error:
+            first = error
+        # fast path: nothing of tenacity is made before something failed.
+        return await repeat(
+            first,
+            attempt,
+            request,
+            self._retry,
+            renewable=self._tokens.renewable,
+            sleep=self._sleep,
+        )
+
+    async def _attempt(self, request: Request) -> Response:
+        await self.throttle.acquire()
+        try:
+            # With the slot in hand: a token taken before a long wait at the gate would be stale.
+            authorization = self._tokens.current() or await self._tokens.get()
+            response = await self._send(request, authorization)
+        finally:
+            self.throttle.release()
+        if response.status >= 400:
+            self._learn(response, authorization)
+        return response
+
+    async def _send(self, request: Request, authorization: str) -> Response:
+        request_id = str(uuid.uuid4())
+        headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        result = "cancelled"
+        try:
+            response = await self._transport.send(
+                request.method,
+                self.base_url + request.path,
+                headers,
+                request.body,
+                self._timeouts,
+            )
+            result = str(response.status)
+            request_id = response.request_id or request_id
+        except AppsApiError as error:
+            result = type(error).__name__
+            raise
+        finally:
+            record = current_record.get()
+            if record is not None:
+                record.results.append(result)
+                record.request_ids.append(request_id)
+        if warnings := response.warnings:
+            self._warn(request, warnings)
+        return response
+
+    def _warn(self, request: Request, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            log.warning("%s: the server warns: %s", request, warning)
+        if (record := current_record.get()) is not None:
+            record.warnings.extend(warnings)
+
+    def _learn(self, response: Response, authorization: str) -> None:
+        if response.status == 429:
+            seconds = retry_after(response.headers)
+            pause = self._retry.base if seconds is None else seconds
+            # Not all at the very second: other clients wait for the same one.
+            pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
+            log.warning("rate limit reached: nothing new is sent for %.1f s", pause)
+            self.throttle.close_gate(min(pause, self._retry.max_retry_after))
+        elif response.status == 401:
+            self._tokens.reject(authorization)
+
+
+async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
+    """Await something for at most so many seconds. Raises DeadlineError."""
+    try:
+        with anyio.fail_after(deadline):
+            return await awaitable
+    except TimeoutError:
+        raise DeadlineError(
+            f"{what}: no answer within the deadline of {deadline:g} s; "
+            "what was sent may have been carried out."
+        ) from None

@@ -1,0 +1,94 @@
+"""What a failure means: may it pass, is it final, or may the request have been carried out?
+
+The table is the theory; `classify` only reads it. First match decides. The facts behind the rows
+are the server's, the router's and the recordings': docs/failures.md.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from aioappsapi._http.protocol import Replay
+from aioappsapi.errors import (
+    AppsApiError,
+    AuthError,
+    CertificateError,
+    DecodeError,
+    ResponseError,
+    TransportError,
+)
+
+
+class Meaning(Enum):
+    """What a failure says of the request."""
+
+    TRANSIENT = "transient"  # nothing was done, and it may pass
+    AMBIGUOUS = "ambiguous"  # it may have been carried out
+    RATE_LIMITED = "rate limited"  # nothing was done; the server says when to come back
+    TOKEN = "token"  # nothing was done; a new token may help, once
+    PERMANENT = "permanent"  # sent again, it would fail again
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An answer and its meaning. None matches anything; `tries` caps all attempts of a call."""
+
+    statuses: range | tuple[int, ...]
+    meaning: Meaning
+    titles: tuple[str, ...] | None = None
+    json: bool | None = None
+    router: tuple[str, ...] | None = None
+    tries: int | None = None
+
+    def matches(self, status: int, title: str | None, router: str | None) -> bool:
+        """Tell whether an answer is of this row; a title means that it was the API's JSON."""
+        return (
+            status in self.statuses
+            and (self.titles is None or title in self.titles)
+            and (self.json is None or self.json == (title is not None))
+            and (self.router is None or router in self.router)
+        )
+
+
+T, A, P = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT
+
+TABLE: Final[tuple[Row, ...]] = (
+    Row((401,), P, titles=("CF-NotAuthenticated",)),
+    Row((401,), Meaning.TOKEN),
+    Row((404,), T, json=False, router=("unknown_route",)),
+    Row((429,), Meaning.RATE_LIMITED),
+    Row((496, 525, 526), T),
+    Row((499,), A),
+    Row((500,), P, titles=("CF-RunnerInvalidRequest",)),
+    Row((500,), A, titles=("CF-RunnerError",)),
+    Row((500,), A, json=True, tries=2),
+    Row((502,), T, titles=("CF-UaaUnavailable",)),
+    Row((503,), T, titles=("CF-ServiceUnavailable",)),
+    Row((503,), T, json=False, router=("no_endpoints", "connection_limit_reached")),
+    Row(range(500, 600), A),
+    Row(range(600), P),
+)
+
+
+def classify(error: AppsApiError) -> tuple[Meaning, int | None]:
+    """Tell the meaning of an error, and how often in all such a call is tried (None: as set)."""
+    if isinstance(error, ResponseError) and not isinstance(error, DecodeError):
+        router = error.headers.get("X-Cf-RouterError")
+        row = next(r for r in TABLE if r.matches(error.status, error.title, router))
+        return row.meaning, row.tries
+    if isinstance(error, CertificateError):
+        return P, None
+    if isinstance(error, TransportError):
+        return (A if error.delivered else T), None
+    if isinstance(error, AuthError):
+        return (P if error.refused else T), None
+    return P, None
+
+
+def may_repeat(meaning: Meaning, replay: Replay) -> bool:
+    """Tell whether a request of that replay policy may be sent again after such a failure."""
+    if meaning is Meaning.AMBIGUOUS:
+        return replay is not Replay.ONCE
+    return meaning is not Meaning.PERMANENT

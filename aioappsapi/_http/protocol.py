@@ -1,0 +1,279 @@
+"""One operation of the API as bytes out and bytes in, without any I/O.
+
+An `Operation` says what an endpoint is; `build` makes its `Request`, `parse` turns a `Response`
+into a typed value or a typed error. Bytes are sniffed: the Cloud Controller sends JSON as text,
+routers send HTML, and some failures have no content type at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote, unquote_plus, urlencode
+
+import msgspec
+
+from aioappsapi.errors import (
+    DecodeError,
+    InvalidInputError,
+    RateLimitedError,
+    ResponseError,
+    error_class,
+)
+from aioappsapi.models.error import ApiError, ErrorBody
+
+T = TypeVar("T")
+R = TypeVar("R", bound=ResponseError)
+
+Query = Mapping[str, str]
+
+_ERRORS: Final = msgspec.json.Decoder(ErrorBody)
+_V2_ERROR: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}")
+_LONGEST_TEXT: Final = 300
+
+
+class Replay(Enum):
+    """What may be sent again after a failure."""
+
+    SAFE = "safe"  # changes nothing: whatever failed for a moment
+    IDEMPOTENT = "idempotent"  # a second one changes nothing more: also what may have happened
+    ONCE = "once"  # a second one acts again: only what was surely not delivered
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes out, but for the headers that each attempt adds.
+
+    `operation` and `subject` say for people what is tried, and on what.
+    """
+
+    operation: str
+    subject: str
+    method: str
+    path: str
+    replay: Replay
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.subject}".rstrip()
+
+    def __repr__(self) -> str:
+        # Without the body, which may hold an app's environment.
+        return f"<Request {self.method} {self.path}>"
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back. `headers` are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str = ""
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which the server logged the request."""
+        return self.headers.get("X-Vcap-Request-Id")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server warns of, decoded from its form-encoded header."""
+        raw = self.headers.get("X-Cf-Warnings")
+        if not raw:
+            return ()
+        return tuple(unquote_plus(part).strip() for part in raw.split(","))
+
+
+class Operation(Generic[T]):
+    """An endpoint of the API: built once per process, shared by all calls.
+
+    `name` is the field's word for it ("start app"), `path` has a ``{}`` per argument, `result` is
+    the type that a success decodes to (None: there is no body to read), `source` the API's page.
+    """
+
+    __slots__ = ("_decoder", "method", "name", "path", "replay", "source")
+
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        result: type[T],
+        *,
+        replay: Replay,
+        source: str,
+    ) -> None:
+        self.name = name
+        self.method = method
+        self.path = path
+        self.replay = replay
+        self.source = source
+        self._decoder = msgspec.json.Decoder(result)
+
+    def build(
+        self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
+    ) -> Request:
+        """Make the request. Raises InvalidInputError for an argument that no path can hold."""
+        path = self.path.format(*[_segment(arg) for arg in args]) if args else self.path
+        if query:
+            # Raw commas: a list of 200 GUIDs must stay below the server's 10 KB.
+            path = f"{path}?{urlencode(query, safe=',:', quote_via=quote)}"
+        return Request(
+            operation=self.name,
+            subject=args[0] if args else "",
+            method=self.method,
+            path=path,
+            replay=self.replay,
+            body=None if body is msgspec.UNSET else msgspec.json.encode(body),
+        )
+
+    def parse(self, request: Request, response: Response) -> T:
+        """Read the answer. Raises a ResponseError: DecodeError where a success is unreadable."""
+        if not 200 <= response.status < 300:
+            raise response_error(request, response)
+        try:
+            return self._decoder.decode(response.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+            raise _decode_error(request, response, cause) from None
+
+
+def _segment(arg: str) -> str:
+    if isinstance(arg, str) and _SEGMENT.fullmatch(arg):
+        return arg
+    shown = arg if not isinstance(arg, str) or len(arg) <= 80 else f"{arg[:77]}..."
+    raise InvalidInputError(
+        f"{shown!r} is not a GUID: it would look like '1cb006ee-fb05-47e1-b541-c34179ddc446'."
+    )
+
+
+def response_error(request: Request, response: Response) -> ResponseError:
+    """Make the typed error of an answer that is not a success, whatever its bytes are."""
+    errors = _read_errors(response.body)
+    said = _said(errors, response)
+    error = _make(error_class(response.status), request, response, errors, said)
+    if isinstance(error, RateLimitedError):
+        error.retry_after = retry_after(response.headers)
+    return error
+
+
+def _decode_error(request: Request, response: Response, cause: Exception) -> DecodeError:
+    said = f"it happened, but the answer cannot be read ({_one_line(str(cause))})"
+    return _make(DecodeError, request, response, (), said)
+
+
+def _make(
+    cls: type[R],
+    request: Request,
+    response: Response,
+    errors: tuple[ApiError, ...],
+    said: str,
+) -> R:
+    request_id = response.request_id
+    suffix = f" (request id {request_id})" if request_id else ""
+    return cls(
+        f"{request}: {response.status} {said}{suffix}",
+        status=response.status,
+        method=request.method,
+        url=response.url,
+        errors=errors,
+        request_id=request_id,
+        headers=_kept_headers(response.headers),
+        warnings=response.warnings,
+        body=response.body,
+    )
+
+
+_KEPT: Final = (
+    "Content-Type",
+    "Location",
+    "Retry-After",
+    "X-Cf-RouterError",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Vcap-Request-Id",
+)
+
+
+def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    # By name, so that no cookie or token that something adds can ever be kept.
+    return {name: headers[name] for name in _KEPT if name in headers}
+
+
+def _read_errors(body: bytes) -> tuple[ApiError, ...]:
+    try:
+        return tuple(_ERRORS.decode(body).errors)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_v2_error(body)
+
+
+def _read_v2_error(body: bytes) -> tuple[ApiError, ...]:
+    """Read the older form, which the server uses outside of /v3."""
+    try:
+        fields = _V2_ERROR.decode(body)
+        return (
+            ApiError(
+                code=msgspec.json.decode(fields["code"], type=int),
+                title=msgspec.json.decode(fields["error_code"], type=str),
+                detail=msgspec.json.decode(fields["description"], type=str),
+            ),
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
+        return ()
+
+
+def _said(errors: tuple[ApiError, ...], response: Response) -> str:
+    if errors:
+        texts = [f"{error.title or error.code}: {error.detail}" for error in errors]
+        return _one_line("; ".join(texts))
+    if 300 <= response.status < 400:
+        location = response.headers.get("Location", "elsewhere")
+        return f"redirects to {_one_line(location)}; use that as the API's address"
+    return describe_body(response)
+
+
+_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def describe_body(response: Response) -> str:
+    """Say in a few words what a body is that is not the API's JSON."""
+    router = response.headers.get("X-Cf-RouterError")
+    source = f"from the router ({router}): " if router else ""
+    text = response.body[:4096].decode("utf-8", "replace").strip()
+    if not text:
+        return f"{source}with an empty body"
+    if text.startswith("<"):
+        title = _TITLE.search(text)
+        return f"{source}with an HTML page" + (f" ({_one_line(title[1])!r})" if title else "")
+    return source + _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Read how many seconds to wait: `Retry-After` in seconds or as a date, else the window's end.
+
+    `now` is in epoch seconds. Source: RFC 9110, section 10.2.3; the API's own headers of rate limits.
+    """
+    now = time.time() if now is None else now
+    for name, parse in (
+        ("Retry-After", float),
+        ("Retry-After", lambda text: parsedate_to_datetime(text).timestamp() - now),
+        ("X-RateLimit-Reset", lambda text: float(text) - now),
+    ):
+        try:
+            seconds = parse(headers[name])
+        except (KeyError, ValueError, TypeError, OverflowError):
+            continue
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    return None

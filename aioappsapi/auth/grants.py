@@ -1,0 +1,225 @@
+"""The ways to log in at a UAA.
+
+Bodies are made by oauthlib; the rules of when to refresh and when to ask again are here.
+Source: https://docs.cloudfoundry.org/api/uaa/#token and RFC 6749, RFC 7523.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlencode
+
+from oauthlib.oauth2 import BackendApplicationClient, Client, LegacyApplicationClient
+from oauthlib.oauth2.rfc6749.parameters import prepare_token_request
+
+from aioappsapi.auth.base import Token, TokenEndpoint, jwt_expiry
+from aioappsapi.errors import AuthError, InvalidInputError
+
+# The public client of the platform's own command line, which every installation has.
+_CF: Final = "cf"
+_JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+Persist = Callable[[str], Awaitable[None] | None]
+
+
+def _given(value: str, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidInputError(f"{what} is empty.")
+    return value
+
+
+class StaticToken:
+    """A token that somebody else obtained; it cannot be renewed when it ends.
+
+    With or without the prefix ``bearer``.
+    """
+
+    renewable = False
+
+    def __init__(self, access_token: str) -> None:
+        kind, _, rest = _given(access_token, "The access token").strip().rpartition(" ")
+        if kind.lower() not in {"", "bearer"} or not rest.isprintable():
+            raise InvalidInputError("An access token is one word, perhaps after 'bearer'.")
+        self._token = Token(access_token=rest, expires_at=jwt_expiry(rest))
+
+    def __repr__(self) -> str:
+        return "StaticToken(...)"
+
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Give the token that was given."""
+        del endpoint, previous
+        return self._token
+
+
+class _Grant(ABC):
+    """A login that a UAA's client makes; what is refused once is not asked again."""
+
+    renewable = True
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        self._client_id = _given(client_id, "The client's id")
+        self._client_secret = client_secret
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(client_id={self._client_id!r}, ...)"
+
+    @abstractmethod
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Get a token. Raises AuthError."""
+
+    async def _ask(self, endpoint: TokenEndpoint, form: str, query: str = "") -> Token:
+        return await endpoint.grant(
+            form, client_id=self._client_id, client_secret=self._client_secret, query=query
+        )
+
+    async def _refresh(self, endpoint: TokenEndpoint, refresh_token: str) -> Token:
+        form = Client(self._client_id).prepare_refresh_body(refresh_token=refresh_token)
+        token = await self._ask(endpoint, form)
+        # Many answers bring no new refresh token: then the old one still counts.
+        return token if token.refresh_token else _with_refresh(token, refresh_token)
+
+
+def _with_refresh(token: Token, refresh_token: str) -> Token:
+    return Token(
+        access_token=token.access_token,
+        token_type=token.token_type,
+        refresh_token=refresh_token,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+    )
+
+
+class ClientCredentials(_Grant):
+    """A client of the UAA on its own account; there is no refresh token, it just asks again."""
+
+    def __init__(self, client_id: str, client_secret: str) -> None:
+        super().__init__(client_id, client_secret)
+
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Get a token. Raises AuthError."""
+        del previous
+        form = BackendApplicationClient(self._client_id).prepare_request_body()
+        return await self._ask(endpoint, form)
+
+
+class PasswordGrant(_Grant):
+    """A user's name and password; `origin` names another identity provider, e.g. ``ldap``.
+
+    A wrong password counts towards locking the account, so a refused one is remembered and never
+    sent again: make a new PasswordGrant with the right one.
+    """
+
+    def __init__(
+        self,
+        username: str,
+        password: str,
+        *,
+        origin: str | None = None,
+        client_id: str = _CF,
+        client_secret: str = "",
+    ) -> None:
+        super().__init__(client_id, client_secret)
+        self._username = _given(username, "The user's name")
+        self._password = _given(password, "The password")
+        self._query = urlencode({"login_hint": json.dumps({"origin": origin})}) if origin else ""
+        self._refused: AuthError | None = None
+
+    def __repr__(self) -> str:
+        return f"PasswordGrant({self._username!r}, ...)"
+
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Refresh if that is possible, else log in with the password. Raises AuthError."""
+        if previous is not None and previous.refresh_token:
+            try:
+                return await self._refresh(endpoint, previous.refresh_token)
+            except AuthError as error:
+                if not error.refused:
+                    raise
+        return await self._log_in(endpoint)
+
+    async def _log_in(self, endpoint: TokenEndpoint) -> Token:
+        if self._refused is not None:
+            raise AuthError(
+                str(self._refused), error=self._refused.error, status=self._refused.status
+            )
+        form = LegacyApplicationClient(self._client_id).prepare_request_body(
+            username=self._username, password=self._password
+        )
+        try:
+            return await self._ask(endpoint, form, self._query)
+        except AuthError as error:
+            if error.refused:
+                self._refused = error.detached()
+            raise
+
+
+class RefreshToken(_Grant):
+    """A refresh token. UAAs may rotate it: `on_rotate` is called with each new one, to keep it."""
+
+    def __init__(
+        self,
+        refresh_token: str,
+        *,
+        on_rotate: Persist | None = None,
+        client_id: str = _CF,
+        client_secret: str = "",
+    ) -> None:
+        super().__init__(client_id, client_secret)
+        self._newest = _given(refresh_token, "The refresh token")
+        self._on_rotate = on_rotate
+
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Refresh with the newest refresh token there is. Raises AuthError."""
+        del previous
+        token = await self._refresh(endpoint, self._newest)
+        if token.refresh_token and token.refresh_token != self._newest:
+            self._newest = token.refresh_token
+            await self._tell(self._newest)
+        return token
+
+    async def _tell(self, refresh_token: str) -> None:
+        if self._on_rotate is not None:
+            told = self._on_rotate(refresh_token)
+            if inspect.isawaitable(told):
+                await told
+
+
+class _OneTime(_Grant):
+    """A credential that works once; after it, only the refresh token does."""
+
+    async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+        """Log in the first time, refresh from then on. Raises AuthError."""
+        if previous is None:
+            return await self._ask(endpoint, self._form())
+        if previous.refresh_token:
+            return await self._refresh(endpoint, previous.refresh_token)
+        raise AuthError(f"{type(self).__name__} works once: log in again with a new one.")
+
+    @abstractmethod
+    def _form(self) -> str: ...
+
+
+class Passcode(_OneTime):
+    """A one-time code, which people fetch from ``/passcode`` of their login page."""
+
+    def __init__(self, passcode: str, *, client_id: str = _CF, client_secret: str = "") -> None:
+        super().__init__(client_id, client_secret)
+        self._passcode = _given(passcode, "The passcode")
+
+    def _form(self) -> str:
+        return str(prepare_token_request("password", passcode=self._passcode))
+
+
+class JwtBearer(_OneTime):
+    """A JWT of a trusted identity provider, as of RFC 7523."""
+
+    def __init__(self, assertion: str, *, client_id: str = _CF, client_secret: str = "") -> None:
+        super().__init__(client_id, client_secret)
+        self._assertion = _given(assertion, "The assertion")
+
+    def _form(self) -> str:
+        return str(prepare_token_request(_JWT_BEARER, assertion=self._assertion))

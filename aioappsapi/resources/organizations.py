@@ -1,0 +1,51 @@
+"""Organizations. Source: https://v3-apidocs.cloudfoundry.org/#organizations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aioappsapi._http.caller import Caller
+from aioappsapi._http.protocol import Operation, Replay
+from aioappsapi.models.page import Page
+from aioappsapi.models.organization import Organization
+from aioappsapi.resources.paging import Pager, page_size, split_queries
+
+LIST: Final = Operation(
+    "list organizations",
+    "GET",
+    "/v3/organizations",
+    Page[Organization],
+    replay=Replay.SAFE,
+    source="https://v3-apidocs.cloudfoundry.org/#list-organizations",
+)
+GET: Final = Operation(
+    "get organization",
+    "GET",
+    "/v3/organizations/{}",
+    Organization,
+    replay=Replay.SAFE,
+    source="https://v3-apidocs.cloudfoundry.org/#get-an-organization",
+)
+
+
+class Organizations:
+    """The operations on organizations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def list(
+        self,
+        *,
+        guids: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        per_page: int | None = None,
+    ) -> Pager[Organization]:
+        """List the organizations that this login may see. Source: GET /v3/organizations."""
+        long = {"guids": guids, "names": names}
+        return Pager(self._caller, LIST, split_queries(page_size(per_page), long))
+
+    async def get(self, guid: str, *, deadline: float | None = None) -> Organization:
+        """Fetch an organization. Raises NotFoundError. Source: GET /v3/organizations/{guid}."""
+        return await self._caller.call(GET, guid, deadline=deadline)

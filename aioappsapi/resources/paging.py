@@ -1,0 +1,172 @@
+"""Lists of the API, page by page.
+
+Source: https://v3-apidocs.cloudfoundry.org/#pagination
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Final, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from aioappsapi._http.caller import Caller
+from aioappsapi._http.protocol import Operation, Query, Request
+from aioappsapi.errors import InvalidInputError
+from aioappsapi.models.base import Resource
+from aioappsapi.models.page import Page
+
+R = TypeVar("R", bound=Resource)
+
+# The server refuses a query above 10,240 bytes, and proxies in front of it may stop at 8 K.
+_LONGEST_VALUE: Final = 7_600
+_MOST_VALUES: Final = 200
+_LARGEST_PAGE: Final = 5_000
+
+
+class Pager(Generic[R]):
+    """A list that is fetched as it is read, each page while the one before is worked on.
+
+    Iterate over it for the resources, over `pages()` for whole pages; `all()` and `first()` are
+    shorthands. Each iteration asks anew. Long lists of GUIDs or names are sent in several requests,
+    and each resource is given once.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        operation: Operation[Page[R]],
+        queries: Sequence[Query],
+        join: Callable[[Page[R]], None] | None = None,
+    ) -> None:
+        self._caller = caller
+        self._operation = operation
+        self._queries = queries
+        self._join = join
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for resource in page.resources:
+                    yield resource
+
+    async def pages(self) -> AsyncIterator[Page[R]]:
+        """Iterate over whole pages: `resources`, `included` and `pagination`."""
+        seen: set[str] | None = set() if len(self._queries) > 1 else None
+        for query in self._queries:
+            async with aclosing(self._pages_of(query)) as pages:
+                async for page in pages:
+                    yield page if seen is None else _without(page, seen)
+
+    async def _pages_of(self, query: Query) -> AsyncIterator[Page[R]]:
+        ahead = self._fetch(self._operation.build(query=query))
+        try:
+            while True:
+                page = await ahead
+                request = self._next(page)
+                if request is not None:
+                    ahead = self._fetch(request)
+                yield page
+                if request is None:
+                    return
+        finally:
+            if not ahead.done():
+                ahead.cancel()
+                await asyncio.wait([ahead])
+            elif not ahead.cancelled():
+                ahead.exception()  # a page nobody asked for any more may have failed
+
+    def _fetch(self, request: Request) -> asyncio.Task[Page[R]]:
+        return asyncio.create_task(self._fetch_now(request), name=f"aioappsapi {request}")
+
+    async def _fetch_now(self, request: Request) -> Page[R]:
+        page = await self._caller.run(request, self._operation.parse)
+        if self._join is not None:
+            self._join(page)
+        return page
+
+    def _next(self, page: Page[R]) -> Request | None:
+        link = page.pagination.next
+        if link is None:
+            return None
+        # Only the path counts: a link may name another host, and the token is for ours.
+        parts = urlsplit(link.href)
+        prefix = urlsplit(self._caller.base_url).path
+        path = parts.path.removeprefix(prefix) if prefix else parts.path
+        return msgspec.structs.replace(
+            self._operation.build(), path=f"{path}?{parts.query}" if parts.query else path
+        )
+
+    async def all(self) -> list[R]:
+        """Fetch everything into one list."""
+        return [resource async for resource in self]
+
+    async def first(self) -> R | None:
+        """Fetch the first resource, or None of an empty list. Asks for a page of one."""
+        for query in self._queries:
+            request = self._operation.build(query={**query, "per_page": "1"})
+            page = await self._fetch_now(request)
+            if page.resources:
+                return page.resources[0]
+        return None
+
+
+def _without(page: Page[R], seen: set[str]) -> Page[R]:
+    fresh = [resource for resource in page.resources if resource.guid not in seen]
+    seen.update(resource.guid for resource in fresh)
+    return msgspec.structs.replace(page, resources=fresh)
+
+
+def page_size(per_page: int | None) -> dict[str, str]:
+    """Make the parameter for how many resources a page has. Raises InvalidInputError."""
+    if per_page is None:
+        return {}
+    if isinstance(per_page, bool) or not 1 <= per_page <= _LARGEST_PAGE:
+        raise InvalidInputError(f"per_page={per_page!r}: 1 to {_LARGEST_PAGE}.")
+    return {"per_page": str(per_page)}
+
+
+def comma_list(name: str, values: Sequence[str] | None) -> dict[str, str]:
+    """Make a parameter of several values. Raises InvalidInputError for none, or a bare string."""
+    if values is None:
+        return {}
+    _check_values(name, values)
+    return {name: ",".join(values)}
+
+
+def _check_values(name: str, values: Sequence[str]) -> None:
+    if isinstance(values, str):
+        raise InvalidInputError(f"{name}={values!r}: give a list, like [{values!r}].")
+    if not all(isinstance(value, str) and value for value in values):
+        raise InvalidInputError(f"{name} holds an empty value.")
+
+
+def split_queries(query: Query, long: dict[str, Sequence[str] | None]) -> list[Query]:
+    """Spread lists that are too long for one address over several requests.
+
+    An empty list selects nothing, so it makes no request at all.
+    """
+    queries = [dict(query)]
+    for name, values in long.items():
+        if values is None:
+            continue
+        _check_values(name, values)
+        chunks = list(_chunks(list(dict.fromkeys(values))))
+        queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
+    return list(queries)
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for value in values:
+        if chunk and (len(chunk) == _MOST_VALUES or size + len(value) >= _LONGEST_VALUE):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(value)
+        size += len(value) + 1
+    if chunk:
+        yield chunk

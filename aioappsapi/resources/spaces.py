@@ -1,0 +1,52 @@
+"""Spaces. Source: https://v3-apidocs.cloudfoundry.org/#spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aioappsapi._http.caller import Caller
+from aioappsapi._http.protocol import Operation, Replay
+from aioappsapi.models.page import Page
+from aioappsapi.models.space import Space
+from aioappsapi.resources.paging import Pager, page_size, split_queries
+
+LIST: Final = Operation(
+    "list spaces",
+    "GET",
+    "/v3/spaces",
+    Page[Space],
+    replay=Replay.SAFE,
+    source="https://v3-apidocs.cloudfoundry.org/#list-spaces",
+)
+GET: Final = Operation(
+    "get space",
+    "GET",
+    "/v3/spaces/{}",
+    Space,
+    replay=Replay.SAFE,
+    source="https://v3-apidocs.cloudfoundry.org/#get-a-space",
+)
+
+
+class Spaces:
+    """The operations on spaces."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def list(
+        self,
+        *,
+        guids: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        organization_guids: Sequence[str] | None = None,
+        per_page: int | None = None,
+    ) -> Pager[Space]:
+        """List the spaces that this login may see. Source: GET /v3/spaces."""
+        long = {"guids": guids, "names": names, "organization_guids": organization_guids}
+        return Pager(self._caller, LIST, split_queries(page_size(per_page), long))
+
+    async def get(self, guid: str, *, deadline: float | None = None) -> Space:
+        """Fetch a space. Raises NotFoundError. Source: GET /v3/spaces/{guid}."""
+        return await self._caller.call(GET, guid, deadline=deadline)
