@@ -38,12 +38,13 @@ class Timeouts(_Settings, frozen=True, kw_only=True):
 class Limits(_Settings, frozen=True, kw_only=True):
     """What the client may have under way at once.
 
-    `concurrency` is the ceiling of requests in flight of one Client, single calls and bulk runs
-    together. `keepalive` is for how many seconds an idle connection is kept; the Cloud Controller
-    closes its own after 20, and a request sent into a closing one is lost, so stay below.
+    `concurrency` is the ceiling of requests in flight of one Client, single calls and all bulk
+    runs together; each run has its own, lower one. `keepalive` is for how many seconds an idle
+    connection is kept; the Cloud Controller closes its own after 20, and a request sent into a
+    closing one is lost, so stay below.
     """
 
-    concurrency: int = 50
+    concurrency: int = 200
     keepalive: float = 15.0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a failure means: may it pass, is it final, or may the request have been carried out?
+"""What a failure means: it may pass, it is final, or the request may have been carried out.
 
 The table is the theory; `classify` only reads it. First match decides. The facts behind the rows
 are the server's, the router's and the recordings': docs/failures.md.

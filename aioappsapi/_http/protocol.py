@@ -143,10 +143,10 @@ class Operation(Generic[T]):
             raise _decode_error(request, response, cause) from None
 
 
-def _segment(arg: str) -> str:
+def _segment(arg: object) -> str:
     if isinstance(arg, str) and _SEGMENT.fullmatch(arg):
         return arg
-    shown = arg if not isinstance(arg, str) or len(arg) <= 80 else f"{arg[:77]}..."
+    shown = f"{arg[:77]}..." if isinstance(arg, str) and len(arg) > 80 else arg
     raise InvalidInputError(
         f"{shown!r} is not a GUID: it would look like '1cb006ee-fb05-47e1-b541-c34179ddc446'."
     )
@@ -262,7 +262,7 @@ def _one_line(text: str) -> str:
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Read how many seconds to wait: `Retry-After` in seconds or as a date, else the window's end.
 
-    `now` is in epoch seconds. Source: RFC 9110, section 10.2.3; the API's own headers of rate limits.
+    `now` is in epoch seconds. Source: RFC 9110, section 10.2.3, and the API's rate limit headers.
     """
     now = time.time() if now is None else now
     for name, parse in (

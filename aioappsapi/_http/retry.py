@@ -62,7 +62,7 @@ class _Patience:
         return self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS] < self._tries
 
     def pause(self, state: RetryCallState) -> float:
-        """Say how many seconds to wait: full jitter, or what the server asked. tenacity's `wait`."""
+        """Say how many seconds to wait: full jitter, or what was asked. tenacity's `wait`."""
         error = _error(state)
         asked = _said_wait(error) if error is not None else None
         if self._meaning is Meaning.TOKEN or (asked and self._meaning is Meaning.RATE_LIMITED):

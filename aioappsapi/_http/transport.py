@@ -136,7 +136,11 @@ _MEANING: Final[tuple[tuple[type[BaseException], type[TransportError], str], ...
         "the server's certificate is not trusted",
     ),
     (aiohttp.ClientSSLError, TlsError, "the TLS handshake failed"),
-    (aiohttp.ServerFingerprintMismatch, CertificateError, "the server's certificate is another one"),
+    (
+        aiohttp.ServerFingerprintMismatch,
+        CertificateError,
+        "the server's certificate is another one",
+    ),
     (aiohttp.ClientConnectorDNSError, ConnectError, "the host name is not known"),
     (aiohttp.ClientProxyConnectionError, ConnectError, "the proxy cannot be reached"),
     (aiohttp.ClientHttpProxyError, ConnectError, "the proxy refused"),
@@ -210,5 +214,3 @@ def proxy_from_environment(url: str) -> str | None:
     if not parsed.host or urllib.request.proxy_bypass(f"{parsed.host}:{parsed.port}"):
         return None
     return urllib.request.getproxies().get(parsed.scheme)
-
-

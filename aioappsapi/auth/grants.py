@@ -26,7 +26,7 @@ _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 Persist = Callable[[str], Awaitable[None] | None]
 
 
-def _given(value: str, what: str) -> str:
+def _given(value: object, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInputError(f"{what} is empty.")
     return value

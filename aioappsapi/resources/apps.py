@@ -74,18 +74,17 @@ class Apps:
         length. The pager raises what the request does: BadRequestError for a filter that the
         server does not know. Source: GET /v3/apps.
         """
+        plain = {
+            "lifecycle_type": lifecycle_type,
+            "label_selector": label_selector,
+            "order_by": order_by,
+        }
         query = {
+            **{name: value for name, value in plain.items() if value is not None},
             **comma_list("stacks", stacks),
             **comma_list("include", include),
             **page_size(per_page),
         }
-        for name, value in (
-            ("lifecycle_type", lifecycle_type),
-            ("label_selector", label_selector),
-            ("order_by", order_by),
-        ):
-            if value is not None:
-                query[name] = value
         long = {
             "guids": guids,
             "names": names,

@@ -7,8 +7,8 @@ from typing import Final
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.protocol import Operation, Replay
-from aioappsapi.models.page import Page
 from aioappsapi.models.organization import Organization
+from aioappsapi.models.page import Page
 from aioappsapi.resources.paging import Pager, page_size, split_queries
 
 LIST: Final = Operation(

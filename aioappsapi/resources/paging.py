@@ -6,7 +6,7 @@ Source: https://v3-apidocs.cloudfoundry.org/#pagination
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -47,13 +47,13 @@ class Pager(Generic[R]):
         self._queries = queries
         self._join = join
 
-    async def __aiter__(self) -> AsyncIterator[R]:
+    async def __aiter__(self) -> AsyncGenerator[R, None]:
         async with aclosing(self.pages()) as pages:
             async for page in pages:
                 for resource in page.resources:
                     yield resource
 
-    async def pages(self) -> AsyncIterator[Page[R]]:
+    async def pages(self) -> AsyncGenerator[Page[R], None]:
         """Iterate over whole pages: `resources`, `included` and `pagination`."""
         seen: set[str] | None = set() if len(self._queries) > 1 else None
         for query in self._queries:
@@ -61,7 +61,7 @@ class Pager(Generic[R]):
                 async for page in pages:
                     yield page if seen is None else _without(page, seen)
 
-    async def _pages_of(self, query: Query) -> AsyncIterator[Page[R]]:
+    async def _pages_of(self, query: Query) -> AsyncGenerator[Page[R], None]:
         ahead = self._fetch(self._operation.build(query=query))
         try:
             while True:
@@ -137,11 +137,16 @@ def comma_list(name: str, values: Sequence[str] | None) -> dict[str, str]:
     return {name: ",".join(values)}
 
 
-def _check_values(name: str, values: Sequence[str]) -> None:
+def _check_values(name: str, values: Sequence[object]) -> None:
     if isinstance(values, str):
         raise InvalidInputError(f"{name}={values!r}: give a list, like [{values!r}].")
     if not all(isinstance(value, str) and value for value in values):
         raise InvalidInputError(f"{name} holds an empty value.")
+    if with_comma := [value for value in values if "," in str(value)]:
+        raise InvalidInputError(
+            f"{name} holds {with_comma[0]!r}: the API separates values by commas, "
+            "so it cannot be asked for one with a comma."
+        )
 
 
 def split_queries(query: Query, long: dict[str, Sequence[str] | None]) -> list[Query]:

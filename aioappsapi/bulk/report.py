@@ -1,0 +1,205 @@
+"""The report of a bulk run: one outcome per app, and what it took."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, TypeVar, overload
+
+from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
+from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
+
+T_co = TypeVar("T_co", covariant=True)
+
+SCHEMA = 1
+
+
+class Requests:
+    """What a run sent. `by_status` counts answers by HTTP status and failures by their error."""
+
+    def __init__(self, sent: int = 0, retried: int = 0, by_status: Counter[str] | None = None):
+        self.sent = sent
+        self.retried = retried
+        self.by_status: Counter[str] = by_status if by_status is not None else Counter()
+
+    def __repr__(self) -> str:
+        return f"<Requests sent={self.sent} retried={self.retried}>"
+
+    def add(self, results: Sequence[str]) -> None:
+        """Count the attempts that one app took."""
+        self.sent += len(results)
+        self.retried += max(len(results) - 1, 0)
+        self.by_status.update(results)
+
+    def to_dict(self) -> dict[str, object]:
+        """Give them as JSON has them."""
+        by_status = dict(sorted(self.by_status.items()))
+        return {"sent": self.sent, "retried": self.retried, "by_status": by_status}
+
+
+class Report(Sequence[Outcome[T_co]], Generic[T_co]):
+    """A sequence of outcomes in the order of the input, exactly one for each distinct app.
+
+    `action` and `target` say what was asked of which API. `complete` is false where the input was
+    itself a stream that was not read to its end.
+    """
+
+    def __init__(
+        self,
+        outcomes: Iterable[Outcome[T_co]],
+        *,
+        action: str,
+        target: str,
+        started_at: datetime,
+        finished_at: datetime,
+        requests: Requests | None = None,
+        complete: bool = True,
+    ) -> None:
+        self._outcomes = tuple(outcomes)
+        self.action = action
+        self.target = target
+        self.started_at = started_at
+        self.finished_at = finished_at
+        self.requests = requests if requests is not None else Requests()
+        self.complete = complete
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome[T_co]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Outcome[T_co]]: ...
+    def __getitem__(self, index: int | slice) -> Outcome[T_co] | Sequence[Outcome[T_co]]:
+        return self._outcomes[index]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{n} {name}" for name, n in self.counts.items() if n and name != "total"
+        )
+        return f"<Report of {self.action}: {counts or 'no apps'}>"
+
+    @property
+    def ok(self) -> bool:
+        """Whether every app is as asked, and the whole input was read."""
+        return self.complete and all(outcome.as_asked for outcome in self._outcomes)
+
+    @property
+    def failed(self) -> Sequence[Outcome[T_co]]:
+        """The outcomes of all apps that are not known to be as asked."""
+        return tuple(outcome for outcome in self._outcomes if not outcome.as_asked)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many apps ended how, by the name of the status, and their `total`."""
+        counted = Counter(outcome.status for outcome in self._outcomes)
+        return {"total": len(self)} | {status.value: counted[status] for status in Status}
+
+    @property
+    def timings(self) -> dict[str, dict[str, float]]:
+        """Percentiles, in seconds, of how long acceptance and coming up took."""
+        outcomes = self._outcomes
+        accepted = [
+            o.duration
+            for o in outcomes
+            if o.duration is not None and o.status in {Status.OK, Status.UNVERIFIED}
+        ]
+        running = [o.time_to_running for o in outcomes if o.time_to_running is not None]
+        return {"accept_s": percentiles(accepted), "running_s": percentiles(running)}
+
+    def failed_keys(self) -> list[str]:
+        """Give the GUIDs of all apps that are not as asked: the input of the next run."""
+        return [outcome.key for outcome in self.failed]
+
+    def raise_for_failures(self) -> None:
+        """Raise an ExceptionGroup of the errors of all apps that are not known to be as asked."""
+        if errors := [_error_of(outcome) for outcome in self.failed]:
+            raise ExceptionGroup(f"{len(errors)} of {len(self)} apps are not as asked", errors)
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the report as JSON has it."""
+        return self._head() | {"outcomes": [encode_outcome(o) for o in self._outcomes]}
+
+    def _head(self) -> dict[str, object]:
+        head: dict[str, object] = {
+            "schema": SCHEMA,
+            "action": self.action,
+            "target": self.target,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat(),
+            "counts": self.counts,
+            "requests": self.requests.to_dict(),
+            "timings": self.timings,
+        }
+        return head if self.complete else head | {"complete": False}
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Give the report as one JSON document."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    def to_jsonl(self) -> str:
+        """Give the report as JSON Lines: all but the outcomes first, then an outcome a line."""
+        records = [self._head(), *(encode_outcome(o) for o in self._outcomes)]
+        return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+    def write(self, path: str | Path) -> None:
+        """Write the report to a file, as its suffix says: ``.json`` or ``.jsonl``.
+
+        Raises InvalidInputError for another suffix, OSError if the file cannot be written.
+        """
+        path = Path(path)
+        check_suffix(path)
+        text = self.to_jsonl() if path.suffix == ".jsonl" else self.to_json(indent=1) + "\n"
+        path.write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report[object]:
+        """Read a report that was written as ``.json`` or ``.jsonl``.
+
+        Errors come back as the classes that they were; values do not. Raises InvalidInputError if
+        the file is no report, OSError if it cannot be read.
+        """
+        path = Path(path)
+        check_suffix(path)
+        data = path.read_bytes()
+        try:
+            record = decode_lines(data) if path.suffix == ".jsonl" else decode_report(data)
+        except ValueError as cause:
+            raise InvalidInputError(f"{path} is not a report: {cause}") from None
+        return Report(
+            record.results(),
+            action=record.action,
+            target=record.target,
+            started_at=record.started_at,
+            finished_at=record.finished_at,
+            requests=Requests(
+                record.requests.sent, record.requests.retried, Counter(record.requests.by_status)
+            ),
+            complete=record.complete,
+        )
+
+
+def _error_of(outcome: Outcome[T_co]) -> AppsApiError:
+    if outcome.error is not None:
+        return outcome.error
+    return NotAttemptedError(f"{outcome.name or outcome.key}: {outcome.status}")
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a path whose suffix names no format of a report. Raises InvalidInputError."""
+    if path.suffix not in {".json", ".jsonl"}:
+        raise InvalidInputError(f"{path}: a report is written as .json or .jsonl.")
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Give p50, p90, p99 (nearest rank) and max; nothing of nothing."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    ranks = {f"p{p}": ordered[math.ceil(p / 100 * len(ordered)) - 1] for p in (50, 90, 99)}
+    return {name: round(value, 4) for name, value in (ranks | {"max": ordered[-1]}).items()}
