@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, TypeVar
 
-from aioappsapi.bulk.engine import Keys, OnOutcome, Options, Run
+from aioappsapi.bulk.engine import OnOutcome, Options, Run
+from aioappsapi.bulk.inputs import Keys
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App

@@ -114,6 +114,11 @@ class Run(Generic[T]):
         return len(self._begun)
 
     @property
+    def stopping(self) -> bool:
+        """Whether nothing new is begun any more."""
+        return self._stopped is not None
+
+    @property
     def report(self) -> Report[T]:
         """The report of all outcomes that are known; complete once the run has ended."""
         return Report(
@@ -134,6 +139,8 @@ class Run(Generic[T]):
             self._scope.deadline = min(self._scope.deadline, anyio.current_time() + grace)
 
     async def __aenter__(self) -> Run[T]:
+        # The task below is not inside of the caller's scopes, but is bound by them.
+        self._scope.deadline = anyio.current_effective_deadline()
         self._task = asyncio.create_task(self.run(), name=f"aioappsapi bulk {self._action}")
         self._task.add_done_callback(lambda _: self._news.set())
         return self
@@ -201,10 +208,10 @@ class Run(Generic[T]):
         await self._inputs.read_rest()
 
     async def _worker(self) -> None:
-        while self._stopped is None and (index := await self._inputs.next()) is not None:
-            if self._stopped is not None:
-                return  # stopped while the input was read: it counts as not attempted
-            await self._handle(index)
+        # Asked again after the input gave one, which may take time.
+        while not self.stopping and (index := await self._inputs.next()) is not None:
+            if not self.stopping:
+                await self._handle(index)
 
     async def _handle(self, index: int) -> None:
         record = CallRecord()

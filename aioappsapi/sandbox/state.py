@@ -114,13 +114,14 @@ class Process:
     """One command of an app and how many instances of it are wanted.
 
     Instances follow the app's state by themselves. To make them misbehave, set `states`, e.g. to
-    `["CRASHED"]`.
+    `["CRASHED"]`; `details` is what the statistics then say.
     """
 
     guid: str
     type: str = "web"
     instances: int = 1
     states: list[str] | None = None
+    details: str | None = None
 
 
 @dataclass(slots=True)

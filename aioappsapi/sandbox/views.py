@@ -169,7 +169,8 @@ class Views:
     def _link(self, path: str, query: Mapping[str, str], number: int, size: int) -> str:
         fields = {**query, "page": str(number), "per_page": str(size)}
         pairs = (f"{quote_plus(k)}={quote_plus(v)}" for k, v in sorted(fields.items()))
-        return f'{{"href":"{self.base}{path}?{"\\u0026".join(pairs)}"}}'
+        text = "\\u0026".join(pairs)
+        return f'{{"href":"{self.base}{path}?{text}"}}'
 
     def included(
         self, spaces: Iterable[Space] | None, organizations: Iterable[Organization] | None
@@ -303,7 +304,7 @@ def _stat(app: App, process: Process, index: int, state: str) -> dict[str, objec
             "routable": None,
             "uptime": 0,
             "isolation_segment": None,
-            "details": None,
+            "details": process.details,
         }
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     ports = (61000, 8080, 61003), (61001, 2222, 61004)
@@ -321,7 +322,7 @@ def _stat(app: App, process: Process, index: int, state: str) -> dict[str, objec
         "log_rate_limit": 1048576,
         "fds_quota": 16384,
         "isolation_segment": None,
-        "details": None,
+        "details": process.details,
         "instance_ports": [_port(*numbers) for numbers in ports],
         "usage": {
             "time": moment,

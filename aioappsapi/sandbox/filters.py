@@ -1,0 +1,290 @@
+"""Query parameters of a list: checked in the API's own words, then applied."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, unquote_plus
+
+from .answer import bad_query
+
+T = TypeVar("T")
+Predicate = Callable[[dict[str, str]], bool]
+
+_COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats")
+_OPERATORS: Final = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_INTEGER: Final = re.compile(r"[0-9]+")
+_MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ")
+_KEY: Final = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_VALUE: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?"
+_SET: Final = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
+_EQUALITY: Final = re.compile(rf"({_KEY})\s*(==|!=|=)\s*({_VALUE})")
+_EXISTENCE: Final = re.compile(rf"(!?)\s*({_KEY})")
+_COMMA: Final = re.compile(r",(?![^(]*\))")
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What one list accepts: its own parameters and what it may include, embed and order by."""
+
+    filters: tuple[str, ...]
+    includes: tuple[str, ...] = ()
+    embeds: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ("created_at", "updated_at", "name")
+
+    def allowed(self) -> tuple[str, ...]:
+        """Every parameter of the list, in the order of the server's complaint."""
+        return (*_COMMON, *self.filters)
+
+
+APPS: Final = ListRules(
+    (
+        "guids",
+        "names",
+        "organization_guids",
+        "space_guids",
+        "stacks",
+        "include",
+        "lifecycle_type",
+        "label_selector",
+    ),
+    includes=("space", "org", "space.organization"),
+    orders=("created_at", "updated_at", "name", "state"),
+)
+SPACES: Final = ListRules(
+    ("names", "organization_guids", "guids", "include", "label_selector"),
+    includes=("org", "organization"),
+)
+ORGANIZATIONS: Final = ListRules(("names", "guids", "isolation_segment_guids", "label_selector"))
+PROCESSES: Final = ListRules(
+    (
+        "guids",
+        "app_guid",
+        "types",
+        "space_guids",
+        "organization_guids",
+        "app_guids",
+        "embed",
+        "label_selector",
+    ),
+    embeds=("process_instances",),
+    orders=("created_at", "updated_at"),
+)
+
+
+class UndecodableQueryError(Exception):
+    """The query has a broken escape; the server falls over it before it routes."""
+
+
+def decode(query: str) -> dict[str, str]:
+    """The parameters of a query string; of a repeated one the last counts."""
+    if _BAD_PERCENT.search(query):
+        raise UndecodableQueryError(query)
+    try:
+        return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise UndecodableQueryError(query) from error
+
+
+class ListQuery:
+    """The parameters of one list request, valid once this exists.
+
+    Raises ApiError 400 with every complaint at once, in the server's order.
+    """
+
+    def __init__(self, rules: ListRules, given: dict[str, str]) -> None:
+        self._rules = rules
+        self.given = given
+        self._problems: list[str] = []
+        self._labels: list[Predicate] = []
+        self._moments: list[tuple[str, Callable[[str], bool]]] = []
+        self.number = self._positive("page", 1)
+        self.size = self._page_size()
+        self._check_order()
+        self._read_moments()
+        self._check_unknown()
+        self.includes = self._named("include", rules.includes, "included")
+        self.embeds = self._named("embed", rules.embeds, "embedded")
+        self._check_lifecycle()
+        self._read_labels()
+        if self._problems:
+            raise bad_query(self._problems)
+
+    def values(self, name: str) -> frozenset[str] | None:
+        """The comma-separated values of a parameter, None if it was not given."""
+        text = self.given.get(name)
+        if text is None:
+            return None
+        return frozenset(map(unquote_plus, text.split(",")))
+
+    def select(
+        self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], str | None]]
+    ) -> Sequence[T]:
+        """The rows that fulfil every filter given; a wish is a parameter and what it looks at."""
+        for name, look in wishes:
+            wanted = self.values(name)
+            if wanted is not None:
+                rows = [row for row in rows if look(row) in wanted]
+        return list(rows)
+
+    def refine(self, rows: Sequence[T]) -> Sequence[T]:
+        """The rows with these labels and timestamps, in the order wished for."""
+        found: Sequence[Any] = rows
+        for predicate in self._labels:
+            found = [row for row in found if predicate(row.labels)]
+        for attribute, holds in self._moments:
+            found = [row for row in found if holds(getattr(row, attribute))]
+        return self._ordered(found)
+
+    def cut(self, rows: Sequence[T]) -> tuple[Sequence[T], tuple[int, int, int]]:
+        """One page of the rows, with (number, size, total); beyond the last page total is 0."""
+        begin = (self.number - 1) * self.size
+        chosen = rows[begin : begin + self.size]
+        return chosen, (self.number, self.size, len(rows) if chosen else 0)
+
+    def links(self) -> dict[str, str]:
+        """The parameters as the paging links repeat them."""
+        fields = {k: v for k, v in self.given.items() if k not in {"page", "per_page"}}
+        order = fields.get("order_by")
+        if order and order[0] not in "+-":
+            fields["order_by"] = f"+{order}"
+        return fields
+
+    def _ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
+        order = self.given.get("order_by")
+        if order is None:
+            return rows
+        attribute = order.lstrip("+-")
+        rows = sorted(rows, key=operator.attrgetter("guid"))
+        rows.sort(key=operator.attrgetter(attribute), reverse=order.startswith("-"))
+        return rows
+
+    def _positive(self, name: str, default: int) -> int:
+        text = self.given.get(name)
+        if text is None:
+            return default
+        if not _INTEGER.fullmatch(text) or int(text) < 1:
+            label = name.replace("_", " ").capitalize()
+            self._problems.append(f"{label} must be a positive integer")
+            return default
+        return int(text)
+
+    def _page_size(self) -> int:
+        size = self._positive("per_page", 50)
+        if size > 5000:
+            self._problems.append("Per page must be between 1 and 5000")
+        return size
+
+    def _check_order(self) -> None:
+        order = self.given.get("order_by")
+        if order is not None and re.sub(r"\A[+-]", "", order) not in self._rules.orders:
+            valid = ", ".join(f"'{name}'" for name in self._rules.orders)
+            self._problems.append(f"Order by can only be: {valid}")
+
+    def _read_moments(self) -> None:
+        for name, text in self.given.items():
+            field, _, comparison = name.partition("[")
+            if field in {"created_ats", "updated_ats"}:
+                self._read_moment(field, comparison.removesuffix("]"), text)
+
+    def _read_moment(self, field: str, comparison: str, text: str) -> None:
+        label = field.replace("_", " ").capitalize()
+        moments = text.split(",")
+        attribute = field.removesuffix("s")
+        if comparison and comparison not in _OPERATORS:
+            self._problems.append(f"{label} has an invalid operator")
+        elif comparison and len(moments) > 1:
+            self._problems.append(
+                f"{label} only accepts one value when using a relational operator"
+            )
+        elif not all(map(_MOMENT.fullmatch, moments)):
+            self._problems.append(
+                f"{label} has an invalid timestamp format. "
+                "Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
+            )
+        else:
+            self._moments.append((attribute, _comparing(comparison, moments)))
+
+    def _check_unknown(self) -> None:
+        allowed = self._rules.allowed()
+        names = dict.fromkeys(name.partition("[")[0] for name in self.given)
+        self._problems += unknown_parameters(names, allowed)
+
+    def _named(self, name: str, valid: tuple[str, ...], kind: str) -> tuple[str, ...]:
+        if name not in self._rules.filters or name not in self.given:
+            return ()
+        wanted = tuple(self.given[name].split(","))
+        self._problems += unknown_resources(wanted, valid, kind)
+        return wanted
+
+    def _check_lifecycle(self) -> None:
+        wanted = self.given.get("lifecycle_type")
+        if wanted is not None and wanted not in {"buildpack", "docker", "cnb"}:
+            self._problems.append(f"Invalid lifecycle_type: '{wanted}'")
+
+    def _read_labels(self) -> None:
+        selector = self.given.get("label_selector")
+        if selector is None or "label_selector" not in self._rules.filters:
+            return
+        if not selector.strip():
+            self._problems.append("Missing label_selector value")
+            return
+        predicates = [_requirement(part.strip()) for part in _COMMA.split(selector)]
+        if None in predicates:
+            self._problems.append("Invalid label_selector value")
+        self._labels = [predicate for predicate in predicates if predicate is not None]
+
+
+def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
+    """The server's complaint about parameters that it does not know, if there is one."""
+    unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
+    if not unknown:
+        return []
+    valid = ", ".join(f"'{name}'" for name in allowed)
+    return [f"Unknown query parameter(s): {unknown}. Valid parameters are: {valid}"]
+
+
+def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
+    """The server's complaint about what cannot be included (or embedded), if there is one."""
+    known = ", ".join(f"'{name}'" for name in valid)
+    for index, name in enumerate(wanted):
+        if name not in valid:
+            return [f"Invalid {kind} resource: '{name}'. Valid {kind} resources are: {known}"]
+        if name in wanted[:index]:
+            return [f"Duplicate {kind} resource: '{name}'"]
+    return []
+
+
+def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
+    if not comparison:
+        return moments.__contains__
+    compare, bound = _OPERATORS[comparison], moments[0]
+    return lambda moment: bool(compare(moment, bound))
+
+
+def _requirement(text: str) -> Predicate | None:
+    if match := _SET.fullmatch(text):
+        key, kind, listed = match.groups()
+        values = {value.strip() for value in listed.split(",")}
+        return _membership(key, values, negated=kind == "notin")
+    if match := _EQUALITY.fullmatch(text):
+        key, sign, value = match.groups()
+        return _membership(key, {value}, negated=sign == "!=")
+    if match := _EXISTENCE.fullmatch(text):
+        absent, key = bool(match[1]), match[2]
+        return lambda labels: (key in labels) is not absent
+    return None
+
+
+def _membership(key: str, values: set[str], *, negated: bool) -> Predicate:
+    # As in Kubernetes, "not in" holds for those without the label too.
+    return lambda labels: (labels.get(key) in values) is not negated
