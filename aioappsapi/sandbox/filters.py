@@ -86,7 +86,7 @@ class UndecodableQueryError(Exception):
 
 
 def decode(query: str) -> dict[str, str]:
-    """The parameters of a query string; of a repeated one the last counts."""
+    """Return the parameters of a query string; of a repeated one the last counts."""
     if _BAD_PERCENT.search(query):
         raise UndecodableQueryError(query)
     try:
@@ -120,7 +120,7 @@ class ListQuery:
             raise bad_query(self._problems)
 
     def values(self, name: str) -> frozenset[str] | None:
-        """The comma-separated values of a parameter, None if it was not given."""
+        """Return the comma-separated values of a parameter, None if it was not given."""
         text = self.given.get(name)
         if text is None:
             return None
@@ -129,7 +129,7 @@ class ListQuery:
     def select(
         self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], str | None]]
     ) -> Sequence[T]:
-        """The rows that fulfil every filter given; a wish is a parameter and what it looks at."""
+        """Return the rows that fulfil every filter given; a wish is a parameter and what it looks at."""
         for name, look in wishes:
             wanted = self.values(name)
             if wanted is not None:
@@ -137,7 +137,7 @@ class ListQuery:
         return list(rows)
 
     def refine(self, rows: Sequence[T]) -> Sequence[T]:
-        """The rows with these labels and timestamps, in the order wished for."""
+        """Return the rows with these labels and timestamps, in the order wished for."""
         found: Sequence[Any] = rows
         for predicate in self._labels:
             found = [row for row in found if predicate(row.labels)]
@@ -152,7 +152,7 @@ class ListQuery:
         return chosen, (self.number, self.size, len(rows) if chosen else 0)
 
     def links(self) -> dict[str, str]:
-        """The parameters as the paging links repeat them."""
+        """Return the parameters as the paging links repeat them."""
         fields = {k: v for k, v in self.given.items() if k not in {"page", "per_page"}}
         order = fields.get("order_by")
         if order and order[0] not in "+-":
@@ -245,7 +245,7 @@ class ListQuery:
 
 
 def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
-    """The server's complaint about parameters that it does not know, if there is one."""
+    """Complain about parameters that the list does not know, if there are any."""
     unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
     if not unknown:
         return []
@@ -254,7 +254,7 @@ def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[s
 
 
 def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
-    """The server's complaint about what cannot be included (or embedded), if there is one."""
+    """Complain about what cannot be included (or embedded), if there is such."""
     known = ", ".join(f"'{name}'" for name in valid)
     for index, name in enumerate(wanted):
         if name not in valid:

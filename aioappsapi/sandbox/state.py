@@ -29,20 +29,20 @@ _LAYOUT: Final = (("acme", ("dev", "staging", "prod")), ("globex", ("dev", "prod
 
 
 def guid(rng: random.Random) -> str:
-    """A GUID in the shape of a random UUID, the next one of this generator."""
+    """Return a GUID in the shape of a random UUID, the next one of this generator."""
     digits = f"{rng.getrandbits(128):032x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def guid_of(*parts: object) -> str:
-    """A GUID that always belongs to these words, so that it need not be stored."""
+    """Return a GUID that always belongs to these words, so that it need not be stored."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return guid(random.Random(digest))
 
 
 def timestamp(seconds: float | None = None) -> str:
-    """A moment as the API writes it, by default the present."""
+    """Return a moment as the API writes it, by default the present."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -128,8 +128,8 @@ class Process:
 class App:
     """An app as the API knows it; every attribute may be set while the sandbox runs.
 
-    `ready_at` is the moment (seconds since 1970) when instances run after a start, and
-    `pending` what they show until then.
+    `number` is the order of creation, which lists follow. `ready_at` is the moment (seconds since
+    1970) when instances run after a start, and `pending` what they show until then.
     """
 
     guid: str
@@ -137,6 +137,7 @@ class App:
     space: Space
     droplet: str | None
     state: str = STOPPED
+    number: int = 0
     created_at: str = "2026-01-01T00:00:00Z"
     updated_at: str = "2026-01-01T00:00:00Z"
     lifecycle: str = "buildpack"
@@ -165,7 +166,7 @@ class App:
         self.pending = pending
 
     def instances(self, process: Process) -> list[str]:
-        """The state of each wanted instance of this process, right now."""
+        """Return the state of each wanted instance of this process, right now."""
         if process.states is not None:
             return process.states
         if self.state != STARTED:
@@ -229,6 +230,7 @@ class World:
             space or next(iter(self.spaces.values())),
             droplet_guid if droplet else None,
             state,
+            len(self.apps) + 1,
             lifecycle=lifecycle,
             labels={} if labels is None else labels,
             processes=[Process(app_guid, instances=instances)],
@@ -249,11 +251,11 @@ class World:
         return user
 
     def user_named(self, name: str) -> User | None:
-        """The user who logs in under this name."""
+        """Return the user who logs in under this name."""
         return next((user for user in self.users.values() if user.name == name), None)
 
     def process(self, process_guid: str) -> tuple[App, Process] | None:
-        """The process with this GUID and its app; a web process has its app's GUID."""
+        """Return the process with this GUID and its app; a web process has its app's GUID."""
         if (app := self.apps.get(process_guid)) is not None:
             return next(_named(app, process_guid), None)
         found = (pair for app in self.apps.values() for pair in _named(app, process_guid))

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -56,15 +57,9 @@ class UaaError(Exception):
         self.error = error
 
     def answer(self) -> Answer:
-        """The refusal as a response."""
+        """Return the refusal as a response."""
         fields = {"error": self.error, "error_description": str(self)}
         return Answer(self.status, json_text(fields), JSON, framed=False, headers=dict(_NO_STORE))
-
-
-@dataclass(frozen=True, slots=True)
-class _Refresh:
-    client: str
-    user: User
 
 
 class Uaa:
@@ -81,7 +76,9 @@ class Uaa:
         self._world = world
         self._key = hashlib.sha256(f"sandbox/{world.seed}".encode()).digest()
         self._access: dict[str, Token] = {}
-        self._refresh: dict[str, _Refresh] = {}
+        self._refresh: dict[tuple[str, str], User] = {}
+        # A generator of its own: logins must not move the GUIDs of later apps.
+        self._rng = random.Random(f"{world.seed}/uaa")
         self._by_grant: dict[str, Callable[[Mapping[str, str]], User]] = {
             "password": self._user_by_password,
             "refresh_token": self._user_by_refresh,
@@ -89,7 +86,7 @@ class Uaa:
         }
 
     def check(self, authorization: str) -> Token:
-        """The token in an Authorization header.
+        """Look up the token in an Authorization header.
 
         Raises ApiError 401: NotAuthenticated without a bearer token, InvalidAuthToken with one
         that is expired, revoked or foreign.
@@ -114,7 +111,7 @@ class Uaa:
     def answer(
         self, method: str, path: str, base: str, authorization: str, query: str, body: bytes
     ) -> Answer:
-        """The response to any request below /uaa."""
+        """Return the response to any request below /uaa."""
         try:
             if path == f"{PREFIX}/oauth/token":
                 return self._token(method, base, authorization, _form(query, body))
@@ -126,9 +123,7 @@ class Uaa:
             return error.answer()
         return Answer(404, '{"error":"not_found"}', JSON, framed=False)
 
-    def _token(
-        self, method: str, base: str, authorization: str, form: dict[str, str]
-    ) -> Answer:
+    def _token(self, method: str, base: str, authorization: str, form: dict[str, str]) -> Answer:
         if method != "POST":
             raise UaaError(405, "method_not_allowed", f"Request method '{method}' not supported")
         client = self._client(authorization, form)
@@ -137,6 +132,7 @@ class Uaa:
             raise UaaError(400, "invalid_request", "Missing grant type")
         if grant not in client.grants:
             raise UaaError(401, "invalid_client", f"Unauthorized grant type: {grant}")
+        form["client_id"] = client.name
         user = None if grant == "client_credentials" else self._by_grant[grant](form)
         self.grants[grant] += 1
         return _fine(self._issue(base, client, user))
@@ -174,11 +170,11 @@ class Uaa:
         text = form.get("refresh_token", "")
         if text in self._access:
             raise UaaError(400, "invalid_grant", "Invalid refresh token")
-        known = self._refresh.pop(text, None)
-        if known is None:
+        user = self._refresh.pop((form["client_id"], text), None)
+        if user is None:
             description = "The token expired, was revoked, or the token ID is incorrect."
             raise UaaError(401, "invalid_token", description)
-        return known.user
+        return user
 
     def _user_by_assertion(self, form: Mapping[str, str]) -> User:
         token = self._access.get(form.get("assertion", ""))
@@ -189,7 +185,7 @@ class Uaa:
     def _issue(self, base: str, client: OAuthClient, user: User | None) -> dict[str, object]:
         self._forget_expired()
         scopes = client.scopes if user is None else user.scopes
-        number = guid(self._world.rng)
+        number = guid(self._rng)
         expires_at = time.time() + self.token_lifetime
         claims = self._claims(base, client, user, scopes) | {"jti": number, "exp": int(expires_at)}
         access = self._signed(claims)
@@ -197,11 +193,11 @@ class Uaa:
         self._access[access] = Token(user_guid, scopes, expires_at, user)
         fields: dict[str, object] = {"access_token": access, "token_type": "bearer"}
         if user is not None:
-            refresh = f"{guid(self._world.rng)}-r"
-            self._refresh[refresh] = _Refresh(client.name, user)
+            refresh = f"{guid(self._rng)}-r"
+            self._refresh[client.name, refresh] = user
             fields["refresh_token"] = refresh
         return fields | {
-            "expires_in": max(0, int(self.token_lifetime) - 1),
+            "expires_in": max(0, int(self.token_lifetime)),
             "scope": " ".join(sorted(scopes)),
             "jti": number,
         }

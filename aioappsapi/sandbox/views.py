@@ -13,13 +13,39 @@ from .state import App, Organization, Process, Space, guid_of
 VERSION: Final = "3.228.0"
 _HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
 _COLLECTIONS: Final = (
-    "app_usage_events apps audit_events buildpacks builds deployments domains droplets "
-    "environment_variable_groups feature_flags info isolation_segments organizations "
-    "organization_quotas packages processes resource_matches roles routes security_groups "
-    "service_brokers service_instances service_credential_bindings service_offerings "
-    "service_plans service_route_bindings service_usage_events spaces space_quotas stacks tasks "
-    "users"
-).split()
+    "app_usage_events",
+    "apps",
+    "audit_events",
+    "buildpacks",
+    "builds",
+    "deployments",
+    "domains",
+    "droplets",
+    "environment_variable_groups",
+    "feature_flags",
+    "info",
+    "isolation_segments",
+    "organizations",
+    "organization_quotas",
+    "packages",
+    "processes",
+    "resource_matches",
+    "roles",
+    "routes",
+    "security_groups",
+    "service_brokers",
+    "service_instances",
+    "service_credential_bindings",
+    "service_offerings",
+    "service_plans",
+    "service_route_bindings",
+    "service_usage_events",
+    "spaces",
+    "space_quotas",
+    "stacks",
+    "tasks",
+    "users",
+)
 _APP_LINKS: Final = (
     ("self", "", False),
     ("environment_variables", "/environment_variables", False),
@@ -46,7 +72,7 @@ class Views:
         self._app_links = self._links_template()
 
     def app(self, app: App) -> str:
-        """An app, without the closing brace of what may be included."""
+        """Write an app."""
         # fast path: an app is 2 KB of mostly links; one replacement beats a dump of a dict
         # four times over.
         droplet = f'"{app.droplet}"' if app.droplet else "null"
@@ -61,7 +87,7 @@ class Views:
         )
 
     def space(self, space: Space) -> str:
-        """A space."""
+        """Write a space."""
         organization = space.organization.guid
         at = f"{self.base}/v3/spaces/{space.guid}"
         return json_text(
@@ -86,7 +112,7 @@ class Views:
         )
 
     def organization(self, organization: Organization) -> str:
-        """An organization."""
+        """Write an organization."""
         at = f"{self.base}/v3/organizations/{organization.guid}"
         quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
         return json_text(
@@ -113,7 +139,7 @@ class Views:
     def process(
         self, app: App, process: Process, *, listed: bool = True, embed: bool = False
     ) -> str:
-        """A process; lists hide its command, and `embed` adds the instances."""
+        """Write a process; lists hide its command, and `embed` adds the instances."""
         health = "port" if process.type == "web" else "process"
         fields: dict[str, object] = {
             "guid": process.guid,
@@ -135,13 +161,13 @@ class Views:
         return json_text(fields | self._process_frame(app, process))
 
     def process_instances(self, app: App, process: Process) -> str:
-        """The instances of a process, as a resource of their own."""
+        """Return the instances of a process, as a resource of their own."""
         at = f"{self.base}/v3/processes/{process.guid}"
         links = {"self": {"href": f"{at}/process_instances"}, "process": {"href": at}}
         return json_text({"resources": instances(app, process), "links": links})
 
     def stats(self, app: App, process: Process) -> str:
-        """The instances of a process with their usage."""
+        """Return the instances of a process with their usage."""
         rows = enumerate(app.instances(process))
         return json_text({"resources": [_stat(app, process, i, state) for i, state in rows]})
 
@@ -153,7 +179,7 @@ class Views:
         resources: Iterable[str],
         included: str = "",
     ) -> str:
-        """A page of a list; `page` is (number, size, total)."""
+        """Write a page of a list; `page` is (number, size, total)."""
         number, size, total = page
         last = max(1, -(-total // size))
         following = self._link(path, query, number + 1, size) if number < last else "null"
@@ -175,7 +201,7 @@ class Views:
     def included(
         self, spaces: Iterable[Space] | None, organizations: Iterable[Organization] | None
     ) -> str:
-        """The `included` member, to be put after a resource or a page; empty without wishes."""
+        """Return the `included` member that follows a resource or a page; empty without wishes."""
         parts = []
         if spaces is not None:
             parts.append(f'"spaces":[{",".join(map(self.space, spaces))}]')
@@ -184,7 +210,7 @@ class Views:
         return f',"included":{{{",".join(parts)}}}' if parts else ""
 
     def root(self, uaa: str) -> str:
-        """The links of `/`, where a client learns where to log in."""
+        """Return the links of `/`, where a client learns where to log in."""
         at = self.base
         domain = "sandbox.example"
         key = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
@@ -210,13 +236,13 @@ class Views:
         )
 
     def v3_root(self) -> str:
-        """The links of `/v3`, one per collection."""
+        """Return the links of `/v3`, one per collection."""
         links = {"self": {"href": f"{self.base}/v3"}}
         links |= {name: {"href": f"{self.base}/v3/{name}"} for name in _COLLECTIONS}
         return json_text({"links": links})
 
     def info(self, rate_limit: int | None, window: float) -> str:
-        """What the platform says of itself, the rate limit among it."""
+        """Say what the platform says of itself, the rate limit among it."""
         limits: dict[str, object] = {"enabled": rate_limit is not None}
         if rate_limit is not None:
             minutes = max(1, round(window / 60))
@@ -267,12 +293,12 @@ class Views:
 
 
 def process_version(app: App) -> str:
-    """The version that changes with every launch, and that Diego's errors name."""
+    """Return the version that changes with every launch, and that Diego's errors name."""
     return guid_of("version", app.guid, app.revision)
 
 
 def instances(app: App, process: Process) -> list[dict[str, object]]:
-    """The instances in their short form: which, in what state, for how many seconds."""
+    """Return the instances in their short form: which, in what state, for how many seconds."""
     since = max(0, int(time.time() - app.ready_at)) if app.ready_at else 0
     rows = enumerate(app.instances(process))
     return [{"index": index, "state": state, "since": since} for index, state in rows]

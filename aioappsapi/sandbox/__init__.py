@@ -1,0 +1,12 @@
+"""A Cloud Controller in memory, on real HTTP, with faults on demand: for tests and for trying out.
+
+It knows nothing of the client: its routes and its JSON are its own.
+"""
+
+from __future__ import annotations
+
+from .faults import Faults
+from .process import SandboxProcess
+from .server import Sandbox
+
+__all__ = ["Faults", "Sandbox", "SandboxProcess"]

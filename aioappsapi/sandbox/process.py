@@ -1,0 +1,73 @@
+"""A sandbox in a process of its own, so that it takes no time from the program that uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from typing import Self
+
+
+class SandboxProcess:
+    """A sandbox in a child process, which ends with its parent at the latest.
+
+    `url` is the API's address. A Ctrl-C at the terminal does not reach the child: `close` ends it,
+    and so does the parent's death, which it sees by the end of its standard input. Raises
+    RuntimeError with the child's own words if it does not come up.
+    """
+
+    def __init__(self, apps: int = 10, seed: int = 0, profile: str = "none") -> None:
+        command = [sys.executable, "-m", "aioappsapi.sandbox", "--port", "0", "--watch-stdin"]
+        command += ["--apps", str(apps), "--seed", str(seed), "--profile", profile]
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        try:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._words,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._words.close()
+            raise
+        self.url = self._read_url()
+
+    def close(self) -> None:
+        """End the child and wait until it is gone. May be called again."""
+        if self._words.closed:
+            return
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._child.wait(5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._words.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _read_url(self) -> str:
+        assert self._child.stdout is not None  # noqa: S101 - for the type checker
+        try:
+            line = self._child.stdout.readline().decode().strip()
+        except BaseException:
+            self._child.kill()
+            self.close()
+            raise
+        if line.startswith("http"):
+            return line
+        self._child.wait()
+        self._words.seek(0)
+        words = self._words.read().decode("utf-8", "replace").strip()
+        code = self._child.returncode
+        self.close()
+        raise RuntimeError(f"the sandbox did not start (exit code {code}): {words or line}")
