@@ -1,4 +1,4 @@
-"""Which apps: from arguments, standard input and files, or from selectors that the server applies."""
+"""Which apps: from arguments, standard input and files, or from selectors."""
 
 from __future__ import annotations
 

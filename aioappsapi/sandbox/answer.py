@@ -20,12 +20,17 @@ def json_text(value: object) -> str:
 
 @dataclass(slots=True)
 class Answer:
-    """A response before it meets the wire: `framed` ones carry the v3 API's usual headers."""
+    """A response before it meets the wire.
+
+    `framed` ones carry the v3 API's usual headers; `in_front` ones come from a router or a load
+    balancer, which knows no users.
+    """
 
     status: int
     body: str
     content_type: str = JSON
     framed: bool = True
+    in_front: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     close: bool = False
 
@@ -140,7 +145,7 @@ def crashed() -> Answer:
         "If you are the administrator of this website, then please read this web "
         "application's log file and/or the web server's log file to find out what went wrong."
     )
-    return Answer(500, body, TEXT, framed=False)
+    return Answer(500, body, TEXT, framed=False, headers={"x-runtime": "0.001000"})
 
 
 def query_too_long(length: int) -> Answer:

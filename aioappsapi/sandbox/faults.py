@@ -170,14 +170,14 @@ def passing(fault: Fault, host: str) -> Answer:
         return _too_many()
     if fault is Fault.BAD_GATEWAY:
         body = _HTML.format("502 Bad Gateway")
-        return Answer(502, body, "text/html", framed=False)
+        return Answer(502, body, "text/html", framed=False, in_front=True)
     body = f"503 Service Unavailable: Requested route ('{host}') has no available endpoints.\n"
     headers = {
         "x-cf-routererror": "no_endpoints",
         "x-content-type-options": "nosniff",
         "cache-control": "no-cache, no-store",
     }
-    return Answer(503, body, TEXT, framed=False, headers=headers)
+    return Answer(503, body, TEXT, framed=False, in_front=True, headers=headers)
 
 
 def _too_many() -> Answer:

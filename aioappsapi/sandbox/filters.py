@@ -129,7 +129,10 @@ class ListQuery:
     def select(
         self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], str | None]]
     ) -> Sequence[T]:
-        """Return the rows that fulfil every filter given; a wish is a parameter and what it looks at."""
+        """Return the rows that fulfil every filter given.
+
+        A wish is a parameter's name and what of a row it looks at.
+        """
         for name, look in wishes:
             wanted = self.values(name)
             if wanted is not None:

@@ -324,7 +324,7 @@ class Sandbox:
             if "Accept" in request.headers:
                 headers["vary"] = "Accept"
         headers |= answer.headers
-        if user is not None:
+        if user is not None and not answer.in_front:
             headers["x-user-guid"] = user
         headers["x-vcap-request-id"] = request_id
         headers["server"] = "nginx"
