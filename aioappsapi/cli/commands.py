@@ -10,7 +10,7 @@ import typer
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.bulk import Action
-from aioappsapi.cli.run import Exit, Job, Output, carry_out, out, say
+from aioappsapi.cli.run import Exit, Job, Output, carry_out, out, say, show_log
 from aioappsapi.cli.selection import Selectors
 from aioappsapi.cli.target import Target, opened
 from aioappsapi.errors import (
@@ -219,4 +219,5 @@ def _options(
 
 def run() -> None:
     """Run the command that the arguments name."""
+    show_log()
     app()

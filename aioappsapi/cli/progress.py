@@ -128,6 +128,8 @@ def styled_counts(run: Run[App]) -> str:
 def line_of(outcome: Outcome[App]) -> str:
     """Say in one line what became of an app."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
-    return (
-        f"{outcome.status}: {who}: {outcome.error}" if outcome.error else f"{outcome.status}: {who}"
-    )
+    if outcome.error is None:
+        return f"{outcome.status}: {who}"
+    said = str(outcome.error)
+    _, known, rest = said.partition(f" {outcome.key}: ")
+    return f"{outcome.status}: {who}: {rest if known else said}"

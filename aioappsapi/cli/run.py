@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -180,6 +181,18 @@ def _interruptible(run: Run[App]) -> Iterator[asyncio.Event]:
     finally:
         for one in signals:
             loop.remove_signal_handler(one)
+
+
+class _Said(logging.Handler):
+    """Shows what the library logs where it does not tear the live display."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def show_log() -> None:
+    """Show the library's warnings on standard error."""
+    logging.getLogger("aioappsapi").addHandler(_Said(logging.WARNING))
 
 
 def say(message: str) -> None:
