@@ -36,16 +36,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from aioappsapi.bulk.report import Report
     from aioappsapi.models.error import ApiError
 
 
-def _rebuild(
-    cls: type[AppsApiError], args: tuple[object, ...], state: dict[str, object]
-) -> AppsApiError:
+E = TypeVar("E", bound=BaseException)
+
+
+def _rebuild(cls: type[E], args: tuple[object, ...], state: dict[str, object]) -> E:
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error
@@ -304,3 +305,6 @@ class RunCancelled(asyncio.CancelledError):
     def __init__(self, *args: object, report: Report[object]) -> None:
         super().__init__(*args)
         self.report = report
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)

@@ -16,6 +16,7 @@ from aioappsapi.errors import (
     AppsApiError,
     AuthError,
     CertificateError,
+    ClosedError,
     DecodeError,
     ResponseError,
     TransportError,
@@ -67,8 +68,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((502,), T, titles=("CF-UaaUnavailable",)),
     Row((503,), T, titles=("CF-ServiceUnavailable",)),
     Row((503,), T, json=False, router=("no_endpoints", "connection_limit_reached")),
-    Row(range(500, 600), A),
-    Row(range(600), P),
+    Row(range(500, 1000), A),
+    Row(range(1000), P),
 )
 
 
@@ -78,7 +79,7 @@ def classify(error: AppsApiError) -> tuple[Meaning, int | None]:
         router = error.headers.get("X-Cf-RouterError")
         row = next(r for r in TABLE if r.matches(error.status, error.title, router))
         return row.meaning, row.tries
-    if isinstance(error, CertificateError):
+    if isinstance(error, CertificateError | ClosedError):
         return P, None
     if isinstance(error, TransportError):
         return (A if error.delivered else T), None

@@ -76,6 +76,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     url: str = ""
 
+    def __repr__(self) -> str:
+        # Without the body, which may hold a token.
+        return f"<Response {self.status} {self.url}>"
+
     @property
     def request_id(self) -> str | None:
         """The id under which the server logged the request."""
@@ -87,7 +91,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         raw = self.headers.get("X-Cf-Warnings")
         if not raw:
             return ()
-        return tuple(unquote_plus(part).strip() for part in raw.split(","))
+        # The header may come several times, which only a multi-dictionary can tell.
+        getall = getattr(self.headers, "getall", None)
+        parts = ",".join(getall("X-Cf-Warnings") if getall else [raw]).split(",")
+        return tuple(text for part in parts if (text := unquote_plus(part).strip()))
 
 
 class Operation(Generic[T]):

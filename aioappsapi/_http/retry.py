@@ -73,8 +73,11 @@ class _Patience:
     def is_too_late(self, state: RetryCallState) -> bool:
         """Tell whether the pause would end after the deadline. tenacity's `stop`."""
         error = _error(state)
-        due = anyio.current_time() + state.upcoming_sleep
-        if error is None or due < anyio.current_effective_deadline():
+        if error is None:
+            return False
+        # What was asked counts even where the wait is the gate's and not this pause's.
+        pause = max(state.upcoming_sleep, _said_wait(error) or 0.0)
+        if anyio.current_time() + pause < anyio.current_effective_deadline():
             return False
         raise DeadlineError(
             f"No time for another try before the deadline; the last one: {error}",

@@ -124,7 +124,7 @@ class SessionPool:
 
 def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
-        total=timeouts.total, sock_connect=timeouts.connect, sock_read=timeouts.read
+        total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.read
     )
 
 
@@ -165,11 +165,14 @@ def transport_error(
 
     An address that cannot be one is the caller's mistake: InvalidInputError.
     """
-    if isinstance(cause, (aiohttp.InvalidURL, ValueError)):
+    if isinstance(cause, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return InvalidInputError(f"{_shown(url)!r} is not an address that can be asked.")
     for kind, error, meaning in _MEANING:
         if isinstance(cause, kind):
             return error(f"{method} {_shown(url)}: {meaning}{_why(cause)}", method=method, url=url)
+    # After the others, because an untrusted certificate is a ValueError too.
+    if isinstance(cause, ValueError):
+        return InvalidInputError(f"{method} {_shown(url)}: not a request that can be sent.")
     raise cause
 
 

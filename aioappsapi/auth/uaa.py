@@ -17,7 +17,7 @@ from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
 from aioappsapi.auth.base import Token, jwt_expiry
 from aioappsapi.errors import AppsApiError, AuthError, ConnectError, TargetError, TransportError
-from aioappsapi.models.root import Root
+from aioappsapi.models.root import Root, RootLinks
 
 
 class Answer(Protocol):
@@ -63,23 +63,32 @@ class Uaa:
         answers, AuthError if the platform has no UAA or one without TLS behind an API with it.
         """
         if self._url is None:
-            links = (await self.read_root()).links
+            links = (await self._root_for_login()).links
             link = links.uaa or links.login
             if link is None or not link.href:
                 raise AuthError(f"{self._api_url} names no UAA to log in at.")
             self._url = self._checked(link.href.rstrip("/"))
         return self._url
 
+    async def _root_for_login(self) -> Root:
+        try:
+            return await self.read_root()
+        except TransportError as cause:
+            if not cause.delivered:
+                raise
+            # What the caller wants to send has not been sent, whatever became of this.
+            raise ConnectError(str(cause), method=cause.method, url=cause.url) from cause
+
     async def read_root(self) -> Root:
         """Read the API's root, which needs no token. Raises TargetError, TransportError."""
         answer = await self._send("GET", f"{self._api_url}/", {}, None)
         try:
-            if answer.status == 200:
-                return _ROOT.decode(answer.body)
+            if answer.status == 200 and (root := _ROOT.decode(answer.body)).links != RootLinks():
+                return root
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if answer.status >= 500 or answer.status == 429:
-            raise ConnectError(
+            raise ConnectError(  # not delivered: there is no API behind it at the moment
                 f"GET {self._api_url}/: the API's root answered {answer.status}",
                 method="GET",
                 url=self._api_url,
@@ -91,9 +100,11 @@ class Uaa:
         )
 
     def _checked(self, url: str) -> str:
-        if urlsplit(url).scheme == "https" or urlsplit(self._api_url).scheme != "https":
-            return url
-        if self._allow_plain:
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            raise AuthError(f"{self._api_url} names a UAA at no usable address.") from None
+        if scheme == "https" or urlsplit(self._api_url).scheme != "https" or self._allow_plain:
             return url
         raise AuthError(f"The UAA is at {url}, without TLS: no password is sent there.")
 
@@ -115,6 +126,26 @@ class Uaa:
         return read_token(answer, asked_at)
 
 
+def _one_word(value: object) -> str:
+    """Check a token, which has to fit into a header. Raises ValueError."""
+    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        return value
+    raise ValueError
+
+
+# Whatever oauthlib and the conversions raise for a body that is no token.
+_NO_TOKEN: Final = (
+    OAuth2Error,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    ArithmeticError,
+    RecursionError,
+    Warning,
+)
+
+
 class _Refusal(msgspec.Struct, frozen=True):
     error: str
     error_description: str = ""
@@ -126,16 +157,16 @@ def read_token(answer: Answer, asked_at: float) -> Token:
         raise _refusal(answer)
     try:
         fields = parse_token_response(answer.body.decode())
-        access = str(fields["access_token"])
+        access = _one_word(fields["access_token"])
         lifetime = fields.get("expires_in")
         return Token(
             access_token=access,
             token_type="bearer",
-            refresh_token=fields.get("refresh_token"),
+            refresh_token=_one_word(fields["refresh_token"]) if "refresh_token" in fields else None,
             issued_at=asked_at,
             expires_at=jwt_expiry(access) if lifetime is None else asked_at + float(lifetime),
         )
-    except (OAuth2Error, ValueError, TypeError, AttributeError, KeyError, Warning):
+    except _NO_TOKEN:
         raise AuthError(
             "The UAA answered 200 with something that is no token.",
             refused=False,

@@ -6,12 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+import msgspec
 import typer
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.bulk import Action
-from aioappsapi.cli.run import Exit, Job, Output, carry_out, out, say, show_log
-from aioappsapi.cli.selection import Selectors
+from aioappsapi.bulk.engine import Options
+from aioappsapi.cli.run import Exit, Job, Output, carry_out, check_report, out, say, show_log
+from aioappsapi.cli.selection import Selectors, checked_words
 from aioappsapi.cli.target import Target, opened
 from aioappsapi.errors import (
     AppsApiError,
@@ -34,7 +36,7 @@ _TARGET: Final = "Which Cloud Foundry"
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[GUID|NAME|-|@FILE]...",
+        metavar="[GUID|NAME|-|@FILE]",
         help="Apps; - reads standard input, @FILE a file, one a line. "
         "A report as FILE stands for its apps that are not as asked.",
         show_default=False,
@@ -130,7 +132,7 @@ def _register(action: Action) -> None:
             typer.Option("--insecure", help="Trust any certificate.", rich_help_panel=_TARGET),
         ] = False,
     ) -> None:
-        job = Job(
+        options = _Options(
             action=action,
             words=tuple(words or ()),
             selectors=Selectors(
@@ -146,7 +148,7 @@ def _register(action: Action) -> None:
             ),
             concurrency=concurrency,
             deadline=deadline,
-            max_failures=_count_or_share(max_failures),
+            max_failures=max_failures,
             dry_run=dry_run,
             output=output,
             reports=tuple(report or ()),
@@ -159,19 +161,54 @@ def _register(action: Action) -> None:
             insecure=insecure,
             concurrency=concurrency,
         )
-        raise typer.Exit(_carry_out(target, job))
+        raise typer.Exit(_carry_out(target, options))
 
 
 for _action in _HELP:
     _register(_action)
 
 
+class _Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The options as they were typed."""
+
+    action: Action
+    words: tuple[str, ...]
+    selectors: Selectors
+    concurrency: int
+    deadline: float | None
+    max_failures: float | None
+    dry_run: bool
+    output: Output
+    reports: tuple[Path, ...]
+    ask: bool
+
+    def job(self) -> Job:
+        """Check what can be checked before anybody is asked. Raises InvalidInputError."""
+        for path in self.reports:
+            check_report(path)
+        return Job(
+            action=self.action,
+            words=tuple(checked_words(self.words, self.selectors)),
+            selectors=self.selectors,
+            options=Options(
+                concurrency=self.concurrency,
+                deadline=self.deadline,
+                max_failures=_count_or_share(self.max_failures),
+            ),
+            dry_run=self.dry_run,
+            output=self.output,
+            reports=self.reports,
+            ask=self.ask,
+        )
+
+
 def _count_or_share(value: float | None) -> int | float | None:
     return int(value) if value is not None and value.is_integer() else value
 
 
-def _carry_out(target: Target, job: Job) -> Exit:
+def _carry_out(target: Target, options: _Options) -> Exit:
     try:
+        job = options.job()
         with opened(target) as client:
             return asyncio.run(carry_out(client, job))
     except InvalidInputError as wrong:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from aioappsapi.bulk.bulk import Action
-from aioappsapi.bulk.engine import Run
+from aioappsapi.bulk.engine import Options, Run
 from aioappsapi.bulk.report import SCHEMA, Report, check_suffix
 from aioappsapi.cli.progress import display
 from aioappsapi.cli.selection import Selectors, select
@@ -54,9 +54,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     words: tuple[str, ...]
     selectors: Selectors
-    concurrency: int
-    deadline: float | None
-    max_failures: int | float | None
+    options: Options
     dry_run: bool
     output: Output
     reports: tuple[Path, ...]
@@ -65,8 +63,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 async def carry_out(client: Client, job: Job) -> Exit:
     """Select, ask, run, report. Raises AppsApiError if it cannot begin."""
-    for path in job.reports:
-        _check_report(path)
     async with client:
         await client.log_in()
         chosen = await select(client, job.words, job.selectors)
@@ -78,8 +74,8 @@ async def carry_out(client: Client, job: Job) -> Exit:
         return await _run(client, job, chosen)
 
 
-def _check_report(path: Path) -> None:
-    """Find out before the run what would else be found out after it."""
+def check_report(path: Path) -> None:
+    """Find out before the run what would else be found out after it. Raises InvalidInputError."""
     check_suffix(path)
     if not path.parent.is_dir():
         raise InvalidInputError(f"{path}: there is no folder {path.parent}.")
@@ -129,9 +125,9 @@ async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
     run = client.bulk.stream(
         job.action,
         chosen,
-        concurrency=job.concurrency,
-        deadline=job.deadline,
-        max_failures=job.max_failures,
+        concurrency=job.options.concurrency,
+        deadline=job.options.deadline,
+        max_failures=job.options.max_failures,
     )
     with display(err, run, job.action) as shown, _interruptible(run) as interrupted:
         async with run:

@@ -37,24 +37,29 @@ class Selectors(msgspec.Struct, frozen=True, kw_only=True):
         return self != Selectors(exclude=self.exclude)
 
 
-async def select(client: Client, words: Sequence[str], selectors: Selectors) -> list[str | App]:
-    """Find the apps that were asked for. Raises InvalidInputError if there are none."""
+def checked_words(words: Sequence[str], selectors: Selectors) -> list[str]:
+    """Check what can be checked before anybody is asked, and read files and standard input.
+
+    Raises InvalidInputError.
+    """
     if words and selectors:
         raise InvalidInputError("Give either apps or selectors like --org and --all, not both.")
     if not words and not selectors:
         raise InvalidInputError(
             "No apps: give GUIDs or names, - for standard input, @FILE, or selectors like --all."
         )
-    found = (
-        await _by_name(client, read_words(words))
-        if words
-        else await _by_selectors(client, selectors)
-    )
+    read = read_words(words)
+    if words and not read:
+        raise InvalidInputError("No app was given.")
+    return read
+
+
+async def select(client: Client, words: Sequence[str], selectors: Selectors) -> list[str | App]:
+    """Find the apps that were asked for. Raises InvalidInputError if there are none."""
+    found = await (_by_name(client, words) if words else _by_selectors(client, selectors))
     kept = [one for one in found if not _matches(_name(one), selectors.exclude)]
     if not kept:
-        raise InvalidInputError(
-            "No app was given." if words else "No app matches the selection; nothing was done."
-        )
+        raise InvalidInputError("No app matches the selection; nothing was done.")
     return kept
 
 
@@ -99,7 +104,7 @@ def _from_file(path: Path) -> list[str]:
         raise InvalidInputError(f"{path} is not a text with a GUID or a name a line.") from None
 
 
-async def _by_name(client: Client, words: list[str]) -> list[str | App]:
+async def _by_name(client: Client, words: Sequence[str]) -> list[str | App]:
     """Turn names into apps. What no app is called stays: the server's answer says so."""
     names = [word for word in words if not _GUID.fullmatch(word) and "," not in word]
     called: dict[str, list[App]] = {}

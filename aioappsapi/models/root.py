@@ -11,7 +11,6 @@ from aioappsapi.models.base import Link, Struct
 class RootLinks(Struct, frozen=True, kw_only=True, gc=False):
     """The addresses of the platform's servers, as far as this library needs them."""
 
-    self: Link | None = None
     cloud_controller_v3: Link | None = None
     login: Link | None = None
     uaa: Link | None = None
