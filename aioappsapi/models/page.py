@@ -1,12 +1,23 @@
-"""Pages of lists. Source: https://v3-apidocs.cloudfoundry.org/#pagination."""
+"""Pages of lists, and what they include.
+
+Source: https://v3-apidocs.cloudfoundry.org/#pagination and #including-associated-resources
+"""
 
 from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from aioappsapi.models.app import App
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.organization import Organization
+from aioappsapi.models.route import Domain, Route
+from aioappsapi.models.service import (
+    ManagedServiceInstance,
+    ServiceOffering,
+    UserProvidedServiceInstance,
+)
 from aioappsapi.models.space import Space
+from aioappsapi.models.user import User
 
 T = TypeVar("T")
 
@@ -16,6 +27,12 @@ class Included(Struct, frozen=True, kw_only=True, gc=False):
 
     spaces: list[Space] = []
     organizations: list[Organization] = []
+    domains: list[Domain] = []
+    service_offerings: list[ServiceOffering] = []
+    service_instances: list[ManagedServiceInstance | UserProvidedServiceInstance] = []
+    apps: list[App] = []
+    routes: list[Route] = []
+    users: list[User] = []
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
@@ -23,4 +40,10 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 
     pagination: Pagination
     resources: list[T]
+    included: Included = Included()
+
+
+class AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
+    """An app as the wire has it when a single one was asked for with `include`."""
+
     included: Included = Included()

@@ -1,0 +1,59 @@
+"""Builds and packages: how an app's code becomes a droplet.
+
+Source: https://v3-apidocs.cloudfoundry.org/#builds and #packages
+"""
+
+from __future__ import annotations
+
+from aioappsapi.models.app import Lifecycle
+from aioappsapi.models.base import Link, Metadata, Ref, Resource, Struct
+from aioappsapi.models.droplet import AppOwned, Checksum
+
+
+class Creator(Struct, frozen=True, kw_only=True, gc=False):
+    """Who began a build."""
+
+    guid: str | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+class Build(Resource, frozen=True, kw_only=True, gc=False):
+    """The making of a droplet: ``STAGING``, ``STAGED`` or ``FAILED``, then `error` says why."""
+
+    state: str = ""
+    staging_memory_in_mb: int | None = None
+    staging_disk_in_mb: int | None = None
+    staging_log_rate_limit_bytes_per_second: int | None = None
+    error: str | None = None
+    lifecycle: Lifecycle = Lifecycle(type="")
+    package: Ref | None = None
+    droplet: Ref | None = None
+    created_by: Creator | None = None
+    relationships: AppOwned = AppOwned()
+    metadata: Metadata = Metadata()
+    links: dict[str, Link] = {}
+
+
+class PackageData(Struct, frozen=True, kw_only=True, gc=False):
+    """What a package is of: a checksum of bits, or a docker image; the password is only stars."""
+
+    error: str | None = None
+    checksum: Checksum | None = None
+    image: str | None = None
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<PackageData image={self.image!r}>"
+
+
+class Package(Resource, frozen=True, kw_only=True, gc=False):
+    """An app's code, as ``bits`` or as a ``docker`` image."""
+
+    type: str = ""
+    data: PackageData = PackageData()
+    state: str = ""
+    relationships: AppOwned = AppOwned()
+    metadata: Metadata = Metadata()
+    links: dict[str, Link] = {}

@@ -1,0 +1,52 @@
+"""Droplets: what an app runs. Source: https://v3-apidocs.cloudfoundry.org/#droplets."""
+
+from __future__ import annotations
+
+from aioappsapi.models.app import Lifecycle
+from aioappsapi.models.base import Link, Metadata, Ref, Relationship, Resource, Struct
+
+
+class Checksum(Struct, frozen=True, kw_only=True, gc=False):
+    """The checksum of some bits; None where there are none yet."""
+
+    type: str = ""
+    value: str | None = None
+
+
+class DropletBuildpack(Struct, frozen=True, kw_only=True, gc=False):
+    """A buildpack that a droplet was made with."""
+
+    name: str = ""
+    detect_output: str | None = None
+    buildpack_name: str | None = None
+    version: str | None = None
+
+
+class AppOwned(Struct, frozen=True, kw_only=True, gc=False):
+    """The relation of what belongs to an app."""
+
+    app: Relationship = Relationship()
+
+
+class Droplet(Resource, frozen=True, kw_only=True, gc=False):
+    """A droplet. In lists the commands in `process_types` are redacted; docker has an `image`."""
+
+    state: str = ""
+    error: str | None = None
+    lifecycle: Lifecycle = Lifecycle(type="")
+    execution_metadata: str | None = None
+    process_types: dict[str, str] | None = None
+    checksum: Checksum | None = None
+    buildpacks: list[DropletBuildpack] | None = None
+    stack: str | None = None
+    image: str | None = None
+    relationships: AppOwned = AppOwned()
+    metadata: Metadata = Metadata()
+    links: dict[str, Link] = {}
+
+
+class DropletAssociation(Struct, frozen=True, kw_only=True, gc=False):
+    """Which droplet is an app's current one."""
+
+    data: Ref | None = None
+    links: dict[str, Link] = {}
