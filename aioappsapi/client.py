@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import ssl as ssl_module
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from aioappsapi._http.caller import Caller
+from msgspec import UNSET
+
+from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.protocol import Query, Response, free_request, successful
 from aioappsapi._http.throttle import Throttle
+from aioappsapi._http.trace import Exchanges, capture
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.auth.base import Auth
@@ -23,7 +28,12 @@ from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import AuthError, InvalidInputError
 from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.builds import Builds, Droplets, Packages
+from aioappsapi.resources.deployments import Deployments
+from aioappsapi.resources.info import Info
+from aioappsapi.resources.jobs import Jobs
 from aioappsapi.resources.organizations import Organizations
+from aioappsapi.resources.processes import Processes
 from aioappsapi.resources.spaces import Spaces
 
 Ssl = Tls | ssl_module.SSLContext
@@ -78,7 +88,14 @@ class Client:
         """Make the resources on a caller: one line for each."""
         self._caller = caller
         self.apps = Apps(caller)
+        self.builds = Builds(caller)
+        self.deployments = Deployments(caller)
+        self.droplets = Droplets(caller)
+        self.info = Info(caller)
+        self.jobs = Jobs(caller)
         self.organizations = Organizations(caller)
+        self.packages = Packages(caller)
+        self.processes = Processes(caller)
         self.spaces = Spaces(caller)
         self.bulk = Bulk(self.apps, target=caller.base_url, ceiling=self._ceiling)
 
@@ -152,6 +169,34 @@ class Client:
         view.__dict__.update(self.__dict__)
         view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))
         return view
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        json: object = UNSET,
+        repeatable: bool | None = None,
+        deadline: float | None = None,
+    ) -> Response:
+        """Ask an endpoint that has no method here, with the same care as any other call.
+
+        `path` is that below the API's address, like ``/v3/buildpacks``. What fails is repeated as
+        far as the method allows: a POST only if it surely did not arrive, or `repeatable` says
+        that a second one does no harm. Raises the same errors as the typed calls.
+        """
+        request = free_request(method, path, query=query, json=json, repeatable=repeatable)
+        call = self._caller.run(request, successful)
+        return await (call if deadline is None else within(deadline, call, request))
+
+    @staticmethod
+    def capture() -> AbstractContextManager[Exchanges]:
+        """Keep the raw answers of calls: ``with client.capture() as exchanges:``.
+
+        `exchanges.last` has the newest one's `headers`, `warnings`, `request_id`, `rate_limit`.
+        """
+        return capture()
 
     async def log_in(self) -> None:
         """Find the UAA and get a token now, rather than with the first call.

@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 import msgspec
 
+from aioappsapi._http.abilities import Abilities
 from aioappsapi._http.protocol import Operation, Query, Request, Response, retry_after
 from aioappsapi._http.retry import Sleep, repeat
 from aioappsapi._http.throttle import Throttle
@@ -41,14 +42,16 @@ class Caller:
         retry: RetryPolicy,
         timeouts: Timeouts | None = None,
         sleep: Sleep = anyio.sleep,
+        abilities: Abilities | None = None,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle
+        self.sleep = sleep
+        self.abilities = Abilities() if abilities is None else abilities
         self._transport = transport
         self._tokens = tokens
         self._retry = retry
         self._timeouts = timeouts
-        self._sleep = sleep
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
         """Make a view with other settings on the same connections, login and throttle."""
@@ -59,7 +62,8 @@ class Caller:
             throttle=self.throttle,
             retry=retry or self._retry,
             timeouts=timeouts or self._timeouts,
-            sleep=self._sleep,
+            sleep=self.sleep,
+            abilities=self.abilities,
         )
 
     async def call(
@@ -96,7 +100,7 @@ class Caller:
             request,
             self._retry,
             renewable=self._tokens.renewable,
-            sleep=self._sleep,
+            sleep=self.sleep,
         )
 
     async def _attempt(self, request: Request) -> Response:
@@ -116,6 +120,7 @@ class Caller:
         headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
+        response: Response | None = None
         result = "cancelled"
         try:
             response = await self._transport.send(
@@ -126,24 +131,16 @@ class Caller:
                 self._timeouts,
             )
             result = str(response.status)
-            request_id = response.request_id or request_id
         except AppsApiError as error:
             result = type(error).__name__
             raise
         finally:
-            record = current_record.get()
-            if record is not None:
-                record.results.append(result)
-                record.request_ids.append(request_id)
-        if warnings := response.warnings:
-            self._warn(request, warnings)
-        return response
-
-    def _warn(self, request: Request, warnings: tuple[str, ...]) -> None:
-        for warning in warnings:
+            if (record := current_record.get()) is not None:
+                request_id = (response.request_id if response is not None else None) or request_id
+                record.note(result, request_id, response)
+        for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
-        if (record := current_record.get()) is not None:
-            record.warnings.extend(warnings)
+        return response
 
     def _learn(self, response: Response, authorization: str) -> None:
         if response.status == 429:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, unquote_plus, urlencode
 
 import msgspec
@@ -35,6 +35,8 @@ Query = Mapping[str, str]
 _ERRORS: Final = msgspec.json.Decoder(ErrorBody)
 _V2_ERROR: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}")
+_METHOD: Final = re.compile(r"[A-Z]+")
+_PATH: Final = re.compile(r"/[!-~]*")
 _LONGEST_TEXT: Final = 300
 
 
@@ -59,6 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     replay: Replay
     body: bytes | None = None
     content_type: str = "application/json"
+    sensitive: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation} {self.subject}".rstrip()
@@ -96,15 +99,52 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         parts = ",".join(getall("X-Cf-Warnings") if getall else [raw]).split(",")
         return tuple(text for part in parts if (text := unquote_plus(part).strip()))
 
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What is left of the rate limit's window; None where the server does not count."""
+        try:
+            return RateLimit(
+                limit=int(self.headers["X-RateLimit-Limit"]),
+                remaining=int(self.headers["X-RateLimit-Remaining"]),
+                resets_at=float(self.headers["X-RateLimit-Reset"]),
+            )
+        except (KeyError, ValueError):
+            return None
+
+    def json(self) -> object:
+        """Read the body as JSON, whatever its content type. Raises ValueError."""
+        return self.decode(object)
+
+    def decode(self, result: type[T]) -> T:
+        """Read the body as JSON of a type, e.g. a model. Raises ValueError."""
+        try:
+            return msgspec.json.decode(self.body, type=result)
+        except (msgspec.DecodeError, RecursionError) as cause:
+            raise ValueError(f"The body is not of {result}: {cause}") from None
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate limit as the server tells it with an answer.
+
+    `remaining` moves in steps of a tenth and shows 0 while requests are still allowed; `resets_at`
+    is in epoch seconds.
+    """
+
+    limit: int
+    remaining: int
+    resets_at: float
+
 
 class Operation(Generic[T]):
     """An endpoint of the API: built once per process, shared by all calls.
 
     `name` is the field's word for it ("start app"), `path` has a ``{}`` per argument, `result` is
-    the type that a success decodes to (None: there is no body to read), `source` the API's page.
+    the type that a success decodes to (NoneType: no body is read), `source` the API's page. `read`
+    takes the place of decoding where the answer is not in the body. What is `sensitive` quotes
+    secrets in its errors, so their text is kept out of messages.
     """
 
-    __slots__ = ("_decoder", "method", "name", "path", "replay", "source")
+    __slots__ = ("_decoder", "_read", "method", "name", "path", "replay", "sensitive", "source")
 
     def __init__(
         self,
@@ -115,6 +155,8 @@ class Operation(Generic[T]):
         *,
         replay: Replay,
         source: str,
+        read: Callable[[Response], T] | None = None,
+        sensitive: bool = False,
     ) -> None:
         self.name = name
         self.method = method
@@ -122,21 +164,21 @@ class Operation(Generic[T]):
         self.replay = replay
         self.source = source
         self._decoder = msgspec.json.Decoder(result)
+        self._read = _nothing if result is type(None) else read
+        self.sensitive = sensitive
 
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
     ) -> Request:
         """Make the request. Raises InvalidInputError for an argument that no path can hold."""
         path = self.path.format(*[_segment(arg) for arg in args]) if args else self.path
-        if query:
-            # Raw commas: a list of 200 GUIDs must stay below the server's 10 KB.
-            path = f"{path}?{urlencode(query, safe=',:', quote_via=quote)}"
         return Request(
             operation=self.name,
             subject=args[0] if args else "",
             method=self.method,
-            path=path,
+            path=_with_query(path, query),
             replay=self.replay,
+            sensitive=self.sensitive,
             body=None if body is msgspec.UNSET else msgspec.json.encode(body),
         )
 
@@ -145,9 +187,15 @@ class Operation(Generic[T]):
         if not 200 <= response.status < 300:
             raise response_error(request, response)
         try:
+            if self._read is not None:
+                return self._read(response)
             return self._decoder.decode(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        except (msgspec.DecodeError, ValueError, RecursionError) as cause:
             raise _decode_error(request, response, cause) from None
+
+
+def _nothing(response: Response) -> Any:  # Any: it stands for whatever type "nothing" is
+    del response
 
 
 def _segment(arg: object) -> str:
@@ -159,10 +207,52 @@ def _segment(arg: object) -> str:
     )
 
 
+def free_request(
+    method: str,
+    path: str,
+    *,
+    query: Query | None = None,
+    json: object = msgspec.UNSET,
+    repeatable: bool | None = None,
+) -> Request:
+    """Make the request of an endpoint that nobody declared. Raises InvalidInputError."""
+    method = method.upper()
+    if not _METHOD.fullmatch(method) or not _PATH.fullmatch(path):
+        raise InvalidInputError(f"{method} {path!r}: a path below the API, like '/v3/buildpacks'.")
+    if method in {"GET", "HEAD", "OPTIONS"}:
+        replay = Replay.SAFE
+    else:
+        again = method != "POST" if repeatable is None else repeatable
+        replay = Replay.IDEMPOTENT if again else Replay.ONCE
+    return Request(
+        operation=method,
+        subject=path,
+        method=method,
+        path=_with_query(path, query),
+        replay=replay,
+        body=None if json is msgspec.UNSET else msgspec.json.encode(json),
+    )
+
+
+def successful(request: Request, response: Response) -> Response:
+    """Give a success as it is. Raises the ResponseError of anything else."""
+    if not 200 <= response.status < 300:
+        raise response_error(request, response)
+    return response
+
+
+def _with_query(path: str, query: Query | None) -> str:
+    if not query:
+        return path
+    # Raw commas: a list of 200 GUIDs must stay below the server's 10 KB.
+    joint = "&" if "?" in path else "?"
+    return f"{path}{joint}{urlencode(query, safe=',:', quote_via=quote)}"
+
+
 def response_error(request: Request, response: Response) -> ResponseError:
     """Make the typed error of an answer that is not a success, whatever its bytes are."""
     errors = _read_errors(response.body)
-    said = _said(errors, response)
+    said = _titles(errors) if request.sensitive and errors else _said(errors, response)
     error = _make(error_class(response.status), request, response, errors, said)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
@@ -192,7 +282,7 @@ def _make(
         request_id=request_id,
         headers=_kept_headers(response.headers),
         warnings=response.warnings,
-        body=response.body,
+        body=b"" if request.sensitive else response.body,
     )
 
 
@@ -233,6 +323,10 @@ def _read_v2_error(body: bytes) -> tuple[ApiError, ...]:
         )
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
         return ()
+
+
+def _titles(errors: tuple[ApiError, ...]) -> str:
+    return _one_line("; ".join(str(error.title or error.code) for error in errors))
 
 
 def _said(errors: tuple[ApiError, ...], response: Response) -> str:

@@ -1,28 +1,83 @@
 """What one call did on the wire, for whoever called: a bulk run, or a user who wants to know.
 
 The record travels in a context variable, so that any coroutine can be counted without knowing it.
+Records nest: what an inner one sees, the outer ones see as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+
+from aioappsapi._http.protocol import Response
 
 
 class CallRecord:
     """The attempts of one call, or of a few calls one after the other."""
 
-    __slots__ = ("ambiguous", "request_ids", "results", "warnings")
+    __slots__ = ("_outer", "ambiguous", "request_ids", "results", "warnings")
 
-    def __init__(self) -> None:
+    def __init__(self, outer: CallRecord | None = None) -> None:
         self.request_ids: list[str] = []
         self.results: list[str] = []
         self.warnings: list[str] = []
         self.ambiguous = False
+        self._outer = outer
 
     @property
     def attempts(self) -> int:
         """How many requests were sent."""
         return len(self.results)
 
+    def note(self, result: str, request_id: str, response: Response | None) -> None:
+        """Note an attempt: its status or the name of its failure, and its answer if there is."""
+        self.results.append(result)
+        self.request_ids.append(request_id)
+        if response is not None and (warnings := response.warnings):
+            self.warnings += warnings
+        if self._outer is not None:
+            self._outer.note(result, request_id, response)
+
+    def doubt(self) -> None:
+        """Note that an attempt may have been carried out though it failed."""
+        self.ambiguous = True
+        if self._outer is not None:
+            self._outer.doubt()
+
+
+class Exchanges(CallRecord):
+    """Everything that was answered while it was open, the newest last."""
+
+    __slots__ = ("responses",)
+
+    def __init__(self, outer: CallRecord | None = None) -> None:
+        super().__init__(outer)
+        self.responses: list[Response] = []
+
+    def note(self, result: str, request_id: str, response: Response | None) -> None:
+        """Note an attempt, and keep its answer."""
+        super().note(result, request_id, response)
+        if response is not None:
+            self.responses.append(response)
+
+    @property
+    def last(self) -> Response:
+        """The newest answer. Raises LookupError if there was none."""
+        if not self.responses:
+            raise LookupError("Nothing was answered while this was open.")
+        return self.responses[-1]
+
 
 current_record: ContextVar[CallRecord | None] = ContextVar("aioappsapi_record", default=None)
+
+
+@contextmanager
+def capture() -> Iterator[Exchanges]:
+    """Keep the raw answers of the calls inside: headers, warnings, request ids, rate limits."""
+    exchanges = Exchanges(current_record.get())
+    token = current_record.set(exchanges)
+    try:
+        yield exchanges
+    finally:
+        current_record.reset(token)

@@ -63,7 +63,7 @@ class SessionPool:
         self._timeout = _client_timeout(timeouts)
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_context(tls)
-        self._proxy = URL(proxy) if proxy else None
+        self._proxy = _proxy_url(proxy) if proxy else None
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -120,6 +120,20 @@ class SessionPool:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as cause:
             raise transport_error(cause, method, url) from None
         return Response(status=response.status, headers=response.headers, body=data, url=url)
+
+
+def _proxy_url(proxy: str) -> URL:
+    """Read a proxy's address, which may lack its scheme. Raises InvalidInputError."""
+    try:
+        url = URL(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        # Without the address itself, which may hold a password.
+        raise InvalidInputError(
+            "The proxy's address would look like http://proxy.example.org:3128."
+        )
+    return url
 
 
 def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:

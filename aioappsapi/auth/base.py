@@ -71,6 +71,6 @@ def jwt_expiry(token: str) -> float | None:
         payload = token.split(".")[1]
         raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
         exp = msgspec.json.decode(raw, type=_Claims).exp
-    except (IndexError, binascii.Error, ValueError, msgspec.DecodeError):
+    except (IndexError, binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         return None
     return None if exp is None else time.monotonic() + exp - time.time()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from aioappsapi.auth.base import Auth, Token, TokenEndpoint
+from aioappsapi.errors import ClosedError
 
 # Renewed this long before it ends: a request on its way must not meet an expired token, which
 # the server counts against our address.
@@ -51,8 +52,17 @@ class TokenSource:
             if self._renewal is None:
                 self._renewal = asyncio.create_task(self._renew(), name="aioappsapi login")
                 self._renewal.add_done_callback(self._renewed)
-            await asyncio.shield(self._renewal)
+            await self._wait_for(self._renewal)
         return authorization
+
+    async def _wait_for(self, renewal: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.shield(renewal)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if renewal.cancelled() and task is not None and not task.cancelling():
+                raise ClosedError("The client was closed during the login.") from None
+            raise
 
     def reject(self, authorization: str) -> None:
         """Note that the server refused this one; a newer token that came meanwhile stays."""

@@ -6,6 +6,7 @@ Source: https://docs.cloudfoundry.org/api/uaa/#token and RFC 6749, sections 4 an
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -44,6 +45,7 @@ class Send(Protocol):
         ...
 
 
+_WORD: Final = re.compile(r"[!-~]+")
 _ROOT: Final = msgspec.json.Decoder(Root)
 
 
@@ -128,7 +130,7 @@ class Uaa:
 
 def _one_word(value: object) -> str:
     """Check a token, which has to fit into a header. Raises ValueError."""
-    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+    if isinstance(value, str) and _WORD.fullmatch(value):
         return value
     raise ValueError
 
@@ -158,11 +160,12 @@ def read_token(answer: Answer, asked_at: float) -> Token:
     try:
         fields = parse_token_response(answer.body.decode())
         access = _one_word(fields["access_token"])
+        refresh = fields.get("refresh_token")
         lifetime = fields.get("expires_in")
         return Token(
             access_token=access,
             token_type="bearer",
-            refresh_token=_one_word(fields["refresh_token"]) if "refresh_token" in fields else None,
+            refresh_token=_one_word(refresh) if refresh else None,
             issued_at=asked_at,
             expires_at=jwt_expiry(access) if lifetime is None else asked_at + float(lifetime),
         )

@@ -98,6 +98,7 @@ class Run(Generic[T]):
         self._requests = Requests()
         self._started_at = self._finished_at = datetime.now(UTC)
         self._clock_zero = 0.0
+        self._outer = current_record.get()
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[Status] = Counter()
 
@@ -151,8 +152,12 @@ class Run(Generic[T]):
             return
         if not task.done():
             task.cancel()
-            await asyncio.wait([task])
-        if error is None and not task.cancelled() and (failure := task.exception()) is not None:
+            # Whoever is out of time waits for this all the same: without it there is no report.
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([task])
+        if task.cancelled():
+            self._conclude_cancelled()  # a task that is cancelled at once never comes to it
+        elif (failure := task.exception()) is not None and error is None:
             raise failure
 
     async def __aiter__(self) -> AsyncIterator[Outcome[T]]:
@@ -177,9 +182,10 @@ class Run(Generic[T]):
         try:
             with self._scope:
                 await self._work()
+            self._conclude(self._stopped or "the deadline came first")
         except asyncio.CancelledError as cancelled:
-            self._conclude("the run was cancelled")
-            raise RunCancelled(*cancelled.args, report=self.report) from cancelled
+            failed = self._conclude_cancelled()
+            raise RunCancelled(*cancelled.args, report=self.report) from failed or cancelled
         except Exception as failure:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             cause = _innermost(failure)
             self._conclude(f"the run was aborted by {type(cause).__name__}", quietly=True)
@@ -188,7 +194,6 @@ class Run(Generic[T]):
                 "the report has what happened until then.",
                 report=self.report,
             ) from cause
-        self._conclude(self._stopped or "the deadline came first")
 
     def _begin(self) -> None:
         self._started_at = datetime.now(UTC)
@@ -214,7 +219,7 @@ class Run(Generic[T]):
                 await self._handle(index)
 
     async def _handle(self, index: int) -> None:
-        record = CallRecord()
+        record = CallRecord(self._outer)
         current_record.set(record)
         key = self._inputs.keys[index]
         self._begun[index] = (anyio.current_time(), record)
@@ -224,6 +229,11 @@ class Run(Generic[T]):
             value = await self._func(key)
         except AppsApiError as caught:
             error = caught.detached()
+        except asyncio.CancelledError as stray:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            # Nobody cancelled the run: a worker that just went would leave its share undone.
+            raise RuntimeError(f"{self._action} {key} was cancelled from within") from stray
         status = self._status(error, record)
         self._settle(index, status, value, error)
         if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
@@ -248,6 +258,7 @@ class Run(Generic[T]):
         """Give an app its one outcome, and tell everybody."""
         key = self._inputs.keys[index]
         began, record = self._begun.pop(index, (None, CallRecord()))
+        began = None if status is Status.NOT_ATTEMPTED else began
         self._requests.add(record.results)
         name = value.name if isinstance(value, App) else self._inputs.names.get(key)
         outcome = Outcome(
@@ -282,6 +293,15 @@ class Run(Generic[T]):
         allowed = limit if isinstance(limit, int) else max(1.0, limit * len(self._inputs.keys))
         if failures >= allowed:
             self.stop(f"{failures} apps failed, which is as many as max_failures={limit} allows")
+
+    def _conclude_cancelled(self) -> Exception | None:
+        """Conclude a cancelled run, whatever a callback raises."""
+        try:
+            self._conclude("the run was cancelled")
+        except Exception as failure:  # noqa: BLE001 - told as the cause
+            self._conclude("the run was cancelled", quietly=True)
+            return failure
+        return None
 
     def _conclude(self, why: str, *, quietly: bool = False) -> None:
         """Give an outcome to everything that has none."""

@@ -47,13 +47,13 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     key: str
     name: str | None = None
-    status: str
+    status: Status
     attempts: int
     started_at: datetime | None = None
     duration_s: float | None = None
     time_to_running_s: float | None = None
-    request_ids: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    request_ids: list[str] = []
+    warnings: list[str] = []
     error: ErrorRecord | None = None
 
     def outcome(self) -> Outcome[object]:
@@ -61,14 +61,14 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return Outcome(
             key=self.key,
             name=self.name,
-            status=Status(self.status),
+            status=self.status,
             error=self.error.error() if self.error is not None else None,
             attempts=self.attempts,
             started_at=self.started_at,
             duration=self.duration_s,
             time_to_running=self.time_to_running_s,
-            request_ids=self.request_ids,
-            warnings=self.warnings,
+            request_ids=tuple(self.request_ids),
+            warnings=tuple(self.warnings),
         )
 
 
@@ -106,13 +106,13 @@ def encode_outcome(outcome: Outcome[object]) -> dict[str, object]:
     record = OutcomeRecord(
         key=outcome.key,
         name=outcome.name,
-        status=outcome.status.value,
+        status=outcome.status,
         attempts=outcome.attempts,
         started_at=outcome.started_at,
         duration_s=_rounded(outcome.duration),
         time_to_running_s=_rounded(outcome.time_to_running),
-        request_ids=outcome.request_ids,
-        warnings=outcome.warnings,
+        request_ids=list(outcome.request_ids),
+        warnings=list(outcome.warnings),
         error=encode_error(outcome.error) if outcome.error is not None else None,
     )
     fields: dict[str, object] = msgspec.to_builtins(record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from aioappsapi.errors import NotIncludedError
 from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
@@ -18,7 +18,11 @@ class LifecycleData(Struct, frozen=True, kw_only=True, gc=False):
 
     buildpacks: list[str] | None = None
     stack: str | None = None
-    credentials: str | dict[str, str] | None = None
+    credentials: str | dict[str, object] | None = None
+
+    def __repr__(self) -> str:
+        # Without the credentials, which are real ones on the way to the server.
+        return f"<LifecycleData buildpacks={self.buildpacks} stack={self.stack!r}>"
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True, gc=False):
@@ -66,7 +70,7 @@ class App(Resource, frozen=True, kw_only=True, gc=False):
     state: str = ""
     lifecycle: Lifecycle = Lifecycle(type="")
     relationships: AppRelationships = AppRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: AppLinks = AppLinks()
     # Set once by the join of a page with what it includes; never on the wire of a single app.
     included_space: Space | UnsetType = UNSET

@@ -5,6 +5,8 @@ Source: https://v3-apidocs.cloudfoundry.org/#builds and #packages
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.app import Lifecycle
 from aioappsapi.models.base import Link, Metadata, Ref, Resource, Struct
 from aioappsapi.models.droplet import AppOwned, Checksum
@@ -31,7 +33,7 @@ class Build(Resource, frozen=True, kw_only=True, gc=False):
     droplet: Ref | None = None
     created_by: Creator | None = None
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}
 
 
@@ -55,5 +57,5 @@ class Package(Resource, frozen=True, kw_only=True, gc=False):
     data: PackageData = PackageData()
     state: str = ""
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

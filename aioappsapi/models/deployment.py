@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Ref, Resource, Struct
 from aioappsapi.models.droplet import AppOwned
 
@@ -89,5 +91,5 @@ class Deployment(Resource, frozen=True, kw_only=True, gc=False):
     new_processes: list[DeployedProcess] = []
     revision: RevisionRef | None = None
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

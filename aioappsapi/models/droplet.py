@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.app import Lifecycle
 from aioappsapi.models.base import Link, Metadata, Ref, Relationship, Resource, Struct
 
@@ -41,7 +43,7 @@ class Droplet(Resource, frozen=True, kw_only=True, gc=False):
     stack: str | None = None
     image: str | None = None
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}
 
 

@@ -10,9 +10,7 @@ from typing import TypeAlias
 from aioappsapi.models.base import Link, Struct
 
 # msgspec resolves no recursive alias; what is nested deeper stays plain JSON.
-Json: TypeAlias = (
-    str | int | float | bool | dict[str, object] | list[object] | None
-)
+Json: TypeAlias = str | int | float | bool | dict[str, object] | list[object] | None
 
 
 class EnvironmentVariables(Struct, frozen=True, kw_only=True, gc=False):

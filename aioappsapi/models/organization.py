@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
 
 
@@ -26,5 +28,5 @@ class Organization(Resource, frozen=True, kw_only=True, gc=False):
     name: str = ""
     suspended: bool | None = None
     relationships: OrganizationRelationships = OrganizationRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: OrganizationLinks = OrganizationLinks()

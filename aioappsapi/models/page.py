@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from msgspec import field
+
 from aioappsapi.models.app import App
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.organization import Organization
@@ -40,10 +42,10 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 
     pagination: Pagination
     resources: list[T]
-    included: Included = Included()
+    included: Included = field(default_factory=Included)
 
 
 class AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
     """An app as the wire has it when a single one was asked for with `include`."""
 
-    included: Included = Included()
+    included: Included = field(default_factory=Included)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
 
@@ -72,7 +72,7 @@ class Process(Resource, frozen=True, kw_only=True, gc=False):
     readiness_health_check: HealthCheck | None = None
     process_instances: list[ProcessInstance] | UnsetType = UNSET
     relationships: ProcessRelationships = ProcessRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: ProcessLinks = ProcessLinks()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Ref, Resource, Struct
 from aioappsapi.models.droplet import AppOwned
 
@@ -31,5 +33,5 @@ class Revision(Resource, frozen=True, kw_only=True, gc=False):
     description: str | None = None
     deployable: bool | None = None
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

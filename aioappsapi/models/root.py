@@ -8,15 +8,31 @@ from __future__ import annotations
 from aioappsapi.models.base import Link, Struct
 
 
-class RootLinks(Struct, frozen=True, kw_only=True, gc=False):
-    """The addresses of the platform's servers, as far as this library needs them."""
+class MetaLink(Link, frozen=True, kw_only=True, gc=False):
+    """A link with something about what it leads to, such as its version."""
 
-    cloud_controller_v3: Link | None = None
+    meta: dict[str, str] = {}
+
+
+class RootLinks(Struct, frozen=True, kw_only=True, gc=False):
+    """The addresses of the platform's servers."""
+
+    cloud_controller_v2: MetaLink | None = None
+    cloud_controller_v3: MetaLink | None = None
+    network_policy_v0: Link | None = None
+    network_policy_v1: Link | None = None
     login: Link | None = None
     uaa: Link | None = None
+    credhub: Link | None = None
+    routing: Link | None = None
+    logging: Link | None = None
+    log_cache: Link | None = None
+    log_stream: Link | None = None
+    app_ssh: MetaLink | None = None
 
 
 class Root(Struct, frozen=True, kw_only=True, gc=False):
-    """What `GET /` answers, without a token."""
+    """What `GET /` answers, without a token; `cf_on_k8s` is Korifi's mark."""
 
     links: RootLinks
+    cf_on_k8s: bool = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Ref, Relationship, Resource, Struct
 from aioappsapi.models.environment import Json
 
@@ -29,7 +31,7 @@ class Domain(Resource, frozen=True, kw_only=True, gc=False):
     router_group: Ref | None = None
     supported_protocols: list[str] = []
     relationships: DomainRelationships = DomainRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}
 
 
@@ -76,5 +78,5 @@ class Route(Resource, frozen=True, kw_only=True, gc=False):
     destinations: list[Destination] = []
     options: dict[str, Json] | None = None
     relationships: RouteRelationships = RouteRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

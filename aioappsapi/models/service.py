@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
 from aioappsapi.models.environment import Json
 
@@ -41,7 +43,7 @@ class _ServiceInstance(Resource, frozen=True, kw_only=True, gc=False, tag_field=
     tags: list[str] | None = None
     last_operation: LastOperation | None = None
     relationships: ServiceInstanceRelationships = ServiceInstanceRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}
 
 
@@ -105,5 +107,5 @@ class ServiceOffering(Resource, frozen=True, kw_only=True, gc=False):
     documentation_url: str | None = None
     broker_catalog: BrokerCatalog | None = None
     relationships: ServiceOfferingRelationships = ServiceOfferingRelationships()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Resource, Struct
 from aioappsapi.models.droplet import AppOwned
 
@@ -26,5 +28,5 @@ class Task(Resource, frozen=True, kw_only=True, gc=False):
     result: TaskResult | None = None
     droplet_guid: str | None = None
     relationships: AppOwned = AppOwned()
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}

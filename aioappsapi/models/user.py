@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
 
 
@@ -11,7 +13,7 @@ class User(Resource, frozen=True, kw_only=True, gc=False):
     username: str | None = None
     presentation_name: str | None = None
     origin: str | None = None
-    metadata: Metadata = Metadata()
+    metadata: Metadata = field(default_factory=Metadata)
     links: dict[str, Link] = {}
 
 

@@ -2,56 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Operation, Replay
-from aioappsapi.models.app import App
-from aioappsapi.models.page import Page
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
-
-_DOCS: Final = "https://v3-apidocs.cloudfoundry.org/#"
-
-LIST: Final = Operation(
-    "list apps", "GET", "/v3/apps", Page[App], replay=Replay.SAFE, source=_DOCS + "list-apps"
+from aioappsapi._http.protocol import Replay
+from aioappsapi.models.app import App, Lifecycle
+from aioappsapi.models.job import Job
+from aioappsapi.models.page import AppWithIncluded, Page
+from aioappsapi.resources.app_parts import AppParts
+from aioappsapi.resources.checks import (
+    Times,
+    check_annotations,
+    check_labels,
+    check_name,
+    check_variables,
+    check_words,
+    timestamps,
 )
-GET: Final = Operation(
-    "get app", "GET", "/v3/apps/{}", App, replay=Replay.SAFE, source=_DOCS + "get-an-app"
-)
-START: Final = Operation(
+from aioappsapi.resources.endpoint import endpoint
+from aioappsapi.resources.including import AppPager, join
+from aioappsapi.resources.jobs import job_of
+from aioappsapi.resources.paging import comma_list, page_size, split_queries
+
+LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
+# Not repeated once it may have arrived: then the name is taken, by this very app.
+CREATE: Final = endpoint("create app", "POST", "/v3/apps", App, "create-an-app")
+GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
+GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
+UPDATE: Final = endpoint("update app", "PATCH", "/v3/apps/{}", App, "update-an-app")
+DELETE: Final = endpoint("delete app", "DELETE", "/v3/apps/{}", Job, "delete-an-app", read=job_of)
+START: Final = endpoint(
     "start app",
     "POST",
     "/v3/apps/{}/actions/start",
     App,
+    "start-an-app",
     replay=Replay.IDEMPOTENT,
-    source=_DOCS + "start-an-app",
 )
-STOP: Final = Operation(
+STOP: Final = endpoint(
     "stop app",
     "POST",
     "/v3/apps/{}/actions/stop",
     App,
+    "stop-an-app",
     replay=Replay.IDEMPOTENT,
-    source=_DOCS + "stop-an-app",
 )
-RESTART: Final = Operation(
-    "restart app",
-    "POST",
-    "/v3/apps/{}/actions/restart",
-    App,
-    replay=Replay.ONCE,
-    source=_DOCS + "restart-an-app",
+# A second one would bounce the app again.
+RESTART: Final = endpoint(
+    "restart app", "POST", "/v3/apps/{}/actions/restart", App, "restart-an-app"
 )
 
+_INCLUDABLE: Final = ("space", "org", "space.organization")
+_ORDERS: Final = tuple(
+    sign + name for name in ("created_at", "updated_at", "name", "state") for sign in ("", "-")
+)
+_LIFECYCLES: Final = ("buildpack", "docker", "cnb")
 
-class Apps:
+
+class Apps(AppParts):
     """The operations on apps."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
 
     def list(
         self,
@@ -63,27 +74,40 @@ class Apps:
         stacks: Sequence[str] | None = None,
         lifecycle_type: str | None = None,
         label_selector: str | None = None,
+        created_ats: Times | None = None,
+        updated_ats: Times | None = None,
         order_by: str | None = None,
         include: Sequence[str] | None = None,
         per_page: int | None = None,
-    ) -> Pager[App]:
+        page: int | None = None,
+        validate: bool = True,
+    ) -> AppPager:
         """List the apps that this login may see, filtered by everything that is given.
 
-        `include` names related resources to bring along, ``space`` or ``space.organization``:
-        they are then at `app.space` and `app.organization`. Lists of GUIDs and names may be of any
-        length. The pager raises what the request does: BadRequestError for a filter that the
-        server does not know. Source: GET /v3/apps.
+        Lists of GUIDs and names may be of any length. Times are aware datetimes: one, several, or
+        bounds like ``{"gte": since}``. `order_by` is ``created_at``, ``updated_at``, ``name`` or
+        ``state``, with ``-`` for descending. `include` brings related resources along, ``space``
+        or ``space.organization``: they are then at `app.space` and `app.organization`. `page` is
+        where to begin, `per_page` at most 5000. Raises InvalidInputError for what the server would
+        surely refuse, unless `validate` is false; the pager raises what the requests do.
+        Source: GET /v3/apps.
         """
+        if validate:
+            _check_list(include, order_by, lifecycle_type)
         plain = {
             "lifecycle_type": lifecycle_type,
             "label_selector": label_selector,
             "order_by": order_by,
+            "page": None if page is None else str(page),
+            "per_page": None if per_page is None or validate else str(per_page),
         }
         query = {
             **{name: value for name, value in plain.items() if value is not None},
             **comma_list("stacks", stacks),
             **comma_list("include", include),
-            **page_size(per_page),
+            **timestamps("created_ats", created_ats),
+            **timestamps("updated_ats", updated_ats),
+            **(page_size(per_page) if validate else {}),
         }
         long = {
             "guids": guids,
@@ -91,11 +115,92 @@ class Apps:
             "space_guids": space_guids,
             "organization_guids": organization_guids,
         }
-        return Pager(self._caller, LIST, split_queries(query, long), join_included)
+        return AppPager(self._caller, LIST, split_queries(query, long), include)
 
-    async def get(self, guid: str, *, deadline: float | None = None) -> App:
-        """Fetch an app. Raises NotFoundError. Source: GET /v3/apps/{guid}."""
-        return await self._caller.call(GET, guid, deadline=deadline)
+    async def create(
+        self,
+        name: str,
+        space_guid: str,
+        *,
+        lifecycle: Lifecycle | None = None,
+        environment_variables: Mapping[str, object] | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        validate: bool = True,
+        deadline: float | None = None,
+    ) -> App:
+        """Make an app in a space; it is stopped and has no droplet.
+
+        `lifecycle` says how it is built: ``Lifecycle(type="docker")``, or ``buildpack`` or ``cnb``
+        with a `LifecycleData`, whose credentials go to the server and never come back. Raises
+        InvalidInputError for what the server would surely refuse, unless `validate` is false;
+        UnprocessableError, titled ``CF-UniquenessError`` where the name is taken; ForbiddenError.
+        Source: POST /v3/apps.
+        """
+        if validate:
+            check_name(name)
+            check_variables(environment_variables or {}, strings_only=False)
+            _check_common(lifecycle, labels, annotations)
+        body = {
+            "name": name,
+            "relationships": {"space": {"data": {"guid": space_guid}}},
+            **_common(lifecycle, labels, annotations),
+        }
+        if environment_variables is not None:
+            body["environment_variables"] = dict(environment_variables)
+        return await self._caller.call(CREATE, body=body, deadline=deadline)
+
+    async def get(
+        self, guid: str, *, include: Sequence[str] | None = None, deadline: float | None = None
+    ) -> App:
+        """Fetch an app, perhaps with its space and organization, as for `list`.
+
+        Raises NotFoundError. Source: GET /v3/apps/{guid}.
+        """
+        if include is None:
+            return await self._caller.call(GET, guid, deadline=deadline)
+        check_words("include", include, _INCLUDABLE)
+        query = comma_list("include", include)
+        app = await self._caller.call(GET_INCLUDING, guid, query=query, deadline=deadline)
+        join([app], app.included)
+        if app.included.organizations:
+            # With a single app, an organization that came without its space is the app's, too.
+            only = app.included.organizations[0]
+            msgspec.structs.force_setattr(app, "included_organization", only)
+        return app
+
+    async def update(
+        self,
+        guid: str,
+        *,
+        name: str | None = None,
+        lifecycle: Lifecycle | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        annotations: Mapping[str, str | None] | None = None,
+        validate: bool = True,
+        deadline: float | None = None,
+    ) -> App:
+        """Change what is given, leave the rest; a label or annotation of None is deleted.
+
+        Raises InvalidInputError for what the server would surely refuse, unless `validate` is
+        false; UnprocessableError where the name is taken. Source: PATCH /v3/apps/{guid}.
+        """
+        if validate:
+            if name is not None:
+                check_name(name)
+            _check_common(lifecycle, labels, annotations)
+        body = _common(lifecycle, labels, annotations)
+        if name is not None:
+            body["name"] = name
+        return await self._caller.call(UPDATE, guid, body=body, deadline=deadline)
+
+    async def delete(self, guid: str, *, deadline: float | None = None) -> Job:
+        """Delete an app with its routes' destinations, bindings and tasks; give the job for it.
+
+        It is gone when the job is complete: ``await client.jobs.wait(job)``. Raises NotFoundError,
+        ForbiddenError. Source: DELETE /v3/apps/{guid}.
+        """
+        return await self._caller.call(DELETE, guid, deadline=deadline)
 
     async def start(self, guid: str, *, deadline: float | None = None) -> App:
         """Ask for an app to be started.
@@ -128,21 +233,38 @@ class Apps:
         return await self._caller.call(RESTART, guid, deadline=deadline)
 
 
-def join_included(page: Page[App]) -> None:
-    """Give each app of a page the space and the organization that the page includes.
+def _check_list(
+    include: Sequence[str] | None, order_by: str | None, lifecycle_type: str | None
+) -> None:
+    check_words("include", include or (), _INCLUDABLE)
+    check_words("order_by", () if order_by is None else (order_by,), _ORDERS)
+    check_words("lifecycle_type", () if lifecycle_type is None else (lifecycle_type,), _LIFECYCLES)
 
-    One dictionary per kind: O(apps + included), not a search per app. The structs are frozen for
-    users; this runs before anybody has seen them.
-    """
-    if not page.included.spaces and not page.included.organizations:
-        return
-    spaces = {space.guid: space for space in page.included.spaces}
-    organizations = {one.guid: one for one in page.included.organizations}
-    for app in page.resources:
-        space = spaces.get(app.relationships.space.guid or "")
-        if space is None:
-            continue
-        msgspec.structs.force_setattr(app, "included_space", space)
-        organization = organizations.get(space.relationships.organization.guid or "")
-        if organization is not None:
-            msgspec.structs.force_setattr(app, "included_organization", organization)
+
+def _check_common(
+    lifecycle: Lifecycle | None,
+    labels: Mapping[str, str | None] | None,
+    annotations: Mapping[str, str | None] | None,
+) -> None:
+    if lifecycle is not None:
+        check_words("lifecycle type", (lifecycle.type,), _LIFECYCLES)
+    check_labels(labels or {})
+    check_annotations(annotations or {})
+
+
+def _common(
+    lifecycle: Lifecycle | None,
+    labels: Mapping[str, str | None] | None,
+    annotations: Mapping[str, str | None] | None,
+) -> dict[str, object]:
+    """Make the part of the body that create and update share, without what is not given."""
+    body: dict[str, object] = {}
+    if lifecycle is not None:
+        # Even a null is a field too many: docker takes none at all.
+        data = msgspec.structs.asdict(lifecycle.data)
+        given = {name: value for name, value in data.items() if value is not None}
+        body["lifecycle"] = {"type": lifecycle.type, "data": given}
+    metadata = {"labels": labels, "annotations": annotations}
+    if given := {name: dict(values) for name, values in metadata.items() if values is not None}:
+        body["metadata"] = given
+    return body

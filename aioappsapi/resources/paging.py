@@ -6,10 +6,10 @@ Source: https://v3-apidocs.cloudfoundry.org/#pagination
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -22,7 +22,7 @@ from aioappsapi.models.page import Page
 R = TypeVar("R", bound=Resource)
 
 # The server refuses a query above 10,240 bytes, and proxies in front of it may stop at 8 K.
-_LONGEST_VALUE: Final = 7_600
+_LONGEST_VALUES: Final = 7_600
 _MOST_VALUES: Final = 200
 _LARGEST_PAGE: Final = 5_000
 
@@ -40,12 +40,10 @@ class Pager(Generic[R]):
         caller: Caller,
         operation: Operation[Page[R]],
         queries: Sequence[Query],
-        join: Callable[[Page[R]], None] | None = None,
     ) -> None:
         self._caller = caller
         self._operation = operation
         self._queries = queries
-        self._join = join
 
     async def __aiter__(self) -> AsyncGenerator[R, None]:
         async with aclosing(self.pages()) as pages:
@@ -83,10 +81,7 @@ class Pager(Generic[R]):
         return asyncio.create_task(self._fetch_now(request), name=f"aioappsapi {request}")
 
     async def _fetch_now(self, request: Request) -> Page[R]:
-        page = await self._caller.run(request, self._operation.parse)
-        if self._join is not None:
-            self._join(page)
-        return page
+        return await self._caller.run(request, self._operation.parse)
 
     def _next(self, page: Page[R]) -> Request | None:
         link = page.pagination.next
@@ -96,6 +91,8 @@ class Pager(Generic[R]):
         parts = urlsplit(link.href)
         prefix = urlsplit(self._caller.base_url).path
         path = parts.path.removeprefix(prefix) if prefix else parts.path
+        # Without the slash, what follows would be read as a part of our host's name.
+        path = "/" + path.removeprefix("/")
         return msgspec.structs.replace(
             self._operation.build(), path=f"{path}?{parts.query}" if parts.query else path
         )
@@ -152,26 +149,37 @@ def _check_values(name: str, values: Sequence[object]) -> None:
 def split_queries(query: Query, long: dict[str, Sequence[str] | None]) -> list[Query]:
     """Spread lists that are too long for one address over several requests.
 
-    An empty list selects nothing, so it makes no request at all.
+    Several lists share the room of an address, the shortest first: what it leaves is for the
+    others. An empty list selects nothing, so it makes no request at all.
     """
-    queries = [dict(query)]
+    given: list[tuple[str, list[str]]] = []
     for name, values in long.items():
-        if values is None:
-            continue
-        _check_values(name, values)
-        chunks = list(_chunks(list(dict.fromkeys(values))))
+        if values is not None:
+            _check_values(name, values)
+            given.append((name, list(dict.fromkeys(values))))
+    given.sort(key=lambda item: sum(map(_size, item[1])))
+    queries = [dict(query)]
+    room = _LONGEST_VALUES
+    for index, (name, distinct) in enumerate(given):
+        chunks = list(_chunks(distinct, room // (len(given) - index)))
+        room -= max((sum(map(_size, chunk)) for chunk in chunks), default=0)
         queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
     return list(queries)
 
 
-def _chunks(values: list[str]) -> Iterator[list[str]]:
+def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for value in values:
-        if chunk and (len(chunk) == _MOST_VALUES or size + len(value) >= _LONGEST_VALUE):
+        if chunk and (len(chunk) == _MOST_VALUES or size + _size(value) > room):
             yield chunk
             chunk, size = [], 0
         chunk.append(value)
-        size += len(value) + 1
+        size += _size(value)
     if chunk:
         yield chunk
+
+
+def _size(value: str) -> int:
+    """Say how many bytes a value and its comma take in an address."""
+    return len(quote(value, safe=":")) + 1

@@ -1,0 +1,45 @@
+"""How resources declare their endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from aioappsapi._http.protocol import Operation, Replay, Response
+
+T = TypeVar("T")
+
+_DOCS: Final = "https://v3-apidocs.cloudfoundry.org/#"
+_BY_METHOD: Final = {
+    "GET": Replay.SAFE,
+    "PATCH": Replay.IDEMPOTENT,
+    "DELETE": Replay.IDEMPOTENT,
+    "POST": Replay.ONCE,
+}
+
+
+def endpoint(
+    name: str,
+    method: str,
+    path: str,
+    result: type[T],
+    page: str,
+    *,
+    replay: Replay | None = None,
+    read: Callable[[Response], T] | None = None,
+    sensitive: bool = False,
+) -> Operation[T]:
+    """Declare an endpoint: see `Operation`; `page` is the anchor of its page in the API's docs.
+
+    Unless told otherwise, a POST is never sent again once it may have arrived.
+    """
+    return Operation(
+        name,
+        method,
+        path,
+        result,
+        replay=replay or _BY_METHOD[method],
+        source=_DOCS + page,
+        read=read,
+        sensitive=sensitive,
+    )

@@ -1,0 +1,42 @@
+"""What a server is. Source: https://v3-apidocs.cloudfoundry.org/#root and #info."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aioappsapi._http.caller import Caller
+from aioappsapi.models.info import Info as PlatformInfo
+from aioappsapi.models.info import RateLimits
+from aioappsapi.models.root import Root
+from aioappsapi.resources.endpoint import endpoint
+
+ROOT: Final = endpoint("get root", "GET", "/", Root, "global-api-root")
+INFO: Final = endpoint("get info", "GET", "/v3/info", PlatformInfo, "get-platform-info")
+
+
+class Info:
+    """What a server says of itself."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def root(self, *, deadline: float | None = None) -> Root:
+        """Fetch the links to everything; not counted by the rate limit. Source: GET /."""
+        return await self._caller.call(ROOT, deadline=deadline)
+
+    async def get(self, *, deadline: float | None = None) -> PlatformInfo:
+        """Fetch the platform's description, perhaps with its rate limits. Source: GET /v3/info."""
+        return await self._caller.call(INFO, deadline=deadline)
+
+    async def rate_limits(self, *, deadline: float | None = None) -> RateLimits | None:
+        """Fetch how many requests a user may send; None where the server does not say."""
+        return (await self.get(deadline=deadline)).rate_limits
+
+    async def server_version(self, *, deadline: float | None = None) -> str | None:
+        """Fetch the version of the API, e.g. ``3.228.0``; None where the server does not say."""
+        link = (await self.root(deadline=deadline)).links.cloud_controller_v3
+        return None if link is None else link.meta.get("version")
+
+    async def is_korifi(self, *, deadline: float | None = None) -> bool:
+        """Find out whether it is Korifi, a Cloud Foundry API on Kubernetes."""
+        return (await self.root(deadline=deadline)).cf_on_k8s
