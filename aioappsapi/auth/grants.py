@@ -32,6 +32,10 @@ def _given(value: object, what: str) -> str:
     return value
 
 
+def _is_only_prefix(token: str) -> bool:
+    return token.lower() in {"", "bearer"}
+
+
 class StaticToken:
     """A token that somebody else obtained; it cannot be renewed when it ends.
 
@@ -42,7 +46,7 @@ class StaticToken:
 
     def __init__(self, access_token: str) -> None:
         kind, _, rest = _given(access_token, "The access token").strip().rpartition(" ")
-        if kind.lower() not in {"", "bearer"} or not rest.isprintable():
+        if kind.lower() not in {"", "bearer"} or not rest.isprintable() or _is_only_prefix(rest):
             raise InvalidInputError("An access token is one word, perhaps after 'bearer'.")
         self._token = Token(access_token=rest, expires_at=jwt_expiry(rest))
 
