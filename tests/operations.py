@@ -38,7 +38,7 @@ def _rows_of(
         for name, method in vars(cls).items():
             if name.startswith("_") or not inspect.isfunction(method):
                 continue
-            if re.search(rf"{record}", inspect.getsource(method)):
+            if re.search(rf"\b{record}\b", inspect.getsource(method)):
                 found = True
                 client_name = _CLIENT_NAMES.get(class_name, class_name.lower())
                 endpoint = f"{operation.method} {operation.path.replace('{}', '…')}"
