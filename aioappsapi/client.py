@@ -240,7 +240,9 @@ def auth_from_env() -> Auth:
     if token := env.get("CF_ACCESS_TOKEN"):
         return StaticToken(token)
     if client_id := env.get("CF_CLIENT_ID"):
-        return ClientCredentials(client_id, env.get("CF_CLIENT_SECRET", ""))
+        if (secret := env.get("CF_CLIENT_SECRET")) is None:
+            raise AuthError("No login: CF_CLIENT_SECRET is not set, and CF_CLIENT_ID is.")
+        return ClientCredentials(client_id, secret)
     username, password = env.get("CF_USERNAME"), env.get("CF_PASSWORD")
     if username and password:
         return PasswordGrant(username, password)
@@ -269,5 +271,6 @@ def _is_api_url(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    extras = parts.username is not None or parts.query or parts.fragment
-    return bool(host) and not extras and parts.scheme in {"http", "https"} and " " not in text
+    extras = "@" in parts.netloc or "?" in text or "#" in text
+    printable = text.isprintable() and " " not in text
+    return bool(host) and not extras and parts.scheme in {"http", "https"} and printable

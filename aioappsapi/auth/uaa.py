@@ -18,7 +18,7 @@ from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
 from aioappsapi.auth.base import Token, jwt_expiry
 from aioappsapi.errors import AppsApiError, AuthError, ConnectError, TargetError, TransportError
-from aioappsapi.models.root import Root, RootLinks
+from aioappsapi.models.root import Root
 
 
 class Answer(Protocol):
@@ -85,7 +85,7 @@ class Uaa:
         """Read the API's root, which needs no token. Raises TargetError, TransportError."""
         answer = await self._send("GET", f"{self._api_url}/", {}, None)
         try:
-            if answer.status == 200 and (root := _ROOT.decode(answer.body)).links != RootLinks():
+            if answer.status == 200 and _is_api(root := _ROOT.decode(answer.body)):
                 return root
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
@@ -126,6 +126,12 @@ class Uaa:
         except TransportError as cause:
             raise AuthError(f"The UAA cannot be asked: {cause}", refused=False) from cause
         return read_token(answer, asked_at)
+
+
+def _is_api(root: Root) -> bool:
+    """Tell it from other JSON with links, such as that of a page below the root."""
+    links = root.links
+    return any(link is not None for link in (links.cloud_controller_v3, links.uaa, links.login))
 
 
 def _one_word(value: object) -> str:

@@ -17,6 +17,7 @@ class MetaLink(Link, frozen=True, kw_only=True, gc=False):
 class RootLinks(Struct, frozen=True, kw_only=True, gc=False):
     """The addresses of the platform's servers."""
 
+    self: Link | None = None
     cloud_controller_v2: MetaLink | None = None
     cloud_controller_v3: MetaLink | None = None
     network_policy_v0: Link | None = None

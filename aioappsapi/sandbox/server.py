@@ -161,7 +161,7 @@ class Sandbox:
             max_line_size=65_536,
             max_field_size=65_536,
         )
-        runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        runner = web.ServerRunner(server, shutdown_timeout=0.25)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port, backlog=1024).start()

@@ -73,8 +73,8 @@ class Views:
 
     def app(self, app: App) -> str:
         """Write an app."""
-        # fast path: an app is 2 KB of mostly links; one replacement beats a dump of a dict
-        # four times over.
+        # fast path: an app is 2 KB of mostly links; one replacement takes half the time of
+        # a dump of a ready dict (6 against 13 microseconds).
         droplet = f'"{app.droplet}"' if app.droplet else "null"
         links = self._app_links.replace("\0", app.guid).replace("\1", app.space.guid)
         return (

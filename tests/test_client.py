@@ -1,0 +1,559 @@
+"""The client: its address, its login from elsewhere, its views, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import ssl
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+import trustme
+
+from aioappsapi import (
+    Auth,
+    AuthError,
+    CertificateError,
+    Client,
+    ClientCredentials,
+    ClosedError,
+    ConnectError,
+    InvalidInputError,
+    JwtBearer,
+    Limits,
+    Passcode,
+    PasswordGrant,
+    ReadTimeout,
+    RefreshToken,
+    RetryPolicy,
+    ServerError,
+    StaticToken,
+    TargetError,
+    Timeouts,
+    Tls,
+    TransportError,
+)
+from aioappsapi.client import checked_url
+from tests.replay import Answer, Seen, Server, app_json, refusal, reply
+
+LOGINS = [
+    "CF_API",
+    "CF_ACCESS_TOKEN",
+    "CF_CLIENT_ID",
+    "CF_CLIENT_SECRET",
+    "CF_USERNAME",
+    "CF_PASSWORD",
+    "CF_HOME",
+]
+PROXIES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*LOGINS, *PROXIES, *(name.upper() for name in PROXIES)]:
+        monkeypatch.delenv(name, raising=False)
+
+
+class Platform:
+    """An API and its UAA at one address; `grants` are the forms that came to the UAA."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        self.server = Server(self, tls=tls)
+        self.grants: list[dict[str, str]] = []
+        self.basics: list[str] = []
+        self.authorizations: list[str] = []
+        self.token: Answer | None = None
+
+    async def __call__(self, seen: Seen) -> Answer:
+        if seen.path == "/":
+            return reply({"links": {"uaa": {"href": self.server.url}, "login": None}})
+        if seen.path == "/oauth/token":
+            form = parse_qs(seen.body.decode())
+            self.grants.append({name: values[0] for name, values in form.items()})
+            basic = seen.headers["Authorization"].removeprefix("Basic ")
+            self.basics.append(base64.b64decode(basic).decode())
+            granted = {"access_token": "granted", "token_type": "bearer", "expires_in": 600}
+            return self.token or reply(granted)
+        self.authorizations.append(seen.headers["Authorization"])
+        return reply(app_json("a"))
+
+
+# -- the address
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("https://api.example.org", "https://api.example.org"),
+        ("https://api.example.org/", "https://api.example.org"),
+        ("  https://api.example.org//\n", "https://api.example.org"),
+        ("api.example.org", "https://api.example.org"),
+        ("api.example.org:8443", "https://api.example.org:8443"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://gateway.example.org/cf/", "https://gateway.example.org/cf"),
+        ("HTTPS://API.example.org", "HTTPS://API.example.org"),
+    ],
+)
+def test_address_is_cut_to_what_belongs_to_it(given: str, made: str) -> None:
+    assert checked_url(given) == made
+    assert Client(given, auth=StaticToken("t")).api_url == made
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " ",
+        "https://",
+        "https:///v3",
+        "ftp://api.example.org",
+        "file:///etc/passwd",
+        "https://user:secret@api.example.org",
+        "https://user@api.example.org",
+        "https://@api.example.org",
+        "https://api.example.org?x=1",
+        "https://api.example.org?",
+        "https://api.example.org/#part",
+        "https://api.example.org#",
+        "https://api example.org",
+        "https://api.exam\nple.org",
+        "https://api.exam\tple.org",
+        "https://api.example.org\x00",
+        "https://api.example.org:port",
+        "https://api.example.org:99999",
+        "https://[::1",
+    ],
+)
+def test_unusable_address_is_refused_without_its_secrets(url: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Client(url, auth=StaticToken("t"))
+    assert "secret" not in str(caught.value)
+
+
+# -- a login from the environment
+
+
+@pytest.mark.parametrize(
+    ("env", "form", "basic"),
+    [
+        (
+            {"CF_CLIENT_ID": "bot", "CF_CLIENT_SECRET": "s3"},
+            {"grant_type": "client_credentials"},
+            "bot:s3",
+        ),
+        (
+            {"CF_USERNAME": "ann", "CF_PASSWORD": "pä ss"},
+            {"grant_type": "password", "username": "ann", "password": "pä ss"},
+            "cf:",
+        ),
+        (
+            {
+                "CF_CLIENT_ID": "bot",
+                "CF_CLIENT_SECRET": "s3",
+                "CF_USERNAME": "ann",
+                "CF_PASSWORD": "pw",
+            },
+            {"grant_type": "client_credentials"},
+            "bot:s3",
+        ),
+    ],
+    ids=["client", "user", "client before user"],
+)
+async def test_login_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], form: dict[str, str], basic: str
+) -> None:
+    platform = Platform()
+    async with platform.server as server:
+        for name, value in {"CF_API": server.url, **env}.items():
+            monkeypatch.setenv(name, value)
+        async with Client.from_env() as client:
+            await client.log_in()
+            await client.apps.get("a")
+    (granted,) = platform.grants
+    assert form.items() <= granted.items()
+    assert platform.basics == [basic]
+    assert platform.authorizations == ["bearer granted"]
+
+
+async def test_token_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = Platform()
+    async with platform.server as server:
+        monkeypatch.setenv("CF_API", server.url)
+        monkeypatch.setenv("CF_ACCESS_TOKEN", "bearer mine")
+        monkeypatch.setenv("CF_CLIENT_ID", "bot")
+        monkeypatch.setenv("CF_USERNAME", "ann")
+        async with Client.from_env() as client:
+            await client.apps.get("a")
+    assert platform.grants == []
+    assert platform.authorizations == ["bearer mine"]
+
+
+API = {"CF_API": "https://api.test"}
+
+
+@pytest.mark.parametrize(
+    ("env", "missing"),
+    [
+        ({}, "CF_API"),
+        ({"CF_API": "", "CF_ACCESS_TOKEN": "t"}, "CF_API"),
+        (API, "CF_USERNAME"),
+        (API | {"CF_USERNAME": "ann"}, "CF_PASSWORD"),
+        (API | {"CF_PASSWORD": "pw"}, "CF_USERNAME"),
+        (API | {"CF_CLIENT_ID": "bot"}, "CF_CLIENT_SECRET"),
+        (API | {"CF_CLIENT_SECRET": "s3"}, "CF_CLIENT_ID"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_what_is_missing_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], missing: str
+) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AuthError, match=missing):
+        Client.from_env()
+
+
+# -- the login of the cf command
+
+
+def jwt(lifetime: float) -> str:
+    def part(data: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none'})}.{part({'exp': time.time() + lifetime})}.signature"
+
+
+def log_in_with_cf(home: Path, target: str, **fields: object) -> Path:
+    config = {
+        "Target": target,
+        "AccessToken": f"bearer {jwt(600)}",
+        "RefreshToken": "refresh-1",
+        "UAAOAuthClient": "cf",
+        "SSLDisabled": False,
+        **fields,
+    }
+    path = home / ".cf" / "config.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(config))
+    return path
+
+
+async def test_token_of_the_cf_command_is_used_and_its_file_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = Platform()
+    token = jwt(600)
+    async with platform.server as server:
+        path = log_in_with_cf(tmp_path, server.url, AccessToken=f"bearer {token}")
+        before = path.read_bytes()
+        monkeypatch.setenv("CF_HOME", str(tmp_path))
+        async with Client.from_cf_cli() as client:
+            await client.apps.get("a")
+    assert platform.authorizations == [f"bearer {token}"]
+    assert platform.grants == []
+    assert path.read_bytes() == before
+
+
+async def test_expired_login_of_the_cf_command_is_refreshed_in_memory(tmp_path: Path) -> None:
+    platform = Platform()
+    async with platform.server as server:
+        path = log_in_with_cf(tmp_path, server.url, AccessToken=f"bearer {jwt(-5)}")
+        before = path.read_bytes()
+        async with Client.from_cf_cli(path) as client:
+            await client.apps.get("a")
+    assert platform.grants[0]["grant_type"] == "refresh_token"
+    assert platform.grants[0]["refresh_token"] == "refresh-1"
+    assert platform.authorizations == ["bearer granted"]
+    assert path.read_bytes() == before
+
+
+def test_cf_command_that_is_not_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_HOME", str(tmp_path))
+    with pytest.raises(AuthError, match="cf login"):
+        Client.from_cf_cli()
+    log_in_with_cf(tmp_path, "")
+    with pytest.raises(AuthError, match="cf api"):
+        Client.from_cf_cli()
+
+
+@pytest.fixture(scope="module")
+def untrusted() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("disabled", "honour", "works"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+async def test_skipped_check_of_certificates_counts_only_when_asked_for(
+    tmp_path: Path, untrusted: ssl.SSLContext, disabled: bool, honour: bool, works: bool
+) -> None:
+    platform = Platform(tls=untrusted)
+    retry = RetryPolicy(attempts=1)
+    async with platform.server as server:
+        path = log_in_with_cf(tmp_path, server.url, SSLDisabled=disabled)
+        async with Client.from_cf_cli(path, honour_ssl_disabled=honour, retry=retry) as client:
+            if works:
+                assert (await client.apps.get("a")).guid == "a"
+            else:
+                with pytest.raises(CertificateError):
+                    await client.apps.get("a")
+    assert len(platform.authorizations) == works
+
+
+async def test_settings_for_tls_go_before_those_of_the_cf_command(
+    tmp_path: Path, untrusted: ssl.SSLContext
+) -> None:
+    platform = Platform(tls=untrusted)
+    async with platform.server as server:
+        path = log_in_with_cf(tmp_path, server.url, SSLDisabled=True)
+        async with Client.from_cf_cli(
+            path, honour_ssl_disabled=True, ssl=Tls(), retry=RetryPolicy(attempts=1)
+        ) as client:
+            with pytest.raises(CertificateError):
+                await client.apps.get("a")
+
+
+# -- views
+
+
+async def test_view_shares_the_connection_and_the_login() -> None:
+    platform = Platform()
+    login = ClientCredentials("bot", "s3")
+    async with platform.server as server, server.client(auth=login) as client:
+        view = client.with_options(retry=RetryPolicy(attempts=2))
+        for _ in range(3):
+            await client.apps.get("a")
+            await view.apps.get("a")
+    assert len(server.connections) == 1
+    assert len(platform.grants) == 1
+    assert len(platform.authorizations) == 6
+
+
+async def test_view_shares_the_limit() -> None:
+    now = most = 0
+
+    async def answering(seen: Seen) -> Answer:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        now -= 1
+        return reply(app_json("a"))
+
+    async with Server(answering) as server, server.client(limits=Limits(concurrency=2)) as client:
+        view = client.with_options(timeouts=Timeouts(read=5))
+        calls = [one.apps.get("a") for one in (client, view) * 10]
+        assert len(await asyncio.gather(*calls)) == 20
+        with pytest.raises(InvalidInputError, match="Limits"):
+            await view.bulk.start(["a"], concurrency=3)
+    assert most == 2
+
+
+async def test_view_has_its_own_retry_and_leaves_the_clients() -> None:
+    async def answering(seen: Seen) -> Answer:
+        return refusal(503, "CF-ServiceUnavailable", 10015)
+
+    async with (
+        Server(answering) as server,
+        server.client(retry=RetryPolicy(attempts=3, base=0)) as client,
+    ):
+        view = client.with_options(retry=RetryPolicy(attempts=2, base=0))
+        for one, tries in ((client, 3), (view, 2), (view.with_options(), 2), (client, 3)):
+            server.seen.clear()
+            with pytest.raises(ServerError):
+                await one.apps.get("a")
+            assert len(server.seen) == tries
+        report = await view.bulk.start(["a"])
+        assert report.requests.sent == 2
+
+
+async def test_view_has_its_own_timeouts() -> None:
+    async def answering(seen: Seen) -> Answer:
+        if seen.path.endswith("slow"):
+            await asyncio.Event().wait()
+        return reply(app_json("a"))
+
+    async with Server(answering) as server, server.client() as client:
+        hasty = client.with_options(timeouts=Timeouts(read=0.05))
+        with pytest.raises(ReadTimeout):
+            await hasty.apps.get("slow")
+        assert (await client.apps.get("a")).guid == "a"
+        waiting = asyncio.create_task(client.apps.get("slow"))
+        done, _ = await asyncio.wait([waiting], timeout=0.15)
+        assert not done, "the client still has its own, longer ones"
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_view_ends_with_its_client() -> None:
+    platform = Platform()
+    async with platform.server as server:
+        async with server.client() as client:
+            view = client.with_options()
+            await view.apps.get("a")
+        with pytest.raises(ClosedError):
+            await view.apps.get("a")
+
+
+# -- logging in
+
+
+async def test_log_in_asks_for_the_token_once() -> None:
+    platform = Platform()
+    login = PasswordGrant("ann", "pw")
+    async with platform.server as server, server.client(auth=login) as client:
+        await client.log_in()
+        assert [seen.path for seen in server.seen][-1] == "/oauth/token"
+        await client.apps.get("a")
+    assert len(platform.grants) == 1
+    assert platform.authorizations == ["bearer granted"]
+
+
+HTML = Answer(200, b"<html><title>Welcome</title></html>", (("Content-Type", "text/html"),))
+
+
+@pytest.mark.parametrize(
+    ("root", "error"),
+    [
+        (HTML, TargetError),
+        (Answer(404, b"nothing here"), TargetError),
+        (Answer(301, b"", (("Location", "https://elsewhere.test/"),)), TargetError),
+        (reply({"hello": "world"}), TargetError),
+        (reply([]), TargetError),
+        (Answer(200, b"\xff\xfe"), TargetError),
+        (Answer(502, b"bad gateway"), ConnectError),
+        (Answer(429, b""), ConnectError),
+        (reply({"links": {"uaa": None, "login": None}}), TargetError),
+        (reply({"links": {"cloud_controller_v3": {"href": "http://api.test/v3"}}}), AuthError),
+    ],
+    ids=lambda value: f"{value.status} {value.body[:9]!r}" if isinstance(value, Answer) else "",
+)
+async def test_address_that_is_no_api(root: Answer, error: type[Exception]) -> None:
+    async def answering(seen: Seen) -> Answer:
+        return root
+
+    login = PasswordGrant("ann", "s3cret")
+    async with Server(answering) as server, server.client(auth=login) as client:
+        with pytest.raises(error) as caught:
+            await client.log_in()
+    assert type(caught.value) is error
+    assert server.url in str(caught.value)
+    assert all("s3cret" not in f"{seen.target}{seen.body!r}" for seen in server.seen)
+
+
+async def test_refused_login_is_not_asked_again() -> None:
+    platform = Platform()
+    platform.token = reply({"error": "unauthorized", "error_description": "Bad credentials"}, 401)
+    login = PasswordGrant("ann", "s3cret")
+    async with platform.server as server, server.client(auth=login) as client:
+        for _ in range(3):
+            with pytest.raises(AuthError, match="Bad credentials") as caught:
+                await client.log_in()
+            assert caught.value.refused
+            assert caught.value.error == "unauthorized"
+            assert caught.value.status == 401
+            assert "s3cret" not in str(caught.value)
+        with pytest.raises(AuthError):
+            await client.apps.get("a")
+    assert len(platform.grants) == 1, "each wrong password counts towards a lock-out"
+
+
+async def test_nobody_answers() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        client = Client(url, auth=StaticToken("t"), retry=RetryPolicy(attempts=1), proxy="")
+        async with client:
+            with pytest.raises(ConnectError, match=url):
+                await client.log_in()
+            with pytest.raises(ConnectError, match="GET"):
+                await client.apps.get("a")
+
+
+# -- what is shown
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        StaticToken("s3cret"),
+        ClientCredentials("bot", "s3cret"),
+        PasswordGrant("ann", "s3cret", client_secret="s3cret"),
+        RefreshToken("s3cret"),
+        Passcode("s3cret"),
+        JwtBearer("s3cret"),
+    ],
+    ids=lambda login: type(login).__name__,
+)
+def test_nothing_shows_a_secret(login: Auth) -> None:
+    client = Client("https://api.test", auth=login, proxy="http://user:s3cret@proxy.test")
+    assert repr(client) == "<Client https://api.test>"
+    shown = [login, client, client.bulk, client.apps, client.with_options(), client.apps.list()]
+    assert all("s3cret" not in f"{one!r} {one}" for one in shown)
+
+
+async def test_user_agent() -> None:
+    platform = Platform()
+    async with platform.server as server:
+        for settings in ({}, {"user_agent": "mine/1"}):
+            async with server.client(**settings) as client:
+                await client.apps.get("a")
+    first, second = [seen.headers["User-Agent"] for seen in server.seen]
+    assert first.startswith("aioappsapi/")
+    assert second == "mine/1"
+
+
+# -- opening and closing
+
+
+async def test_client_that_is_not_open_says_so() -> None:
+    client = Client("http://127.0.0.1:9", auth=StaticToken("t"), retry=RetryPolicy(attempts=1))
+    with pytest.raises(ClosedError, match="async with"):
+        await client.apps.get("a")
+    with pytest.raises(ClosedError):
+        await client.log_in()
+    report = await client.bulk.start(["a"])
+    assert isinstance(report[0].error, ClosedError)
+
+
+async def test_closing_twice_is_harmless() -> None:
+    platform = Platform()
+    async with platform.server as server:
+        client = await server.client().open()
+        await client.apps.get("a")
+        await client.aclose()
+        await client.aclose()
+        with pytest.raises(ClosedError):
+            await client.apps.get("a")
+        async with client:
+            assert (await client.apps.get("a")).guid == "a"
+
+
+async def test_client_that_was_never_opened_can_be_closed() -> None:
+    await Client("https://api.test", auth=StaticToken("t")).aclose()
+
+
+async def test_closing_ends_what_is_in_flight() -> None:
+    came = asyncio.Event()
+
+    async def answering(seen: Seen) -> Answer:
+        came.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with Server(answering) as server:
+        client = await server.client().open()
+        call = asyncio.create_task(client.apps.get("a"))
+        await came.wait()
+        await client.aclose()
+        with pytest.raises(TransportError):
+            await asyncio.wait_for(call, 5)

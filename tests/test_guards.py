@@ -1,0 +1,195 @@
+"""What holds for the package as a whole: its exports, and who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aioappsapi
+
+ROOT = Path(aioappsapi.__file__).parent
+NAME = "aioappsapi"
+
+RANKS = {
+    "models": 0,
+    "errors": 0,
+    "config": 0,
+    "_version": 0,
+    "auth": 1,
+    "_http": 2,
+    "resources": 3,
+    "bulk": 4,
+    "client": 5,
+    "cli": 6,
+    "__init__": 7,
+    "__main__": 7,
+}
+# Beside the ranks: they stand in for a server, and help others' tests.
+ASIDE = {"sandbox", "pytest_plugin"}
+MAY_USE_SANDBOX = {"cli", "pytest_plugin", "sandbox"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = list(path.relative_to(ROOT.parent).with_suffix("").parts)
+        if parts[-1] == "__init__" and len(parts) > 2:
+            parts.pop()
+        yield ".".join(parts), path
+
+
+MODULES = dict(modules())
+
+
+def part(module: str) -> str:
+    """Name the part of the package that a module belongs to, e.g. `_http`."""
+    pieces = module.split(".")
+    return pieces[1] if len(pieces) > 1 else "__init__"
+
+
+class _Imports(ast.NodeVisitor):
+    """Collects what is imported when it runs, at the top or later; not what is for types only."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package.split(".")
+        self.found: list[str] = []
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.unparse(node.test):
+            self.generic_visit(node)
+            return
+        for other in node.orelse:
+            self.visit(other)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found += [alias.name for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        module = node.module or ""
+        if node.level:
+            above = self.package[: len(self.package) - node.level + 1]
+            module = ".".join([*above, *filter(None, [module])])
+        for alias in node.names:
+            inner = f"{module}.{alias.name}"
+            self.found.append(inner if inner in MODULES else module)
+
+
+def imports_of(path: Path) -> list[str]:
+    visitor = _Imports(".".join(path.relative_to(ROOT.parent).parent.parts))
+    visitor.visit(ast.parse(path.read_text(encoding="utf-8")))
+    return visitor.found
+
+
+def ours(module: str) -> bool:
+    return module == NAME or module.startswith(f"{NAME}.")
+
+
+def test_exports_are_what_is_there() -> None:
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert sorted(imported) == sorted(aioappsapi.__all__)
+    assert len(set(aioappsapi.__all__)) == len(aioappsapi.__all__)
+    for name in aioappsapi.__all__:
+        assert getattr(aioappsapi, name) is not None, name
+
+
+def test_the_version_is_one() -> None:
+    assert aioappsapi.__version__.count(".") == 2
+    assert all(piece.isdecimal() for piece in aioappsapi.__version__.split(".")[:2])
+
+
+def test_every_module_has_its_place() -> None:
+    unknown = {part(module) for module in MODULES} - set(RANKS) - ASIDE
+
+    assert not unknown, f"say in RANKS where they belong: {unknown}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_only_go_down(module: str) -> None:
+    here = part(module)
+    if here in ASIDE:
+        return
+    for imported in filter(ours, imports_of(MODULES[module])):
+        there = part(imported)
+        if there == "sandbox":
+            continue
+        assert RANKS[there] <= RANKS[here], f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_sandbox_stands_alone(module: str) -> None:
+    """A wrong path in the client must not pass because the sandbox uses the same one."""
+    for imported in filter(ours, imports_of(MODULES[module])):
+        if part(module) == "sandbox":
+            assert part(imported) == "sandbox", f"{module} imports {imported}"
+        if part(imported) == "sandbox":
+            assert part(module) in MAY_USE_SANDBOX, f"{module} imports {imported}"
+
+
+def test_only_the_transport_touches_the_network_library() -> None:
+    users = {
+        module
+        for module, path in MODULES.items()
+        if any(one.split(".")[0] == "aiohttp" for one in imports_of(path))
+        and part(module) not in ASIDE
+    }
+
+    assert users == {f"{NAME}._http.transport"}
+
+
+def test_the_protocol_and_the_models_do_no_input_or_output() -> None:
+    forbidden = {"asyncio", "anyio", "socket", "ssl", "aiohttp", "tenacity"}
+    for module, path in MODULES.items():
+        if part(module) == "models" or module == f"{NAME}._http.protocol":
+            used = {one.split(".")[0] for one in imports_of(path)}
+            assert not used & forbidden, module
+
+
+_IMPORT_EACH = """
+import importlib, sys
+failed = []
+for name in sys.argv[1:]:
+    for loaded in [one for one in sys.modules if one.split(".")[0] == "aioappsapi"]:
+        del sys.modules[loaded]
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed.append(f"{name}: {error!r}")
+sys.exit("\\n".join(failed) or None)
+"""
+
+
+def test_every_module_can_be_the_first_to_be_imported() -> None:
+    names = [name for name in MODULES if not name.endswith("__main__")]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _IMPORT_EACH, *names],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.parent,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_the_library_does_not_bring_the_command_line_or_a_server() -> None:
+    code = (
+        "import sys, aioappsapi;"
+        "print([m for m in ('typer', 'rich', 'jinja2', 'aioappsapi.sandbox', 'aioappsapi.cli')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+
+    assert done.stdout.strip() == "[]"

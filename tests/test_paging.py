@@ -1,0 +1,510 @@
+"""Lists, page by page: what is asked, where the token goes, and what is given."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import defaultdict
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioappsapi import (
+    App,
+    ConnectError,
+    InvalidInputError,
+    NotIncludedError,
+    RetryPolicy,
+    ServerError,
+)
+from aioappsapi.resources.apps import LIST, Apps
+from aioappsapi.resources.organizations import Organizations
+from aioappsapi.resources.paging import split_queries
+from aioappsapi.resources.spaces import Spaces
+from tests.replay import (
+    BASE,
+    Answer,
+    Seen,
+    Server,
+    Wire,
+    app_json,
+    recording,
+    refusal,
+    reply,
+)
+
+
+def page(*guids: str, next_href: str | None = None, **more: object) -> Answer:
+    """Make a page of apps, with a link to the next one."""
+    link = None if next_href is None else {"href": next_href}
+    return reply(
+        {"pagination": {"next": link}, "resources": [app_json(guid) for guid in guids], **more}
+    )
+
+
+class Pages:
+    """Answers by target; each request waits until `release` lets it, if it is held back."""
+
+    def __init__(self, table: dict[str, Answer]) -> None:
+        self.table = table
+        self.held: dict[str, asyncio.Event] = {}
+        self.asked: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.wire = Wire(self)
+        self.apps = Apps(self.wire.caller())
+
+    async def __call__(self, seen: Seen) -> Answer:
+        self.asked[seen.target].set()
+        if seen.target in self.held:
+            await self.held[seen.target].wait()
+        return self.table[seen.target]
+
+    @property
+    def targets(self) -> list[str]:
+        return [seen.target for seen in self.wire.seen]
+
+
+def three_pages(host: str = BASE) -> Pages:
+    return Pages(
+        {
+            "/v3/apps": page("a", "b", next_href=f"{host}/v3/apps?page=2"),
+            "/v3/apps?page=2": page("c", next_href=f"{host}/v3/apps?page=3"),
+            "/v3/apps?page=3": page("d"),
+        }
+    )
+
+
+def guids_of(apps: list[App]) -> list[str]:
+    return [app.guid for app in apps]
+
+
+def query_of(target: str) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(target).query)
+
+
+# -- following
+
+
+async def test_every_page_is_followed_in_order() -> None:
+    pages = three_pages()
+    assert [app.guid async for app in pages.apps.list()] == ["a", "b", "c", "d"]
+    assert pages.targets == ["/v3/apps", "/v3/apps?page=2", "/v3/apps?page=3"]
+
+
+async def test_all_and_pages_give_the_same() -> None:
+    pages = three_pages()
+    assert guids_of(await pages.apps.list().all()) == ["a", "b", "c", "d"]
+    assert [len(one.resources) async for one in pages.apps.list().pages()] == [2, 1, 1]
+
+
+async def test_each_iteration_asks_anew() -> None:
+    pages = three_pages()
+    pager = pages.apps.list()
+    assert await pager.all() == await pager.all()
+    assert len(pages.targets) == 6
+
+
+async def test_empty_list_gives_nothing() -> None:
+    pages = Pages({"/v3/apps": page(), "/v3/apps?per_page=1": page()})
+    assert await pages.apps.list().all() == []
+    assert await pages.apps.list().first() is None
+
+
+async def test_first_asks_for_a_page_of_one() -> None:
+    pages = Pages({"/v3/apps?per_page=1&names=x": page("a", next_href=f"{BASE}/v3/apps?page=2")})
+    pages.table["/v3/apps?names=x&per_page=1"] = pages.table["/v3/apps?per_page=1&names=x"]
+    first = await pages.apps.list(names=["x"], per_page=50).first()
+    assert first is not None
+    assert first.guid == "a"
+    assert len(pages.targets) == 1
+
+
+async def test_first_goes_on_where_the_first_part_of_a_long_list_is_empty() -> None:
+    async def answering(seen: Seen) -> Answer:
+        return page("x300") if "x300" in seen.target else page()
+
+    wire = Wire(answering)
+    first = await Apps(wire.caller()).list(guids=[f"x{n}" for n in range(301)]).first()
+    assert first is not None
+    assert first.guid == "x300"
+    assert len(wire.seen) == 2
+
+
+# -- where the token goes
+
+FOREIGN = [
+    "https://evil.test/v3/apps?page=2",
+    "http://cc.test.evil.test/v3/apps?page=2",
+    "//evil.test/v3/apps?page=2",
+    "http://user:password@evil.test:8443/v3/apps?page=2",
+    "/v3/apps?page=2",
+]
+
+
+@pytest.mark.parametrize("href", FOREIGN)
+async def test_links_to_other_hosts_are_asked_at_ours(href: str) -> None:
+    pages = Pages({"/v3/apps": page("a", next_href=href), "/v3/apps?page=2": page("b")})
+    assert guids_of(await pages.apps.list().all()) == ["a", "b"]
+    assert pages.wire.urls == [f"{BASE}/v3/apps", f"{BASE}/v3/apps?page=2"]
+
+
+@pytest.mark.parametrize(
+    "href", ["@evil.test/v3/apps", ".evil.test/v3/apps", ":99/v3/apps", "v3/apps?page=2", "x:y"]
+)
+async def test_no_link_can_change_the_host(href: str) -> None:
+    async def answering(seen: Seen) -> Answer:
+        return page("a", next_href=href) if seen.target == "/v3/apps" else page("b")
+
+    wire = Wire(answering)
+    await Apps(wire.caller()).list().all()
+    assert len(wire.urls) == 2
+    assert {urlsplit(url).netloc for url in wire.urls} == {"cc.test"}
+
+
+async def test_links_below_an_address_with_a_path() -> None:
+    base = "http://gateway.test/cf"
+    table = {
+        f"{base}/v3/apps": page("a", next_href=f"{base}/v3/apps?page=2"),
+        f"{base}/v3/apps?page=2": page("b", next_href="/v3/apps?page=3"),
+        f"{base}/v3/apps?page=3": page("c"),
+    }
+
+    async def answering(seen: Seen) -> Answer:
+        return table[seen.target]
+
+    apps = Apps(Wire(answering).caller(base=base))
+    assert guids_of(await apps.list().all()) == ["a", "b", "c"]
+
+
+async def test_foreign_link_over_a_real_socket() -> None:
+    async def greedy(seen: Seen) -> Answer:
+        return page("stolen")
+
+    async with Server(greedy) as elsewhere:
+
+        async def answering(seen: Seen) -> Answer:
+            if "page=2" in seen.target:
+                return page("b")
+            return page("a", next_href=f"{elsewhere.url}/v3/apps?page=2")
+
+        async with Server(answering) as server, server.client() as client:
+            assert guids_of(await client.apps.list().all()) == ["a", "b"]
+        assert elsewhere.seen == []
+        assert [seen.target for seen in server.seen] == ["/v3/apps", "/v3/apps?page=2"]
+
+
+# -- fetching ahead
+
+
+async def test_next_page_is_asked_for_while_this_one_is_read() -> None:
+    pages = three_pages()
+    async with aclosing(pages.apps.list().pages()) as several:
+        first = await anext(several)
+        assert guids_of(first.resources) == ["a", "b"]
+        await pages.asked["/v3/apps?page=2"].wait()
+        assert "/v3/apps?page=3" not in pages.targets, "only one page ahead"
+
+
+async def test_leaving_early_leaves_nothing_behind() -> None:
+    pages = three_pages()
+    pages.held["/v3/apps?page=2"] = asyncio.Event()  # never set
+    before = asyncio.all_tasks()
+    async with aclosing(pages.apps.list().__aiter__()) as apps:
+        async for app in apps:
+            assert app.guid == "a"
+            await pages.asked["/v3/apps?page=2"].wait()
+            break
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_page_ahead_that_fails_unread_is_no_warning() -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    pages = three_pages()
+    pages.table["/v3/apps?page=2"] = refusal(500, "UnknownError")
+    async with aclosing(pages.apps.list().pages()) as several:
+        await anext(several)
+        await pages.asked["/v3/apps?page=2"].wait()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
+
+
+async def test_cancelled_reader_cancels_the_request() -> None:
+    pages = three_pages()
+    pages.held["/v3/apps"] = asyncio.Event()  # never set
+    before = asyncio.all_tasks()
+    reader = asyncio.create_task(pages.apps.list().all())
+    await pages.asked["/v3/apps"].wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert asyncio.all_tasks() == before
+
+
+async def test_error_of_the_second_page_comes_after_the_first() -> None:
+    pages = three_pages()
+    pages.table["/v3/apps?page=2"] = refusal(500, "UnknownError")
+    async with aclosing(pages.apps.list().__aiter__()) as apps:
+        assert [(await anext(apps)).guid for _ in range(2)] == ["a", "b"]
+        with pytest.raises(ServerError, match="list apps: 500 UnknownError"):
+            await anext(apps)
+
+
+async def test_second_page_is_tried_again_as_the_first_would_be() -> None:
+    failures = [ConnectError("no"), refusal(503, "CF-ServiceUnavailable")]
+    pages = three_pages()
+
+    async def answering(seen: Seen) -> Answer:
+        if "page=2" in seen.target and failures:
+            failure = failures.pop()
+            if isinstance(failure, Answer):
+                return failure
+            raise failure
+        return await pages(seen)
+
+    apps = Apps(Wire(answering).caller(retry=RetryPolicy(base=0.0)))
+    assert guids_of(await apps.list().all()) == ["a", "b", "c", "d"]
+    assert failures == []
+
+
+# -- long lists
+
+
+async def test_long_list_is_split_and_merged_without_doubles() -> None:
+    wanted = [f"{n:08d}-0000-4000-8000-000000000000" for n in range(450)]
+
+    async def answering(seen: Seen) -> Answer:
+        # The server gives one app that every part has, as an app that moved would be.
+        return page("everywhere", *query_of(seen.target)["guids"][0].split(","))
+
+    wire = Wire(answering)
+    got = await Apps(wire.caller()).list(guids=[*wanted, *wanted[:7]]).all()
+    assert guids_of(got) == ["everywhere", *wanted]
+    sizes = [len(query_of(seen.target)["guids"][0].split(",")) for seen in wire.seen]
+    assert sizes == [200, 200, 50]
+    assert all("," in seen.target for seen in wire.seen), "commas are not spelt out"
+
+
+texts = st.text(
+    st.characters(exclude_characters=",", exclude_categories=["Cs"]), min_size=1, max_size=60
+)
+lists = st.lists(texts, max_size=30).flatmap(
+    lambda some: st.integers(1, 20).map(lambda n: [f"{one}{i}" for one in some for i in range(n)])
+)
+
+
+@given(guids=lists, names=st.none() | lists)
+def test_any_lists_are_asked_for_completely_in_short_requests(
+    guids: list[str], names: list[str] | None
+) -> None:
+    long = {"guids": guids, "names": names}
+    asked = set()
+    for query in split_queries({"per_page": "5000"}, dict(long)):
+        path = LIST.build(query=query).path
+        assert len(path) < 8_192
+        some = [query[name].split(",") for name, values in long.items() if values is not None]
+        assert all(len(values) <= 200 for values in some)
+        asked |= {(guid, name) for guid in some[0] for name in (some[1] if names else [""])}
+    assert asked == {(guid, name) for guid in guids for name in ([""] if names is None else names)}
+
+
+async def test_two_long_lists_stay_short_together() -> None:
+    async def answering(seen: Seen) -> Answer:
+        return page()
+
+    wire = Wire(answering)
+    apps = Apps(wire.caller())
+    await apps.list(
+        guids=[f"{n:036d}" for n in range(200)], names=[f"näme of {n}" for n in range(400)]
+    ).all()
+    assert max(len(seen.target) for seen in wire.seen) < 8_192
+    assert {
+        name for seen in wire.seen for name in query_of(seen.target)["names"][0].split(",")
+    } == {f"näme of {n}" for n in range(400)}
+
+
+async def test_short_list_beside_a_long_one_costs_it_nothing() -> None:
+    async def answering(seen: Seen) -> Answer:
+        return page()
+
+    wire = Wire(answering)
+    guids = [f"{n:036d}" for n in range(400)]
+    await Apps(wire.caller()).list(guids=guids, space_guids=["s" * 36]).all()
+    assert len(wire.seen) == 2
+
+
+@pytest.mark.parametrize("name", ["guids", "names", "space_guids", "organization_guids"])
+async def test_empty_list_makes_no_request(name: str) -> None:
+    pages = Pages({})
+    pager = pages.apps.list(**{name: []})
+    assert await pager.all() == []
+    assert await pager.first() is None
+    assert pages.targets == []
+
+
+# -- what is refused before anything is sent
+
+BAD: list[dict[str, Any]] = [
+    {"per_page": 0},
+    {"per_page": -1},
+    {"per_page": 5001},
+    {"per_page": True},
+    {"guids": "one-guid"},
+    {"names": "name"},
+    {"stacks": "cflinuxfs4"},
+    {"include": "space"},
+    {"names": ["a,b"]},
+    {"guids": ["a", ""]},
+    {"guids": [None]},
+    {"stacks": [""]},
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=repr)
+async def test_bad_parameters_are_refused_at_once(bad: dict[str, Any]) -> None:
+    pages = Pages({})
+    with pytest.raises(InvalidInputError) as caught:
+        pages.apps.list(**bad)
+    assert next(iter(bad)) in str(caught.value)
+    assert pages.targets == []
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+async def test_page_sizes_at_the_limits(size: int) -> None:
+    pages = Pages({f"/v3/apps?per_page={size}": page("a")})
+    assert len(await pages.apps.list(per_page=size).all()) == 1
+
+
+async def test_all_parameters_are_sent() -> None:
+    async def answering(seen: Seen) -> Answer:
+        return page()
+
+    wire = Wire(answering)
+    await (
+        Apps(wire.caller())
+        .list(
+            guids=["g"],
+            names=["n m", "ö"],
+            space_guids=["s"],
+            organization_guids=["o"],
+            stacks=["cflinuxfs4", "cflinuxfs5"],
+            lifecycle_type="docker",
+            label_selector="env in (prod,dev),!old",
+            order_by="-name",
+            include=["space", "space.organization"],
+            per_page=7,
+        )
+        .all()
+    )
+    assert query_of(wire.seen[0].target) == {
+        "guids": ["g"],
+        "names": ["n m,ö"],
+        "space_guids": ["s"],
+        "organization_guids": ["o"],
+        "stacks": ["cflinuxfs4,cflinuxfs5"],
+        "lifecycle_type": ["docker"],
+        "label_selector": ["env in (prod,dev),!old"],
+        "order_by": ["-name"],
+        "include": ["space,space.organization"],
+        "per_page": ["7"],
+    }
+    assert wire.seen[0].target.isascii()
+
+
+# -- what is included
+
+
+async def test_included_space_and_organization_are_joined() -> None:
+    one = recording("list-apps__include-space.organization")
+    async with Server(lambda _: _answer(one.answer)) as server, server.client() as client:
+        app = await client.apps.list(include=["space.organization"]).first()
+    assert app is not None
+    data = one.json
+    assert app.space.guid == data["resources"][0]["relationships"]["space"]["data"]["guid"]
+    assert app.space.name == data["included"]["spaces"][0]["name"]
+    assert app.organization.name == data["included"]["organizations"][0]["name"]
+    assert app.space.relationships.organization.guid == app.organization.guid
+
+
+async def _answer(answer: Answer) -> Answer:
+    return answer
+
+
+async def test_each_app_gets_its_own_space() -> None:
+    def of(guid: str, space: str) -> dict[str, object]:
+        return app_json(guid, relationships={"space": {"data": {"guid": space}}})
+
+    body = {
+        "pagination": {"next": None},
+        "resources": [of("a", "s2"), of("b", "s1"), of("c", "s2"), of("d", "unknown")],
+        "included": {
+            "spaces": [
+                {"guid": "s1", "name": "one", "relationships": {}},
+                {
+                    "guid": "s2",
+                    "name": "two",
+                    "relationships": {"organization": {"data": {"guid": "o"}}},
+                },
+            ],
+            "organizations": [{"guid": "o", "name": "org"}],
+        },
+    }
+    apps = Apps(Wire(lambda _: _answer(reply(body))).caller())
+    a, b, c, d = await apps.list(include=["space.organization"]).all()
+    assert (a.space.name, b.space.name, c.space.name) == ("two", "one", "two")
+    assert a.organization.name == "org"
+    with pytest.raises(NotIncludedError):
+        _ = b.organization
+    with pytest.raises(NotIncludedError):
+        _ = d.space
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("space", "The space was not included: ask for it with include=['space']."),
+        (
+            "organization",
+            "The organization was not included: ask for it with include=['space.organization'].",
+        ),
+    ],
+)
+async def test_what_was_not_included_says_how_to_get_it(name: str, text: str) -> None:
+    pages = Pages({"/v3/apps": page("a")})
+    (app,) = await pages.apps.list().all()
+    with pytest.raises(NotIncludedError) as caught:
+        getattr(app, name)
+    assert str(caught.value) == text
+    assert not hasattr(app, name)
+
+
+# -- the other lists
+
+
+async def test_spaces_and_organizations_are_listed_and_fetched() -> None:
+    async def answering(seen: Seen) -> Answer:
+        one = {"guid": "x", "name": f"at {seen.path}"}
+        if seen.path.count("/") == 3:
+            return reply(one)
+        return reply({"pagination": {"next": None}, "resources": [one]})
+
+    wire = Wire(answering)
+    caller = wire.caller()
+    spaces, organizations = Spaces(caller), Organizations(caller)
+    (space,) = await spaces.list(names=["n"], organization_guids=["o"], per_page=3).all()
+    (organization,) = await organizations.list(guids=["g"], names=["n"]).all()
+    assert (space.name, organization.name) == ("at /v3/spaces", "at /v3/organizations")
+    assert (await spaces.get("s")).name == "at /v3/spaces/s"
+    assert (await organizations.get("o")).name == "at /v3/organizations/o"
+    assert query_of(wire.seen[0].target) == {
+        "names": ["n"],
+        "organization_guids": ["o"],
+        "per_page": ["3"],
+    }
+    with pytest.raises(InvalidInputError):
+        spaces.list(names="dev")
