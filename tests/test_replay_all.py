@@ -59,8 +59,6 @@ UNTYPED = {
     "update-app": "unknown fields, other methods",
     "update-app-feature": "values that are no bool",
     "update-environment-variables": "bodies that are no variables",
-    "get-app-feature": "lists of another resource",
-    "delete-app": "other resources",
 }
 
 
