@@ -303,7 +303,7 @@ async def test_a_429_that_ends_after_the_deadline_is_the_last_failure() -> None:
 @virtual
 async def test_a_pause_before_the_deadline_is_made() -> None:
     with anyio.fail_after(20):
-        result, attempts, pauses = await go(
+        result, attempts, _ = await go(
             error(503, "CF-ServiceUnavailable", Retry_After="10"), sleep=anyio.sleep
         )
 

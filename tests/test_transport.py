@@ -181,18 +181,16 @@ async def test_a_request_goes_out_as_it_is_and_its_answer_comes_back() -> None:
 
     _, _, headers, body = seen[1]
     assert (body, headers.get("content-length")) == (b"", "0")
-    assert "content-type" not in headers
     assert "authorization" not in headers
 
 
 @pytest.mark.parametrize("status", [204, 404, 429, 503])
 async def test_an_answer_that_is_no_success_is_an_answer_too(status: int) -> None:
-    async with http_server(lambda _: _answer(status)) as port:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    async with http_server(handler) as port:
         assert (await ask(port)).status == status
-
-
-async def _answer(status: int, **headers: str) -> web.Response:
-    return web.Response(status=status, headers=headers)
 
 
 async def test_connections_are_used_again_and_cookies_are_not_kept() -> None:
@@ -340,7 +338,7 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
 
     async def handler(request: web.Request) -> web.Response:
         paths.append(request.path)
-        return await _answer(302, Location="/elsewhere")
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
 
     async with http_server(handler) as port:
         answer = await ask(port, method="GET", path="/v3/apps")
@@ -430,7 +428,11 @@ async def test_a_certificate_of_the_clients_own(
 
 
 async def test_a_server_without_tls_where_it_was_expected() -> None:
-    async with raw_server(answering(b"hello\r\n\r\n" * 3)) as port:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example.org ESMTP\r\n" * 3)
+        await reader.read()
+
+    async with raw_server(handle) as port:
         with pytest.raises(TlsError, match="the TLS handshake failed") as caught:
             await ask(port, scheme="https")
 
@@ -656,17 +658,19 @@ def _connection_key() -> ConnectionKey:
 EXPORTED = {
     name: value
     for name in aiohttp.__all__
-    if isinstance(value := getattr(aiohttp, name), type) and issubclass(value, Exception)
+    if isinstance(value := getattr(aiohttp, name), type) and issubclass(value, aiohttp.ClientError)
 }
-# Of WebSockets, which are not used.
-NOT_OURS = {"WSMessageTypeError", "WSServerHandshakeError", "WebSocketError"}
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPORTED) - NOT_OURS))
+def example(cls: type[aiohttp.ClientError]) -> aiohttp.ClientError:
+    if issubclass(cls, aiohttp.ClientConnectorError):
+        return cls(_connection_key(), OSError(1, "why"))
+    return cls.__new__(cls, "why")
+
+
+@pytest.mark.parametrize("name", sorted(EXPORTED))
 def test_every_exception_of_the_network_library_has_a_meaning(name: str) -> None:
-    cls = EXPORTED[name]
-    cause = cls.__new__(cls, _connection_key(), OSError(1, "why"))
-    error = transport_error(cause, "GET", "https://api.example.org/")
+    error = transport_error(example(EXPORTED[name]), "GET", "https://api.example.org/")
 
     assert isinstance(error, AppsApiError)
     assert isinstance(error, InvalidInputError) == (
@@ -678,7 +682,6 @@ def test_every_exception_of_the_network_library_has_a_meaning(name: str) -> None
         "ClientProxyConnectionError",
         "ClientHttpProxyError",
         "ConnectionTimeoutError",
-        "UnixClientConnectorError",
     }
     if isinstance(error, TransportError):
         assert isinstance(error, ConnectError) == (

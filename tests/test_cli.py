@@ -1,0 +1,259 @@
+"""The command line, as a person or a script sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from aioappsapi import Report
+from aioappsapi.cli.commands import app
+from aioappsapi.sandbox import SandboxProcess
+
+GUID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[SandboxProcess]:
+    with SandboxProcess(60) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    monkeypatch.setenv("CF_API", cloud.url)
+    monkeypatch.setenv("CF_USERNAME", "admin")
+    monkeypatch.setenv("CF_PASSWORD", "admin")
+    monkeypatch.chdir(tmp_path)
+    return cloud.url
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("CF_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CF_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(words), input=text)
+
+
+def one_line(result: Result) -> str:
+    """What a person is told: a single line, and no traceback."""
+    lines = [line for line in result.stderr.splitlines() if line]
+    assert "Traceback" not in result.stderr
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -> None:
+    result = run("start", "--all", "--yes", "--output", "json", "--report", "run.jsonl")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    counts = document["counts"]
+    assert counts.pop("total") == 60 == sum(counts.values()) == counts["ok"]
+    assert document["target"] == target
+    assert document["action"] == "start"
+    assert document["requests"]["sent"] == 60
+    assert [outcome.status for outcome in Report.load("run.jsonl")] == ["ok"] * 60
+
+
+def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
+    result = run("stop", "app-00003", "-", text="app-00001 # a remark\n\napp-00002\napp-00001\n")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"stop: 3 apps in .* \(3 requests, 0 of them repeats\)", result.stdout)
+    assert "3 ok" in result.stdout
+
+
+def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
+    target: str,
+) -> None:
+    result = run("start", "app-00001", GUID, "no-such-app", "not a guid", "--report", "run.json")
+    assert result.exit_code == 1
+    assert "2 failed: 404 CF-ResourceNotFound: App not found" in result.stdout
+    assert "'…' is not a GUID" in result.stdout
+    again = run("start", "@run.json", "--output", "jsonl")
+    assert again.exit_code == 1
+    head, *outcomes = [json.loads(line) for line in again.stdout.splitlines()]
+    assert head["counts"]["failed"] == 3
+    assert {outcome["key"] for outcome in outcomes} == {GUID, "no-such-app", "not a guid"}
+
+
+def test_selectors_are_combined(target: str) -> None:
+    everything = json.loads(run("start", "--all", "--dry-run", "--output", "json").stdout)["apps"]
+    assert len(everything) == 60
+    few = run("start", "--name", "app-0001*", "--exclude", "*5", "--dry-run", "--output", "json")
+    names = [app["name"] for app in json.loads(few.stdout)["apps"]]
+    assert names == [f"app-0001{n}" for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+    org = run("start", "--org", "acme", "--space", "prod", "--dry-run", "--output", "json")
+    chosen = json.loads(org.stdout)
+    assert 0 < chosen["total"] == len(chosen["apps"]) < 60
+    labels = run("start", "--label-selector", "env=prod", "--dry-run", "--output", "jsonl")
+    assert 0 < json.loads(labels.stdout.splitlines()[0])["total"] < 60
+
+
+def test_a_dry_run_lists_the_apps_and_asks_nobody_to_do_anything(target: str) -> None:
+    run("stop", "app-00007")
+    result = run("start", "app-00007", "--dry-run")
+    assert result.exit_code == 0
+    assert "dry run: would start 1 apps" in result.stdout
+    assert "app-00007" in result.stdout
+    assert "STOPPED" in run("start", "app-00007", "--dry-run").stdout
+
+
+def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
+    result = run("start", "--all")
+    assert result.exit_code == 2
+    assert "60 apps" in one_line(result)
+    assert "--yes" in one_line(result)
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start"], "No apps: give GUIDs or names"),
+        (["start", "x", "--all"], "not both"),
+        (["start", "@missing.txt"], "missing.txt cannot be read: No such file or directory"),
+        (["start", "@."], "cannot be read"),
+        (["start", "x", "--deadline", "-3"], "deadline=-3.0: seconds > 0"),
+        (["start", "x", "--max-failures", "0"], "max_failures=0"),
+        (["start", "x", "--report", "run.txt"], "a report is written as .json or .jsonl"),
+        (["start", "x", "--report", "gone/run.json"], "there is no folder gone"),
+        (["start", "--sandbox", "3", "--org", "nope"], "No organization 'nope'"),
+        (["start", "--sandbox", "3", "--space", "nope"], "No space 'nope'"),
+        (["start", "--sandbox", "3", "--name", "z*"], "No app matches"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(words: list[str], said: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert said in one_line(result)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_an_unknown_option_or_a_bad_number_is_wrong_usage() -> None:
+    assert run("start", "--bogus").exit_code == 2
+    assert run("start", "x", "--concurrency", "0").exit_code == 2
+    assert run("start", "x", "--output", "yaml").exit_code == 2
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_an_empty_standard_input_selects_nothing() -> None:
+    result = run("start", "-", text="\n# nothing\n")
+    assert result.exit_code == 2
+    assert "No app was given" in one_line(result)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_without_a_target_it_says_how_to_give_one() -> None:
+    result = run("start", "x")
+    assert result.exit_code == 3
+    assert "CF_API" in one_line(result)
+    assert "cf login" in one_line(result)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "said"),
+    [
+        ({"CF_PASSWORD": "wrong-secret"}, 3, "login was refused by the UAA: 401 unauthorized"),
+        ({"CF_API": "http://127.0.0.1:9"}, 3, "no connection"),
+        ({"CF_API": "ht tp://x"}, 2, "The API's address is not usable"),
+        ({"CF_ACCESS_TOKEN": "garbage-secret"}, 3, "401 CF-InvalidAuthToken"),
+        ({"CF_PASSWORD": ""}, 3, "CF_PASSWORD is not set"),
+    ],
+)
+def test_what_keeps_it_from_beginning_is_one_clear_line(
+    target: str,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str],
+    status: int,
+    said: str,
+) -> None:
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+    result = run("start", "app-00001")
+    assert result.exit_code == status
+    assert said in one_line(result)
+    assert "secret" not in result.output
+
+
+def test_a_page_of_html_is_no_cloud_foundry(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_API", f"{target}/healthz")
+    result = run("start", "app-00001")
+    assert result.exit_code == 3
+    assert "is not a Cloud Foundry API" in one_line(result)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_the_sandbox_repeats_what_is_transient_and_leaves_what_is_permanent() -> None:
+    result = run("start", "--all", "--sandbox", "300", "--output", "json", "--seed", "1")
+    document = json.loads(result.stdout)
+    counts = document["counts"]
+    assert result.exit_code == 1
+    assert counts.pop("total") == 300 == sum(counts.values())
+    assert {name for name, count in counts.items() if count} <= {"ok", "unverified", "failed"}
+    failed = [one for one in document["outcomes"] if one["status"] == "failed"]
+    assert {one["error"]["type"] for one in failed} == {"UnprocessableError"}
+    assert document["requests"]["sent"] == sum(document["requests"]["by_status"].values())
+
+
+def test_a_deadline_leaves_the_rest_unattempted(target: str) -> None:
+    result = run("start", "--all", "--yes", "--deadline", "0.000001", "--output", "json")
+    counts = json.loads(result.stdout)["counts"]
+    assert result.exit_code == 1
+    assert counts["ok"] == 0
+    assert counts["timed_out"] + counts["not_attempted"] == 60
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout.startswith("aioappsapi 0.")
+
+
+def test_ctrl_c_ends_in_order_with_a_report(tmp_path: Path) -> None:
+    report = tmp_path / "run.json"
+    words = ["start", "--all", "--sandbox", "3000", "--report", str(report)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aioappsapi", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "done:" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted: nothing new is sent" in errors
+    counts = Report.load(report).counts
+    assert counts.pop("total") == 3000 == sum(counts.values())
+    assert counts["ok"] > 0
+    assert counts["not_attempted"] > 0
+
+
+def test_the_sandbox_command_serves_until_it_is_told_to_stop() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aioappsapi", "sandbox", "--port", "0", "--apps", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in errors

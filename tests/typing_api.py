@@ -1,0 +1,175 @@
+"""What the public methods give, for type checkers: read by ``mypy --strict``, never run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import assert_type
+
+from aioappsapi import (
+    App,
+    AppFeature,
+    AppPermissions,
+    AppsApiError,
+    Client,
+    ClientCredentials,
+    Droplet,
+    DropletAssociation,
+    Environment,
+    EnvironmentVariables,
+    Included,
+    Job,
+    Organization,
+    Outcome,
+    Page,
+    Pagination,
+    Report,
+    Run,
+    RunAbortedError,
+    RunCancelled,
+    Space,
+    SshEnabled,
+    Status,
+)
+from aioappsapi.bulk import Requests
+
+
+async def clients() -> None:
+    made = Client("https://api.test", auth=ClientCredentials("id", "secret"))
+    async with made as client:
+        assert_type(client, Client)
+    assert_type(Client.from_env(), Client)
+    assert_type(Client.from_cf_cli(), Client)
+    assert_type(made.with_options(), Client)
+    assert_type(made.api_url, str)
+
+
+async def apps(client: Client) -> None:
+    assert_type(await client.apps.get("g"), App)
+    assert_type(await client.apps.get("g", include=["space"]), App)
+    assert_type(await client.apps.create("name", "space-guid"), App)
+    assert_type(await client.apps.update("g", labels={"old": None}), App)
+    assert_type(await client.apps.delete("g"), Job)
+    assert_type(await client.apps.start("g"), App)
+    assert_type(await client.apps.stop("g", deadline=3), App)
+    assert_type(await client.apps.restart("g", deadline=1.5), App)
+
+
+async def parts_of_apps(client: Client) -> None:
+    assert_type(await client.apps.get_current_droplet("g"), Droplet)
+    assert_type(await client.apps.get_current_droplet_association("g"), DropletAssociation)
+    assert_type(await client.apps.set_current_droplet("g", "d"), DropletAssociation)
+    assert_type(await client.apps.clear_buildpack_cache("g"), Job)
+    assert_type(await client.apps.get_env("g"), Environment)
+    assert_type(await client.apps.get_environment_variables("g"), EnvironmentVariables)
+    changed = await client.apps.update_environment_variables("g", {"A": "1", "B": None})
+    assert_type(changed, EnvironmentVariables)
+    assert_type(await client.apps.list_features("g"), Sequence[AppFeature])
+    assert_type(await client.apps.get_feature("g", "ssh"), AppFeature)
+    assert_type(await client.apps.update_feature("g", "ssh", enabled=True), AppFeature)
+    assert_type(await client.apps.get_permissions("g"), AppPermissions)
+    assert_type(await client.apps.get_ssh_enabled("g"), SshEnabled)
+
+
+async def lists_of_apps(client: Client) -> None:
+    since = datetime.now(UTC)
+    pager = client.apps.list(names=["a"], include=["space"], created_ats={"gte": since})
+    async for app in pager:
+        assert_type(app, App)
+        assert_type(app.guid, str)
+        assert_type(app.created_at, datetime | None)
+        assert_type(app.relationships.space.guid, str | None)
+        assert_type(app.space, Space)
+        assert_type(app.organization, Organization)
+    async for page in pager.pages():
+        assert_type(page, Page[App])
+        assert_type(page.resources, list[App])
+        assert_type(page.included, Included)
+        assert_type(page.pagination, Pagination)
+    assert_type(await pager.all(), list[App])
+    assert_type(await pager.first(), App | None)
+
+
+async def other_lists(client: Client) -> None:
+    assert_type(await client.spaces.get("g"), Space)
+    assert_type(await client.spaces.list(names=["dev"]).all(), list[Space])
+    assert_type(await client.spaces.list().first(), Space | None)
+    async for space in client.spaces.list(organization_guids=("o",)):
+        assert_type(space, Space)
+    assert_type(await client.organizations.get("g"), Organization)
+    assert_type(await client.organizations.list().all(), list[Organization])
+    async for page in client.organizations.list().pages():
+        assert_type(page, Page[Organization])
+
+
+async def bulk(client: Client, guids: Sequence[str], coming: AsyncIterator[str | App]) -> None:
+    def tell(outcome: Outcome[App]) -> None:
+        assert_type(outcome.value, App | None)
+
+    started = await client.bulk.start(guids, concurrency=5, deadline=9, on_outcome=tell)
+    assert_type(started, Report[App])
+    assert_type(await client.bulk.stop(coming, max_failures=0.1), Report[App])
+    assert_type(await client.bulk.restart(await client.apps.list().all()), Report[App])
+    assert_type(await client.bulk.start({"a", "b"}), Report[App])
+
+
+async def bulk_of_anything(client: Client, guids: Sequence[str]) -> None:
+    async def count(guid: str) -> int:
+        return len(guid)
+
+    assert_type(await client.bulk.map(count, guids), Report[int])
+    assert_type(await client.bulk.map(client.apps.get, guids), Report[App])
+    assert_type(await client.bulk.map(client.spaces.get, guids), Report[Space])
+    assert_type(await client.bulk.map(client.apps.delete, guids), Report[Job])
+
+
+async def streams(client: Client, guids: Sequence[str]) -> None:
+    run = client.bulk.stream("start", guids)
+    assert_type(run, Run[App])
+    async with run as outcomes:
+        async for outcome in outcomes:
+            assert_type(outcome, Outcome[App])
+        outcomes.stop("enough", grace=1)
+    assert_type(outcomes.total, int | None)
+    assert_type(outcomes.in_flight, int)
+    assert_type(outcomes.stopping, bool)
+    assert_type(outcomes.counts, Counter[Status])
+    assert_type(outcomes.report, Report[App])
+
+
+def reports(report: Report[App]) -> None:
+    for outcome in report:
+        assert_type(outcome, Outcome[App])
+        assert_type(outcome.key, str)
+        assert_type(outcome.status, Status)
+        assert_type(outcome.error, AppsApiError | None)
+        assert_type(outcome.duration, float | None)
+        assert_type(outcome.started_at, datetime | None)
+        assert_type(outcome.request_ids, tuple[str, ...])
+    assert_type(report[0], Outcome[App])
+    assert_type(report[:2], Sequence[Outcome[App]])
+    assert_type(report.ok, bool)
+    assert_type(report.failed, Sequence[Outcome[App]])
+    assert_type(report.failed_keys(), list[str])
+    assert_type(report.counts, dict[str, int])
+    assert_type(report.requests, Requests)
+    assert_type(report.timings, dict[str, dict[str, float]])
+    assert_type(report.to_dict(), dict[str, object])
+    assert_type(report.to_json(), str)
+    assert_type(report.to_jsonl(), str)
+    assert_type(Report.load("report.json"), Report[object])
+    wider: Report[object] = report
+    wider.write("report.json")
+
+
+def ends_of_runs(aborted: RunAbortedError, cancelled: RunCancelled) -> None:
+    assert_type(aborted.report, Report[object])
+    assert_type(cancelled.report, Report[object])
+
+
+def refused(client: Client) -> None:
+    client.bulk.stream("delete", ["a"])  # type: ignore[arg-type]
+    client.bulk.stream("start", 7)  # type: ignore[arg-type]
+    client.apps.list(guids=[7])  # type: ignore[list-item]
+    client.apps.get(7)  # type: ignore[arg-type,unused-coroutine]
