@@ -16,7 +16,7 @@ from msgspec import UNSET
 from aioappsapi._http.caller import Caller, within
 from aioappsapi._http.protocol import Query, Response, free_request, successful
 from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import Exchanges, capture
+from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.auth.base import Auth
@@ -196,7 +196,7 @@ class Client:
 
         `exchanges.last` has the newest one's `headers`, `warnings`, `request_id`, `rate_limit`.
         """
-        return capture()
+        return recorded(Exchanges)
 
     async def log_in(self) -> None:
         """Find the UAA and get a token now, rather than with the first call.

@@ -83,7 +83,7 @@ def as_recorded(client: Client, one: Recording, operation: Operation[Any]) -> Aw
 
 
 async def first_page(client: Client, parameters: dict[str, Any]) -> object:
-    async with aclosing(client.apps.list(**parameters, validate=False).pages()) as pages:
+    async with aclosing(client.apps.list(**parameters).pages()) as pages:
         return await anext(pages)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aioappsapi._http.throttle import Throttle
 from aioappsapi.errors import DeadlineError
-from tests.fakes import run_virtual, settle, virtual
+from tests.fakes import VirtualLoop, run_virtual, settle, virtual
 
 
 async def later(throttle: Throttle, name: str, order: list[str]) -> None:
@@ -109,6 +109,25 @@ async def test_the_gate_holds_back_even_those_who_wait_for_a_slot() -> None:
     began = anyio.current_time()
     await waiting
     assert anyio.current_time() - began == pytest.approx(30)
+
+
+@virtual
+async def test_nobody_overtakes_in_the_moment_in_which_the_gate_opens() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    throttle = Throttle(1)
+    throttle.close_gate(10)
+    order: list[str] = []
+    first = asyncio.create_task(later(throttle, "first", order))
+    await settle()
+    second = asyncio.create_task(later(throttle, "second", order))
+    loop.now += 10  # the time has come, and those who wait have not been told yet
+    await settle()
+    assert order == ["first"]
+
+    throttle.release()
+    await asyncio.gather(first, second)
+    assert order == ["first", "second"]
 
 
 @virtual

@@ -6,9 +6,10 @@ Records nest: what an inner one sees, the outer ones see as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
 from aioappsapi._http.protocol import Response
 
@@ -72,12 +73,15 @@ class Exchanges(CallRecord):
 current_record: ContextVar[CallRecord | None] = ContextVar("aioappsapi_record", default=None)
 
 
+R = TypeVar("R", bound=CallRecord)
+
+
 @contextmanager
-def capture() -> Iterator[Exchanges]:
-    """Keep the raw answers of the calls inside: headers, warnings, request ids, rate limits."""
-    exchanges = Exchanges(current_record.get())
-    token = current_record.set(exchanges)
+def recorded(kind: Callable[[CallRecord | None], R]) -> Iterator[R]:
+    """Record the calls inside, as a `CallRecord` or with all their answers as `Exchanges`."""
+    record = kind(current_record.get())
+    token = current_record.set(record)
     try:
-        yield exchanges
+        yield record
     finally:
         current_record.reset(token)

@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 
 from aioappsapi._http.protocol import Replay
+from aioappsapi._http.trace import CallRecord, recorded
+from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
 from aioappsapi.models.page import AppWithIncluded, Page
@@ -200,7 +202,14 @@ class Apps(AppParts):
         It is gone when the job is complete: ``await client.jobs.wait(job)``. Raises NotFoundError,
         ForbiddenError. Source: DELETE /v3/apps/{guid}.
         """
-        return await self._caller.call(DELETE, guid, deadline=deadline)
+        with recorded(CallRecord) as record:
+            try:
+                return await self._caller.call(DELETE, guid, deadline=deadline)
+            except NotFoundError:
+                if not record.ambiguous:
+                    raise
+                # An attempt whose answer was lost has deleted it; its job is not known.
+                return Job(guid="", operation="app.delete", state="COMPLETE")
 
     async def start(self, guid: str, *, deadline: float | None = None) -> App:
         """Ask for an app to be started.

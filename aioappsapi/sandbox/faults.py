@@ -92,7 +92,7 @@ class Faults:
         """Have a bad day: a little of everything goes wrong, and answers take about 20 ms."""
         return cls(
             without_droplet=0.02,
-            rate_limited=0.01,
+            rate_limited=0.003,
             bad_gateway=0.01,
             unavailable=0.01,
             runner_unavailable=0.005,
