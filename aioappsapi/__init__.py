@@ -3,7 +3,7 @@
 `Client` is where everything begins; `client.apps` works on one app, `client.bulk` on many.
 """
 
-from aioappsapi._http.protocol import RateLimit, Response
+from aioappsapi._http.message import RateLimit, Response
 from aioappsapi._http.trace import Exchanges
 from aioappsapi._version import __version__
 from aioappsapi.auth import (

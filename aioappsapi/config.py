@@ -91,3 +91,7 @@ class Tls(_Settings, frozen=True, kw_only=True):
     client_cert: str | None = None
     client_key: str | None = None
     insecure: bool = False
+
+    def __post_init__(self) -> None:
+        alone = self.client_key is not None and self.client_cert is None
+        _require(not alone, "Tls(client_key=...): the key is of no use without its client_cert.")

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 
 from aioappsapi import Client, RetryPolicy, StaticToken, Timeouts
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.tokens import TokenSource
 

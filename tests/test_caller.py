@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from aioappsapi._http import retry
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.grants import StaticToken

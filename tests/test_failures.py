@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aioappsapi._http.failures import Meaning, classify, may_repeat
-from aioappsapi._http.protocol import Replay, Response, response_error
+from aioappsapi._http.message import Replay, Response
+from aioappsapi._http.refusal import response_error
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,

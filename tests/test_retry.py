@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi._http.protocol import Operation, response_error
+from aioappsapi._http.protocol import Operation
+from aioappsapi._http.refusal import response_error
 from aioappsapi._http.retry import repeat
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.config import RetryPolicy

@@ -16,7 +16,7 @@ import trustme
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 from aioappsapi._http.transport import (
     SessionPool,
     proxy_from_environment,

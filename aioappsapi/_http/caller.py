@@ -12,7 +12,9 @@ import anyio
 import msgspec
 
 from aioappsapi._http.abilities import Abilities
-from aioappsapi._http.protocol import Operation, Query, Request, Response, retry_after
+from aioappsapi._http.message import Query, Request, Response
+from aioappsapi._http.protocol import Operation
+from aioappsapi._http.refusal import retry_after
 from aioappsapi._http.retry import Sleep, repeat
 from aioappsapi._http.throttle import Throttle
 from aioappsapi._http.trace import current_record
@@ -146,10 +148,12 @@ class Caller:
         if response.status == 429:
             seconds = retry_after(response.headers)
             pause = self._retry.base if seconds is None else seconds
+            if pause > self._retry.max_retry_after:
+                return  # absurd: this call raises it, and nobody else is held up by it
             # Not all at the very second: other clients wait for the same one.
             pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
             log.warning("rate limit reached: nothing new is sent for %.1f s", pause)
-            self.throttle.close_gate(min(pause, self._retry.max_retry_after))
+            self.throttle.close_gate(pause)
         elif response.status == 401:
             self._tokens.reject(authorization)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.protocol import Replay
+from aioappsapi._http.message import Replay
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,

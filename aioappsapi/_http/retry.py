@@ -17,7 +17,8 @@ import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
 from aioappsapi._http.failures import Meaning, classify, may_repeat
-from aioappsapi._http.protocol import Request, retry_after
+from aioappsapi._http.message import Request
+from aioappsapi._http.refusal import retry_after
 from aioappsapi._http.trace import current_record
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import AppsApiError, DeadlineError, RateLimitedError, ResponseError

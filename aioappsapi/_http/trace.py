@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 
 
 class CallRecord:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import aiohttp
 from yarl import URL
 
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
     CertificateError,
@@ -76,6 +76,7 @@ class SessionPool:
             headers=self._headers,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),
             raise_for_status=False,
         )
 
@@ -211,7 +212,8 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
     try:
         context = ssl_module.create_default_context(cafile=tls.ca_file)
         if tls.client_cert is not None:
-            context.load_cert_chain(tls.client_cert, tls.client_key)
+            # An encrypted key is an error, not a question at the terminal.
+            context.load_cert_chain(tls.client_cert, tls.client_key, password="")
     except (OSError, ssl_module.SSLError) as cause:
         files = ", ".join(filter(None, (tls.ca_file, tls.client_cert, tls.client_key)))
         raise InvalidInputError(f"TLS cannot be set up from {files}: {cause}") from None

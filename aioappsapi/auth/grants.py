@@ -60,7 +60,7 @@ class StaticToken:
 
 
 class _Grant(ABC):
-    """A login that a UAA's client makes; what is refused once is not asked again."""
+    """A login that a client of the UAA makes."""
 
     renewable = True
 

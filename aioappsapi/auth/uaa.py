@@ -17,7 +17,14 @@ from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
 from aioappsapi.auth.base import Token, jwt_expiry
-from aioappsapi.errors import AppsApiError, AuthError, ConnectError, TargetError, TransportError
+from aioappsapi.errors import (
+    AppsApiError,
+    AuthError,
+    CertificateError,
+    ConnectError,
+    TargetError,
+    TransportError,
+)
 from aioappsapi.models.root import Root
 
 
@@ -124,7 +131,8 @@ class Uaa:
         try:
             answer = await self._send("POST", url, headers, form.encode())
         except TransportError as cause:
-            raise AuthError(f"The UAA cannot be asked: {cause}", refused=False) from cause
+            final = isinstance(cause, CertificateError)
+            raise AuthError(f"The UAA cannot be asked: {cause}", refused=final) from cause
         return read_token(answer, asked_at)
 
 

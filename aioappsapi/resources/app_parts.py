@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Replay
+from aioappsapi._http.message import Replay
 from aioappsapi.models.base import Struct
 from aioappsapi.models.droplet import Droplet, DropletAssociation
 from aioappsapi.models.environment import Environment, EnvironmentVariables

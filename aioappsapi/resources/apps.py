@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.protocol import Replay
+from aioappsapi._http.message import Replay
 from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle

@@ -7,7 +7,7 @@ from types import NoneType
 from typing import Final, Literal
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Replay
+from aioappsapi._http.message import Replay
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.models.page import Page
 from aioappsapi.resources.checks import check_words, refuse_unless

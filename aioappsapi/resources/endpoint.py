@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from aioappsapi._http.protocol import Operation, Replay, Response
+from aioappsapi._http.message import Replay, Response
+from aioappsapi._http.protocol import Operation
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Operation, Query, Request
+from aioappsapi._http.message import Query, Request
+from aioappsapi._http.protocol import Operation
 from aioappsapi.errors import BadRequestError
 from aioappsapi.models.app import App
 from aioappsapi.models.page import Included, Page

@@ -9,7 +9,7 @@ import random
 from typing import Final
 
 from aioappsapi._http.caller import Caller, within
-from aioappsapi._http.protocol import Response
+from aioappsapi._http.message import Response
 from aioappsapi.errors import JobFailedError
 from aioappsapi.models.job import Job
 from aioappsapi.resources.endpoint import endpoint

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Operation, Query, Request
+from aioappsapi._http.message import Query, Request
+from aioappsapi._http.protocol import Operation
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.base import Resource
 from aioappsapi.models.page import Page

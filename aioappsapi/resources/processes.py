@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Operation, Replay, Request
+from aioappsapi._http.message import Replay, Request
+from aioappsapi._http.protocol import Operation
 from aioappsapi.errors import BadRequestError, InvalidInputError, NotFoundError
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats

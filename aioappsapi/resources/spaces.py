@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.protocol import Operation, Replay
+from aioappsapi._http.message import Replay
+from aioappsapi._http.protocol import Operation
 from aioappsapi.models.page import Page
 from aioappsapi.models.space import Space
 from aioappsapi.resources.paging import Pager, page_size, split_queries
