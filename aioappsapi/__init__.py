@@ -18,7 +18,7 @@ from aioappsapi.auth import (
     Token,
     TokenEndpoint,
 )
-from aioappsapi.bulk import Outcome, Report, Run, Status
+from aioappsapi.bulk import Outcome, Report, Run, Status, report_of
 from aioappsapi.client import Client
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import (
@@ -44,7 +44,6 @@ from aioappsapi.errors import (
     RedirectedError,
     ResponseError,
     RunAbortedError,
-    RunCancelled,
     ServerError,
     TargetError,
     TlsError,
@@ -255,7 +254,6 @@ __all__ = [
     "RouteRelationships",
     "Run",
     "RunAbortedError",
-    "RunCancelled",
     "ServerError",
     "ServiceInstance",
     "ServiceInstanceRelationships",
@@ -284,4 +282,5 @@ __all__ = [
     "User",
     "UserProvidedServiceInstance",
     "__version__",
+    "report_of",
 ]

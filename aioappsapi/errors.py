@@ -34,7 +34,6 @@ Every error can be pickled, and its text is one line: what was tried, on which a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -293,18 +292,3 @@ class RunAbortedError(AppsApiError):
     def __init__(self, message: str, *, report: Report[object]) -> None:
         super().__init__(message)
         self.report = report
-
-
-class RunCancelled(asyncio.CancelledError):
-    """A bulk run was cancelled; `report` says what happened until then, and what did not.
-
-    It is a CancelledError, so cancellation goes its ordinary way; catch it to read the report and
-    raise it again.
-    """
-
-    def __init__(self, *args: object, report: Report[object]) -> None:
-        super().__init__(*args)
-        self.report = report
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)

@@ -26,7 +26,6 @@ from aioappsapi.errors import (
     RedirectedError,
     ResponseError,
     RunAbortedError,
-    RunCancelled,
     ServerError,
     TargetError,
     TransportError,
@@ -71,7 +70,7 @@ def example(cls: type[BaseException]) -> BaseException:
         return JobFailedError("no", guid="g", errors=API_ERRORS)
     if cls is DeadlineError:
         return DeadlineError("late", last=BadRequestError("no", status=400))
-    if cls in {RunAbortedError, RunCancelled}:
+    if cls is RunAbortedError:
         return cls("over", report=report())
     assert cls in {
         AppsApiError,

@@ -27,10 +27,10 @@ from aioappsapi import (
     Report,
     Run,
     RunAbortedError,
-    RunCancelled,
     Space,
     SshEnabled,
     Status,
+    report_of,
 )
 from aioappsapi.bulk import Requests
 
@@ -163,9 +163,9 @@ def reports(report: Report[App]) -> None:
     wider.write("report.json")
 
 
-def ends_of_runs(aborted: RunAbortedError, cancelled: RunCancelled) -> None:
+def ends_of_runs(aborted: RunAbortedError, cancelled: BaseException) -> None:
     assert_type(aborted.report, Report[object])
-    assert_type(cancelled.report, Report[object])
+    assert_type(report_of(cancelled), Report[object] | None)
 
 
 def refused(client: Client) -> None:

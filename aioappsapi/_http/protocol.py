@@ -30,10 +30,21 @@ class Operation(Generic[T]):
     `name` is the field's word for it ("start app"), `path` has a ``{}`` per argument, `result` is
     the type that a success decodes to (NoneType: no body is read), `source` the API's page. `read`
     takes the place of decoding where the answer is not in the body. What is `sensitive` quotes
-    secrets in its errors, so their text is kept out of messages.
+    secrets in its errors, so their text is kept out of messages. What is `unproven` answers 200
+    to a repetition without doing anything, so that this 200 proves nothing of the first try.
     """
 
-    __slots__ = ("_decoder", "_read", "method", "name", "path", "replay", "sensitive", "source")
+    __slots__ = (
+        "_decoder",
+        "_read",
+        "method",
+        "name",
+        "path",
+        "replay",
+        "sensitive",
+        "source",
+        "unproven",
+    )
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Operation(Generic[T]):
         source: str,
         read: Callable[[Response], T] | None = None,
         sensitive: bool = False,
+        unproven: bool = False,
     ) -> None:
         self.name = name
         self.method = method
@@ -55,6 +67,7 @@ class Operation(Generic[T]):
         self._decoder = msgspec.json.Decoder(result)
         self._read = _nothing if result is type(None) else read
         self.sensitive = sensitive
+        self.unproven = unproven
 
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
@@ -68,6 +81,7 @@ class Operation(Generic[T]):
             path=_with_query(path, query),
             replay=self.replay,
             sensitive=self.sensitive,
+            unproven=self.unproven,
             body=None if body is msgspec.UNSET else msgspec.json.encode(body),
         )
 

@@ -50,7 +50,7 @@ class _Patience:
         if tries is not None:
             self._tries = min(self._tries, tries)
         if self._meaning is Meaning.AMBIGUOUS and (record := current_record.get()) is not None:
-            record.doubt()
+            record.doubt(unproven=self._request.unproven)
         return may_repeat(self._meaning, self._request.replay) and self._has_tries(error)
 
     def _has_tries(self, error: AppsApiError) -> bool:

@@ -17,13 +17,14 @@ from aioappsapi._http.message import Response
 class CallRecord:
     """The attempts of one call, or of a few calls one after the other."""
 
-    __slots__ = ("_outer", "ambiguous", "request_ids", "results", "warnings")
+    __slots__ = ("_outer", "ambiguous", "request_ids", "results", "unproven", "warnings")
 
     def __init__(self, outer: CallRecord | None = None) -> None:
         self.request_ids: list[str] = []
         self.results: list[str] = []
         self.warnings: list[str] = []
         self.ambiguous = False
+        self.unproven = False
         self._outer = outer
 
     @property
@@ -40,11 +41,15 @@ class CallRecord:
         if self._outer is not None:
             self._outer.note(result, request_id, response)
 
-    def doubt(self) -> None:
-        """Note that an attempt may have been carried out though it failed."""
+    def doubt(self, *, unproven: bool) -> None:
+        """Note that an attempt may have been carried out though it failed.
+
+        `unproven`: even a success of the next one will not tell.
+        """
         self.ambiguous = True
+        self.unproven = self.unproven or unproven
         if self._outer is not None:
-            self._outer.doubt()
+            self._outer.doubt(unproven=unproven)
 
 
 class Exchanges(CallRecord):

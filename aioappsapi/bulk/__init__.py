@@ -3,6 +3,6 @@
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.report import Report, Requests, report_of
 
-__all__ = ["Bulk", "Outcome", "Report", "Requests", "Run", "Status"]
+__all__ = ["Bulk", "Outcome", "Report", "Requests", "Run", "Status", "report_of"]

@@ -22,9 +22,9 @@ _DEFAULT_CONCURRENCY: Final = 50
 class Bulk:
     """Runs over many apps, with one outcome for each.
 
-    A run never raises for an app: what the single call would raise is in its outcome. It raises
-    RunCancelled when it is cancelled and RunAbortedError when a callback or the input breaks, both
-    with the report of what happened until then.
+    A run never raises for an app: what the single call would raise is in its outcome. When it is
+    cancelled, the CancelledError goes its ordinary way; when a callback or the input breaks, it
+    raises RunAbortedError. `report_of` finds the report of what happened until then in either.
 
     `keys` is any iterable or async iterable of GUIDs or Apps; what occurs twice is sent once.
     `concurrency` is how many apps are worked on at a time (at most `Limits.concurrency`),
@@ -159,7 +159,6 @@ class Bulk:
             target=self._target,
             options=self._options(concurrency, deadline, max_failures),
             on_outcome=on_outcome,
-            doubts=action != "restart",
         )
 
     def _options(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +22,7 @@ import msgspec
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.report import Report, Requests, attach_report
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
@@ -30,7 +31,6 @@ from aioappsapi.errors import (
     InvalidInputError,
     NotAttemptedError,
     RunAbortedError,
-    RunCancelled,
     TargetError,
 )
 from aioappsapi.models.app import App
@@ -38,6 +38,8 @@ from aioappsapi.models.app import App
 T = TypeVar("T")
 
 OnOutcome = Callable[[Outcome[T]], object]
+
+log = logging.getLogger("aioappsapi")
 
 _MOST_WORKERS: Final = 10_000
 
@@ -50,12 +52,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_failures: int | float | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.concurrency <= _MOST_WORKERS:
-            raise InvalidInputError(f"concurrency={self.concurrency}: 1 to {_MOST_WORKERS}.")
+        workers: object = self.concurrency
+        if type(workers) is not int or not 1 <= workers <= _MOST_WORKERS:
+            raise InvalidInputError(f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.")
         if self.deadline is not None and not self.deadline > 0:
             raise InvalidInputError(f"deadline={self.deadline}: seconds > 0, or None.")
         limit = self.max_failures
-        if limit is not None and (limit <= 0 or (isinstance(limit, float) and limit >= 1)):
+        if limit is not None and (not limit > 0 or (isinstance(limit, float) and limit >= 1)):
             raise InvalidInputError(
                 f"max_failures={limit}: a count of 1 or more, or a share like 0.1."
             )
@@ -77,7 +80,6 @@ class Run(Generic[T]):
         target: str,
         options: Options,
         on_outcome: OnOutcome[T] | None = None,
-        doubts: bool = False,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
@@ -86,7 +88,6 @@ class Run(Generic[T]):
         self._target = target
         self._options = options
         self._on_outcome = on_outcome
-        self._doubts = doubts
         self._inputs = Inputs(keys)
         self._outcomes: dict[int, Outcome[T]] = {}
         self._begun: dict[int, tuple[float, CallRecord]] = {}
@@ -176,7 +177,8 @@ class Run(Generic[T]):
     async def run(self) -> None:
         """Work until every app has its outcome.
 
-        Raises RunCancelled or RunAbortedError, both with the report, if it cannot go to its end.
+        Raises RunAbortedError if it cannot go to its end. A CancelledError goes its way, and
+        `report_of` finds the report in it.
         """
         self._begin()
         try:
@@ -184,8 +186,9 @@ class Run(Generic[T]):
                 await self._work()
             self._conclude(self._stopped or "the deadline came first")
         except asyncio.CancelledError as cancelled:
-            failed = self._conclude_cancelled()
-            raise RunCancelled(*cancelled.args, report=self.report) from failed or cancelled
+            self._conclude_cancelled()
+            attach_report(cancelled, self.report)
+            raise
         except Exception as failure:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             cause = _innermost(failure)
             self._conclude(f"the run was aborted by {type(cause).__name__}", quietly=True)
@@ -241,7 +244,7 @@ class Run(Generic[T]):
 
     def _status(self, error: AppsApiError | None, record: CallRecord) -> Status:
         if error is None:
-            return Status.UNVERIFIED if self._doubts and record.ambiguous else Status.OK
+            return Status.UNVERIFIED if record.unproven else Status.OK
         if isinstance(error, DeadlineError):
             return Status.TIMED_OUT if record.attempts else Status.NOT_ATTEMPTED
         return Status.FAILED
@@ -294,18 +297,18 @@ class Run(Generic[T]):
         if failures >= allowed:
             self.stop(f"{failures} apps failed, which is as many as max_failures={limit} allows")
 
-    def _conclude_cancelled(self) -> Exception | None:
+    def _conclude_cancelled(self) -> None:
         """Conclude a cancelled run, whatever a callback raises."""
         try:
             self._conclude("the run was cancelled")
-        except Exception as failure:  # noqa: BLE001 - told as the cause
+        except Exception:
+            log.exception("on_outcome raised while the run was being cancelled")
             self._conclude("the run was cancelled", quietly=True)
-            return failure
-        return None
 
     def _conclude(self, why: str, *, quietly: bool = False) -> None:
         """Give an outcome to everything that has none."""
-        late = self._scope.cancelled_caught and not self._abandoned
+        # A scope of the caller may have the same deadline, and end first.
+        late = not self._abandoned and anyio.current_time() >= self._scope.deadline
         for index in list(self._begun):
             what = f"{self._action} {self._inputs.keys[index]}"
             error: AppsApiError = AbandonedError(f"{what}: cancelled in flight.")

@@ -42,6 +42,7 @@ START: Final = endpoint(
     App,
     "start-an-app",
     replay=Replay.IDEMPOTENT,
+    unproven=True,
 )
 STOP: Final = endpoint(
     "stop app",
@@ -50,6 +51,7 @@ STOP: Final = endpoint(
     App,
     "stop-an-app",
     replay=Replay.IDEMPOTENT,
+    unproven=True,
 )
 # A second one would bounce the app again.
 RESTART: Final = endpoint(

@@ -29,6 +29,7 @@ def endpoint(
     replay: Replay | None = None,
     read: Callable[[Response], T] | None = None,
     sensitive: bool = False,
+    unproven: bool = False,
 ) -> Operation[T]:
     """Declare an endpoint: see `Operation`; `page` is the anchor of its page in the API's docs.
 
@@ -43,4 +44,5 @@ def endpoint(
         source=_DOCS + page,
         read=read,
         sensitive=sensitive,
+        unproven=unproven,
     )
