@@ -36,6 +36,7 @@ from aioappsapi import (
 )
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.resources.apps import Apps
+from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
 
 OK, FAILED, TIMED_OUT = Status.OK, Status.FAILED, Status.TIMED_OUT
@@ -289,6 +290,7 @@ async def test_broken_iterable_raises_as_it_is_before_anything_is_done() -> None
 # -- deadlines
 
 
+@virtual
 async def test_deadline_tells_what_was_in_flight_from_what_was_not() -> None:
     told: list[Outcome[str]] = []
     hanging = Hanging()
@@ -314,6 +316,7 @@ async def test_deadline_tells_what_was_in_flight_from_what_was_not() -> None:
     check_adds_up(report)
 
 
+@virtual
 async def test_deadline_of_the_caller_bounds_the_run() -> None:
     told: list[Outcome[str]] = []
     with anyio.move_on_after(0.02):
@@ -322,6 +325,7 @@ async def test_deadline_of_the_caller_bounds_the_run() -> None:
     assert {o.status for o in told} <= {TIMED_OUT, CANCELLED, NOT_ATTEMPTED}
 
 
+@virtual
 async def test_deadline_of_the_caller_bounds_a_stream() -> None:
     server = Gated("ab")
     run = server.bulk.stream("start", ["a", "b"], concurrency=1)
@@ -332,6 +336,7 @@ async def test_deadline_of_the_caller_bounds_a_stream() -> None:
     assert run.report.complete
 
 
+@virtual
 async def test_shorter_deadline_of_the_run_leaves_the_callers_alone() -> None:
     with anyio.fail_after(30):
         report = await BULK.map(Hanging(), ["a"], deadline=0.01)
@@ -417,6 +422,7 @@ async def test_callback_that_raises_aborts_the_run_and_loses_nothing() -> None:
     check_adds_up(report)
 
 
+@virtual
 async def test_callback_that_raises_at_the_deadline_loses_nothing() -> None:
     def tell(outcome: Outcome[str]) -> None:
         raise ZeroDivisionError
@@ -563,6 +569,7 @@ async def test_async_input_is_read_to_its_end_after_a_stop() -> None:
     assert report.complete
 
 
+@virtual
 async def test_async_input_that_stays_away_ends_at_the_deadline() -> None:
     async def endless() -> AsyncIterator[str]:
         yield "a"
@@ -847,6 +854,7 @@ async def test_guid_that_cannot_be_one_fails_without_a_request() -> None:
     assert [seen.path for seen in wire.seen] == ["/v3/apps/a/actions/start"]
 
 
+@virtual
 async def test_abandoned_requests_count_as_sent() -> None:
     server = Gated("ab")
     report = await server.bulk.start(["a", "b"], concurrency=1, deadline=0.02)

@@ -12,19 +12,30 @@ from aioappsapi import (
     AppFeature,
     AppPermissions,
     AppsApiError,
+    Build,
     Client,
     ClientCredentials,
+    Deployment,
     Droplet,
     DropletAssociation,
     Environment,
     EnvironmentVariables,
     Included,
+    Info,
+    InstanceStats,
     Job,
     Organization,
     Outcome,
+    Package,
     Page,
+    Pager,
     Pagination,
+    Process,
+    RateLimit,
+    RateLimits,
     Report,
+    Response,
+    Root,
     Run,
     RunAbortedError,
     Space,
@@ -173,3 +184,49 @@ def refused(client: Client) -> None:
     client.bulk.stream("start", 7)  # type: ignore[arg-type]
     client.apps.list(guids=[7])  # type: ignore[list-item]
     client.apps.get(7)  # type: ignore[arg-type,unused-coroutine]
+
+
+async def processes(client: Client) -> None:
+    assert_type(client.processes.list(app_guids=["g"], with_instances=True), Pager[Process])
+    assert_type(client.processes.list_for_app("g"), Pager[Process])
+    assert_type(await client.processes.get("g"), Process)
+    assert_type(await client.processes.get_for_app("g", "web"), Process)
+    assert_type(await client.processes.get_stats("g"), Sequence[InstanceStats])
+    assert_type(await client.processes.get_stats_for_app("g"), Sequence[InstanceStats])
+    assert_type(await client.processes.scale("g", instances=2), Process)
+
+
+async def other_resources(client: Client) -> None:
+    assert_type(await client.jobs.get("g"), Job)
+    assert_type(await client.jobs.wait("g", deadline=3), Job)
+    assert_type(client.deployments.list(app_guids=["g"]), Pager[Deployment])
+    assert_type(await client.deployments.get("g"), Deployment)
+    assert_type(await client.deployments.create("g", strategy="canary"), Deployment)
+    assert_type(client.builds.list(), Pager[Build])
+    assert_type(await client.builds.get("g"), Build)
+    assert_type(await client.builds.create("p"), Build)
+    assert_type(client.packages.list(), Pager[Package])
+    assert_type(await client.packages.get("g"), Package)
+    assert_type(await client.packages.create_docker("g", "image"), Package)
+    assert_type(client.droplets.list(), Pager[Droplet])
+    assert_type(await client.droplets.get("g"), Droplet)
+    assert_type(await client.droplets.copy("d", "g"), Droplet)
+    assert_type(await client.droplets.delete("g"), Job)
+
+
+async def platform(client: Client) -> None:
+    assert_type(await client.info.root(), Root)
+    assert_type(await client.info.get(), Info)
+    assert_type(await client.info.rate_limits(), RateLimits | None)
+    assert_type(await client.info.server_version(), str | None)
+    assert_type(await client.info.is_korifi(), bool)
+
+
+async def ways_out(client: Client) -> None:
+    response = await client.request("GET", "/v3/stacks")
+    assert_type(response, Response)
+    assert_type(response.json(), object)
+    assert_type(response.decode(Page[Organization]), Page[Organization])
+    with client.capture() as exchanges:
+        assert_type(exchanges.last, Response)
+        assert_type(exchanges.last.rate_limit, RateLimit | None)
