@@ -18,7 +18,7 @@ from aioappsapi.auth import (
     Token,
     TokenEndpoint,
 )
-from aioappsapi.bulk import Outcome, Report, Run, Status, report_of
+from aioappsapi.bulk import Outcome, Report, Run, RunAbortedError, RunOptions, Status, report_of
 from aioappsapi.client import Client
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import (
@@ -43,7 +43,6 @@ from aioappsapi.errors import (
     ReadTimeout,
     RedirectedError,
     ResponseError,
-    RunAbortedError,
     ServerError,
     TargetError,
     TlsError,
@@ -254,6 +253,7 @@ __all__ = [
     "RouteRelationships",
     "Run",
     "RunAbortedError",
+    "RunOptions",
     "ServerError",
     "ServiceInstance",
     "ServiceInstanceRelationships",

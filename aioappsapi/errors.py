@@ -26,9 +26,9 @@
     ├── JobFailedError               a job of the server ended as FAILED
     ├── DeadlineError                the deadline came first
     ├── AbandonedError               cancelled in flight; the server may have acted
-    ├── NotAttemptedError            a bulk run ended before this one was begun
-    └── RunAbortedError              a bulk run ended by a bug or a broken input; has the report
+    └── NotAttemptedError            a bulk run ended before this one was begun
 
+A bulk run that cannot go on raises `RunAbortedError`, which has the report and lives beside it.
 Every error can be pickled, and its text is one line: what was tried, on which app, what came.
 """
 
@@ -38,7 +38,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
     from aioappsapi.models.error import ApiError
 
 
@@ -280,15 +279,3 @@ class AbandonedError(AppsApiError):
 
 class NotAttemptedError(AppsApiError):
     """The run ended before this one was begun; the text says why."""
-
-
-class RunAbortedError(AppsApiError):
-    """A bulk run ended by something that is no app's fault; `__cause__` is what it was.
-
-    A callback that raised, an input that broke half way, a bug. `report` has an outcome for every
-    app that was seen until then, so that nothing is lost.
-    """
-
-    def __init__(self, message: str, *, report: Report[object]) -> None:
-        super().__init__(message)
-        self.report = report

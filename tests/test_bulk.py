@@ -215,7 +215,7 @@ async def test_never_more_workers_than_apps() -> None:
 
 
 def _options() -> Any:
-    return BULK._options(None, None, None)
+    return BULK._checked({})
 
 
 async def test_default_concurrency_stays_below_the_clients() -> None:

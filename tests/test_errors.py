@@ -9,6 +9,7 @@ import pytest
 
 import aioappsapi
 from aioappsapi import errors
+from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
@@ -25,7 +26,6 @@ from aioappsapi.errors import (
     RateLimitedError,
     RedirectedError,
     ResponseError,
-    RunAbortedError,
     ServerError,
     TargetError,
     TransportError,
@@ -86,7 +86,7 @@ CLASSES = [
     cls
     for _, cls in inspect.getmembers(errors, inspect.isclass)
     if issubclass(cls, BaseException) and cls.__module__ == errors.__name__
-]
+] + [RunAbortedError]
 
 
 def comparable(value: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal, TypeVar
+from typing import Final, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from aioappsapi.bulk.engine import OnOutcome, Options, Run
 from aioappsapi.bulk.inputs import Keys
@@ -19,6 +19,21 @@ Action = Literal["start", "stop", "restart"]
 _DEFAULT_CONCURRENCY: Final = 50
 
 
+class RunOptions(TypedDict, Generic[T], total=False):
+    """How a run goes; all of it may be left out.
+
+    `concurrency` is how many apps are worked on at a time (at most `Limits.concurrency`, 50 unless
+    told otherwise), `deadline` in seconds for the whole run: what is in flight then is
+    `timed_out`, the rest `not_attempted`. `max_failures` stops after so many failures, or a share
+    of all apps when it is a float below 1. `on_outcome` is called with each outcome as it comes.
+    """
+
+    concurrency: int | None
+    deadline: float | None
+    max_failures: int | float | None
+    on_outcome: OnOutcome[T] | None
+
+
 class Bulk:
     """Runs over many apps, with one outcome for each.
 
@@ -27,10 +42,7 @@ class Bulk:
     raises RunAbortedError. `report_of` finds the report of what happened until then in either.
 
     `keys` is any iterable or async iterable of GUIDs or Apps; what occurs twice is sent once.
-    `concurrency` is how many apps are worked on at a time (at most `Limits.concurrency`),
-    `deadline` in seconds for the whole run: what is in flight then is `timed_out`, the rest
-    `not_attempted`. `max_failures` stops after so many failures, or a share of all apps when it is
-    a float below 1. `on_outcome` is called with each outcome as it comes.
+    How a run goes is said by `RunOptions`.
     """
 
     def __init__(self, apps: Apps, *, target: str, ceiling: int) -> None:
@@ -45,79 +57,39 @@ class Bulk:
     async def start(
         self,
         keys: Keys,
-        *,
-        concurrency: int | None = None,
-        deadline: float | None = None,
-        max_failures: float | None = None,
-        on_outcome: OnOutcome[App] | None = None,
+        **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
         """Ask for many apps to be started.
 
         An app is `ok` when the server accepted it, and `unverified` when it did so only after a
         try that may have half happened: such an acceptance proves nothing.
         """
-        run = self.stream(
-            "start",
-            keys,
-            concurrency=concurrency,
-            deadline=deadline,
-            max_failures=max_failures,
-            on_outcome=on_outcome,
-        )
-        return await _collect(run)
+        return await _collect(self.stream("start", keys, **options))
 
     async def stop(
         self,
         keys: Keys,
-        *,
-        concurrency: int | None = None,
-        deadline: float | None = None,
-        max_failures: float | None = None,
-        on_outcome: OnOutcome[App] | None = None,
+        **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
         """Ask for many apps to be stopped. Outcomes are as for `start`."""
-        run = self.stream(
-            "stop",
-            keys,
-            concurrency=concurrency,
-            deadline=deadline,
-            max_failures=max_failures,
-            on_outcome=on_outcome,
-        )
-        return await _collect(run)
+        return await _collect(self.stream("stop", keys, **options))
 
     async def restart(
         self,
         keys: Keys,
-        *,
-        concurrency: int | None = None,
-        deadline: float | None = None,
-        max_failures: float | None = None,
-        on_outcome: OnOutcome[App] | None = None,
+        **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
         """Ask for many apps to be restarted.
 
         Never twice: where an answer is lost the app is `failed`, and may have been restarted.
         """
-        run = self.stream(
-            "restart",
-            keys,
-            concurrency=concurrency,
-            deadline=deadline,
-            max_failures=max_failures,
-            on_outcome=on_outcome,
-        )
-        return await _collect(run)
+        return await _collect(self.stream("restart", keys, **options))
 
     async def map(
         self,
         func: Callable[[str], Awaitable[T]],
         keys: Keys,
-        *,
-        concurrency: int | None = None,
-        deadline: float | None = None,
-        max_failures: float | None = None,
-        on_outcome: OnOutcome[T] | None = None,
+        **options: Unpack[RunOptions[T]],
     ) -> Report[T]:
         """Await any coroutine function of a GUID for many apps: ``map(client.apps.get, guids)``.
 
@@ -129,8 +101,8 @@ class Bulk:
             keys,
             action=getattr(func, "__name__", "map"),
             target=self._target,
-            options=self._options(concurrency, deadline, max_failures),
-            on_outcome=on_outcome,
+            options=self._checked(options),
+            on_outcome=options.get("on_outcome"),
         )
         return await _collect(run)
 
@@ -138,11 +110,7 @@ class Bulk:
         self,
         action: Action,
         keys: Keys,
-        *,
-        concurrency: int | None = None,
-        deadline: float | None = None,
-        max_failures: float | None = None,
-        on_outcome: OnOutcome[App] | None = None,
+        **options: Unpack[RunOptions[App]],
     ) -> Run[App]:
         """Make a run whose outcomes are consumed as they come.
 
@@ -157,20 +125,23 @@ class Bulk:
             keys,
             action=action,
             target=self._target,
-            options=self._options(concurrency, deadline, max_failures),
-            on_outcome=on_outcome,
+            options=self._checked(options),
+            on_outcome=options.get("on_outcome"),
         )
 
-    def _options(
-        self, concurrency: int | None, deadline: float | None, max_failures: float | None
-    ) -> Options:
+    def _checked(self, options: RunOptions[T]) -> Options:
+        concurrency = options.get("concurrency")
         if concurrency is not None and concurrency > self._ceiling:
             raise InvalidInputError(
                 f"concurrency={concurrency} is above this client's {self._ceiling}: "
                 f"make it with limits=Limits(concurrency={concurrency})."
             )
         chosen = min(_DEFAULT_CONCURRENCY, self._ceiling) if concurrency is None else concurrency
-        return Options(concurrency=chosen, deadline=deadline, max_failures=max_failures)
+        return Options(
+            concurrency=chosen,
+            deadline=options.get("deadline"),
+            max_failures=options.get("max_failures"),
+        )
 
 
 async def _collect(run: Run[T]) -> Report[T]:

@@ -20,9 +20,10 @@ import anyio
 import msgspec
 
 from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Report, Requests, attach_report
+from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
@@ -30,7 +31,6 @@ from aioappsapi.errors import (
     DeadlineError,
     InvalidInputError,
     NotAttemptedError,
-    RunAbortedError,
     TargetError,
 )
 from aioappsapi.models.app import App

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
-from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError, RunAbortedError
+from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -203,36 +203,3 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     ordered = sorted(values)
     ranks = {f"p{p}": ordered[math.ceil(p / 100 * len(ordered)) - 1] for p in (50, 90, 99)}
     return {name: round(value, 4) for name, value in (ranks | {"max": ordered[-1]}).items()}
-
-
-_ATTACHED: Final = "aioappsapi_report"
-
-
-def attach_report(error: BaseException, report: Report[object]) -> None:
-    """Give a cancellation the report along.
-
-    A class of our own would not do: `asyncio.timeout` only knows a CancelledError that is exactly
-    one, and would let any other out.
-    """
-    setattr(error, _ATTACHED, report)
-
-
-def report_of(error: BaseException) -> Report[object] | None:
-    """Find the report of a run in whatever its end came to, also in a time-out around it.
-
-    Looks at the exception, at what it was raised from or during, and into groups; None if there
-    is no report anywhere.
-    """
-    pending: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while pending:
-        one = pending.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        report = one.report if isinstance(one, RunAbortedError) else getattr(one, _ATTACHED, None)
-        if isinstance(report, Report):
-            return report
-        pending += [one.__cause__, one.__context__]
-        pending += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-    return None

@@ -11,6 +11,7 @@ import typer
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.bulk import Action
+from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Options
 from aioappsapi.cli.run import Exit, Job, Output, carry_out, check_report, out, say, show_log
 from aioappsapi.cli.selection import Selectors, checked_words
@@ -18,7 +19,6 @@ from aioappsapi.cli.target import Target, opened
 from aioappsapi.errors import (
     AppsApiError,
     InvalidInputError,
-    RunAbortedError,
 )
 
 app = typer.Typer(
