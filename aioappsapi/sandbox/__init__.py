@@ -8,5 +8,6 @@ from __future__ import annotations
 from .faults import Faults
 from .process import SandboxProcess
 from .server import Sandbox
+from .thread import SandboxThread
 
-__all__ = ["Faults", "Sandbox", "SandboxProcess"]
+__all__ = ["Faults", "Sandbox", "SandboxProcess", "SandboxThread"]

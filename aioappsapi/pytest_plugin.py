@@ -1,0 +1,89 @@
+"""A pytest plugin: a Cloud Controller for the tests of whoever uses this library.
+
+`cf_sandbox` is a running `Sandbox`, `cf_client` an open `Client` of it (it needs pytest-asyncio).
+``@pytest.mark.cf_sandbox(apps=50, seed=7, profile="demo")`` says what it is like. A test that fails
+shows the last requests that came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from aioappsapi.client import Client
+    from aioappsapi.sandbox import Sandbox
+
+_SHOWN: Final = 20
+_MARKER: Final = (
+    "cf_sandbox(apps=10, seed=0, profile='none', **settings): "
+    "what the cf_sandbox of this test is like; settings are those of aioappsapi.sandbox.Sandbox"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+def _plain_client() -> None:
+    """Say what is missing."""
+    raise pytest.UsageError("cf_client needs pytest-asyncio, which is not installed.")
+
+
+@pytest.fixture
+def cf_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Serve a Cloud Controller of this test's own, in a thread; `url` is its address."""
+    # Imported here, so that a test run without a sandbox does not pay for one.
+    from aioappsapi.sandbox import Faults, Sandbox
+    from aioappsapi.sandbox.thread import SandboxThread
+
+    marker = request.node.get_closest_marker("cf_sandbox")
+    settings: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}
+    profile = settings.pop("profile", None)
+    if profile is not None:
+        known = {"none": Faults.none, "demo": Faults.demo}
+        if profile not in known:
+            raise pytest.UsageError(
+                f"profile={profile!r}: {', '.join(map(repr, known))} are known."
+            )
+        settings["faults"] = known[profile]()
+    with SandboxThread(Sandbox(**settings)) as sandbox:
+        yield sandbox
+
+
+async def _cf_client(cf_sandbox: Sandbox) -> AsyncIterator[Client]:
+    """Open a client of `cf_sandbox`, logged in as its admin."""
+    from aioappsapi import Client, PasswordGrant
+
+    auth = PasswordGrant("admin", "admin")
+    async with Client(cf_sandbox.url, auth=auth, proxy="") as client:
+        yield client
+
+
+def _client_fixture() -> object:
+    if find_spec("pytest_asyncio") is None:
+        return pytest.fixture(name="cf_client")(_plain_client)
+    import pytest_asyncio
+
+    return pytest_asyncio.fixture(name="cf_client")(_cf_client)
+
+
+cf_client = _client_fixture()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the last requests to the report of a test that failed."""
+    report = yield
+    sandbox: Sandbox | None = getattr(item, "funcargs", {}).get("cf_sandbox")
+    if report.failed and sandbox is not None:
+        last = list(sandbox.requests)[-_SHOWN:]
+        lines = [f"{one.status} {one.method} {one.path_qs}" for one in last]
+        report.sections.append(("last requests to cf_sandbox", "\n".join(lines) or "none"))
+    return report

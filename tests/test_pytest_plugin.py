@@ -1,0 +1,65 @@
+"""The fixtures that this package brings for the tests of others."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
+    pytester.makepyfile(source)
+    words = ["-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
+    return pytester.runpytest_subprocess(*words)
+
+
+def test_a_test_gets_a_cloud_of_its_own_and_a_client(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.asyncio
+        @pytest.mark.cf_sandbox(apps=3, seed=5)
+        async def test_start(cf_sandbox, cf_client):
+            report = await cf_client.bulk.start(cf_client.apps.list())
+            assert report.ok and len(report) == 3
+            assert {app.state for app in cf_sandbox.apps.values()} == {"STARTED"}
+
+        def test_without_asyncio(cf_sandbox):
+            from urllib.request import urlopen
+            assert urlopen(cf_sandbox.url + "/healthz").status == 200
+            assert len(cf_sandbox.apps) == 10
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_failing_test_shows_the_last_requests(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.asyncio
+        async def test_broken(cf_sandbox, cf_client):
+            await cf_client.apps.get("no-such-app")
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*last requests to cf_sandbox*", "404 GET /v3/apps/no-such-app"])
+
+
+def test_an_unknown_profile_is_said(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.cf_sandbox(profile="nice")
+        def test_it(cf_sandbox):
+            pass
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*profile='nice': 'none', 'demo' are known.*"])
