@@ -58,7 +58,9 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
     `attempts` counts the first try. The pause is drawn evenly between 0 and
     ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter"). Answers of 429 have their own
     count, `rate_limited_attempts`, because nothing was done and the server says when to come back;
-    a `Retry-After` above `max_retry_after` seconds is raised instead of slept. What may be sent
+    a `Retry-After` above `max_retry_after` seconds is raised instead of slept. `budget` is how many
+    repetitions all calls together may take before successes pay for more: a dying server is not
+    hammered. What may be sent
     again at all is decided per operation, not here.
     """
 
@@ -67,6 +69,7 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
     cap: float = 15.0
     rate_limited_attempts: int = 20
     max_retry_after: float = 3900.0
+    budget: float = 400.0
 
     def __post_init__(self) -> None:
         _require(self.attempts >= 1, f"RetryPolicy(attempts={self.attempts}): at least 1")
@@ -74,7 +77,7 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
             self.rate_limited_attempts >= 1,
             f"RetryPolicy(rate_limited_attempts={self.rate_limited_attempts}): at least 1",
         )
-        for name in ("base", "cap", "max_retry_after"):
+        for name in ("base", "cap", "max_retry_after", "budget"):
             value = getattr(self, name)
             _require(value >= 0, f"RetryPolicy({name}={value}): seconds >= 0")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aioappsapi._http.budget import RetryBudget
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.refusal import response_error
 from aioappsapi._http.retry import repeat
@@ -75,6 +76,7 @@ async def go(
             attempts,
             request(operation),
             policy,
+            RetryBudget(1_000),
             renewable=renewable,
             sleep=sleep or pauses,
         )
@@ -125,7 +127,9 @@ async def test_a_failure_of_another_kind_ends_it() -> None:
 async def test_a_bug_is_not_repeated() -> None:
     attempts = Attempts(KeyError("bug"))
     with pytest.raises(KeyError):
-        await repeat(down(), attempts, request(), POLICY, renewable=True, sleep=Pauses())
+        await repeat(
+            down(), attempts, request(), POLICY, RetryBudget(9), renewable=True, sleep=Pauses()
+        )
 
     assert attempts.count == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import uuid
@@ -12,6 +13,7 @@ import anyio
 import msgspec
 
 from aioappsapi._http.abilities import Abilities
+from aioappsapi._http.budget import RetryBudget
 from aioappsapi._http.message import Query, Request, Response
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.refusal import retry_after
@@ -45,11 +47,13 @@ class Caller:
         timeouts: Timeouts | None = None,
         sleep: Sleep = anyio.sleep,
         abilities: Abilities | None = None,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle
         self.sleep = sleep
         self.abilities = Abilities() if abilities is None else abilities
+        self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
         self._retry = retry
@@ -66,6 +70,7 @@ class Caller:
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
             abilities=self.abilities,
+            budget=self._budget,
         )
 
     async def call(
@@ -92,15 +97,19 @@ class Caller:
             return parse(request, await self._attempt(request))
 
         try:
-            return await attempt()
+            result = await attempt()
         except AppsApiError as error:
             first = error
+        else:
+            self._budget.pay()
+            return result
         # fast path: nothing of tenacity is made before something failed.
         return await repeat(
             first,
             attempt,
             request,
             self._retry,
+            self._budget,
             renewable=self._tokens.renewable,
             sleep=self.sleep,
         )
@@ -110,11 +119,26 @@ class Caller:
         try:
             # With the slot in hand: a token taken before a long wait at the gate would be stale.
             authorization = self._tokens.current() or await self._tokens.get()
-            response = await self._send(request, authorization)
+            response = await self._timed(request, authorization)
         finally:
             self.throttle.release()
-        if response.status >= 400:
-            self._learn(response, authorization)
+        if response.status == 429:
+            self._mind_rate_limit(response)
+        elif response.status == 401:
+            self._tokens.reject(authorization)
+        return response
+
+    async def _timed(self, request: Request, authorization: str) -> Response:
+        begun = anyio.current_time()
+        failed = True
+        try:
+            response = await self._send(request, authorization)
+            failed = response.status >= 500
+        except asyncio.CancelledError:
+            failed = False
+            raise
+        finally:
+            self.throttle.learn(anyio.current_time() - begun, failed=failed)
         return response
 
     async def _send(self, request: Request, authorization: str) -> Response:
@@ -144,18 +168,15 @@ class Caller:
             log.warning("%s: the server warns: %s", request, warning)
         return response
 
-    def _learn(self, response: Response, authorization: str) -> None:
-        if response.status == 429:
-            seconds = retry_after(response.headers)
-            pause = self._retry.base if seconds is None else seconds
-            if pause > self._retry.max_retry_after:
-                return  # absurd: this call raises it, and nobody else is held up by it
-            # Not all at the very second: other clients wait for the same one.
-            pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
+    def _mind_rate_limit(self, response: Response) -> None:
+        seconds = retry_after(response.headers)
+        pause = self._retry.base if seconds is None else seconds
+        if pause > self._retry.max_retry_after:
+            return  # absurd: this call raises it, and nobody else is held up by it
+        # Not all at the very second: other clients wait for the same one.
+        pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
+        if self.throttle.close_gate(pause):
             log.warning("rate limit reached: nothing new is sent for %.1f s", pause)
-            self.throttle.close_gate(pause)
-        elif response.status == 401:
-            self._tokens.reject(authorization)
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:

@@ -11,11 +11,12 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
+from aioappsapi._http.budget import RetryBudget
 from aioappsapi._http.failures import Meaning, classify, may_repeat
 from aioappsapi._http.message import Request
 from aioappsapi._http.refusal import retry_after
@@ -26,15 +27,20 @@ from aioappsapi.errors import AppsApiError, DeadlineError, RateLimitedError, Res
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
+_BROKE: Final = "so much has failed that the budget of repetitions is used up"
+
 log = logging.getLogger("aioappsapi.retry")
 
 
 class _Patience:
     """What one failing call has left: of tries, and of time."""
 
-    def __init__(self, request: Request, policy: RetryPolicy, *, renewable: bool) -> None:
+    def __init__(
+        self, request: Request, policy: RetryPolicy, budget: RetryBudget, *, renewable: bool
+    ) -> None:
         self._request = request
         self._policy = policy
+        self._budget = budget
         self._renewable = renewable
         self._seen: Counter[Meaning] = Counter()
         self._tries = policy.attempts
@@ -60,7 +66,16 @@ class _Patience:
             return False
         if self._meaning is Meaning.RATE_LIMITED:
             return self._seen[self._meaning] < self._policy.rate_limited_attempts
-        return self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS] < self._tries
+        tries = self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS]
+        return tries < self._tries and self._can_afford_it()
+
+    def _can_afford_it(self) -> bool:
+        if self._budget.take():
+            return True
+        if (record := current_record.get()) is not None:
+            record.give_up(_BROKE)
+        log.warning("%s: not repeated: %s", self._request, _BROKE)
+        return False
 
     def pause(self, state: RetryCallState) -> float:
         """Say how many seconds to wait: full jitter, or what was asked. tenacity's `wait`."""
@@ -110,6 +125,7 @@ async def repeat(
     attempt: Callable[[], Awaitable[T]],
     request: Request,
     policy: RetryPolicy,
+    budget: RetryBudget,
     *,
     renewable: bool,
     sleep: Sleep = anyio.sleep,
@@ -127,7 +143,7 @@ async def repeat(
             raise first
         return await attempt()
 
-    patience = _Patience(request, policy, renewable=renewable)
+    patience = _Patience(request, policy, budget, renewable=renewable)
     retrying = AsyncRetrying(
         retry=patience.wants_more,
         wait=patience.pause,

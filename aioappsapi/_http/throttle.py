@@ -1,4 +1,4 @@
-"""How much may be under way: a ceiling of requests in flight, and one gate that a 429 closes.
+"""How much may be under way: a limit of requests in flight, and one gate that a 429 closes.
 
 Shared by everything that one Client sends. The gate is one for all callers because the server's
 limit is: if each call obeyed its own 429 only, the others would go on to be refused.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import anyio
 
+from aioappsapi._http.adaptive import AdaptiveLimit
 from aioappsapi.errors import DeadlineError
 
 Clock = Callable[[], float]
@@ -26,12 +27,17 @@ class Throttle:
     """
 
     def __init__(self, ceiling: int, *, clock: Clock = anyio.current_time) -> None:
-        self._ceiling = ceiling
+        self._adaptive = AdaptiveLimit(ceiling)
         self._clock = clock
         self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._opens_at = -math.inf
         self._opening: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> int:
+        """How many slots there are at the moment; at most the ceiling."""
+        return self._adaptive.limit
 
     @property
     def in_flight(self) -> int:
@@ -49,7 +55,7 @@ class Throttle:
         Raises DeadlineError at once if the gate opens only after the caller's deadline.
         """
         # fast path: most calls find a free slot, and then nothing is awaited.
-        if self._in_flight < self._ceiling and not self._waiting and not self.closed_for:
+        if self._in_flight < self._adaptive.limit and not self._waiting and not self.closed_for:
             self._in_flight += 1
             return
         if self._opens_at > anyio.current_effective_deadline():
@@ -77,16 +83,28 @@ class Throttle:
         self._in_flight -= 1
         self._admit()
 
-    def close_gate(self, seconds: float) -> None:
-        """Let nothing new through for so many seconds. Never shortens what was said before."""
+    def learn(self, latency: float, *, failed: bool) -> None:
+        """Note how long a request took, and whether it failed as overload makes requests fail."""
+        self._adaptive.ended(self._clock(), latency, failed=failed)
+
+    def close_gate(self, seconds: float) -> bool:
+        """Let nothing new through for so many seconds, and less at a time from then on.
+
+        Never shortens what was said before. Tells whether it was open until now: of all that is in
+        flight then, each will be refused, and it is one refusal that counts.
+        """
+        was_open = not self.closed_for
         self._opens_at = max(self._opens_at, self._clock() + seconds)
+        if was_open:
+            self._adaptive.refused()
         self._admit()
+        return was_open
 
     def _admit(self) -> None:
         if self._waiting and self.closed_for:
             self._admit_later()
             return
-        while self._waiting and self._in_flight < self._ceiling:
+        while self._waiting and self._in_flight < self._adaptive.limit:
             turn = self._waiting.popleft()
             if not turn.done():
                 self._in_flight += 1

@@ -17,7 +17,7 @@ from aioappsapi._http.message import Response
 class CallRecord:
     """The attempts of one call, or of a few calls one after the other."""
 
-    __slots__ = ("_outer", "ambiguous", "request_ids", "results", "unproven", "warnings")
+    __slots__ = ("_outer", "ambiguous", "gave_up", "request_ids", "results", "unproven", "warnings")
 
     def __init__(self, outer: CallRecord | None = None) -> None:
         self.request_ids: list[str] = []
@@ -25,6 +25,7 @@ class CallRecord:
         self.warnings: list[str] = []
         self.ambiguous = False
         self.unproven = False
+        self.gave_up: str | None = None
         self._outer = outer
 
     @property
@@ -40,6 +41,12 @@ class CallRecord:
             self.warnings += warnings
         if self._outer is not None:
             self._outer.note(result, request_id, response)
+
+    def give_up(self, reason: str) -> None:
+        """Note why nothing more is worth trying, for this call and for others."""
+        self.gave_up = reason
+        if self._outer is not None:
+            self._outer.give_up(reason)
 
     def doubt(self, *, unproven: bool) -> None:
         """Note that an attempt may have been carried out though it failed.

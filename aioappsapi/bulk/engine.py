@@ -241,6 +241,8 @@ class Run(Generic[T]):
         self._settle(index, status, value, error)
         if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
             self.stop(f"nobody can log in: {error}")
+        elif record.gave_up is not None:
+            self.stop(record.gave_up)
 
     def _status(self, error: AppsApiError | None, record: CallRecord) -> Status:
         if error is None:

@@ -16,7 +16,7 @@ import msgspec
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import DecodeError, InvalidInputError
 from aioappsapi.models.base import Resource
 from aioappsapi.models.page import Page
 
@@ -33,7 +33,8 @@ class Pager(Generic[R]):
 
     Iterate over it for the resources, over `pages()` for whole pages; `all()` and `first()` are
     shorthands. Each iteration asks anew. Long lists of GUIDs or names are sent in several requests,
-    and each resource is given once.
+    and each resource is given once; an order then holds within each of them. Raises what the
+    requests do, and DecodeError for a link to the next page that leads in a circle.
     """
 
     def __init__(
@@ -61,16 +62,17 @@ class Pager(Generic[R]):
                     yield page if seen is None else _without(page, seen)
 
     async def _pages_of(self, query: Query) -> AsyncGenerator[Page[R], None]:
-        ahead = self._fetch(self._operation.build(query=query))
+        first = self._operation.build(query=query)
+        asked = {first.path}
+        ahead = self._fetch(first)
+        request: Request | None = first
         try:
-            while True:
+            while request is not None:
                 page = await ahead
-                request = self._next(page)
+                request = self._next(page, asked)
                 if request is not None:
                     ahead = self._fetch(request)
                 yield page
-                if request is None:
-                    return
         finally:
             if not ahead.done():
                 ahead.cancel()
@@ -84,19 +86,32 @@ class Pager(Generic[R]):
     async def _fetch_now(self, request: Request) -> Page[R]:
         return await self._caller.run(request, self._operation.parse)
 
-    def _next(self, page: Page[R]) -> Request | None:
+    def _next(self, page: Page[R], asked: set[str]) -> Request | None:
         link = page.pagination.next
         if link is None:
             return None
+        path = self._path_of(link.href)
+        if path is None or path in asked:
+            raise DecodeError(
+                f"{self._operation.name}: the link to the next page leads nowhere new.",
+                status=200,
+                method=self._operation.method,
+                url=link.href,
+            )
+        asked.add(path)
+        return msgspec.structs.replace(self._operation.build(), path=path)
+
+    def _path_of(self, href: str) -> str | None:
         # Only the path counts: a link may name another host, and the token is for ours.
-        parts = urlsplit(link.href)
+        try:
+            parts = urlsplit(href)
+        except ValueError:
+            return None
         prefix = urlsplit(self._caller.base_url).path
         path = parts.path.removeprefix(prefix) if prefix else parts.path
         # Without the slash, what follows would be read as a part of our host's name.
         path = "/" + path.removeprefix("/")
-        return msgspec.structs.replace(
-            self._operation.build(), path=f"{path}?{parts.query}" if parts.query else path
-        )
+        return f"{path}?{parts.query}" if parts.query else path
 
     async def all(self) -> list[R]:
         """Fetch everything into one list."""
