@@ -138,6 +138,32 @@ def outside_api() -> Answer:
     return Answer(404, body, "application/json;charset=utf-8", framed=False, headers=headers)
 
 
+def uniqueness(detail: str) -> ApiError:
+    """Say that the name is taken, as a creation is told."""
+    return ApiError(422, 10016, "CF-UniquenessError", detail)
+
+
+def feature_disabled(name: str) -> ApiError:
+    """Say that an operator has switched a feature off."""
+    return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
+
+
+def stats_unavailable() -> ApiError:
+    """Say that nobody knows how the instances are."""
+    detail = "Stats unavailable: Stats server temporarily unavailable."
+    return ApiError(503, 200002, "CF-StatsUnavailable", detail)
+
+
+def accepted(location: str) -> Answer:
+    """Send the caller to the job that does the work."""
+    return Answer(202, "", "application/json", headers={"location": location})
+
+
+def nothing(status: int = 200) -> Answer:
+    """Answer without a body."""
+    return Answer(status, "", "application/json")
+
+
 def crashed() -> Answer:
     """Fall over a query that does not even decode, as the web server does."""
     body = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from .answer import TEXT, Answer, ApiError, rate_limit_exceeded
+from .answer import TEXT, Answer, ApiError, json_text, rate_limit_exceeded
 
 _SCALE: Final = 2.0**-64
 
@@ -55,8 +55,8 @@ class Faults:
     - `latency`: mean seconds that every API request takes; `latency_spread` is the part of it
       that is exponential, the rest is the same for all.
     - `startup`: seconds from a start until the instances run.
-    - `rate_limit`: requests per user in `rate_window` seconds, admins too; half of it per address
-      without a valid token. None is no limit.
+    - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
+      is off; half of it per address without a valid token. None is no limit.
     """
 
     without_droplet: float = 0.0
@@ -73,6 +73,7 @@ class Faults:
     repair_after: float = 30.0
     rate_limit: int | None = None
     rate_window: float = 60.0
+    limit_admins: bool = True
 
     def __post_init__(self) -> None:
         shares = {fault.value: getattr(self, fault.value) for fault in Fault}
@@ -159,9 +160,14 @@ def _in_tenths(left: int, limit: int) -> int:
     return max(0, left) * 10 // limit * limit // 10 if limit else 0
 
 
-def refused(error: ApiError, headers: dict[str, str]) -> Answer:
-    """Return a 429 as the API sends it: JSON, but typed as plain text."""
-    return Answer(429, error.body(), TEXT, framed=False, headers=headers)
+def refused(error: ApiError, headers: dict[str, str], *, old: bool = False) -> Answer:
+    """Return a 429 as the API sends it: JSON, but typed as plain text.
+
+    Paths of `old` versions get the older error shape.
+    """
+    fields = {"description": error.detail, "error_code": error.title, "code": error.code}
+    body = json_text(fields) if old else error.body()
+    return Answer(429, body, TEXT, framed=False, headers=headers)
 
 
 def passing(fault: Fault, host: str) -> Answer:

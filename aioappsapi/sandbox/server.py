@@ -18,10 +18,13 @@ from aiohttp import web
 
 from . import answer as say
 from .answer import Answer, ApiError
-from .api import Api, Call
+from .api import Api
+from .call import Call
 from .faults import Fault, Faults, Lot, RateLimiter, passing, refused
 from .filters import UndecodableQueryError
-from .state import App, Organization, Space, User, World
+from .frills import add_frills, preflight
+from .state import App, Space, World
+from .switches import Switches
 from .uaa import PREFIX, Token, Uaa
 from .views import Views
 
@@ -48,15 +51,15 @@ class Request(NamedTuple):
     user: str | None
 
 
-class Sandbox:
+class Sandbox(Switches):
     """A Cloud Controller in memory with a UAA, on real HTTP.
 
     Use it as an async context manager; then `url` is the API's address and `{url}/uaa` the UAA's.
     The first user is `admin`/`admin`, the first client `admin-client`/`admin-secret`. The same
     `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
-    may be replaced. With `close_after=25` a connection ends with its 25th request, as the real
-    server's do.
+    may be replaced. `diego` and `database` switch outages on and off, `flags` features.
+    With `close_after=25` a connection ends with its 25th request, as the real server's do.
     """
 
     def __init__(
@@ -95,31 +98,6 @@ class Sandbox:
             raise RuntimeError("the sandbox is not running")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
-
-    @property
-    def apps(self) -> dict[str, App]:
-        """The apps by GUID, in the order of creation."""
-        return self.world.apps
-
-    @property
-    def spaces(self) -> dict[str, Space]:
-        """The spaces by GUID."""
-        return self.world.spaces
-
-    @property
-    def organizations(self) -> dict[str, Organization]:
-        """The organizations by GUID."""
-        return self.world.organizations
-
-    @property
-    def users(self) -> dict[str, User]:
-        """The users by GUID; the first one is the admin."""
-        return self.world.users
-
-    @property
-    def logins(self) -> int:
-        """How many times the UAA gave out a token, refreshes included."""
-        return self.uaa.grants.total()
 
     def add_app(
         self,
@@ -214,12 +192,14 @@ class Sandbox:
     ) -> Answer | None:
         if len(query) > _MAX_QUERY:
             return say.query_too_long(len(query))
+        if request.method == "OPTIONS" and (answer := preflight(request.headers)) is not None:
+            return answer
         parts = [part for part in path.split("/") if part]
         limit_headers: dict[str, str] = {}
-        if self.faults.rate_limit is not None and parts not in _UNCOUNTED:
+        if self.faults.rate_limit is not None and self._counts(request, parts, token):
             passes, limit_headers = self._count(request, token, self.faults.rate_limit)
             if not passes:
-                return self._refusal(token, limit_headers)
+                return self._refusal(token, limit_headers, parts)
         call = await self._call(request, parts, query, token)
         answer = await self._carry_out(call, request, token)
         if limit_headers and answer is not None and answer.framed:
@@ -295,10 +275,19 @@ class Sandbox:
         address = request.headers.get("X-Forwarded-For") or request.remote
         return self._limiter.count(f"address {address}", max(1, limit // 2), window)
 
-    def _refusal(self, token: Token | ApiError, headers: dict[str, str]) -> Answer:
+    def _counts(self, request: web.BaseRequest, parts: list[str], token: Token | ApiError) -> bool:
+        if parts in _UNCOUNTED:
+            return False
+        if isinstance(token, Token):
+            return self.faults.limit_admins or not token.is_admin
+        return not request.headers.get("Authorization", "").lower().startswith("basic ")
+
+    def _refusal(
+        self, token: Token | ApiError, headers: dict[str, str], parts: list[str]
+    ) -> Answer:
         known = isinstance(token, Token)
         error = say.rate_limit_exceeded() if known else say.address_limit_exceeded()
-        return refused(error, headers)
+        return refused(error, headers, old=parts[0] != "v3")
 
     def _base(self, request: web.BaseRequest) -> Views:
         host = request.headers.get("Host") or f"{self._host}:{self._port}"
@@ -317,18 +306,19 @@ class Sandbox:
         user: str | None,
         request_id: str,
     ) -> web.Response:
-        headers = {"content-type": answer.content_type}
+        headers = {"content-type": answer.content_type} if answer.content_type else {}
         if answer.framed:
             headers |= _FRAME
             headers["x-runtime"] = f"{time.perf_counter() - began:.6f}"
-            if "Accept" in request.headers:
+            if _varies(request, answer):
                 headers["vary"] = "Accept"
+            add_frills(request.headers, headers)
         headers |= answer.headers
         if user is not None and not answer.in_front:
             headers["x-user-guid"] = user
         headers["x-vcap-request-id"] = request_id
         headers["server"] = "nginx"
-        response = web.Response(
+        response = (web.Response if answer.content_type else _Untyped)(
             status=answer.status,
             reason=_REASONS.get(answer.status),
             headers=headers,
@@ -344,6 +334,19 @@ class Sandbox:
         served = self._served.get(request.transport, 0) + 1
         self._served[request.transport] = served
         return served >= self.close_after
+
+
+def _varies(request: web.BaseRequest, answer: Answer) -> bool:
+    typed = answer.content_type == say.JSON and ".json" not in request.raw_path
+    return typed and "Accept" in request.headers
+
+
+class _Untyped(web.Response):
+    """A response that keeps silent about its type, as a few of the real server's are."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.pop("Content-Type", None)
 
 
 _REASONS = {422: "Unprocessable Content"}

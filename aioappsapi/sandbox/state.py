@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 STACK: Final = "cflinuxfs4"
 STARTED: Final = "STARTED"
@@ -25,6 +26,8 @@ SEES_EVERYTHING: Final = frozenset(
     }
 )
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_NEVER: Final = 4e9
+_BUILDPACKS: Final = ("go", "java", "nodejs", "python", "ruby", "staticfile", "binary")
 _LAYOUT: Final = (("acme", ("dev", "staging", "prod")), ("globex", ("dev", "prod")))
 
 
@@ -48,7 +51,10 @@ def timestamp(seconds: float | None = None) -> str:
 
 @dataclass(slots=True)
 class Organization:
-    """A tenant; suspending it refuses changes to everybody but admins."""
+    """A tenant; suspending it refuses changes to everybody but admins.
+
+    `memory_limit` (in MB) is what its started apps may take together; None is no limit.
+    """
 
     guid: str
     name: str
@@ -58,16 +64,32 @@ class Organization:
     annotations: dict[str, str] = field(default_factory=dict)
     created_at: str = "2026-01-01T00:00:00Z"
     updated_at: str = "2026-01-01T00:00:00Z"
+    memory_limit: int | None = None
 
 
 @dataclass(slots=True)
 class Space:
-    """A room of an organization, where apps and developers meet."""
+    """A room of an organization, where apps and developers meet; `ssh` lets people log in."""
 
     guid: str
     name: str
     organization: Organization
     suspended: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    created_at: str = "2026-01-01T00:00:00Z"
+    updated_at: str = "2026-01-01T00:00:00Z"
+    ssh: bool = True
+
+
+@dataclass(slots=True)
+class Stack:
+    """A file system that apps run on; `reason` is what the warning of its `state` ends with."""
+
+    name: str
+    guid: str
+    state: str = "ACTIVE"
+    reason: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     created_at: str = "2026-01-01T00:00:00Z"
@@ -122,6 +144,14 @@ class Process:
     instances: int = 1
     states: list[str] | None = None
     details: str | None = None
+    memory_in_mb: int = 1024
+    disk_in_mb: int = 1024
+    log_rate: int = 1048576
+    command: str | None = None
+    health_check: dict[str, Any] | None = None
+    readiness: dict[str, Any] | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -129,7 +159,8 @@ class App:
     """An app as the API knows it; every attribute may be set while the sandbox runs.
 
     `number` is the order of creation, which lists follow. `ready_at` is the moment (seconds since
-    1970) when instances run after a start, and `pending` what they show until then.
+    1970) when instances run after a start, and `pending` what they show until then. `features`
+    are those that were switched, and `deletion` is the GUID of the job that deletes the app.
     """
 
     guid: str
@@ -151,6 +182,9 @@ class App:
     revision: int = 1
     actions: int = 0
     faults: int = 0
+    environment: dict[str, Any] | None = None
+    features: dict[str, bool] | None = None
+    deletion: str | None = None
 
     def switch(self, state: str) -> bool:
         """Write down the desired state; whether that changed anything."""
@@ -178,7 +212,8 @@ class App:
 class World:
     """Everything the sandbox knows, in dictionaries by GUID in the order of creation.
 
-    The same seed and number of apps give the same world.
+    The same seed and number of apps give the same world. `flags` are features by name, on unless
+    they are False. `routes` (addresses) and `services` (the value of VCAP_SERVICES) are by app.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -189,6 +224,18 @@ class World:
         self.apps: dict[str, App] = {}
         self.users: dict[str, User] = {}
         self.clients: dict[str, OAuthClient] = {}
+        self.flags: dict[str, bool] = {}
+        self.diego = "up"
+        self.database = "up"
+        self.log_cache = True
+        self._stranded: list[App] = []
+        self._numbers = itertools.count(1)
+        names = (STACK, "cflinuxfs3")
+        self.stacks = {name: Stack(name, guid_of("stack", name)) for name in names}
+        self.buildpacks = {f"{name}_buildpack" for name in _BUILDPACKS}
+        self.environment_groups: dict[str, dict[str, str]] = {"staging": {}, "running": {}}
+        self.routes: dict[str, list[str]] = {}
+        self.services: dict[str, dict[str, Any]] = {}
         for name, spaces in _LAYOUT:
             self._found(name, spaces)
         self._add_people()
@@ -230,7 +277,7 @@ class World:
             space or next(iter(self.spaces.values())),
             droplet_guid if droplet else None,
             state,
-            len(self.apps) + 1,
+            next(self._numbers),
             lifecycle=lifecycle,
             labels={} if labels is None else labels,
             processes=[Process(app_guid, instances=instances)],
@@ -253,6 +300,18 @@ class World:
     def user_named(self, name: str) -> User | None:
         """Return the user who logs in under this name."""
         return next((user for user in self.users.values() if user.name == name), None)
+
+    def strand(self, app: App) -> None:
+        """Let the app's instances wait until Diego is back."""
+        app.launch(_NEVER, "DOWN")
+        self._stranded.append(app)
+
+    def repair(self, after: float) -> None:
+        """Let the instances that waited for Diego come up some seconds from now."""
+        for app in self._stranded:
+            if app.ready_at == _NEVER:
+                app.launch(time.time() + after, "DOWN")
+        self._stranded.clear()
 
     def process(self, process_guid: str) -> tuple[App, Process] | None:
         """Return the process with this GUID and its app; a web process has its app's GUID."""

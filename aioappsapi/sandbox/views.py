@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote_plus
 
 from .answer import json_text
@@ -140,21 +140,20 @@ class Views:
         self, app: App, process: Process, *, listed: bool = True, embed: bool = False
     ) -> str:
         """Write a process; lists hide its command, and `embed` adds the instances."""
-        health = "port" if process.type == "web" else "process"
         fields: dict[str, object] = {
             "guid": process.guid,
             "created_at": app.created_at,
             "updated_at": app.updated_at,
             "version": process_version(app),
             "type": process.type,
-            "command": _HIDDEN if listed else "python app.py",
+            "command": _HIDDEN if listed else process.command or "python app.py",
             "user": "vcap",
             "instances": process.instances,
-            "memory_in_mb": 1024,
-            "disk_in_mb": 1024,
-            "log_rate_limit_in_bytes_per_second": 1048576,
-            "health_check": _check(health, "timeout", "invocation_timeout", "interval"),
-            "readiness_health_check": _check("process", "invocation_timeout", "interval"),
+            "memory_in_mb": process.memory_in_mb,
+            "disk_in_mb": process.disk_in_mb,
+            "log_rate_limit_in_bytes_per_second": process.log_rate,
+            "health_check": _health_check(process),
+            "readiness_health_check": _readiness_check(process),
         }
         if embed:
             fields["process_instances"] = instances(app, process)
@@ -166,10 +165,16 @@ class Views:
         links = {"self": {"href": f"{at}/process_instances"}, "process": {"href": at}}
         return json_text({"resources": instances(app, process), "links": links})
 
-    def stats(self, app: App, process: Process) -> str:
-        """Return the instances of a process with their usage."""
+    def stats(self, app: App, process: Process, *, measured: bool = True) -> str:
+        """Return the instances of a process with their usage, empty where it is not measured."""
         rows = enumerate(app.instances(process))
-        return json_text({"resources": [_stat(app, process, i, state) for i, state in rows]})
+        resources = [_stat(app, process, i, state) for i, state in rows]
+        if not measured:
+            quotas = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
+            for resource in resources:
+                if "usage" in resource:
+                    resource.update(quotas, usage={})
+        return json_text({"resources": resources})
 
     def page(
         self,
@@ -280,7 +285,7 @@ class Views:
                 "app": {"data": {"guid": app.guid}},
                 "revision": {"data": revision} if revision else None,
             },
-            "metadata": {"labels": {}, "annotations": {}},
+            "metadata": {"labels": process.labels, "annotations": process.annotations},
             "links": {
                 "self": {"href": at},
                 "scale": {"href": f"{at}/actions/scale", "method": "POST"},
@@ -317,8 +322,20 @@ def _lifecycle(app: App) -> str:
     return f'{{"type":"{app.lifecycle}","data":{data}}}'
 
 
-def _check(kind: str, *settings: str) -> dict[str, object]:
-    return {"type": kind, "data": dict.fromkeys(settings)}
+def _health_check(process: Process) -> dict[str, object]:
+    default = {"type": "port" if process.type == "web" else "process"}
+    return _check(process.health_check or default, "timeout", "invocation_timeout", "interval")
+
+
+def _readiness_check(process: Process) -> dict[str, object]:
+    return _check(process.readiness or {"type": "process"}, "invocation_timeout", "interval")
+
+
+def _check(check: dict[str, Any], *settings: str) -> dict[str, object]:
+    if check["type"] == "http":
+        settings = (*settings, "endpoint")
+    given = check.get("data") or {}
+    return {"type": check["type"], "data": {name: given.get(name) for name in settings}}
 
 
 def _stat(app: App, process: Process, index: int, state: str) -> dict[str, object]:

@@ -1,0 +1,103 @@
+"""A request as the routes see it, and what its body says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from . import answer as say
+from .filters import UndecodableQueryError
+from .uaa import Token
+from .views import Views
+
+ACTIONS: Final = frozenset({"start", "stop", "restart"})
+READERS: Final = frozenset(
+    {
+        "cloud_controller.admin",
+        "cloud_controller.admin_read_only",
+        "cloud_controller.global_auditor",
+        "cloud_controller.read",
+    }
+)
+WRITERS: Final = frozenset({"cloud_controller.admin", "cloud_controller.write"})
+
+
+@dataclass(slots=True)
+class Call:
+    """A request as the routes see it. `token` raises what is wrong with the caller's token.
+
+    With `runner_down` Diego takes no orders during this request.
+    """
+
+    method: str
+    parts: list[str]
+    query: str
+    views: Views
+    token: Callable[[], Token]
+    body: bytes = b""
+    content_type: str = ""
+    runner_down: bool = False
+
+    @property
+    def action(self) -> str | None:
+        """The guid of the app that this request starts, stops or restarts."""
+        parts = self.parts
+        acts = len(parts) == 5 and parts[3] == "actions" and parts[4] in ACTIONS
+        return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
+
+    @property
+    def path(self) -> str:
+        """The path as paging links repeat it."""
+        return "/" + "/".join(self.parts)
+
+    def reader(self) -> Token:
+        """Return the token if it may read anything. Raises ApiError 401 or 403."""
+        return self._scoped(READERS)
+
+    def writer(self) -> Token:
+        """Return the token if it may change anything. Raises ApiError 401 or 403."""
+        return self._scoped(WRITERS)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the members of the body; a body of another type counts as none at all.
+
+        Raises ApiError 400 for broken JSON, and what the server falls over for broken UTF-8.
+        """
+        if "json" in self.content_type:
+            value = self._json()
+            return value if isinstance(value, dict) else {"_json": value}
+        if "x-www-form-urlencoded" in self.content_type:
+            return dict(parse_qsl(self.body.decode("utf-8", "replace")))
+        return {}
+
+    def asked_app(self, fields: dict[str, Any]) -> str:
+        """Return the GUID of the app that a body is related to; empty if there is none."""
+        return dig(fields, "relationships", "app", "data", "guid")
+
+    def _json(self) -> Any:
+        if not self.body:
+            return {}
+        try:
+            return json.loads(self.body.decode())
+        except UnicodeDecodeError as error:
+            raise UndecodableQueryError from error
+        except ValueError as error:
+            raise say.parse_error() from error
+
+    def _scoped(self, scopes: frozenset[str]) -> Token:
+        token = self.token()
+        if not token.scopes & scopes:
+            raise say.not_authorized()
+        return token
+
+
+def dig(fields: object, *names: str) -> str:
+    """Return the text at the end of a path of members; empty if the path breaks off."""
+    for name in names:
+        if not isinstance(fields, dict):
+            return ""
+        fields = fields.get(name)
+    return "" if fields is None else str(fields)

@@ -1,0 +1,116 @@
+"""Clients that others wrote cannot tell the sandbox from a real Cloud Controller."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aioappsapi.sandbox import Sandbox, SandboxThread
+
+with warnings.catch_warnings():
+    # They warn of what they themselves import.
+    warnings.simplefilter("ignore")
+    import requests
+    import schemathesis
+    from cloudfoundry_client.client import CloudFoundryClient
+    from hypothesis import HealthCheck, settings
+    from schemathesis.checks import not_a_server_error
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+NO_PROXY = {"http": "", "https": ""}
+
+DESCRIPTION = json.loads(
+    (Path(__file__).parent / "openapi" / "capi-v3.json").read_text(encoding="utf-8")
+)
+# The description knows far more than the sandbox does.
+SCOPE = (
+    r"^/v3/(apps|processes|jobs|spaces|organizations|droplets|packages|builds|deployments|tasks)"
+    r"(/\{guid\})?(/actions/(start|stop|restart|scale|cancel|continue|clear_buildpack_cache)|"
+    r"/env|/environment_variables|/features|/permissions|/ssh_enabled|/droplets/current|"
+    r"/relationships/current_droplet|/processes|/stats)?$"
+)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Sandbox]:
+    with SandboxThread(Sandbox(12, seed=4)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def other(cloud: Sandbox) -> Any:
+    client = CloudFoundryClient(cloud.url, verify=False, proxy=NO_PROXY)
+    client.init_with_user_credentials("admin", "admin")
+    return client
+
+
+def test_another_client_lists_and_gets(other: Any, cloud: Sandbox) -> None:
+    apps = list(other.v3.apps.list(per_page=5))
+    assert {app["guid"] for app in apps} == cloud.apps.keys()
+    assert other.v3.apps.get(apps[0]["guid"])["name"] == apps[0]["name"]
+    assert [one["name"] for one in other.v3.organizations.list(names="acme")] == ["acme"]
+    assert len(list(other.v3.spaces.list())) == len(cloud.spaces)
+
+
+def test_another_client_restarts_and_reads_the_environment(other: Any, cloud: Sandbox) -> None:
+    [guid, *_] = cloud.apps
+    assert other.v3.apps.restart(guid)["state"] == "STARTED"
+    assert cloud.apps[guid].state == "STARTED"
+    assert "system_env_json" in other.v3.apps.get_env(guid)
+
+
+def test_another_client_runs_a_task_and_cancels_it(other: Any, cloud: Sandbox) -> None:
+    [guid, *_] = cloud.apps
+    task = other.v3.tasks.create(guid, command="rake db:migrate")
+    assert task["state"] == "RUNNING"
+    assert other.v3.tasks.cancel(task["guid"])["guid"] == task["guid"]
+    assert task["guid"] in {one["guid"] for one in other.v3.tasks.list()}
+
+
+def test_another_client_is_told_what_is_wrong_as_it_expects(other: Any) -> None:
+    with pytest.raises(Exception, match="CF-ResourceNotFound"):
+        other.v3.apps.get("00000000-0000-4000-8000-000000000000")
+
+
+def test_another_client_refreshes_its_token(other: Any, cloud: Sandbox) -> None:
+    before = cloud.logins
+    cloud.expire_tokens()
+    assert other.v3.apps.get(next(iter(cloud.apps)))["guid"] in cloud.apps
+    assert cloud.logins == before + 1
+
+
+# -- a tester that makes requests out of the API's description
+
+schema = schemathesis.openapi.from_dict(DESCRIPTION).include(path_regex=SCOPE)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_of_the_description_breaks_the_server(case: Any, cloud: Sandbox) -> None:
+    token = requests.post(
+        f"{cloud.url}/uaa/oauth/token",
+        data={"grant_type": "password", "username": "admin", "password": "admin"},
+        auth=("cf", ""),
+        timeout=10,
+    ).json()["access_token"]
+    headers = {"Authorization": f"bearer {token}"}
+    response = case.call(base_url=cloud.url, headers=headers, proxies=NO_PROXY)
+    # The real server answers so to a query that is not UTF-8, and the sandbox with it.
+    if (
+        response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        and "administrator" in response.text
+    ):
+        return
+    case.validate_response(response, checks=[not_a_server_error])
