@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from typing import Final, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from aioappsapi.bulk.engine import OnOutcome, Options, Run
 from aioappsapi.bulk.inputs import Keys
+from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.processes import Processes
 
 T = TypeVar("T")
 
@@ -19,7 +24,7 @@ Action = Literal["start", "stop", "restart"]
 _DEFAULT_CONCURRENCY: Final = 50
 
 
-class RunOptions(TypedDict, Generic[T], total=False):
+class MapOptions(TypedDict, Generic[T], total=False):
     """How a run goes; all of it may be left out.
 
     `concurrency` is how many apps are worked on at a time (at most `Limits.concurrency`, 50 unless
@@ -34,6 +39,18 @@ class RunOptions(TypedDict, Generic[T], total=False):
     on_outcome: OnOutcome[T] | None
 
 
+class RunOptions(MapOptions[T], Generic[T], total=False):
+    """How a run that starts, stops or restarts goes; see `MapOptions` for the rest.
+
+    `journal` is a file that notes each app before it is asked for, and its outcome. With `resume`
+    the run of an existing journal goes on: what is done is taken over, what was in flight is looked
+    at before it is asked for again, and no app is restarted twice.
+    """
+
+    journal: str | Path | None
+    resume: bool
+
+
 class Bulk:
     """Runs over many apps, with one outcome for each.
 
@@ -42,10 +59,12 @@ class Bulk:
     raises RunAbortedError. `report_of` finds the report of what happened until then in either.
 
     `keys` is any iterable or async iterable of GUIDs or Apps; what occurs twice is sent once.
-    How a run goes is said by `RunOptions`.
+    How a run goes is said by `RunOptions` and `MapOptions`.
     """
 
     def __init__(self, apps: Apps, *, target: str, ceiling: int) -> None:
+        self._apps = apps
+        self._processes = Processes(apps.caller)
         self._actions: dict[str, Callable[[str], Awaitable[App]]] = {
             "start": apps.start,
             "stop": apps.stop,
@@ -89,7 +108,7 @@ class Bulk:
         self,
         func: Callable[[str], Awaitable[T]],
         keys: Keys,
-        **options: Unpack[RunOptions[T]],
+        **options: Unpack[MapOptions[T]],
     ) -> Report[T]:
         """Await any coroutine function of a GUID for many apps: ``map(client.apps.get, guids)``.
 
@@ -127,9 +146,35 @@ class Bulk:
             target=self._target,
             options=self._checked(options),
             on_outcome=options.get("on_outcome"),
+            open_journal=self._opener(action, options),
+            look=partial(self._look, action),
         )
 
-    def _checked(self, options: RunOptions[T]) -> Options:
+    def _opener(self, action: Action, options: RunOptions[App]) -> Callable[[], Journal] | None:
+        path = options.get("journal")
+        resume = options.get("resume", False)
+        if path is None:
+            if resume:
+                raise InvalidInputError("resume=True goes with the journal of the run to resume.")
+            return None
+        return partial(Journal, path, action=action, target=self._target, resume=resume)
+
+    async def _look(self, action: Action, key: str) -> tuple[Status | None, App | None]:
+        """Look at an app that an earlier run may have asked for."""
+        app = await self._apps.get(key)
+        if action == "restart":
+            # It cannot be seen whether it was, and a second one would do harm.
+            return Status.UNVERIFIED, app
+        processes = await self._processes.list(app_guids=[key], with_instances=True).all()
+        states = [one.state for process in processes for one in process.process_instances or ()]
+        if action == "start":
+            wanted = any(process.instances for process in processes)
+            proved = app.state == "STARTED" and ("RUNNING" in states or not wanted)
+        else:
+            proved = app.state == "STOPPED" and not set(states) - {"DOWN"}
+        return (Status.OK, app) if proved else (None, None)
+
+    def _checked(self, options: MapOptions[T] | RunOptions[T]) -> Options:
         concurrency = options.get("concurrency")
         if concurrency is not None and concurrency > self._ceiling:
             raise InvalidInputError(

@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 import anyio
 import msgspec
@@ -22,6 +22,7 @@ import msgspec
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.inputs import Inputs, Keys
+from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.errors import (
@@ -38,6 +39,8 @@ from aioappsapi.models.app import App
 T = TypeVar("T")
 
 OnOutcome = Callable[[Outcome[T]], object]
+# Looks at an app: what can be said of it as it is, or None if it has to be asked.
+Look = Callable[[str], Awaitable[tuple[Status | None, T | None]]]
 
 log = logging.getLogger("aioappsapi")
 
@@ -80,6 +83,8 @@ class Run(Generic[T]):
         target: str,
         options: Options,
         on_outcome: OnOutcome[T] | None = None,
+        open_journal: Callable[[], Journal] | None = None,
+        look: Look[T] | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
@@ -88,6 +93,9 @@ class Run(Generic[T]):
         self._target = target
         self._options = options
         self._on_outcome = on_outcome
+        self._open_journal = open_journal
+        self._journal: Journal | None = None
+        self._look = look
         self._inputs = Inputs(keys)
         self._outcomes: dict[int, Outcome[T]] = {}
         self._begun: dict[int, tuple[float, CallRecord]] = {}
@@ -180,6 +188,15 @@ class Run(Generic[T]):
         Raises RunAbortedError if it cannot go to its end. A CancelledError goes its way, and
         `report_of` finds the report in it.
         """
+        # Before anything else: a journal that cannot be had is no run.
+        self._journal = self._open_journal() if self._open_journal is not None else None
+        try:
+            await self._run()
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+
+    async def _run(self) -> None:
         self._begin()
         try:
             with self._scope:
@@ -222,14 +239,18 @@ class Run(Generic[T]):
                 await self._handle(index)
 
     async def _handle(self, index: int) -> None:
+        key = self._inputs.keys[index]
+        if self._journal is not None and (done := self._journal.past.done.get(key)) is not None:
+            self._keep(index, cast("Outcome[T]", done))
+            return
         record = CallRecord(self._outer)
         current_record.set(record)
-        key = self._inputs.keys[index]
         self._begun[index] = (anyio.current_time(), record)
         value: T | None = None
         error: AppsApiError | None = None
+        seen: Status | None = None
         try:
-            value = await self._func(key)
+            seen, value = await self._ask(key, record)
         except AppsApiError as caught:
             error = caught.detached()
         except asyncio.CancelledError as stray:
@@ -237,12 +258,23 @@ class Run(Generic[T]):
                 raise
             # Nobody cancelled the run: a worker that just went would leave its share undone.
             raise RuntimeError(f"{self._action} {key} was cancelled from within") from stray
-        status = self._status(error, record)
+        status = seen if seen is not None else self._status(error, record)
         self._settle(index, status, value, error)
         if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
             self.stop(f"nobody can log in: {error}")
         elif record.gave_up is not None:
             self.stop(record.gave_up)
+
+    async def _ask(self, key: str, record: CallRecord) -> tuple[Status | None, T | None]:
+        """Ask for an app; first look, if an earlier run may have asked for it already."""
+        if self._journal is not None:
+            if key in self._journal.past.doubtful and self._look is not None:
+                seen, value = await self._look(key)
+                if seen is not None:
+                    return seen, value
+                record.doubt(unproven=True)
+            await self._journal.begun(key)
+        return None, await self._func(key)
 
     def _status(self, error: AppsApiError | None, record: CallRecord) -> Status:
         if error is None:
@@ -262,6 +294,7 @@ class Run(Generic[T]):
     ) -> None:
         """Give an app its one outcome, and tell everybody."""
         key = self._inputs.keys[index]
+        was_begun = index in self._begun
         began, record = self._begun.pop(index, (None, CallRecord()))
         began = None if status is Status.NOT_ATTEMPTED else began
         self._requests.add(record.results)
@@ -278,9 +311,14 @@ class Run(Generic[T]):
             request_ids=tuple(record.request_ids),
             warnings=tuple(record.warnings),
         )
+        if self._journal is not None and was_begun:
+            self._journal.ended(outcome)
+        self._keep(index, outcome, quietly=quietly)
+
+    def _keep(self, index: int, outcome: Outcome[T], *, quietly: bool = False) -> None:
         self._outcomes[index] = outcome
         self._settled.append(outcome)
-        self.counts[status] += 1
+        self.counts[outcome.status] += 1
         self._news.set()
         if not outcome.as_asked:
             self._mind_failures()

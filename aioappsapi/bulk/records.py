@@ -103,7 +103,13 @@ class ReportRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode_outcome(outcome: Outcome[object]) -> dict[str, object]:
     """Give an outcome as JSON has it."""
-    record = OutcomeRecord(
+    fields: dict[str, object] = msgspec.to_builtins(outcome_record(outcome))
+    return fields
+
+
+def outcome_record(outcome: Outcome[object]) -> OutcomeRecord:
+    """Give what is kept of an outcome: all but its value."""
+    return OutcomeRecord(
         key=outcome.key,
         name=outcome.name,
         status=outcome.status,
@@ -115,8 +121,6 @@ def encode_outcome(outcome: Outcome[object]) -> dict[str, object]:
         warnings=list(outcome.warnings),
         error=encode_error(outcome.error) if outcome.error is not None else None,
     )
-    fields: dict[str, object] = msgspec.to_builtins(record)
-    return fields
 
 
 def encode_error(error: AppsApiError) -> ErrorRecord:

@@ -110,6 +110,14 @@ def _register(action: Action) -> None:
             list[Path] | None,
             typer.Option(help="Write a .json or .jsonl, too.", rich_help_panel=_RUN),
         ] = None,
+        journal: Annotated[
+            Path | None,
+            typer.Option(help="Note each app here before it is asked for.", rich_help_panel=_RUN),
+        ] = None,
+        resume: Annotated[
+            bool,
+            typer.Option("--resume", help="Go on with the journal's run.", rich_help_panel=_RUN),
+        ] = False,
         sandbox: Annotated[
             int | None,
             typer.Option(
@@ -152,6 +160,8 @@ def _register(action: Action) -> None:
             dry_run=dry_run,
             output=output,
             reports=tuple(report or ()),
+            journal=journal,
+            resume=resume,
             ask=not yes and sandbox is None,
         )
         target = Target(
@@ -180,12 +190,16 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     output: Output
     reports: tuple[Path, ...]
+    journal: Path | None
+    resume: bool
     ask: bool
 
     def job(self) -> Job:
         """Check what can be checked before anybody is asked. Raises InvalidInputError."""
         for path in self.reports:
             check_report(path)
+        if self.resume and self.journal is None:
+            raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         return Job(
             action=self.action,
             words=tuple(checked_words(self.words, self.selectors)),
@@ -198,6 +212,8 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
             dry_run=self.dry_run,
             output=self.output,
             reports=self.reports,
+            journal=self.journal,
+            resume=self.resume,
             ask=self.ask,
         )
 

@@ -55,6 +55,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...]
     selectors: Selectors
     options: Options
+    journal: Path | None
+    resume: bool
     dry_run: bool
     output: Output
     reports: tuple[Path, ...]
@@ -128,6 +130,8 @@ async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
         concurrency=job.options.concurrency,
         deadline=job.options.deadline,
         max_failures=job.options.max_failures,
+        journal=job.journal,
+        resume=job.resume,
     )
     with display(err, run, job.action) as shown, _interruptible(run) as interrupted:
         async with run:

@@ -115,6 +115,11 @@ class AppParts:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
+    @property
+    def caller(self) -> Caller:
+        """What carries the calls out."""
+        return self._caller
+
     async def get_current_droplet(self, guid: str, *, deadline: float | None = None) -> Droplet:
         """Fetch the droplet that an app runs, or would run.
 
