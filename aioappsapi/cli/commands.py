@@ -13,6 +13,31 @@ from aioappsapi._version import __version__
 from aioappsapi.bulk.bulk import Action
 from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Options
+from aioappsapi.cli.options import (
+    CaFile,
+    Concurrency,
+    Deadline,
+    DryRun,
+    Everything,
+    Exclude,
+    Insecure,
+    Journal,
+    LabelSelector,
+    Lifecycle,
+    MaxFailures,
+    Names,
+    Organizations,
+    Printed,
+    Reports,
+    Resume,
+    Sandbox,
+    Seed,
+    Spaces,
+    Stacks,
+    State,
+    Words,
+    Yes,
+)
 from aioappsapi.cli.run import Exit, Job, Output, carry_out, check_report, out, say, show_log
 from aioappsapi.cli.selection import Selectors, checked_words
 from aioappsapi.cli.target import Target, opened
@@ -29,21 +54,6 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
-_SELECT: Final = "Which apps"
-_RUN: Final = "How the run goes"
-_TARGET: Final = "Which Cloud Foundry"
-
-Words = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[GUID|NAME|-|@FILE]",
-        help="Apps; - reads standard input, @FILE a file, one a line. "
-        "A report as FILE stands for its apps that are not as asked.",
-        show_default=False,
-    ),
-]
-Texts = list[str] | None
-
 _HELP: Final[dict[Action, str]] = {
     "start": "Ask for many apps to be started.",
     "stop": "Ask for many apps to be stopped.",
@@ -57,88 +67,28 @@ def _register(action: Action) -> None:
     @app.command(name=action, help=_HELP[action])
     def bulk(
         words: Words = None,
-        everything: Annotated[
-            bool, typer.Option("--all", help="All apps.", rich_help_panel=_SELECT)
-        ] = False,
-        organizations: Annotated[
-            Texts, typer.Option("--org", help="In this organization.", rich_help_panel=_SELECT)
-        ] = None,
-        spaces: Annotated[
-            Texts, typer.Option("--space", help="In this space.", rich_help_panel=_SELECT)
-        ] = None,
-        label_selector: Annotated[
-            str | None,
-            typer.Option(help="With these labels, like env=prod,!legacy.", rich_help_panel=_SELECT),
-        ] = None,
-        names: Annotated[
-            Texts, typer.Option("--name", help="Called so; a glob.", rich_help_panel=_SELECT)
-        ] = None,
-        exclude: Annotated[
-            Texts, typer.Option(help="Not called so; a glob.", rich_help_panel=_SELECT)
-        ] = None,
-        state: Annotated[
-            Literal["STARTED", "STOPPED"] | None,
-            typer.Option(help="In this state.", case_sensitive=False, rich_help_panel=_SELECT),
-        ] = None,
-        stacks: Annotated[
-            Texts, typer.Option("--stack", help="On this stack.", rich_help_panel=_SELECT)
-        ] = None,
-        lifecycle: Annotated[
-            str | None,
-            typer.Option(help="buildpack, cnb or docker.", rich_help_panel=_SELECT),
-        ] = None,
-        concurrency: Annotated[
-            int, typer.Option(min=1, max=10_000, help="Apps at a time.", rich_help_panel=_RUN)
-        ] = 50,
-        deadline: Annotated[
-            float | None, typer.Option(help="Seconds for all.", rich_help_panel=_RUN)
-        ] = None,
-        max_failures: Annotated[
-            float | None,
-            typer.Option(help="Stop after so many, or a share like 0.1.", rich_help_panel=_RUN),
-        ] = None,
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Only list them.", rich_help_panel=_RUN)
-        ] = False,
-        yes: Annotated[
-            bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=_RUN)
-        ] = False,
-        output: Annotated[
-            Output, typer.Option(help="What is printed.", rich_help_panel=_RUN)
-        ] = "text",
-        report: Annotated[
-            list[Path] | None,
-            typer.Option(help="Write a .json or .jsonl, too.", rich_help_panel=_RUN),
-        ] = None,
-        journal: Annotated[
-            Path | None,
-            typer.Option(help="Note each app here before it is asked for.", rich_help_panel=_RUN),
-        ] = None,
-        resume: Annotated[
-            bool,
-            typer.Option("--resume", help="Go on with the journal's run.", rich_help_panel=_RUN),
-        ] = False,
-        sandbox: Annotated[
-            int | None,
-            typer.Option(
-                min=1,
-                max=100_000,
-                metavar="N",
-                help="An embedded Cloud Controller with N apps, some of which fail.",
-                rich_help_panel=_TARGET,
-            ),
-        ] = None,
-        seed: Annotated[
-            int, typer.Option(help="Which apps of the sandbox fail.", rich_help_panel=_TARGET)
-        ] = 0,
-        ca_file: Annotated[
-            Path | None,
-            typer.Option(help="PEM of authorities to trust.", rich_help_panel=_TARGET),
-        ] = None,
-        insecure: Annotated[
-            bool,
-            typer.Option("--insecure", help="Trust any certificate.", rich_help_panel=_TARGET),
-        ] = False,
+        everything: Everything = False,
+        organizations: Organizations = None,
+        spaces: Spaces = None,
+        label_selector: LabelSelector = None,
+        names: Names = None,
+        exclude: Exclude = None,
+        state: State = None,
+        stacks: Stacks = None,
+        lifecycle: Lifecycle = None,
+        concurrency: Concurrency = 50,
+        deadline: Deadline = None,
+        max_failures: MaxFailures = None,
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        output: Printed = "text",
+        report: Reports = None,
+        journal: Journal = None,
+        resume: Resume = False,
+        sandbox: Sandbox = None,
+        seed: Seed = 0,
+        ca_file: CaFile = None,
+        insecure: Insecure = False,
     ) -> None:
         options = _Options(
             action=action,
