@@ -11,6 +11,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,29 +178,38 @@ async def test_resume_without_a_journal_is_refused() -> None:
             await cf.bulk.start([], resume=True)
 
 
+KILLED_APPS = 150
+
+
 def test_whenever_a_run_is_killed_each_app_is_started_once(tmp_path: Path) -> None:
-    apps = 150
     draw = random.Random(5)
-    for number in range(20):
-        path, report = tmp_path / f"{number}.journal", tmp_path / f"{number}.json"
-        faults = Faults(latency=0.005)
-        with SandboxThread(Sandbox(apps, faults=faults, seed=number)) as cloud:
-            words = ["start", "--all", "--yes", "--journal", str(path), "--concurrency", "8"]
-            environment = {"CF_API": cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
-            command = [sys.executable, "-m", "aioappsapi", *words]
-            settings = {"env": os.environ | environment, "stderr": subprocess.DEVNULL}
-            first = subprocess.Popen(command, stdout=subprocess.DEVNULL, **settings)  # type: ignore[call-overload]
-            kill_after(first, cloud, draw.randrange(1, apps))
-            resumed = [*command, "--resume", "--report", str(report)]
-            subprocess.run(resumed, stdout=subprocess.DEVNULL, check=False, **settings)  # type: ignore[call-overload]
-            posts = Counter(r.path_qs for r in cloud.requests if r.method == "POST" and r.status)
-            starts = {path: n for path, n in posts.items() if path.endswith("/actions/start")}
-            assert len(starts) == apps
-            # Only what was in flight may be asked for again, and then it is looked at first.
-            assert sum(n - 1 for n in starts.values()) <= 8
-            assert {app.state for app in cloud.apps.values()} == {"STARTED"}
-        counts = Report.load(report).counts
-        assert counts["ok"] + counts["unverified"] == counts["total"] == apps
+    points = [draw.randrange(1, KILLED_APPS) for _ in range(20)]
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(partial(killed_and_resumed, tmp_path), range(20), points))
+
+
+def killed_and_resumed(folder: Path, number: int, starts: int) -> bool:
+    """Kill a run when so many starts have come in, resume it, and hold it against the cloud."""
+    path, report = folder / f"{number}.journal", folder / f"{number}.json"
+    with SandboxThread(Sandbox(KILLED_APPS, faults=Faults(latency=0.005), seed=number)) as cloud:
+        words = ["start", "--all", "--yes", "--journal", str(path), "--concurrency", "8"]
+        login = {"CF_API": cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
+        command = [sys.executable, "-m", "aioappsapi", *words]
+        quiet = subprocess.DEVNULL
+        environment = os.environ | login
+        first = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
+        kill_after(first, cloud, starts)
+        resumed = [*command, "--resume", "--report", str(report)]
+        subprocess.run(resumed, stdout=quiet, stderr=quiet, env=environment, check=False)
+        posts = Counter(r.path_qs for r in cloud.requests if r.method == "POST" and r.status)
+        asked = {path: n for path, n in posts.items() if path.endswith("/actions/start")}
+        assert len(asked) == KILLED_APPS
+        # Only what was in flight may be asked for again, and then it is looked at first.
+        assert sum(n - 1 for n in asked.values()) <= 8
+        assert {app.state for app in cloud.apps.values()} == {"STARTED"}
+    counts = Report.load(report).counts
+    assert counts["ok"] + counts["unverified"] == counts["total"] == KILLED_APPS
+    return True
 
 
 def kill_after(process: subprocess.Popen[bytes], cloud: Sandbox, starts: int) -> None:
