@@ -100,6 +100,22 @@ async def test_a_restart_that_was_in_flight_is_never_sent_again(tmp_path: Path) 
     assert [outcome.status for outcome in report] == [Status.UNVERIFIED, Status.OK]
 
 
+async def test_a_look_that_fails_leaves_a_restart_as_open_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "run.journal"
+    async with Sandbox(1, started=True) as cloud, client(cloud) as cf:
+        [guid] = cloud.apps
+        before = Journal(path, action="restart", target=cloud.url, resume=False)
+        await before.begun(guid)
+        before.close()
+        away = cloud.apps.pop(guid)
+        first = await cf.bulk.restart([guid], journal=path, resume=True)
+        assert first[0].status is Status.FAILED
+        cloud.apps[guid] = away
+        again = await cf.bulk.restart([guid], journal=path, resume=True)
+        assert cloud.count("POST", "/actions/restart") == 0
+    assert again[0].status is Status.UNVERIFIED
+
+
 async def test_a_restart_whose_answer_was_lost_is_never_sent_again(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     faults = Faults(reset_after=1.0)
@@ -127,6 +143,8 @@ def test_a_torn_last_line_is_mended(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"hello\n", "is not a journal"),
+        (b"somebody's notes, without a line end", "is not a journal"),
+        (b"somebody's notes\nand their last line", "is not a journal"),
         (b'{"schema":2,"action":"start","target":"x","started_at":"2026-01-01T00:00:00Z"}\n', "2"),
         (
             b'{"schema":1,"action":"stop","target":"x","started_at":"2026-01-01T00:00:00Z"}\n',

@@ -194,7 +194,7 @@ class Run(Generic[T]):
             await self._run()
         finally:
             if self._journal is not None:
-                self._journal.close()
+                await self._journal.aclose()
 
     async def _run(self) -> None:
         self._begin()
@@ -269,6 +269,7 @@ class Run(Generic[T]):
         """Ask for an app; first look, if an earlier run may have asked for it already."""
         if self._journal is not None:
             if key in self._journal.past.doubtful and self._look is not None:
+                record.doubt(unproven=False)  # a look that fails leaves it as open as before
                 seen, value = await self._look(key)
                 if seen is not None:
                     return seen, value
@@ -312,7 +313,7 @@ class Run(Generic[T]):
             warnings=tuple(record.warnings),
         )
         if self._journal is not None and was_begun:
-            self._journal.ended(outcome)
+            self._journal.ended(outcome, ambiguous=record.ambiguous)
         self._keep(index, outcome, quietly=quietly)
 
     def _keep(self, index: int, outcome: Outcome[T], *, quietly: bool = False) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, Literal
 
+import anyio
 import msgspec
 
 from aioappsapi._http.failures import Meaning, classify
@@ -97,21 +98,22 @@ class Journal:
     def _take_over(self, action: str, target: str, *, resume: bool) -> Past:
         self._file.seek(0)
         data = self._file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            self._file.truncate(len(whole))  # the last line was torn when the process ended
-        if not whole:
+        if not data:
             head = _Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
             self._file.write(msgspec.json.encode(head) + b"\n")
             os.fsync(self._file.fileno())
             return Past()
-        first, *rest = whole.splitlines()
+        whole = data[: data.rfind(b"\n") + 1]
+        first, *rest = whole.splitlines() or [b""]
         self._check(first, action, target)
         if not resume:
             raise InvalidInputError(
                 f"The journal {self.path} holds a run already: resume it, or name another file."
             )
-        return _past(self._lines(rest))
+        past = _past(self._lines(rest))
+        # Only now that it is surely our own: the last line was torn when the process ended.
+        self._file.truncate(len(whole))
+        return past
 
     def _check(self, first: bytes, action: str, target: str) -> None:
         try:
@@ -142,18 +144,28 @@ class Journal:
                 self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
             await asyncio.shield(self._saving)
 
-    def ended(self, outcome: Outcome[object]) -> None:
+    def ended(self, outcome: Outcome[object], *, ambiguous: bool) -> None:
         """Note an outcome. It is on disk with the next app that is begun, or at the end.
+
+        `ambiguous`: some attempt, of this run or an earlier one, may have been carried out.
 
         Should it be lost before, the app counts as in flight, and is looked at.
         """
         line = _Line(
             event="ended",
             key=outcome.key,
-            doubtful=_is_doubtful(outcome),
+            doubtful=ambiguous or _is_doubtful(outcome),
             outcome=outcome_record(outcome),
         )
         self._write(line)
+
+    async def aclose(self) -> None:
+        """Let a flush that is under way end, then close."""
+        if (saving := self._saving) is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([saving])
+            saving.exception()  # whoever waited for it has it
+        self.close()
 
     def close(self) -> None:
         """Save what is not saved, and let others at the file."""

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from aioappsapi.bulk.bulk import Action
+from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Options, Run
 from aioappsapi.bulk.report import SCHEMA, Report, check_suffix
 from aioappsapi.cli.progress import display
@@ -134,9 +135,13 @@ async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
         resume=job.resume,
     )
     with display(err, run, job.action) as shown, _interruptible(run) as interrupted:
-        async with run:
-            async for outcome in run:
-                shown.show(outcome)
+        try:
+            async with run:
+                async for outcome in run:
+                    shown.show(outcome)
+        except RunAbortedError:
+            _finish(run.report, job)
+            raise
     _finish(run.report, job)
     if interrupted.is_set():
         return Exit.INTERRUPTED
