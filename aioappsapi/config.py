@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from aioappsapi.errors import InvalidInputError
@@ -98,3 +100,23 @@ class Tls(_Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         alone = self.client_key is not None and self.client_cert is None
         _require(not alone, "Tls(client_key=...): the key is of no use without its client_cert.")
+
+
+_STARTUP_TIMEOUT = 300.0
+
+
+def startup_timeout() -> float:
+    """Give how many seconds an app has to come up after it was started, unless told otherwise.
+
+    `CF_STARTUP_TIMEOUT` says it in minutes, as for the `cf` command; 5 without it. Raises
+    InvalidInputError if it holds anything else.
+    """
+    text = os.environ.get("CF_STARTUP_TIMEOUT", "").strip()
+    if not text:
+        return _STARTUP_TIMEOUT
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    _require(0 < minutes < float("inf"), f"CF_STARTUP_TIMEOUT={text!r}: minutes > 0, like 5.")
+    return minutes * 60.0

@@ -24,6 +24,10 @@
     │   ├── RedirectedError     3xx  never followed with the token
     │   └── DecodeError         2xx  it happened, but the body cannot be read
     ├── JobFailedError               a job of the server ended as FAILED
+    ├── NotRunningError              accepted, but the instances are not as asked
+    │   ├── CrashedError             they crash
+    │   └── PlacementError           there is no room for them
+    ├── UnverifiedError              accepted, but nothing proved it
     ├── DeadlineError                the deadline came first
     ├── AbandonedError               cancelled in flight; the server may have acted
     └── NotAttemptedError            a bulk run ended before this one was begun
@@ -260,6 +264,32 @@ class JobFailedError(AppsApiError):
         super().__init__(message)
         self.guid = guid
         self.errors = errors
+
+
+class NotRunningError(AppsApiError):
+    """An app was asked for and the server accepted it, but its instances are not as asked.
+
+    `states` are those that were seen last, `details` the server's own words on why, if it had any.
+    """
+
+    def __init__(
+        self, message: str, *, states: tuple[str, ...] = (), details: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.states = states
+        self.details = details
+
+
+class CrashedError(NotRunningError):
+    """Instances crash, and did not come up again in the time that is given to them."""
+
+
+class PlacementError(NotRunningError):
+    """The platform has no room for the instances: ``insufficient resources``."""
+
+
+class UnverifiedError(AppsApiError):
+    """The server accepted it, but nothing proved that it happened: look at the app."""
 
 
 class DeadlineError(AppsApiError):

@@ -32,3 +32,7 @@ class Abilities:
         if is_unknown:
             self._lacking.add(parameter)
         return is_unknown
+
+    def lack(self, parameter: str) -> None:
+        """Remember that the server does not know a parameter, which it ignored."""
+        self._lacking.add(parameter)

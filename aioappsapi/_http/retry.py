@@ -101,7 +101,9 @@ class _Patience:
         ) from None
 
     def say(self, state: RetryCallState) -> None:
-        """Log that the call is repeated. tenacity's `before_sleep`."""
+        """Note and log that the call is repeated. tenacity's `before_sleep`."""
+        if (record := current_record.get()) is not None:
+            record.repeat()
         log.info("repeating in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 

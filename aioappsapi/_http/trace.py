@@ -17,12 +17,22 @@ from aioappsapi._http.message import Response
 class CallRecord:
     """The attempts of one call, or of a few calls one after the other."""
 
-    __slots__ = ("_outer", "ambiguous", "gave_up", "request_ids", "results", "unproven", "warnings")
+    __slots__ = (
+        "_outer",
+        "ambiguous",
+        "gave_up",
+        "repeats",
+        "request_ids",
+        "results",
+        "unproven",
+        "warnings",
+    )
 
     def __init__(self, outer: CallRecord | None = None) -> None:
         self.request_ids: list[str] = []
         self.results: list[str] = []
         self.warnings: list[str] = []
+        self.repeats = 0
         self.ambiguous = False
         self.unproven = False
         self.gave_up: str | None = None
@@ -41,6 +51,12 @@ class CallRecord:
             self.warnings += warnings
         if self._outer is not None:
             self._outer.note(result, request_id, response)
+
+    def repeat(self) -> None:
+        """Note that the next attempt repeats one that failed."""
+        self.repeats += 1
+        if self._outer is not None:
+            self._outer.repeat()
 
     def give_up(self, reason: str) -> None:
         """Note why nothing more is worth trying, for this call and for others."""

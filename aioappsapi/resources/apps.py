@@ -8,11 +8,13 @@ from typing import Final
 import msgspec
 
 from aioappsapi._http.message import Replay
+from aioappsapi._http.protocol import Operation
 from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
 from aioappsapi.models.page import AppWithIncluded, Page
+from aioappsapi.resources.acting import act
 from aioappsapi.resources.app_parts import AppParts
 from aioappsapi.resources.checks import (
     Times,
@@ -25,8 +27,10 @@ from aioappsapi.resources.checks import (
 )
 from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.including import AppPager, join
+from aioappsapi.resources.instances import Wait
 from aioappsapi.resources.jobs import job_of
 from aioappsapi.resources.paging import comma_list, page_size, split_queries
+from aioappsapi.resources.waiter import polling
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
 # Not repeated once it may have arrived: then the name is taken, by this very app.
@@ -213,35 +217,59 @@ class Apps(AppParts):
                 # An attempt whose answer was lost has deleted it; its job is not known.
                 return Job(guid="", operation="app.delete", state="COMPLETE")
 
-    async def start(self, guid: str, *, deadline: float | None = None) -> App:
-        """Ask for an app to be started.
+    async def start(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
+        """Ask for an app to be started, and perhaps wait until it runs.
 
-        A started app stays as it is, so a lost answer is safe to repeat; running instances come
-        later, and this does not wait for them. `deadline` is in seconds, for all tries together.
+        A started app stays as it is, so a lost answer is safe to repeat. `wait` says until when:
+        ``none`` for the acceptance alone, which says nothing of instances, ``any`` for one instance
+        of each process, ``all``, or ``routable``: all, and requests reach them. `deadline` is in
+        seconds for everything together; without one the waiting takes at most `CF_STARTUP_TIMEOUT`.
         Raises NotFoundError, ForbiddenError, UnprocessableError (no droplet, a quota), ServerError
-        if the runner stays away, which leaves it open whether the app will run.
+        if the runner stays away, which leaves it open whether the app will run; and from waiting
+        CrashedError, PlacementError, NotRunningError (somebody else stopped it), DeadlineError.
         Source: POST /v3/apps/{guid}/actions/start.
         """
-        return await self._caller.call(START, guid, deadline=deadline)
+        return await self._act(START, guid, wait, deadline)
 
-    async def stop(self, guid: str, *, deadline: float | None = None) -> App:
-        """Ask for an app to be stopped.
+    async def stop(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
+        """Ask for an app to be stopped, and perhaps wait until no instance is left.
 
-        A stopped app stays as it is, so a lost answer is safe to repeat; its instances go a little
-        later. Raises NotFoundError, ForbiddenError, ServerError.
+        A stopped app stays as it is, so a lost answer is safe to repeat. Any `wait` but ``none``
+        waits for the end of all instances. Raises NotFoundError, ForbiddenError, ServerError, and
+        from waiting NotRunningError (somebody else started it), DeadlineError.
         Source: POST /v3/apps/{guid}/actions/stop.
         """
-        return await self._caller.call(STOP, guid, deadline=deadline)
+        return await self._act(STOP, guid, wait, deadline, down=True)
 
-    async def restart(self, guid: str, *, deadline: float | None = None) -> App:
+    async def restart(
+        self, guid: str, *, wait: Wait = "none", deadline: float | None = None
+    ) -> App:
         """Ask for an app to be stopped and started, with downtime; a stopped one is started.
 
         Every restart bounces the app again, so it is repeated only after failures that surely did
-        not reach the server. Raises NotFoundError, ForbiddenError, UnprocessableError (no
-        droplet, a quota), and for a lost answer DisconnectedError, ReadTimeout or ServerError.
+        not reach the server. `wait` is as for `start`. Raises NotFoundError, ForbiddenError,
+        UnprocessableError (no droplet, a quota), for a lost answer DisconnectedError, ReadTimeout
+        or ServerError, and from waiting what `start` does.
         Source: POST /v3/apps/{guid}/actions/restart.
         """
-        return await self._caller.call(RESTART, guid, deadline=deadline)
+        return await self._act(RESTART, guid, wait, deadline)
+
+    async def _act(
+        self,
+        operation: Operation[App],
+        guid: str,
+        wait: Wait,
+        deadline: float | None,
+        *,
+        down: bool = False,
+    ) -> App:
+        # fast path: whoever waits for nothing pays nothing for it.
+        if wait == "none":
+            return await self._caller.call(operation, guid, deadline=deadline)
+        reader = Apps(polling(self._caller))
+        return await act(
+            self._caller, reader, operation, guid, wait=wait, deadline=deadline, down=down
+        )
 
 
 def _check_list(

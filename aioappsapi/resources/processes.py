@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from types import NoneType
 from typing import Final
@@ -17,6 +18,10 @@ from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, P
 from aioappsapi.resources.checks import refuse_unless
 from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
+from aioappsapi.resources.pooled import pooled
+
+# How many processes are asked for their instances together, where these cannot be embedded.
+_STATS_AT_ONCE: Final = 8
 
 LIST: Final = endpoint("list processes", "GET", "/v3/processes", Page[Process], "list-processes")
 LIST_FOR_APP: Final = endpoint(
@@ -198,20 +203,37 @@ class _EmbeddingPager(Pager[Process]):
         abilities = self._caller.abilities
         if abilities.has("embed"):
             try:
-                return await super()._fetch_now(request)
+                page = await super()._fetch_now(request)
             except BadRequestError as refusal:
                 if not abilities.lacks("embed", refusal):
                     raise
+            else:
+                if _is_embedded(page):
+                    return page
+                abilities.lack("embed")  # ignored without a word
         plain = request.path.replace("&embed=process_instances", "")
         plain = plain.replace("?embed=process_instances&", "?").partition("?embed=")[0]
         page = await super()._fetch_now(msgspec.structs.replace(request, path=plain))
-        resources = [await self._with_instances(process) for process in page.resources]
-        return msgspec.structs.replace(page, resources=resources)
+        resources: dict[str, Process] = {}
+
+        async def complete(process: Process) -> None:
+            resources[process.guid] = await self._with_instances(process)
+
+        await pooled(complete, page.resources, at_once=_STATS_AT_ONCE)
+        return msgspec.structs.replace(
+            page, resources=[resources[process.guid] for process in page.resources]
+        )
 
     async def _with_instances(self, process: Process) -> Process:
-        try:
-            stats = (await self._caller.call(STATS, process.guid)).resources
-        except NotFoundError:  # it went away between the two requests
-            stats = []
-        instances = [ProcessInstance(index=one.index, state=one.state) for one in stats]
+        stats: Sequence[InstanceStats] = ()
+        if process.instances:
+            with contextlib.suppress(NotFoundError):  # it went away between the two requests
+                stats = (await self._caller.call(STATS, process.guid)).resources
+        instances = [
+            ProcessInstance(index=one.index, state=one.state, since=one.uptime) for one in stats
+        ]
         return msgspec.structs.replace(process, process_instances=instances)
+
+
+def _is_embedded(page: Page[Process]) -> bool:
+    return all(process.process_instances is not msgspec.UNSET for process in page.resources)

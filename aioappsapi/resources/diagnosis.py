@@ -1,0 +1,78 @@
+"""Why an app that is waited for is not as asked, in the server's own words where it has some."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+
+from aioappsapi.errors import AppsApiError, CrashedError, NotRunningError, PlacementError
+from aioappsapi.models.app import App
+from aioappsapi.models.process import Process
+from aioappsapi.resources.instances import instances_of
+from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.watched import Watched
+
+_NO_ROOM: Final = "insufficient resources"
+
+log = logging.getLogger("aioappsapi.waiter")
+
+
+async def details_of(processes: Processes, of_app: Sequence[Process]) -> str | None:
+    """Ask for what the server says of the first instance that is down or crashed."""
+    for process in of_app:
+        troubled = {one.state for one in instances_of(process)} & {"DOWN", "CRASHED"}
+        if not (troubled and process.instances):
+            continue
+        try:
+            stats = await processes.get_stats(process.guid)
+        except AppsApiError as failure:
+            log.info("no details of %s: %s", process.guid, failure)
+            continue
+        for one in stats:
+            if one.state in troubled and one.details:
+                return one.details
+    return None
+
+
+async def crash_of(
+    processes: Processes, watched: Watched, of_app: Sequence[Process]
+) -> CrashedError:
+    """Describe an app whose instances crash."""
+    details = await details_of(processes, of_app)
+    why = f": {details}" if details else ""
+    return CrashedError(
+        f"{watched.what}: its instances crash ({watched.seen}){why}.",
+        states=watched.states,
+        details=details,
+    )
+
+
+async def lack_of_room(
+    processes: Processes, watched: Watched, of_app: Sequence[Process], grace: float
+) -> PlacementError | None:
+    """Find out whether there is no room for an app's instances, and has not been for long."""
+    details = await details_of(processes, of_app)
+    if details is None or _NO_ROOM not in details:
+        return None
+    watched.seen += f" ({details})"
+    now = anyio.current_time()
+    if watched.no_room_at is None:
+        watched.no_room_at = now
+    if now - watched.no_room_at < grace:
+        return None
+    return PlacementError(
+        f"{watched.what}: no room for its instances: {details}.",
+        states=watched.states,
+        details=details,
+    )
+
+
+def changed_by_others(watched: Watched, app: App) -> NotRunningError:
+    """Describe an app that somebody else started or stopped while it was waited for."""
+    return NotRunningError(
+        f"{watched.what}: the app is {app.state} again, by somebody else.",
+        states=watched.states,
+    )

@@ -1,0 +1,299 @@
+"""Waiting until apps really run, or are really gone: many apps with one request.
+
+A start that is accepted is only noted. What proves it are instances, and those of 200 apps come
+with one request, so one poll is shared by all that are waited for. Apps leave as they finish; the
+pause between polls grows from one second to a few.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncIterable, Callable, Sequence
+from typing import Final, Protocol
+
+import anyio
+
+from aioappsapi._http.caller import Caller
+from aioappsapi._http.failures import Meaning, classify
+from aioappsapi.config import RetryPolicy, Timeouts
+from aioappsapi.errors import (
+    AppsApiError,
+    AuthError,
+    DeadlineError,
+    DecodeError,
+    TargetError,
+    UnverifiedError,
+)
+from aioappsapi.models.app import App
+from aioappsapi.models.process import Process
+from aioappsapi.resources.diagnosis import changed_by_others, crash_of, lack_of_room
+from aioappsapi.resources.instances import Condition, Wait, come_up, go_down
+from aioappsapi.resources.pooled import pooled
+from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.watched import Sighting, Watched
+
+log = logging.getLogger("aioappsapi.waiter")
+
+# The server takes at most 10,240 bytes of query: 200 GUIDs with their commas are 7,400.
+BATCH: Final = 200
+_PAGE: Final = 5_000
+_FIRST: Final = 1.0
+_GROWTH: Final = 1.4
+_LONGEST: Final = 5.0
+_SCARCE: Final = 4.0
+# How many requests of one poll are under way together, so that starts keep their slots.
+_AT_ONCE: Final = 4
+# How long an app may look as if nothing happened before somebody asks why, and how often then.
+_PATIENCE: Final = 5.0
+_AGAIN: Final = 15.0
+# After so many polls in a row that the server refused for good, nobody asks any more.
+_REFUSALS: Final = 3
+
+
+def polling(caller: Caller) -> Caller:
+    """Make a view for polls: the next poll is the repetition of one that failed.
+
+    A server whose runner is away takes 62 s to say so.
+    """
+    return caller.with_options(
+        retry=RetryPolicy(attempts=1), timeouts=Timeouts(connect=10.0, read=90.0, total=100.0)
+    )
+
+
+class AppReader(Protocol):
+    """Where apps are looked up: `client.apps`, on a caller for polls."""
+
+    @property
+    def caller(self) -> Caller:
+        """What the requests go through."""
+        ...
+
+    def list(self, *, guids: Sequence[str], per_page: int) -> AsyncIterable[App]:
+        """List apps by GUID."""
+        ...
+
+    async def get(self, guid: str) -> App:
+        """Fetch one app."""
+        ...
+
+
+class Waiter:
+    """Polls for many apps until each is as asked, and tells of each once.
+
+    `apps` are those of a caller for polls. `wait` is the policy, `down` turns it round: until no
+    instance is left. `grace` is for how many seconds an app may be crashed, or without a place,
+    before it has failed. `scarce` says when the rate limit leaves less than is needed for better
+    things, and polls have to be rare.
+    """
+
+    def __init__(
+        self,
+        apps: AppReader,
+        wait: Wait,
+        *,
+        down: bool = False,
+        grace: float = 30.0,
+        scarce: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._apps = apps
+        self._processes = Processes(apps.caller)
+        self._sleep = apps.caller.sleep
+        self._wait = wait
+        self._down = down
+        self._grace = grace
+        self._scarce = scarce
+        self._watched: dict[str, Watched] = {}
+        self._tell: Callable[[Sighting], None] = lambda _: None
+        self._news = anyio.Event()
+        self._complete = False
+        self._refusals = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many apps are waited for."""
+        return len(self._watched)
+
+    def seen(self, key: str) -> str:
+        """Say how an app that is waited for was seen last."""
+        watched = self._watched.get(key)
+        return "nothing" if watched is None else watched.seen
+
+    def add(self, watched: Watched) -> None:
+        """Wait for one more app."""
+        self._watched[watched.key] = watched
+        self._news.set()
+
+    def complete(self) -> None:
+        """Say that no more apps come: `run` ends with the last one."""
+        self._complete = True
+        self._news.set()
+
+    async def run(self, tell: Callable[[Sighting], None]) -> None:
+        """Poll until all apps are told of and no more come. What `tell` raises ends it."""
+        self._tell = tell
+        pause = _FIRST
+        while self._watched or not self._complete:
+            if not self._watched:
+                self._news = anyio.Event()
+                await self._news.wait()
+                continue
+            await self._pause(pause)
+            pause = min(pause * _GROWTH, _LONGEST)
+            await self._poll()
+
+    # -- polling
+
+    def _soonest_end(self) -> float:
+        return min(watched.ends_at for watched in self._watched.values())
+
+    async def _pause(self, seconds: float) -> None:
+        seconds *= random.uniform(0.9, 1.1)  # noqa: S311 - not for secrets
+        if self._scarce():
+            seconds *= _SCARCE
+        await self._sleep(max(min(seconds, self._soonest_end() - anyio.current_time()), 0.0))
+
+    async def _poll(self) -> None:
+        keys = list(self._watched)
+        batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
+        # A server that hangs keeps nobody for long, and what comes just in time is still seen.
+        with anyio.move_on_after(max(self._soonest_end() - anyio.current_time(), 0.0) + 0.5):
+            await pooled(self._look_at, batches, at_once=_AT_ONCE)
+        now = anyio.current_time()
+        for watched in [one for one in self._watched.values() if one.ends_at <= now]:
+            self._end(watched, watched.too_late())
+
+    async def _look_at(self, keys: Sequence[str]) -> None:
+        by_app: dict[str, list[Process]] = {key: [] for key in keys}
+        pager = self._processes.list(app_guids=keys, with_instances=True, per_page=_PAGE)
+        try:
+            async for process in pager:
+                # A process of the type web has its app's GUID, should it not say whose it is.
+                of_app = by_app.get(process.relationships.app.guid or process.guid)
+                if of_app is not None:
+                    of_app.append(process)
+            await self._judge(by_app)
+        except AppsApiError as failure:
+            self._mind(failure, keys)
+        else:
+            self._refusals = 0
+
+    def _mind(self, failure: AppsApiError, keys: Sequence[str]) -> None:
+        """Take a poll that failed: the next one is in a moment, unless none can succeed."""
+        log.info("%d apps could not be looked at: %s", len(keys), failure)
+        if isinstance(failure, DeadlineError | DecodeError):
+            return
+        if classify(failure)[0] is not Meaning.PERMANENT:
+            return
+        self._refusals += 1
+        if isinstance(failure, TargetError | AuthError) or self._refusals >= _REFUSALS:
+            for watched in [self._watched[key] for key in keys if key in self._watched]:
+                unproved = UnverifiedError(
+                    f"{watched.what}: accepted, but it cannot be seen what came of it: {failure}"
+                )
+                self._end(watched, watched.fallback or unproved)
+
+    # -- judging
+
+    async def _judge(self, by_app: dict[str, list[Process]]) -> None:
+        proved: list[tuple[Watched, Condition]] = []
+        doubtful: list[tuple[Watched, Condition]] = []
+        crashed: list[Watched] = []
+        odd: list[Watched] = []
+        for key, processes in by_app.items():
+            if (watched := self._watched.get(key)) is None:
+                continue
+            condition = go_down(processes) if self._down else come_up(processes, self._wait)
+            watched.note(condition)
+            if condition.satisfied:
+                (doubtful if watched.fallback is not None else proved).append((watched, condition))
+            elif self._is_crashed(watched, condition):
+                crashed.append(watched)
+            elif self._is_odd(watched, condition):
+                odd.append(watched)
+        await pooled(lambda it: self._confirm(*it, by_app[it[0].key]), proved, at_once=_AT_ONCE)
+        await pooled(lambda it: self._crash(it, by_app[it.key]), crashed, at_once=_AT_ONCE)
+        states = await self._states([*odd, *(watched for watched, _ in doubtful)])
+        for watched, condition in doubtful:
+            if self._is_wanted(states.get(watched.key)):
+                await self._confirm(watched, condition, by_app[watched.key])
+        await pooled(
+            lambda it: self._explain(it, by_app[it.key], states.get(it.key)), odd, at_once=_AT_ONCE
+        )
+
+    def _is_crashed(self, watched: Watched, condition: Condition) -> bool:
+        if not condition.crashed or watched.crashed_at is None:
+            return False
+        return anyio.current_time() - watched.crashed_at >= self._grace
+
+    def _is_odd(self, watched: Watched, condition: Condition) -> bool:
+        """Tell whether to ask why nothing happens: at once where even the processes are gone."""
+        now = anyio.current_time()
+        if not (condition.gone or condition.down or self._down):
+            return False
+        patience = 0.0 if condition.gone else _PATIENCE
+        if now - watched.since < patience or now - watched.asked_why_at < _AGAIN:
+            return False
+        watched.asked_why_at = now
+        return True
+
+    async def _states(self, watched: Sequence[Watched]) -> dict[str, App]:
+        if not watched:
+            return {}
+        keys = [one.key for one in watched]
+        return {app.guid: app async for app in self._apps.list(guids=keys, per_page=_PAGE)}
+
+    def _is_wanted(self, app: App | None) -> bool:
+        return app is not None and app.state == ("STOPPED" if self._down else "STARTED")
+
+    async def _confirm(
+        self, watched: Watched, condition: Condition, processes: list[Process]
+    ) -> None:
+        if self._wait == "routable" and not self._down and not await self._routable(processes):
+            watched.seen = f"{condition.text}; not routable yet"
+            return
+        self._end(watched, None, max(anyio.current_time() - condition.all_ago, watched.asked_at))
+
+    async def _routable(self, processes: list[Process]) -> bool:
+        try:
+            for process in processes:
+                stats = await self._processes.get_stats(process.guid) if process.instances else ()
+                # A server that does not know says null: then running is all that can be seen.
+                if any(one.state != "RUNNING" or one.routable is False for one in stats):
+                    return False
+        except AppsApiError as failure:
+            log.info("whether it is routable cannot be seen: %s", failure)
+            return False
+        return True
+
+    async def _crash(self, watched: Watched, processes: list[Process]) -> None:
+        self._end(watched, await crash_of(self._processes, watched, processes))
+
+    async def _explain(self, watched: Watched, processes: list[Process], app: App | None) -> None:
+        """Find out why nothing happens with an app."""
+        if app is None:
+            await self._vanished(watched)
+        elif not self._is_wanted(app):
+            # What failed may still be under way; what was accepted is not.
+            if watched.fallback is None:
+                self._end(watched, changed_by_others(watched, app))
+        elif not self._down:
+            lack = await lack_of_room(self._processes, watched, processes, self._grace)
+            if lack is not None:
+                self._end(watched, lack)
+
+    async def _vanished(self, watched: Watched) -> None:
+        """End the waiting for an app that is no more, with the server's own words."""
+        try:
+            await self._apps.get(watched.key)
+        except AppsApiError as failure:
+            if classify(failure)[0] is Meaning.PERMANENT:
+                self._end(watched, failure.detached())
+
+    def _end(
+        self, watched: Watched, error: AppsApiError | None, all_at: float | None = None
+    ) -> None:
+        if self._watched.pop(watched.key, None) is not None:
+            self._tell(
+                Sighting(key=watched.key, error=error, first_at=watched.first_at, all_at=all_at)
+            )

@@ -1,0 +1,93 @@
+"""An app that is waited for, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import anyio
+import msgspec
+
+from aioappsapi.errors import AppsApiError, DeadlineError
+from aioappsapi.resources.instances import Condition
+
+# For how many seconds a look is taken at what failed and may have happened all the same: the
+# platform repairs a start that its runner missed every 30 s.
+VERIFY_FOR: Final = 45.0
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of waiting for an app: proved, or the error that says why not.
+
+    Times are of the event loop's clock: when a first instance ran, and when all did.
+    """
+
+    key: str
+    error: AppsApiError | None = None
+    first_at: float | None = None
+    all_at: float | None = None
+
+
+class Watched:
+    """One app that is waited for; `what` says for people what was asked of it.
+
+    `fallback` is what that failed with, if it may have been carried out all the same. Then even
+    the app's state is open, and has to be seen. Times are of the event loop's clock.
+    """
+
+    __slots__ = (
+        "asked_at",
+        "asked_why_at",
+        "crashed_at",
+        "ends_at",
+        "fallback",
+        "first_at",
+        "key",
+        "no_room_at",
+        "seen",
+        "since",
+        "states",
+        "what",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        what: str,
+        *,
+        asked_at: float,
+        ends_at: float,
+        fallback: AppsApiError | None = None,
+    ) -> None:
+        self.key = key
+        self.what = what
+        self.asked_at = asked_at
+        self.since = anyio.current_time()
+        self.ends_at = ends_at
+        self.fallback = fallback
+        self.first_at: float | None = None
+        self.crashed_at: float | None = None
+        self.no_room_at: float | None = None
+        self.asked_why_at = -math.inf
+        self.seen = "nothing"
+        self.states: tuple[str, ...] = ()
+
+    def note(self, condition: Condition) -> None:
+        """Keep what was seen of it."""
+        self.seen = condition.text
+        self.states = condition.states
+        now = anyio.current_time()
+        if condition.any_running and self.first_at is None:
+            self.first_at = max(now - condition.first_ago, self.asked_at)
+        if condition.crashed and self.crashed_at is None:
+            self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
+        if not condition.down:
+            self.no_room_at = None
+
+    def too_late(self) -> AppsApiError:
+        """Say what was seen last of an app whose time is over."""
+        if self.fallback is not None:
+            return self.fallback
+        return DeadlineError(
+            f"{self.what}: accepted, but not as asked in time; seen last: {self.seen}."
+        )
