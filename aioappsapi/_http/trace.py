@@ -105,11 +105,18 @@ R = TypeVar("R", bound=CallRecord)
 
 
 @contextmanager
+def charged_to(record: CallRecord) -> Iterator[None]:
+    """Note the calls inside in an existing record instead of the current one."""
+    token = current_record.set(record)
+    try:
+        yield
+    finally:
+        current_record.reset(token)
+
+
+@contextmanager
 def recorded(kind: Callable[[CallRecord | None], R]) -> Iterator[R]:
     """Record the calls inside, as a `CallRecord` or with all their answers as `Exchanges`."""
     record = kind(current_record.get())
-    token = current_record.set(record)
-    try:
+    with charged_to(record):
         yield record
-    finally:
-        current_record.reset(token)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, Generic, Literal, TypedDict, TypeVar, Unpack
+from typing import Final, Generic, TypedDict, TypeVar, Unpack, get_args
 
-from aioappsapi.bulk.engine import OnOutcome, Options, Run
-from aioappsapi.bulk.inputs import Keys
+import anyio
+import msgspec
+
+from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi.bulk.asking import Action, Asking
+from aioappsapi.bulk.engine import OnOutcome, Run
+from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.instances import Wait
+from aioappsapi.resources.waiter import Waiter, polling
 
 T = TypeVar("T")
-
-Action = Literal["start", "stop", "restart"]
 
 _DEFAULT_CONCURRENCY: Final = 50
 
@@ -42,11 +48,30 @@ class MapOptions(TypedDict, Generic[T], total=False):
 class RunOptions(MapOptions[T], Generic[T], total=False):
     """How a run that starts, stops or restarts goes; see `MapOptions` for the rest.
 
+    `wait` says what makes an app `ok`: ``none`` the acceptance alone, ``any`` an instance of each
+    of its processes, ``all`` their number, ``routable`` all, and requests reach them; after a stop,
+    any of them waits until no instance is left. An app has `startup_timeout` seconds for it
+    (`CF_STARTUP_TIMEOUT`, else 300), and is `failed` when it was crashed or without a place for
+    `crash_grace` of them.
+
+    With `skip_unchanged` (on, but for a restart) what is already as asked is `already`, without a
+    request of its own and without an audit event; `wait` counts for it all the same.
+
+    `max_starting` bounds the instances that are starting at a time, `max_starting_mb` their memory:
+    further starts are held back until some have come up, and longer when they crash or find no
+    room. None for no bound.
+
     `journal` is a file that notes each app before it is asked for, and its outcome. With `resume`
     the run of an existing journal goes on: what is done is taken over, what was in flight is looked
     at before it is asked for again, and no app is restarted twice.
     """
 
+    wait: Wait
+    startup_timeout: float | None
+    crash_grace: float
+    skip_unchanged: bool
+    max_starting: int | None
+    max_starting_mb: int | None
     journal: str | Path | None
     resume: bool
 
@@ -64,12 +89,6 @@ class Bulk:
 
     def __init__(self, apps: Apps, *, target: str, ceiling: int) -> None:
         self._apps = apps
-        self._processes = Processes(apps.caller)
-        self._actions: dict[str, Callable[[str], Awaitable[App]]] = {
-            "start": apps.start,
-            "stop": apps.stop,
-            "restart": apps.restart,
-        }
         self._target = target
         self._ceiling = ceiling
 
@@ -80,8 +99,9 @@ class Bulk:
     ) -> Report[App]:
         """Ask for many apps to be started.
 
-        An app is `ok` when the server accepted it, and `unverified` when it did so only after a
-        try that may have half happened: such an acceptance proves nothing.
+        An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
+        `unverified` when the server accepted it only after a try that may have half happened and
+        nobody looked: such an acceptance proves nothing.
         """
         return await _collect(self.stream("start", keys, **options))
 
@@ -115,9 +135,15 @@ class Bulk:
         What it returns is the outcome's `value`. Only an AppsApiError is an outcome; anything else
         that it raises is a bug and aborts the run.
         """
+
+        async def work(flight: Flight[T], journal: Journal | None) -> Verdict[T]:
+            del journal
+            flight.asked = anyio.current_time()
+            return Verdict(status=Status.OK, value=await func(flight.key))
+
         run = Run(
-            func,
-            keys,
+            work,
+            Inputs(keys),
             action=getattr(func, "__name__", "map"),
             target=self._target,
             options=self._checked(options),
@@ -137,17 +163,31 @@ class Bulk:
         gives each outcome, leaving the block early cancels it. `outcomes.report` is there in any
         case.
         """
-        if action not in self._actions:
+        if action not in get_args(Action):
             raise InvalidInputError(f"{action!r} is no action: start, stop or restart.")
+        chosen = self._checked(options)
+        inputs = Inputs(keys)
+        record = CallRecord(current_record.get())
         return Run(
-            self._actions[action],
-            keys,
+            Asking(self._apps, action, chosen, inputs, record),
+            inputs,
             action=action,
             target=self._target,
-            options=self._checked(options),
+            options=chosen,
             on_outcome=options.get("on_outcome"),
             open_journal=self._opener(action, options),
-            look=partial(self._look, action),
+            waiter=self._waiter(action, chosen),
+            record=record,
+        )
+
+    def _waiter(self, action: Action, options: Options) -> Waiter | None:
+        if options.wait == "none":
+            return None
+        return Waiter(
+            Apps(polling(self._apps.caller)),
+            options.wait,
+            down=action == "stop",
+            grace=options.crash_grace,
         )
 
     def _opener(self, action: Action, options: RunOptions[App]) -> Callable[[], Journal] | None:
@@ -159,21 +199,6 @@ class Bulk:
             return None
         return partial(Journal, path, action=action, target=self._target, resume=resume)
 
-    async def _look(self, action: Action, key: str) -> tuple[Status | None, App | None]:
-        """Look at an app that an earlier run may have asked for."""
-        app = await self._apps.get(key)
-        if action == "restart":
-            # It cannot be seen whether it was, and a second one would do harm.
-            return Status.UNVERIFIED, app
-        processes = await self._processes.list(app_guids=[key], with_instances=True).all()
-        states = [one.state for process in processes for one in process.process_instances or ()]
-        if action == "start":
-            wanted = any(process.instances for process in processes)
-            proved = app.state == "STARTED" and ("RUNNING" in states or not wanted)
-        else:
-            proved = app.state == "STOPPED" and not set(states) - {"DOWN"}
-        return (Status.OK, app) if proved else (None, None)
-
     def _checked(self, options: MapOptions[T] | RunOptions[T]) -> Options:
         concurrency = options.get("concurrency")
         if concurrency is not None and concurrency > self._ceiling:
@@ -182,11 +207,9 @@ class Bulk:
                 f"make it with limits=Limits(concurrency={concurrency})."
             )
         chosen = min(_DEFAULT_CONCURRENCY, self._ceiling) if concurrency is None else concurrency
-        return Options(
-            concurrency=chosen,
-            deadline=options.get("deadline"),
-            max_failures=options.get("max_failures"),
-        )
+        fields = Options.__struct_fields__
+        given = {name: value for name, value in options.items() if name in fields}
+        return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
 
 
 async def _collect(run: Run[T]) -> Report[T]:

@@ -1,11 +1,21 @@
-"""How a run that did not come to its end hands over its report."""
+"""How a run ends before it is done: what is said of each app, and how the report gets out."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
+from aioappsapi.bulk.flight import Flight, Stage, Verdict
+from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.report import Report
-from aioappsapi.errors import AppsApiError
+from aioappsapi.errors import (
+    AbandonedError,
+    AppsApiError,
+    DeadlineError,
+    NotAttemptedError,
+    UnverifiedError,
+)
+
+T = TypeVar("T")
 
 
 class RunAbortedError(AppsApiError):
@@ -51,3 +61,31 @@ def report_of(error: BaseException) -> Report[object] | None:
         pending += [one.__cause__, one.__context__]
         pending += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
     return None
+
+
+def last_word(flight: Flight[T], what: str, why: str, *, seen: str, late: bool) -> Verdict[T]:
+    """Judge an app that the end of its run met on the way.
+
+    `why` the run ended, `seen` how the app was seen last, `late`: it was the deadline.
+    """
+    before = flight.verdict
+    if flight.stage is Stage.PUT_OFF and before is not None:
+        return before
+    if flight.stage is Stage.WATCHED and before is not None:
+        return _unseen(before, what, why, seen=seen, late=late)
+    if flight.untouched:
+        error: AppsApiError = NotAttemptedError(f"{what}: {why}.")
+        return Verdict(status=Status.NOT_ATTEMPTED, error=error)
+    if late:
+        error = DeadlineError(f"{what}: the deadline came first.")
+        return Verdict(status=Status.TIMED_OUT, error=error)
+    return Verdict(status=Status.CANCELLED, error=AbandonedError(f"{what}: cancelled in flight."))
+
+
+def _unseen(before: Verdict[T], what: str, why: str, *, seen: str, late: bool) -> Verdict[T]:
+    if before.error is not None:
+        return Verdict(status=before.status, error=before.error)
+    text = f"{what}: accepted, but {why} before it was seen to be as asked; seen last: {seen}."
+    if late:
+        return Verdict(status=Status.TIMED_OUT, value=before.value, error=DeadlineError(text))
+    return Verdict(status=Status.UNVERIFIED, value=before.value, error=UnverifiedError(text))

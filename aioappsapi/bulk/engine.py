@@ -1,8 +1,10 @@
 """The engine of bulk runs: a fixed pool of workers over one input, one outcome per app.
 
 Not a task per app: a hundred thousand tasks cost hundreds of megabytes, workers next to nothing.
-The workers live in one cancel scope, whose deadline every call below inherits. Whatever ends the
-run, `_conclude` gives every app that has none yet its outcome, so the counts always add up.
+The workers live in one cancel scope, whose deadline every call below inherits. What is accepted
+and has yet to be seen running goes over to the waiter, what may do better at the end to a second
+round; the worker goes on. Whatever ends the run, `_conclude` gives every app that has none yet its
+outcome, so the counts always add up.
 """
 
 from __future__ import annotations
@@ -14,91 +16,77 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import anyio
-import msgspec
 
 from aioappsapi._http.trace import CallRecord, current_record
-from aioappsapi.bulk.endings import RunAbortedError, attach_report
-from aioappsapi.bulk.inputs import Inputs, Keys
+from aioappsapi.bulk.endings import RunAbortedError, attach_report, last_word
+from aioappsapi.bulk.flight import Flight, Stage, Verdict
+from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.errors import (
-    AbandonedError,
     AppsApiError,
     AuthError,
     DeadlineError,
     InvalidInputError,
     NotAttemptedError,
     TargetError,
+    UnverifiedError,
 )
-from aioappsapi.models.app import App
+from aioappsapi.resources.waiter import Waiter
+from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
 
 T = TypeVar("T")
 
 OnOutcome = Callable[[Outcome[T]], object]
-# Looks at an app: what can be said of it as it is, or None if it has to be asked.
-Look = Callable[[str], Awaitable[tuple[Status | None, T | None]]]
+# Works on one app; the journal is there if the run has one.
+Work = Callable[[Flight[T], Journal | None], Awaitable[Verdict[T]]]
 
 log = logging.getLogger("aioappsapi")
-
-_MOST_WORKERS: Final = 10_000
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes; see `Bulk.start`."""
-
-    concurrency: int = 50
-    deadline: float | None = None
-    max_failures: int | float | None = None
-
-    def __post_init__(self) -> None:
-        workers: object = self.concurrency
-        if type(workers) is not int or not 1 <= workers <= _MOST_WORKERS:
-            raise InvalidInputError(f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.")
-        if self.deadline is not None and not self.deadline > 0:
-            raise InvalidInputError(f"deadline={self.deadline}: seconds > 0, or None.")
-        limit = self.max_failures
-        if limit is not None and (not limit > 0 or (isinstance(limit, float) and limit >= 1)):
-            raise InvalidInputError(
-                f"max_failures={limit}: a count of 1 or more, or a share like 0.1."
-            )
 
 
 class Run(Generic[T]):
     """One bulk run, while it goes on and afterwards.
 
     Made by `Bulk`. Iterated over inside `async with client.bulk.stream(...)`, it gives outcomes as
-    they come; `total`, `counts` and `in_flight` are live, `report` is what is known so far.
+    they come; `total`, `counts`, `in_flight` and `waiting` are live, `report` is what is known so
+    far.
     """
 
     def __init__(
         self,
-        func: Callable[[str], Awaitable[T]],
-        keys: Keys,
+        work: Work[T],
+        inputs: Inputs,
         *,
         action: str,
         target: str,
         options: Options,
         on_outcome: OnOutcome[T] | None = None,
         open_journal: Callable[[], Journal] | None = None,
-        look: Look[T] | None = None,
+        waiter: Waiter | None = None,
+        record: CallRecord | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
-        self._func = func
+        self._work = work
+        self._inputs = inputs
         self._action = action
         self._target = target
         self._options = options
         self._on_outcome = on_outcome
         self._open_journal = open_journal
         self._journal: Journal | None = None
-        self._look = look
-        self._inputs = Inputs(keys)
+        self._waiter = waiter
+        self._outer = current_record.get()
+        # What is sent for many apps together: not an attempt of any one of them.
+        self._shared = CallRecord(self._outer) if record is None else record
         self._outcomes: dict[int, Outcome[T]] = {}
-        self._begun: dict[int, tuple[float, CallRecord]] = {}
+        self._flights: dict[str, Flight[T]] = {}
+        self._again: list[Flight[T]] = []
         self._settled: list[Outcome[T]] = []
         self._news = asyncio.Event()
         self._stopped: str | None = None
@@ -107,7 +95,6 @@ class Run(Generic[T]):
         self._requests = Requests()
         self._started_at = self._finished_at = datetime.now(UTC)
         self._clock_zero = 0.0
-        self._outer = current_record.get()
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[Status] = Counter()
 
@@ -120,8 +107,13 @@ class Run(Generic[T]):
 
     @property
     def in_flight(self) -> int:
-        """How many apps are being worked on."""
-        return len(self._begun)
+        """How many apps are being asked for."""
+        return len(self._flights) - self.waiting - len(self._again)
+
+    @property
+    def waiting(self) -> int:
+        """How many apps are accepted and have yet to be seen as asked."""
+        return 0 if self._waiter is None else self._waiter.waiting
 
     @property
     def stopping(self) -> bool:
@@ -137,8 +129,9 @@ class Run(Generic[T]):
             target=self._target,
             started_at=self._started_at,
             finished_at=self._finished_at,
-            requests=self._requests,
+            requests=self._requests.plus(self._shared),
             complete=self.total == len(self._outcomes),
+            stopped=self._stopped,
         )
 
     def stop(self, reason: str = "the run was stopped", *, grace: float = math.inf) -> None:
@@ -200,7 +193,7 @@ class Run(Generic[T]):
         self._begin()
         try:
             with self._scope:
-                await self._work()
+                await self._work_all()
             self._conclude(self._stopped or "the deadline came first")
         except asyncio.CancelledError as cancelled:
             self._conclude_cancelled()
@@ -223,98 +216,135 @@ class Run(Generic[T]):
             mine = self._clock_zero + self._options.deadline
         self._scope.deadline = min(mine, self._scope.deadline, anyio.current_effective_deadline())
 
-    async def _work(self) -> None:
-        workers = self._options.concurrency
-        if self.total is not None:
-            workers = min(workers, self.total)
+    async def _work_all(self) -> None:
         async with anyio.create_task_group() as group:
-            for _ in range(workers):
-                group.start_soon(self._worker)
+            if self._waiter is not None:
+                group.start_soon(self._wait, self._waiter)
+            await self._round(self._next_flight)
+            await self._round(self._next_put_off, last=True)
+            if self._waiter is not None:
+                self._waiter.complete()
         await self._inputs.read_rest()
 
-    async def _worker(self) -> None:
-        # Asked again after the input gave one, which may take time.
-        while not self.stopping and (index := await self._inputs.next()) is not None:
-            if not self.stopping:
-                await self._handle(index)
+    async def _round(
+        self, take: Callable[[], Awaitable[Flight[T] | None]], *, last: bool = False
+    ) -> None:
+        """Let a pool of workers work through all that there is to take."""
+        workers = self._options.concurrency
+        if self.total is not None:
+            workers = min(workers, len(self._again) if last else self.total)
 
-    async def _handle(self, index: int) -> None:
+        async def worker() -> None:
+            # Asked again after the input gave one, which may take time.
+            while not self.stopping and (flight := await take()) is not None:
+                if not self.stopping:
+                    await self._handle(flight, last=last)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(workers):
+                group.start_soon(worker)
+
+    async def _next_flight(self) -> Flight[T] | None:
+        index = await self._inputs.next()
+        if index is None:
+            return None
         key = self._inputs.keys[index]
-        if self._journal is not None and (done := self._journal.past.done.get(key)) is not None:
-            self._keep(index, cast("Outcome[T]", done))
+        return Flight(index, key, CallRecord(self._outer), name=self._inputs.names.get(key))
+
+    async def _next_put_off(self) -> Flight[T] | None:
+        return self._again[0] if self._again else None
+
+    async def _wait(self, waiter: Waiter) -> None:
+        current_record.set(self._shared)
+        await waiter.run(self._sighted)
+
+    async def _handle(self, flight: Flight[T], *, last: bool) -> None:
+        if self._journal is not None and (past := self._journal.past.done.get(flight.key)):
+            self._keep(flight.index, cast("Outcome[T]", past))
             return
-        record = CallRecord(self._outer)
-        current_record.set(record)
-        self._begun[index] = (anyio.current_time(), record)
-        value: T | None = None
-        error: AppsApiError | None = None
-        seen: Status | None = None
+        current_record.set(flight.record)
+        if last:
+            flight.record.repeat()
+            flight.stage = Stage.WORK
+            self._again.remove(flight)
+        self._flights[flight.key] = flight
+        verdict = await self._verdict(flight)
+        if verdict.watch and self._waiter is not None:
+            self._hand_over(self._waiter, flight, verdict)
+        elif verdict.again and not last and flight.record.gave_up is None:
+            self._put_off(flight, verdict)
+        else:
+            self._settle(flight, verdict)
+        error = verdict.error
+        if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
+            self.stop(f"nobody can log in: {error}")
+        elif flight.record.gave_up is not None:
+            self.stop(flight.record.gave_up)
+
+    async def _verdict(self, flight: Flight[T]) -> Verdict[T]:
         try:
-            seen, value = await self._ask(key, record)
+            return await self._work(flight, self._journal)
         except AppsApiError as caught:
             error = caught.detached()
         except asyncio.CancelledError as stray:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             # Nobody cancelled the run: a worker that just went would leave its share undone.
-            raise RuntimeError(f"{self._action} {key} was cancelled from within") from stray
-        status = seen if seen is not None else self._status(error, record)
-        self._settle(index, status, value, error)
-        if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
-            self.stop(f"nobody can log in: {error}")
-        elif record.gave_up is not None:
-            self.stop(record.gave_up)
-
-    async def _ask(self, key: str, record: CallRecord) -> tuple[Status | None, T | None]:
-        """Ask for an app; first look, if an earlier run may have asked for it already."""
-        if self._journal is not None:
-            if key in self._journal.past.doubtful and self._look is not None:
-                record.doubt(unproven=False)  # a look that fails leaves it as open as before
-                seen, value = await self._look(key)
-                if seen is not None:
-                    return seen, value
-                record.doubt(unproven=True)
-            await self._journal.begun(key)
-        return None, await self._func(key)
-
-    def _status(self, error: AppsApiError | None, record: CallRecord) -> Status:
-        if error is None:
-            return Status.UNVERIFIED if record.unproven else Status.OK
+            raise RuntimeError(f"{self._action} {flight.key} was cancelled from within") from stray
         if isinstance(error, DeadlineError):
-            return Status.TIMED_OUT if record.attempts else Status.NOT_ATTEMPTED
-        return Status.FAILED
+            sent = flight.record.attempts > 0
+            return Verdict(status=Status.TIMED_OUT if sent else Status.NOT_ATTEMPTED, error=error)
+        return Verdict(status=Status.FAILED, error=error)
 
-    def _settle(
-        self,
-        index: int,
-        status: Status,
-        value: T | None = None,
-        error: AppsApiError | None = None,
-        *,
-        quietly: bool = False,
-    ) -> None:
-        """Give an app its one outcome, and tell everybody."""
-        key = self._inputs.keys[index]
-        was_begun = index in self._begun
-        began, record = self._begun.pop(index, (None, CallRecord()))
-        began = None if status is Status.NOT_ATTEMPTED else began
-        self._requests.add(record.results)
-        name = value.name if isinstance(value, App) else self._inputs.names.get(key)
-        outcome = Outcome(
-            key=key,
-            status=status,
-            name=name,
-            value=value,
-            error=error,
-            attempts=record.attempts,
-            started_at=None if began is None else self._wall(began),
-            duration=None if began is None else anyio.current_time() - began,
-            request_ids=tuple(record.request_ids),
-            warnings=tuple(record.warnings),
+    def _hand_over(self, waiter: Waiter, flight: Flight[T], verdict: Verdict[T]) -> None:
+        """Let the waiter find out what came of an app."""
+        flight.verdict = verdict
+        flight.stage = Stage.WATCHED
+        now = anyio.current_time()
+        patience = self._options.patience if verdict.error is None else VERIFY_FOR
+        waiter.add(
+            Watched(
+                flight.key,
+                f"{self._action} {flight.key}",
+                asked_at=now if flight.asked is None else flight.asked,
+                ends_at=now + patience,
+                fallback=verdict.error,
+            )
         )
-        if self._journal is not None and was_begun:
-            self._journal.ended(outcome, ambiguous=record.ambiguous)
-        self._keep(index, outcome, quietly=quietly)
+
+    def _sighted(self, sighting: Sighting) -> None:
+        """Settle what the waiter found out."""
+        flight = self._flights[sighting.key]
+        before = cast("Verdict[T]", flight.verdict)
+        if before.status is not Status.ALREADY:
+            flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
+        status = before.status
+        if sighting.error is None:
+            status = Status.ALREADY if status is Status.ALREADY else Status.OK
+        elif isinstance(sighting.error, UnverifiedError):
+            status = Status.UNVERIFIED
+        else:
+            late = isinstance(sighting.error, DeadlineError)
+            status = Status.TIMED_OUT if late else Status.FAILED
+        self._settle(flight, Verdict(status=status, value=before.value, error=sighting.error))
+
+    def _put_off(self, flight: Flight[T], verdict: Verdict[T]) -> None:
+        """Try an app again at the end of the run."""
+        flight.verdict = verdict
+        flight.stage = Stage.PUT_OFF
+        flight.let_go(verdict)
+        self._again.append(flight)
+        self._mind_failures()
+
+    def _settle(self, flight: Flight[T], verdict: Verdict[T], *, quietly: bool = False) -> None:
+        """Give an app its one outcome, and tell everybody."""
+        self._flights.pop(flight.key, None)
+        flight.let_go(verdict)
+        self._requests.add(flight.record)
+        outcome = flight.outcome(verdict, now=anyio.current_time(), wall=self._wall)
+        if self._journal is not None and flight.asked is not None:
+            self._journal.ended(outcome, ambiguous=flight.record.ambiguous)
+        self._keep(flight.index, outcome, quietly=quietly)
 
     def _keep(self, index: int, outcome: Outcome[T], *, quietly: bool = False) -> None:
         self._outcomes[index] = outcome
@@ -333,10 +363,12 @@ class Run(Generic[T]):
         limit = self._options.max_failures
         if limit is None:
             return
-        failures = self.counts[Status.FAILED] + self.counts[Status.TIMED_OUT]
+        failures = self.counts[Status.FAILED] + self.counts[Status.TIMED_OUT] + len(self._again)
         allowed = limit if isinstance(limit, int) else max(1.0, limit * len(self._inputs.keys))
         if failures >= allowed:
             self.stop(f"{failures} apps failed, which is as many as max_failures={limit} allows")
+
+    # -- the end
 
     def _conclude_cancelled(self) -> None:
         """Conclude a cancelled run, whatever a callback raises."""
@@ -350,17 +382,18 @@ class Run(Generic[T]):
         """Give an outcome to everything that has none."""
         # A scope of the caller may have the same deadline, and end first.
         late = not self._abandoned and anyio.current_time() >= self._scope.deadline
-        for index in list(self._begun):
-            what = f"{self._action} {self._inputs.keys[index]}"
-            error: AppsApiError = AbandonedError(f"{what}: cancelled in flight.")
-            status = Status.CANCELLED
-            if late:
-                error, status = DeadlineError(f"{what}: the deadline came first."), Status.TIMED_OUT
-            self._settle(index, status, error=error, quietly=quietly)
+        for flight in list(self._flights.values()):
+            what = f"{self._action} {flight.key}"
+            seen = "nothing" if self._waiter is None else self._waiter.seen(flight.key)
+            verdict = last_word(flight, what, why, seen=seen, late=late)
+            self._settle(flight, verdict, quietly=quietly)
         for index, key in enumerate(self._inputs.keys):
             if index not in self._outcomes:
                 reason = NotAttemptedError(f"{self._action} {key}: {why}.")
-                self._settle(index, Status.NOT_ATTEMPTED, error=reason, quietly=quietly)
+                flight = Flight(index, key, CallRecord(), name=self._inputs.names.get(key))
+                verdict = Verdict(status=Status.NOT_ATTEMPTED, error=reason)
+                self._settle(flight, verdict, quietly=quietly)
+        self._again.clear()
         self._finished_at = datetime.now(UTC)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
+from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
 from aioappsapi.bulk.timing import timings
@@ -30,11 +31,17 @@ class Requests:
     def __repr__(self) -> str:
         return f"<Requests sent={self.sent} retried={self.retried}>"
 
-    def add(self, results: Sequence[str]) -> None:
-        """Count the attempts that one app took."""
-        self.sent += len(results)
-        self.retried += max(len(results) - 1, 0)
-        self.by_status.update(results)
+    def add(self, record: CallRecord) -> None:
+        """Count what one app took, or what was sent for many together."""
+        self.sent += record.attempts
+        self.retried += record.repeats
+        self.by_status.update(record.results)
+
+    def plus(self, record: CallRecord) -> Requests:
+        """Give these together with what is not counted yet."""
+        both = Requests(self.sent, self.retried, self.by_status.copy())
+        both.add(record)
+        return both
 
     def to_dict(self) -> dict[str, object]:
         """Give them as JSON has them."""

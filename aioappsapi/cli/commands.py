@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from aioappsapi._version import __version__
-from aioappsapi.bulk.bulk import Action
+from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.endings import RunAbortedError
-from aioappsapi.bulk.engine import Options
+from aioappsapi.bulk.options import Options
 from aioappsapi.cli.options import (
     CaFile,
     Concurrency,

@@ -17,9 +17,10 @@ import msgspec
 from rich.console import Console
 from rich.prompt import Confirm
 
-from aioappsapi.bulk.bulk import Action
+from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.endings import RunAbortedError
-from aioappsapi.bulk.engine import Options, Run
+from aioappsapi.bulk.engine import Run
+from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.report import SCHEMA, Report, check_suffix
 from aioappsapi.cli.progress import display
 from aioappsapi.cli.selection import Selectors, select

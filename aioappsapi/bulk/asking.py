@@ -1,0 +1,188 @@
+"""How a run that starts, stops or restarts treats one app.
+
+First what is known of it, which may spare the request; then the request; then what its answer
+means: whether a look has to prove it, and whether another try at the end may do better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal
+
+import anyio
+
+from aioappsapi._http.failures import Meaning, classify
+from aioappsapi._http.trace import CallRecord
+from aioappsapi.bulk.ahead import Ahead
+from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.herd import Herd, Load
+from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.outcome import Status
+from aioappsapi.bulk.suspensions import Suspensions
+from aioappsapi.errors import (
+    AppsApiError,
+    CrashedError,
+    DeadlineError,
+    NotAttemptedError,
+    PlacementError,
+    UnprocessableError,
+    UnverifiedError,
+)
+from aioappsapi.models.app import App
+from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.instances import come_up, go_down
+from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.spaces import Spaces
+
+Action = Literal["start", "stop", "restart"]
+
+_WANTED: Final[dict[Action, str]] = {"start": "STARTED", "stop": "STOPPED"}
+
+
+class Asking:
+    """Asks for one app after the other."""
+
+    def __init__(
+        self, apps: Apps, action: Action, options: Options, inputs: Inputs, record: CallRecord
+    ) -> None:
+        self._apps = apps
+        self._action: Action = action
+        self._options = options
+        self._wanted = _WANTED.get(action)
+        self._processes = Processes(apps.caller)
+        self._suspensions = Suspensions(Spaces(apps.caller))
+        self._states = Ahead(inputs, self._read_states, record)
+        self._loads = Ahead(inputs, self._read_loads, record)
+        self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
+        self.herd: Herd | None = None
+        if options.max_starting is not None or options.max_starting_mb is not None:
+            self.herd = Herd(instances=options.max_starting, memory=options.max_starting_mb)
+
+    async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:
+        """Ask for an app, if that is needed. Raises what keeps it from being asked."""
+        app = await self._known(flight)
+        flight.name = flight.name if app is None else app.name
+        if (reason := self._suspensions.reason(app)) is not None:
+            spared = NotAttemptedError(f"{self._what(flight)}: {reason}.")
+            return Verdict(status=Status.NOT_ATTEMPTED, error=spared)
+        if journal is not None and flight.key in journal.past.doubtful:
+            verdict = await self._look(flight, app)
+            if verdict is not None:
+                return verdict
+        if self._is_unchanged(app):
+            return Verdict(status=Status.ALREADY, value=app, watch=self._waits)
+        await self._take_room(flight)
+        if journal is not None:
+            await journal.begun(flight.key)
+        return await self._ask(flight, app)
+
+    # -- what is known
+
+    @property
+    def _waits(self) -> bool:
+        return self._options.wait != "none"
+
+    def _what(self, flight: Flight[App]) -> str:
+        return f"{self._action} {flight.key}"
+
+    def _is_unchanged(self, app: App | None) -> bool:
+        return self._options.skip_unchanged and app is not None and app.state == self._wanted
+
+    async def _known(self, flight: Flight[App]) -> App | None:
+        if flight.verdict is not None:
+            return None  # the second try: it was looked at before
+        looks = self._options.skip_unchanged and self._wanted is not None
+        return await self._states.get(flight.index) if looks or self._suspensions else None
+
+    async def _read_states(self, keys: Sequence[str]) -> dict[str, App]:
+        return {app.guid: app async for app in self._apps.list(guids=keys, per_page=len(keys))}
+
+    async def _look(self, flight: Flight[App], app: App | None) -> Verdict[App] | None:
+        """Look at an app that an earlier run may have asked for; None if it has to be asked.
+
+        Whether an app was restarted cannot be seen. A state that is as asked is written down, so
+        that asking again would change nothing: it is for its instances to prove it.
+        """
+        flight.record.doubt(unproven=False)  # a look that fails leaves it as open as before
+        flight.asked = anyio.current_time()
+        if app is None:
+            app = await self._apps.get(flight.key)
+        if self._wanted is not None and app.state != self._wanted:
+            return None
+        if self._wanted is not None and self._waits:
+            return Verdict(status=Status.OK, value=app, watch=True)
+        if self._wanted is not None and await self._is_proved(flight.key):
+            return Verdict(status=Status.OK, value=app)
+        return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))
+
+    async def _is_proved(self, key: str) -> bool:
+        found = await self._processes.list(app_guids=[key], with_instances=True).all()
+        if self._action == "stop":
+            return go_down(found).satisfied
+        return come_up(found, "any").satisfied
+
+    def _unproved(self, flight: Flight[App]) -> UnverifiedError:
+        return UnverifiedError(
+            f"{self._what(flight)}: accepted after a try that may have half happened; "
+            "look whether it did."
+        )
+
+    # -- asking
+
+    async def _take_room(self, flight: Flight[App]) -> None:
+        if self.herd is None:
+            return
+        herd = self.herd
+        load = await self._loads.get(flight.index) or Load(1, 0)
+
+        def release(verdict: Verdict[App]) -> None:
+            troubled = isinstance(verdict.error, CrashedError | PlacementError)
+            well = False if troubled else verdict.status is Status.OK or None
+            herd.leave(load, well=well)
+
+        await herd.enter(load)
+        flight.release = release
+
+    async def _read_loads(self, keys: Sequence[str]) -> dict[str, Load]:
+        loads: dict[str, Load] = {}
+        async for process in self._processes.list(app_guids=keys, per_page=5_000):
+            load = loads.setdefault(process.relationships.app.guid or process.guid, Load(0, 0))
+            load.instances += process.instances
+            load.memory += process.instances * (process.memory_in_mb or 0)
+        return loads
+
+    async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:
+        flight.sends = True
+        flight.asked = flight.asked or anyio.current_time()
+        try:
+            app = await self._call(flight.key)
+        except AppsApiError as failure:
+            return await self._judge(flight, failure.detached(), known)
+        flight.name = app.name
+        flight.accepted = anyio.current_time()
+        if flight.record.unproven and not self._waits:
+            return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))
+        return Verdict(status=Status.OK, value=app, watch=self._waits)
+
+    async def _judge(
+        self, flight: Flight[App], failure: AppsApiError, known: App | None
+    ) -> Verdict[App]:
+        if isinstance(failure, DeadlineError):
+            raise failure
+        if self._suspensions.is_one(failure):
+            await self._suspensions.note(failure, known or await self._apps.get(flight.key))
+        meaning = classify(failure)[0]
+        ambiguous = meaning is Meaning.AMBIGUOUS and self._wanted is not None
+        return Verdict(
+            status=Status.FAILED,
+            error=failure,
+            watch=ambiguous and self._waits,
+            again=meaning is Meaning.TRANSIENT or is_quota(failure),
+        )
+
+
+def is_quota(failure: AppsApiError) -> bool:
+    """Tell whether a quota refused it, which may pass when other apps have stopped."""
+    return isinstance(failure, UnprocessableError) and "exceeded" in (failure.detail or "")

@@ -1,0 +1,103 @@
+"""How many instances may be starting at a time, so that a platform is not trampled down."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+import anyio
+
+_RATE_OF_GROWTH: Final = 0.1
+
+
+class Load:
+    """What the instances of an app weigh: their number, and their memory in MB."""
+
+    __slots__ = ("instances", "memory")
+
+    def __init__(self, instances: int, memory: int) -> None:
+        self.instances = instances
+        self.memory = memory
+
+
+class Herd:
+    """Holds new starts back while as many instances as allowed have not come up.
+
+    First come, first served. An app that is larger than the bound starts alone. Crashes and lack
+    of room halve the bound, what comes up well lets it grow again to where it began.
+    """
+
+    def __init__(self, *, instances: int | None = None, memory: int | None = None) -> None:
+        self._instances = instances
+        self._memory = memory
+        self._share = 1.0
+        self._starting = Load(0, 0)
+        self._held: deque[tuple[Load, anyio.Event]] = deque()
+        self.peak = 0
+
+    @property
+    def starting(self) -> int:
+        """How many instances have been asked for and have not come up."""
+        return self._starting.instances
+
+    @property
+    def held(self) -> int:
+        """How many apps are held back."""
+        return len(self._held)
+
+    @property
+    def share(self) -> float:
+        """Which part of the bound is allowed at the moment."""
+        return self._share
+
+    async def enter(self, load: Load) -> None:
+        """Wait until there is room for an app's instances, and take it."""
+        if not self._held and self._has_room(load):
+            self._take(load)
+            return
+        turn = (load, anyio.Event())
+        self._held.append(turn)
+        try:
+            await turn[1].wait()
+        except BaseException:
+            if turn[1].is_set():
+                self._leave(load)
+            else:
+                self._held.remove(turn)
+            self._admit()
+            raise
+
+    def leave(self, load: Load, *, well: bool | None = None) -> None:
+        """Give the room back; `well` is whether the app came up, None where that says nothing."""
+        self._leave(load)
+        if well is False:
+            self._share = max(self._share / 2, 0.01)
+        elif well:
+            self._share = min(self._share * (1 + _RATE_OF_GROWTH) + 0.01, 1.0)
+        self._admit()
+
+    def _has_room(self, load: Load) -> bool:
+        if not self._starting.instances:
+            return True
+        instances = math.inf if self._instances is None else self._instances
+        memory = math.inf if self._memory is None else self._memory
+        return (
+            self._starting.instances + load.instances <= max(instances * self._share, 1)
+            and self._starting.memory + load.memory <= memory * self._share
+        )
+
+    def _take(self, load: Load) -> None:
+        self._starting.instances += load.instances
+        self._starting.memory += load.memory
+        self.peak = max(self.peak, self._starting.instances)
+
+    def _leave(self, load: Load) -> None:
+        self._starting.instances -= load.instances
+        self._starting.memory -= load.memory
+
+    def _admit(self) -> None:
+        while self._held and self._has_room(self._held[0][0]):
+            load, turn = self._held.popleft()
+            self._take(load)
+            turn.set()

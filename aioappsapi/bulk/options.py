@@ -1,0 +1,68 @@
+"""How a bulk run goes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from aioappsapi.config import startup_timeout
+from aioappsapi.errors import InvalidInputError
+from aioappsapi.resources.instances import Wait, check_wait
+
+_MOST_WORKERS: Final = 10_000
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise InvalidInputError(what)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run goes; see `RunOptions`. `startup_timeout` of None: as `CF_STARTUP_TIMEOUT` has it.
+
+    Raises InvalidInputError for a value that cannot be one.
+    """
+
+    concurrency: int = 50
+    deadline: float | None = None
+    max_failures: int | float | None = None
+    wait: Wait = "none"
+    startup_timeout: float | None = None
+    crash_grace: float = 30.0
+    skip_unchanged: bool = True
+    max_starting: int | None = None
+    max_starting_mb: int | None = None
+
+    def __post_init__(self) -> None:
+        workers: object = self.concurrency
+        _require(
+            type(workers) is int and 1 <= workers <= _MOST_WORKERS,
+            f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.",
+        )
+        for name in ("deadline", "startup_timeout"):
+            seconds = getattr(self, name)
+            _require(seconds is None or seconds > 0, f"{name}={seconds}: seconds > 0, or None.")
+        limit = self.max_failures
+        _require(
+            limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
+            f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
+        )
+        check_wait(self.wait)
+        _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
+        self._check_herd()
+
+    def _check_herd(self) -> None:
+        for name in ("max_starting", "max_starting_mb"):
+            bound = getattr(self, name)
+            _require(bound is None or bound >= 1, f"{name}={bound}: at least 1, or None.")
+            _require(
+                bound is None or self.wait != "none",
+                f"{name}={bound} holds starts back until others have come up, so somebody has to "
+                "look: give wait='all', 'any' or 'routable'.",
+            )
+
+    @property
+    def patience(self) -> float:
+        """How many seconds an app has from its acceptance until it is as asked."""
+        return startup_timeout() if self.startup_timeout is None else self.startup_timeout
