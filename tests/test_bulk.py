@@ -34,7 +34,9 @@ from aioappsapi import (
     UnprocessableError,
     report_of,
 )
-from aioappsapi.bulk.bulk import Bulk
+from aioappsapi.bulk.bulk import Bulk, mapped
+from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.options import Options
 from aioappsapi.resources.apps import Apps
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
@@ -49,8 +51,20 @@ async def nobody(seen: Seen) -> Answer:
     raise AssertionError(f"nothing is to be sent: {seen}")
 
 
+class Unread(Bulk):
+    """Runs that read no states ahead: for what is about requests one by one."""
+
+    def stream(self, action: Any, keys: Any, **options: Any) -> Any:
+        return super().stream(action, keys, **{"skip_unchanged": False, **options})
+
+
+def run_of(work: Work, keys: list[str]) -> Run[str]:
+    options = Options(concurrency=50)
+    return Run(mapped(work), Inputs(keys), action="x", target="t", options=options)
+
+
 def bulk_on(wire: Wire, *, ceiling: int = 200, **settings: Any) -> Bulk:
-    return Bulk(Apps(wire.caller(**settings)), target="http://cc.test", ceiling=ceiling)
+    return Unread(Apps(wire.caller(**settings)), target="http://cc.test", ceiling=ceiling)
 
 
 BULK = bulk_on(Wire(nobody))
@@ -208,14 +222,10 @@ async def test_concurrency_is_reached_and_never_exceeded() -> None:
 async def test_never_more_workers_than_apps() -> None:
     before = len(asyncio.all_tasks())
     work = Hanging(3)
-    async with Run(work, ["a", "b", "c"], action="x", target="t", options=_options()) as run:
+    async with run_of(work, ["a", "b", "c"]) as run:
         await work.all_begun.wait()
         assert len(asyncio.all_tasks()) <= before + 4
         assert run.in_flight == 3
-
-
-def _options() -> Any:
-    return BULK._checked({})
 
 
 async def test_default_concurrency_stays_below_the_clients() -> None:
@@ -886,7 +896,7 @@ async def test_start_over_a_socket() -> None:
 
     guids = [f"guid-{n}" for n in range(100)]
     async with Server(answering) as server, server.client() as client:
-        report = await client.bulk.start(guids, concurrency=20)
+        report = await client.bulk.start(guids, concurrency=20, skip_unchanged=False)
     assert report.target == server.url
     assert keys_of(report) == guids
     assert report.counts["ok"] == 90
@@ -904,7 +914,9 @@ async def test_deadline_over_a_socket() -> None:
         raise AssertionError
 
     async with Server(answering) as server, server.client() as client:
-        report = await client.bulk.stop(["a", "b", "c"], concurrency=2, deadline=0.1)
+        report = await client.bulk.stop(
+            ["a", "b", "c"], concurrency=2, deadline=0.1, skip_unchanged=False
+        )
     assert statuses(report) == [TIMED_OUT, TIMED_OUT, NOT_ATTEMPTED]
     assert len(server.seen) == 2
 

@@ -23,6 +23,7 @@ from aioappsapi.errors import (
     NotAttemptedError,
     NotFoundError,
     NotIncludedError,
+    NotRunningError,
     RateLimitedError,
     RedirectedError,
     ResponseError,
@@ -31,6 +32,7 @@ from aioappsapi.errors import (
     TransportError,
     UnauthorizedError,
     UnprocessableError,
+    UnverifiedError,
     error_class,
 )
 from aioappsapi.models import ApiError
@@ -68,6 +70,8 @@ def example(cls: type[BaseException]) -> BaseException:
         return AuthError("no", refused=False, error="unauthorized", status=401)
     if cls is JobFailedError:
         return JobFailedError("no", guid="g", errors=API_ERRORS)
+    if issubclass(cls, NotRunningError):
+        return cls("crashed", states=("CRASHED",), details="Exited with status 1")
     if cls is DeadlineError:
         return DeadlineError("late", last=BadRequestError("no", status=400))
     if cls is RunAbortedError:
@@ -78,6 +82,7 @@ def example(cls: type[BaseException]) -> BaseException:
         TargetError,
         AbandonedError,
         NotAttemptedError,
+        UnverifiedError,
     }, f"{cls.__name__} is new: say here how it is made"
     return cls("text")
 

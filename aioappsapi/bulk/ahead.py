@@ -11,7 +11,7 @@ import anyio
 
 from aioappsapi._http.trace import CallRecord, charged_to
 from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.errors import AppsApiError
+from aioappsapi.errors import AppsApiError, AuthError, TargetError
 from aioappsapi.resources.waiter import BATCH
 
 V = TypeVar("V")
@@ -65,6 +65,8 @@ class Ahead(Generic[V]):
             if keys:
                 with charged_to(self._record):
                     self._known.update(await self._read(keys))
+        except (AuthError, TargetError):
+            raise  # then nothing else can be asked either
         except AppsApiError as failure:
             log.info("%d apps could not be read ahead: %s", len(keys), failure)
         self._upto = upto

@@ -160,7 +160,6 @@ class Asking:
             app = await self._call(flight.key)
         except AppsApiError as failure:
             return await self._judge(flight, failure.detached(), known)
-        flight.name = app.name
         flight.accepted = anyio.current_time()
         if flight.record.unproven and not self._waits:
             return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))

@@ -12,7 +12,7 @@ import msgspec
 
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.asking import Action, Asking
-from aioappsapi.bulk.engine import OnOutcome, Run
+from aioappsapi.bulk.engine import OnOutcome, Run, Work
 from aioappsapi.bulk.flight import Flight, Verdict
 from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.journal import Journal
@@ -135,14 +135,8 @@ class Bulk:
         What it returns is the outcome's `value`. Only an AppsApiError is an outcome; anything else
         that it raises is a bug and aborts the run.
         """
-
-        async def work(flight: Flight[T], journal: Journal | None) -> Verdict[T]:
-            del journal
-            flight.asked = anyio.current_time()
-            return Verdict(status=Status.OK, value=await func(flight.key))
-
         run = Run(
-            work,
+            mapped(func),
             Inputs(keys),
             action=getattr(func, "__name__", "map"),
             target=self._target,
@@ -210,6 +204,17 @@ class Bulk:
         fields = Options.__struct_fields__
         given = {name: value for name, value in options.items() if name in fields}
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
+
+
+def mapped(func: Callable[[str], Awaitable[T]]) -> Work[T]:
+    """Make the work of a run out of any coroutine function of a GUID."""
+
+    async def work(flight: Flight[T], journal: Journal | None) -> Verdict[T]:
+        del journal
+        flight.asked = anyio.current_time()
+        return Verdict(status=Status.OK, value=await func(flight.key))
+
+    return work
 
 
 async def _collect(run: Run[T]) -> Report[T]:

@@ -12,6 +12,7 @@ import msgspec
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError
+from aioappsapi.models.app import App
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ class Flight(Generic[T]):
         return Outcome(
             key=self.key,
             status=verdict.status,
-            name=self.name,
+            name=verdict.value.name if isinstance(verdict.value, App) else self.name,
             value=verdict.value,
             error=verdict.error,
             attempts=self.record.attempts,
