@@ -10,6 +10,8 @@ import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
 
+from .fakes import Time
+
 TRANSIENT = (
     "rate_limited",
     "bad_gateway",
@@ -88,16 +90,20 @@ async def test_reset_before_and_after() -> None:
 
 async def test_runner_unavailable_is_followed_by_a_hollow_success() -> None:
     faults = Faults(runner_unavailable=1.0, max_per_app=1)
-    async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
+    time = Time()
+    async with (
+        Sandbox(1, faults=faults, clock=time) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
         headers = await log_in(sandbox, session)
         app = next(iter(sandbox.apps.values()))
         status, text, _ = await act(sandbox, session, headers, app.guid)
         assert (status, app.state) == (503, "STARTED")
         assert json.loads(text)["errors"][0]["code"] == 170015
         assert (await act(sandbox, session, headers, app.guid))[0] == 200
-        assert app.instances(app.processes[0]) == ["DOWN"]
-        app.ready_at -= faults.repair_after
-        assert app.instances(app.processes[0]) == ["RUNNING"]
+        assert [one.state for one in sandbox.instances(app.guid)] == ["DOWN"]
+        time.now += faults.repair_after
+        assert sandbox.running(app.guid)
 
 
 async def test_a_failed_restart_is_rolled_back() -> None:
