@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Final, Self
 
@@ -276,3 +277,17 @@ class Faults:
 
 
 PROFILES: Final = ("none", "demo", "chaos")
+FIELDS: Final = {one.name: one.default for one in fields(Faults) if one.init}
+
+
+def changed(faults: Faults, values: Mapping[str, object]) -> Faults:
+    """Return faults with other values, which come from outside. Raises ValueError for bad ones."""
+    for name, value in values.items():
+        if name not in FIELDS:
+            raise ValueError(f"there is no fault {name!r}, only {', '.join(FIELDS)}")
+        kind = int if FIELDS[name] is None else type(FIELDS[name])
+        number = kind is float and type(value) is int
+        nothing = FIELDS[name] is None and value is None
+        if not (type(value) is kind or number or nothing):
+            raise ValueError(f"{name} cannot be {value!r}")
+    return replace(faults, **values)  # type: ignore[arg-type] # checked just now

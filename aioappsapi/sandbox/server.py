@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Self
 
 from aiohttp import web
 
@@ -14,27 +14,20 @@ from . import answer as say
 from .answer import Answer, ApiError
 from .api import Api
 from .call import Call
+from .certificate import Certificate
+from .control import PREFIX as CONTROL
+from .control import Control
 from .faults import Faults
 from .fleet import Cell, Fleet
 from .frills import preflight
 from .front import Front
 from .state import App, Space, World
-from .switches import Switches
+from .switches import Request, Switches
 from .uaa import PREFIX, Token, Uaa
 from .views import Views
 from .wire import Wire, request_id_of
 
 _MAX_QUERY = 10_240
-
-
-class Request(NamedTuple):
-    """A request in the sandbox's log; 0 as its status is a connection that broke too early."""
-
-    method: str
-    path_qs: str
-    status: int
-    request_id: str
-    user: str | None
 
 
 class Sandbox(Switches):
@@ -45,7 +38,11 @@ class Sandbox(Switches):
     `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
     may be replaced. `diego` and `database` switch outages on and off, `flags` features.
-    With `close_after=25` a connection ends with its 25th request, as the real server's do.
+    Other languages do the same at `{url}/sandbox`.
+
+    With `tls` it speaks HTTPS with a certificate of its own, for which `ca_file` vouches; this
+    needs the package trustme. With `close_after=25` a connection ends with its 25th request, as
+    the real server's do.
 
     Instances run on `cells` machines with `cell_memory_mb` each (None: endless), of which each
     copes with `max_starting_per_cell` instances that start at one time (None: with any number).
@@ -62,6 +59,7 @@ class Sandbox(Switches):
         started: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: bool = False,
         close_after: int | None = None,
         cells: int = 1,
         cell_memory_mb: int | None = None,
@@ -84,6 +82,9 @@ class Sandbox(Switches):
         self._wire = Wire(close_after)
         self._api = Api(self.world, lambda: self.faults)
         self._front = Front(self.world, self.uaa, self._api, lambda: self.faults)
+        self._control = Control(self)
+        self.tls = tls
+        self._certificate: Certificate | None = None
         self._views: dict[str, Views] = {}
         self._runner: web.ServerRunner | None = None
 
@@ -93,7 +94,26 @@ class Sandbox(Switches):
         if self._runner is None:
             raise RuntimeError("the sandbox is not running")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
+
+    @property
+    def ca_file(self) -> str:
+        """The certificate authority's file, as long as it runs. Raises RuntimeError without TLS."""
+        return self._certified().ca_file
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What a client needs to trust the sandbox. Raises RuntimeError without TLS."""
+        return self._certified().client
+
+    def _certified(self) -> Certificate:
+        if self._certificate is None:
+            raise RuntimeError("the sandbox is not running, or not with tls=True")
+        return self._certificate
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     def add_app(
         self,
@@ -117,17 +137,10 @@ class Sandbox(Switches):
             instances=instances,
         )
 
-    def count(self, method: str, pattern: str = "") -> int:
-        """How many requests of this method had a path (with query) that matches the pattern."""
-        search = re.compile(pattern).search
-        return sum(1 for r in self.requests if r.method == method and search(r.path_qs))
-
-    def expire_tokens(self) -> None:
-        """End every access token now, as if its time were over."""
-        self.uaa.expire_tokens()
-
     async def start(self) -> None:
-        """Begin to listen. Raises OSError if the port is taken."""
+        """Begin to listen. Raises OSError if the port is taken, ImportError if TLS is missing."""
+        if self.tls:
+            self._certificate = Certificate(self._host)
         server = web.Server(
             self._serve,
             access_log=None,
@@ -138,9 +151,12 @@ class Sandbox(Switches):
         runner = web.ServerRunner(server, shutdown_timeout=0.25)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
+            context = self._certificate.server if self._certificate is not None else None
+            site = web.TCPSite(runner, self._host, self._port, backlog=1024, ssl_context=context)
+            await site.start()
         except BaseException:
             await runner.cleanup()
+            self._forget_certificate()
             raise
         self._port = int(runner.addresses[0][1])
         self._runner = runner
@@ -150,6 +166,12 @@ class Sandbox(Switches):
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        self._forget_certificate()
+
+    def _forget_certificate(self) -> None:
+        certificate, self._certificate = self._certificate, None
+        if certificate is not None:
+            certificate.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -161,6 +183,10 @@ class Sandbox(Switches):
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         began = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
+        if path == CONTROL or path.startswith(f"{CONTROL}/"):
+            # Whoever steers the sandbox is no client of it: neither counted nor kept back.
+            steered = self._control.answer(request.method, path, query, await request.read())
+            return await self._wire.write(request, steered, began, None, "")
         request_id = request_id_of(request)
         user: str | None = None
         answer: Answer | None
@@ -207,7 +233,7 @@ class Sandbox(Switches):
         if views is None:
             if len(self._views) >= 100:
                 self._views.clear()
-            views = self._views[host] = Views(f"http://{host}", self.world.fleet)
+            views = self._views[host] = Views(f"{self._scheme}://{host}", self.world.fleet)
         return views
 
 

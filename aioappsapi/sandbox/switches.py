@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
+from typing import NamedTuple
+
 from .api import Api
 from .faults import Faults
 from .fleet import Cell, Instance
@@ -11,12 +15,23 @@ from .state import App, Organization, Space, User, World
 from .uaa import Uaa
 
 
+class Request(NamedTuple):
+    """A request in the sandbox's log; 0 as its status is a connection that broke too early."""
+
+    method: str
+    path_qs: str
+    status: int
+    request_id: str
+    user: str | None
+
+
 class Switches:
     """The sandbox's contents by GUID, and how the parts behind the API are."""
 
     faults: Faults
     world: World
     uaa: Uaa
+    requests: deque[Request]
     _api: Api
 
     @property
@@ -72,6 +87,15 @@ class Switches:
     def flags(self) -> dict[str, bool]:
         """Features by name, such as `diego_docker`; on unless set to False here."""
         return self.world.flags
+
+    def count(self, method: str, pattern: str = "") -> int:
+        """How many requests of this method had a path (with query) that matches the pattern."""
+        search = re.compile(pattern).search
+        return sum(1 for r in list(self.requests) if r.method == method and search(r.path_qs))
+
+    def expire_tokens(self) -> None:
+        """End every access token now, as if its time were over."""
+        self.uaa.expire_tokens()
 
     def instances(self, app_guid: str, process_type: str = "web") -> list[Instance]:
         """Return what the instances of an app's process are doing right now."""
