@@ -1,8 +1,8 @@
 """A pytest plugin: a Cloud Controller for the tests of whoever uses this library.
 
 `cf_sandbox` is a running `Sandbox`, `cf_client` an open `Client` of it (it needs pytest-asyncio).
-``@pytest.mark.cf_sandbox(apps=50, seed=7, profile="demo")`` says what it is like. A test that fails
-shows the last requests that came in.
+``@pytest.mark.cf_sandbox(apps=50, seed=7, profile="chaos")`` says what it is like. A test that
+fails shows the last requests that came in.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 20
 _MARKER: Final = (
-    "cf_sandbox(apps=10, seed=0, profile='none', **settings): "
-    "what the cf_sandbox of this test is like; settings are those of aioappsapi.sandbox.Sandbox"
+    "cf_sandbox(apps=10, seed=0, profile='none', **settings): what the cf_sandbox of this test is "
+    "like; profile is none, demo or chaos, or give faults=Faults(...); settings are those of "
+    "aioappsapi.sandbox.Sandbox"
 )
 
 
@@ -45,22 +46,21 @@ def cf_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     settings: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}
     profile = settings.pop("profile", None)
     if profile is not None:
-        known = {"none": Faults.none, "demo": Faults.demo}
-        if profile not in known:
-            raise pytest.UsageError(
-                f"profile={profile!r}: {', '.join(map(repr, known))} are known."
-            )
-        settings["faults"] = known[profile]()
+        try:
+            settings["faults"] = Faults.profile(profile)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
     with SandboxThread(Sandbox(**settings)) as sandbox:
         yield sandbox
 
 
 async def _cf_client(cf_sandbox: Sandbox) -> AsyncIterator[Client]:
     """Open a client of `cf_sandbox`, logged in as its admin."""
-    from aioappsapi import Client, PasswordGrant
+    from aioappsapi import Client, PasswordGrant, Tls
 
     auth = PasswordGrant("admin", "admin")
-    async with Client(cf_sandbox.url, auth=auth, proxy="") as client:
+    ca_file = cf_sandbox.ca_file if cf_sandbox.tls else None
+    async with Client(cf_sandbox.url, auth=auth, ssl=Tls(ca_file=ca_file), proxy="") as client:
         yield client
 
 

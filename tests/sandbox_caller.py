@@ -78,9 +78,9 @@ def assert_same_headers(response: aiohttp.ClientResponse, truth: dict[str, Any])
 
 
 @asynccontextmanager
-async def admin_calls() -> AsyncIterator[Caller]:
-    """A sandbox of twelve apps, and the admin logged in."""
-    async with Sandbox(12, seed=3) as sandbox, aiohttp.ClientSession() as session:
+async def admin_calls(sandbox: Sandbox | None = None) -> AsyncIterator[Caller]:
+    """A sandbox, by default of twelve apps, and the admin logged in."""
+    async with sandbox or Sandbox(12, seed=3) as sandbox, aiohttp.ClientSession() as session:
         caller = Caller(sandbox, session)
         await caller.login()
         yield caller

@@ -318,7 +318,7 @@ class WorldOf(Stock):
         forwarded = self.request["headers"].get("X-Forwarded-For", "127.0.0.1")
         anonymous = limit == 10
         key = f"address {forwarded}" if anonymous or self.user is None else self.user.guid
-        self.sandbox._limiter._windows[key] = (used, time.time() + 30)
+        self.sandbox._front.limiter._windows[key] = (used, time.time() + 30)
 
     def _set_stacks(self) -> None:
         stack = self.world.stacks["cflinuxfs3"]

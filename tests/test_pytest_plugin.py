@@ -62,4 +62,4 @@ def test_an_unknown_profile_is_said(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*profile='nice': 'none', 'demo' are known.*"])
+    result.stdout.fnmatch_lines(["*profile='nice': 'none', 'demo', 'chaos' are known.*"])

@@ -9,15 +9,11 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.sandbox.faults import Fault
 
-TRANSIENT = (
-    "rate_limited",
-    "bad_gateway",
-    "unavailable",
-    "runner_unavailable",
-    "reset_before",
-    "reset_after",
-)
+from .fakes import Time
+
+TRANSIENT = tuple(fault.value for fault in Fault)
 
 
 async def log_in(sandbox: Sandbox, session: aiohttp.ClientSession) -> dict[str, str]:
@@ -79,6 +75,107 @@ async def test_unavailable() -> None:
     assert (status, headers["x-cf-routererror"], state(sandbox)) == (503, "no_endpoints", "STOPPED")
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "reason", "words"),
+    [
+        ("balancer_unavailable", 503, None, "<title>503 Service Temporarily Unavailable</title>"),
+        ("gateway_timeout", 504, None, "<title>504 Gateway Time-out</title>"),
+        ("endpoint_failure", 502, "endpoint_failure", "502 Bad Gateway: Registered endpoint"),
+        ("client_closed", 499, "endpoint_failure", "499 Request Cancelled"),
+        ("unknown_route", 404, "unknown_route", "404 Not Found: Requested route ('127.0.0.1:"),
+    ],
+)
+async def test_what_stands_in_front_answers(
+    name: str, status: int, reason: str | None, words: str
+) -> None:
+    got, sandbox = await suffer(name)
+    assert (got[0], got[2].get("x-cf-routererror")) == (status, reason)
+    assert words in got[1]
+    assert "x-user-guid" not in got[2]
+    assert sandbox.requests[-1].status == status
+
+
+async def test_half_of_what_is_lost_on_the_way_was_done() -> None:
+    for name in ("bad_gateway", "gateway_timeout", "unknown_error"):
+        async with (
+            Sandbox(40, faults=Faults(**{name: 1.0})) as sandbox,
+            aiohttp.ClientSession() as session,
+        ):
+            headers = await log_in(sandbox, session)
+            for guid in sandbox.apps:
+                assert (await act(sandbox, session, headers, guid))[0] >= 500
+            done = sum(app.applied["start"] for app in sandbox.apps.values())
+            assert 10 < done < 30
+
+
+async def test_errors_of_the_api_itself() -> None:
+    (status, text, _), _ = await suffer("unknown_error")
+    assert (status, json.loads(text)["errors"][0]["title"]) == (500, "UnknownError")
+    (status, text, _), sandbox = await suffer("runner_error")
+    assert (status, json.loads(text)["errors"][0]["title"]) == (500, "CF-RunnerError")
+    assert state(sandbox) == "STARTED"
+    (status, text, _), sandbox = await suffer("hollow_success")
+    assert (status, json.loads(text)["state"]) == (200, "STARTED")
+    assert not sandbox.running(next(iter(sandbox.apps)))
+
+
+async def test_a_body_that_ends_too_early() -> None:
+    (status, _, _), sandbox = await suffer("truncated")
+    assert (status, state(sandbox), sandbox.requests[-1].status) == (0, "STARTED", 0)
+    (status, text, _), sandbox = await suffer("garbage")
+    assert (status, state(sandbox), sandbox.requests[-1].status) == (200, "STARTED", 200)
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        json.loads(text)
+
+
+async def test_a_body_that_comes_in_drips_is_whole() -> None:
+    (status, text, _), _ = await suffer("drip")
+    assert (status, json.loads(text)["state"]) == (200, "STARTED")
+
+
+async def test_a_token_ends_in_the_middle() -> None:
+    faults = Faults(token_expired=1.0, max_per_app=1)
+    async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
+        guid = next(iter(sandbox.apps))
+        headers, others = [await log_in(sandbox, session) for _ in range(2)]
+        for _ in range(2):
+            status, text, _ = await act(sandbox, session, headers, guid)
+            assert (status, json.loads(text)["errors"][0]["title"]) == (401, "CF-InvalidAuthToken")
+        assert (await act(sandbox, session, others, guid))[0] == 200
+
+
+async def test_a_window_of_429_meets_everybody() -> None:
+    time = Time()
+    faults = Faults(rate_limited=1.0, max_per_app=1, rate_limited_for=3, retry_after=3)
+    async with (
+        Sandbox(2, faults=faults, clock=time) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
+        headers = await log_in(sandbox, session)
+        one, two = sandbox.apps
+        for guid in (one, one, two):
+            status, _, got = await act(sandbox, session, headers, guid)
+            assert (status, got["retry-after"]) == (429, "3")
+        time.now += 3
+        assert (await act(sandbox, session, headers, one))[0] == 200
+
+
+async def test_reads_and_other_changes_meet_faults_if_asked_to() -> None:
+    faults = Faults(unavailable=1.0, reads=1.0, writes=1.0)
+    async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
+        headers = await log_in(sandbox, session)
+        url = f"{sandbox.url}/v3/apps/{next(iter(sandbox.apps))}"
+        for send in (session.get, session.delete):
+            got = []
+            for _ in range(3):
+                async with send(url, headers=headers) as response:
+                    got.append(response.status)
+            assert got[:2] == [503, 503]
+            assert got[2] < 300
+        async with session.get(sandbox.url) as response:
+            assert response.status == 200
+
+
 async def test_reset_before_and_after() -> None:
     (status, _, _), sandbox = await suffer("reset_before")
     assert (status, state(sandbox), sandbox.requests[-1].status) == (0, "STOPPED", 0)
@@ -88,16 +185,20 @@ async def test_reset_before_and_after() -> None:
 
 async def test_runner_unavailable_is_followed_by_a_hollow_success() -> None:
     faults = Faults(runner_unavailable=1.0, max_per_app=1)
-    async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
+    time = Time()
+    async with (
+        Sandbox(1, faults=faults, clock=time) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
         headers = await log_in(sandbox, session)
         app = next(iter(sandbox.apps.values()))
         status, text, _ = await act(sandbox, session, headers, app.guid)
         assert (status, app.state) == (503, "STARTED")
         assert json.loads(text)["errors"][0]["code"] == 170015
         assert (await act(sandbox, session, headers, app.guid))[0] == 200
-        assert app.instances(app.processes[0]) == ["DOWN"]
-        app.ready_at -= faults.repair_after
-        assert app.instances(app.processes[0]) == ["RUNNING"]
+        assert [one.state for one in sandbox.instances(app.guid)] == ["DOWN"]
+        time.now += faults.repair_after
+        assert sandbox.running(app.guid)
 
 
 async def test_a_failed_restart_is_rolled_back() -> None:
@@ -115,10 +216,18 @@ async def test_whoever_repeats_gets_through(name: str) -> None:
     async with Sandbox(2, faults=faults) as sandbox, aiohttp.ClientSession() as session:
         headers = await log_in(sandbox, session)
         for guid in sandbox.apps:
-            statuses = [(await act(sandbox, session, headers, guid))[0] for _ in range(3)]
+            statuses = []
+            for _ in range(3):
+                statuses.append((await act(sandbox, session, headers, guid))[0])
+                if statuses[-1] == 401:
+                    headers = await log_in(sandbox, session)
             assert statuses[2] == 200
         async with session.get(f"{sandbox.url}/v3/apps", headers=headers) as response:
             assert response.status == 200
+
+
+# A token that ends depends on who else holds it.
+ORDERLY = [name for name in TRANSIENT if name != "token_expired"]
 
 
 async def statuses(faults: Faults, *, backwards: bool, together: bool) -> dict[str, list[int]]:
@@ -135,11 +244,13 @@ async def statuses(faults: Faults, *, backwards: bool, together: bool) -> dict[s
 
 
 async def test_faults_do_not_depend_on_the_order() -> None:
-    faults = Faults(**dict.fromkeys(TRANSIENT, 0.1), without_droplet=0.1)
+    faults = Faults(**dict.fromkeys(ORDERLY, 0.05), without_droplet=0.1)
     first = await statuses(faults, backwards=False, together=False)
     assert first == await statuses(faults, backwards=True, together=False)
     assert first == await statuses(faults, backwards=False, together=True)
-    assert {0, 200, 422, 429, 502, 503} <= {status for row in first.values() for status in row}
+    assert {0, 200, 404, 422, 429, 499, 500, 502, 503, 504} <= {
+        status for row in first.values() for status in row
+    }
 
 
 async def test_the_rate_limit_counts_by_user() -> None:
@@ -185,3 +296,32 @@ def test_presets_and_limits_of_shares() -> None:
         Faults(bad_gateway=1.5)
     with pytest.raises(ValueError, match="more than 1 together"):
         Faults(bad_gateway=0.7, unavailable=0.7)
+    with pytest.raises(ValueError, match="more than 1 together"):
+        Faults(bad_gateway=0.7, reads=2)
+    with pytest.raises(ValueError, match="startup cannot be -1"):
+        Faults(startup=-1)
+    with pytest.raises(ValueError, match="crash_backoff"):
+        Faults(crash_backoff=0)
+    with pytest.raises(ValueError, match="profile='sunny': 'none', 'demo', 'chaos' are known"):
+        Faults.profile("sunny")
+
+
+async def test_under_chaos_every_app_starts_and_the_log_knows_each_request() -> None:
+    sent = 0
+    async with (
+        Sandbox(300, seed=2, faults=Faults.chaos()) as sandbox,
+        aiohttp.ClientSession() as session,
+    ):
+        headers = await log_in(sandbox, session)
+        for guid, app in sandbox.apps.items():
+            status = -1
+            while status not in (200, 422):
+                status, _, _ = await act(sandbox, session, headers, guid)
+                sent += 1
+                if status == 401:
+                    headers = await log_in(sandbox, session)
+            assert app.applied == ({} if app.droplet is None else {"start": 1})
+        posts = sandbox.count("POST", "/actions/start")
+        met = {r.status for r in sandbox.requests if "/actions/start" in r.path_qs}
+    assert sent == posts
+    assert {0, 404, 429, 499, 500, 502, 503, 504} <= met

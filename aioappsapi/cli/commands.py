@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -191,17 +191,16 @@ def _carry_out(target: Target, options: _Options) -> Exit:
         return Exit.INTERRUPTED
 
 
-@app.command(help="Serve an embedded Cloud Controller until Ctrl-C; its user is admin / admin.")
-def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8080,
-    apps: Annotated[int, typer.Option(min=0, max=1_000_000)] = 100,
-    seed: Annotated[int, typer.Option(help="Makes the same apps and failures again.")] = 0,
-    profile: Annotated[Literal["none", "demo"], typer.Option(help="Which failures.")] = "none",
-) -> None:
+@app.command(
+    help="Serve an embedded Cloud Controller until Ctrl-C; its user is admin / admin.",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def sandbox(context: typer.Context) -> None:
     from aioappsapi.sandbox.__main__ import main as serve
 
-    options = {"port": port, "apps": apps, "seed": seed, "profile": profile}
-    raise typer.Exit(serve([f"--{name}={value}" for name, value in options.items()]))
+    # Its options are the sandbox's own, which has a command line without our dependencies too.
+    raise typer.Exit(serve(context.args, prog="aioappsapi sandbox", port=8080, apps=100))
 
 
 def _version(asked: bool) -> None:

@@ -1,67 +1,99 @@
-"""Serve a sandbox: `python -m aioappsapi.sandbox`. Its address is the first line of the output."""
+"""Serve a sandbox: `python -m aioappsapi.sandbox`. Its address is the first line of the output.
+
+With TLS, the second line is the file of the certificate authority to trust.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any, Final
 
-from .faults import Faults
+from .faults import PROFILES, Faults, changed
 from .server import Sandbox
 
-_PROFILES = {"none": Faults.none, "demo": Faults.demo}
+COULD_NOT_BEGIN: Final = 3
+_SETTINGS: Final = (
+    ("host", str, "address to listen on (127.0.0.1)"),
+    ("apps", int, "number of apps"),
+    ("seed", int, "same seed, same world and same misfortunes (0)"),
+    ("started", None, "the apps run from the beginning"),
+    ("token_lifetime", float, "seconds (43200)"),
+    ("close_after", int, "a connection ends with its n-th request"),
+    ("cells", int, "machines that instances run on (1)"),
+    ("cell_memory_mb", int, "memory of each (endless)"),
+    ("max_starting_per_cell", int, "instances that a cell can start at a time (any number)"),
+    ("tls", None, "speak HTTPS, with a certificate made on the spot"),
+)
+_FAULTS: Final = (
+    ("latency", float, "mean seconds per request"),
+    ("rate_limit", int, "requests per user and window"),
+    ("rate_window", float, "seconds of that window (60)"),
+    ("startup", float, "mean seconds until an instance runs"),
+    ("shutdown", float, "seconds until an instance is gone"),
+    ("crash", float, "share of instances that crash again and again"),
+    ("crash_once", float, "share of instances that crash at first"),
+)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str, port: int, apps: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m aioappsapi.sandbox", description="Serve an in-memory Cloud Controller."
+        prog=prog,
+        description="Serve an in-memory Cloud Controller until Ctrl-C; its user is admin / admin.",
+        argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
-    parser.add_argument("--apps", type=int, default=10, help="number of apps")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same world")
-    parser.add_argument("--profile", choices=sorted(_PROFILES), default="none", help="faults")
-    parser.add_argument("--token-lifetime", type=float, default=43200, help="seconds")
-    parser.add_argument("--rate-limit", type=int, help="requests per user and minute")
-    parser.add_argument("--latency", type=float, help="mean seconds per request")
-    parser.add_argument("--watch-stdin", action="store_true", help="end when the input ends")
+    parser.add_argument("--port", type=int, default=port, help=f"0: any free one ({port})")
+    parser.add_argument("--profile", choices=PROFILES, default="none", help="what goes wrong")
+    for name, kind, text in (*_SETTINGS, *_FAULTS):
+        option = f"--{name.replace('_', '-')}"
+        if kind is None:
+            parser.add_argument(option, action="store_true", help=text)
+        else:
+            parser.add_argument(option, type=kind, help=text)
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other fault, such as truncated=0.1; may be repeated",
+    )
+    parser.add_argument("--watch-stdin", action="store_true", default=False, help=argparse.SUPPRESS)
+    parser.set_defaults(apps=apps)
     return parser
 
 
-def _faults(options: argparse.Namespace) -> Faults:
-    faults = _PROFILES[options.profile]()
-    if options.rate_limit is not None:
-        faults = replace(faults, rate_limit=options.rate_limit)
-    if options.latency is not None:
-        faults = replace(faults, latency=options.latency)
-    return faults
+def _sandbox(options: dict[str, Any]) -> Sandbox:
+    values = {name: options.pop(name) for name, _, _ in _FAULTS if name in options}
+    for text in options.pop("fault"):
+        name, _, value = text.partition("=")
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            raise ValueError(f"--fault takes NAME=VALUE, not {text!r}") from None
+    faults = changed(Faults.profile(options.pop("profile")), values)
+    return Sandbox(faults=faults, **options)
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def _serve(sandbox: Sandbox, *, watch_stdin: bool) -> None:
     loop = asyncio.get_running_loop()
     end = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, end.set)
-    if options.watch_stdin:
+    if watch_stdin:
         watcher = threading.Thread(target=_watch, args=(loop, end), daemon=True)
         watcher.start()
-    sandbox = Sandbox(
-        options.apps,
-        seed=options.seed,
-        faults=_faults(options),
-        token_lifetime=options.token_lifetime,
-        host=options.host,
-        port=options.port,
-    )
     async with sandbox:
         sys.stdout.write(f"{sandbox.url}\n")
+        if sandbox.tls:
+            sys.stdout.write(f"{sandbox.ca_file}\n")
         sys.stdout.flush()
         await end.wait()
 
@@ -76,17 +108,43 @@ def _watch(loop: asyncio.AbstractEventLoop, end: asyncio.Event) -> None:
         loop.call_soon_threadsafe(end.set)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal or, if so asked, the end of standard input; the exit code."""
-    options = _parser().parse_args(arguments)
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    prog: str = "python -m aioappsapi.sandbox",
+    port: int = 0,
+    apps: int = 10,
+) -> int:
+    """Serve until a signal or, if so asked, the end of standard input; the exit code.
+
+    `port` and `apps` are what is taken where the arguments do not say.
+    """
+    parser = _parser(prog, port, apps)
+    options = vars(parser.parse_args(arguments))
+    watch_stdin = options.pop("watch_stdin")
     try:
-        asyncio.run(_serve(options))
+        sandbox = _sandbox(dict(options))
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        asyncio.run(_serve(sandbox, watch_stdin=watch_stdin))
     except KeyboardInterrupt:
         return 0
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    except ImportError as error:
+        return _say(str(error))
+    except (OSError, OverflowError) as error:
+        return _say(f"cannot listen on port {options['port']}: {_reason(error)}")
     return 0
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number is not None and number > 0 else str(error)
+
+
+def _say(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return COULD_NOT_BEGIN
 
 
 if __name__ == "__main__":

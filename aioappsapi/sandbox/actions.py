@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 from . import answer as say
@@ -43,13 +42,14 @@ class Actions:
 
     def diego(self, call: Call) -> str:
         """Return how Diego is during this request."""
-        return "bbs-503" if call.runner_down else self._world.diego
+        return call.diego or self._world.diego
 
     def order(self, app: App, call: Call) -> None:
         """Hand a change of a started app to Diego. Raises ApiError where it does not take it."""
         mode = self.diego(call)
         if app.state == STARTED and mode not in (UP, DNS):
             raise runner_error(mode, app.guid, process_version(app))
+        self._world.fleet.resize(app)
 
     def check_memory(self, app: App) -> None:
         """Refuse what does not fit into the organization's quota any more."""
@@ -71,11 +71,16 @@ class Actions:
             return
         self.check_memory(app)
         app.switch(STARTED)
+        app.applied["start"] += 1
         self._launch(app, call)
 
     def _stop(self, app: App, call: Call) -> None:
+        if not app.switch(STOPPED):
+            return
+        app.applied["stop"] += 1
         mode = self.diego(call)
-        if app.switch(STOPPED) and mode not in (UP, DNS):
+        self._tell(app, call)
+        if mode not in (UP, DNS):
             raise runner_error(mode, app.guid, process_version(app))
 
     def _restart(self, app: App, call: Call) -> None:
@@ -85,21 +90,25 @@ class Actions:
         if app.state != STARTED:
             self.check_memory(app)
         app.switch(STARTED)
+        app.applied["restart"] += 1
         self._launch(app, call)
 
     def _launch(self, app: App, call: Call) -> None:
-        faults = self._faults()
         app.revision += 1
         mode = self.diego(call)
-        if mode == UP:
-            app.launch(time.time() + faults.startup)
-            return
-        if call.runner_down:
-            app.launch(time.time() + faults.repair_after, "DOWN")
-        else:
-            self._world.strand(app)
-        if mode != DNS:
+        self._tell(app, call)
+        if mode not in (UP, DNS):
             raise runner_error(mode, app.guid, process_version(app), fresh=True)
+
+    def _tell(self, app: App, call: Call) -> None:
+        """Let Diego hear of the app's new state: now, soon, or when it is back."""
+        fleet = self._world.fleet
+        if call.runner_down:
+            fleet.order(app, self._faults().repair_after)
+        elif self._world.diego != UP:
+            fleet.strand(app)
+        else:
+            fleet.order(app)
 
 
 def _memory(app: App) -> int:

@@ -23,7 +23,8 @@ class Answer:
     """A response before it meets the wire.
 
     `framed` ones carry the v3 API's usual headers; `in_front` ones come from a router or a load
-    balancer, which knows no users.
+    balancer, which knows no users. `cut` ones end in the middle; with a `drip` the body comes in
+    pieces, every so many seconds.
     """
 
     status: int
@@ -33,6 +34,8 @@ class Answer:
     in_front: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     close: bool = False
+    cut: bool = False
+    drip: float = 0.0
 
 
 class ApiError(Exception):

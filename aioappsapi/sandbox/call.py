@@ -29,7 +29,7 @@ WRITERS: Final = frozenset({"cloud_controller.admin", "cloud_controller.write"})
 class Call:
     """A request as the routes see it. `token` raises what is wrong with the caller's token.
 
-    With `runner_down` Diego takes no orders during this request.
+    A `diego` other than None is how Diego is during this request, whatever it is otherwise.
     """
 
     method: str
@@ -39,7 +39,7 @@ class Call:
     token: Callable[[], Token]
     body: bytes = b""
     content_type: str = ""
-    runner_down: bool = False
+    diego: str | None = None
 
     @property
     def action(self) -> str | None:
@@ -47,6 +47,11 @@ class Call:
         parts = self.parts
         acts = len(parts) == 5 and parts[3] == "actions" and parts[4] in ACTIONS
         return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
+
+    @property
+    def runner_down(self) -> bool:
+        """Whether Diego takes no orders during this request."""
+        return self.diego is not None
 
     @property
     def path(self) -> str:

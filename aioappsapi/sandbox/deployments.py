@@ -103,6 +103,7 @@ class Deployments:
         app = deployment.app
         if app.switch(STARTED):
             # There is nothing to exchange, so it is done at once.
+            self._world.fleet.launch(app)
             deployment.turn("FINALIZED", "DEPLOYED")
             return
         deployment.process = guid(self._world.rng)

@@ -1,21 +1,17 @@
-"""What goes wrong in the sandbox, by shares of a seeded lot, and what it looks like on the wire."""
+"""What goes wrong in the sandbox, by shares of a seeded lot."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Final
+from typing import Final, Self
 
-from .answer import TEXT, Answer, ApiError, json_text, rate_limit_exceeded
-
-_SCALE: Final = 2.0**-64
+from .chance import rolls, stretched
 
 
 class Fault(Enum):
-    """A passing misfortune of one start, stop or restart; the value is the share's name."""
+    """A passing misfortune of one request; the value is the share's name."""
 
     RATE_LIMITED = "rate_limited"
     BAD_GATEWAY = "bad_gateway"
@@ -23,6 +19,45 @@ class Fault(Enum):
     RUNNER_UNAVAILABLE = "runner_unavailable"
     RESET_BEFORE = "reset_before"
     RESET_AFTER = "reset_after"
+    ENDPOINT_FAILURE = "endpoint_failure"
+    BALANCER_UNAVAILABLE = "balancer_unavailable"
+    GATEWAY_TIMEOUT = "gateway_timeout"
+    CLIENT_CLOSED = "client_closed"
+    UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_ERROR = "unknown_error"
+    RUNNER_ERROR = "runner_error"
+    HOLLOW_SUCCESS = "hollow_success"
+    TOKEN_EXPIRED = "token_expired"
+    TRUNCATED = "truncated"
+    GARBAGE = "garbage"
+    DRIP = "drip"
+
+
+RUNNER: Final = {
+    Fault.RUNNER_UNAVAILABLE: "bbs-503",
+    Fault.RUNNER_ERROR: "bbs-error",
+    Fault.HOLLOW_SUCCESS: "dns",
+}
+_OTHER_SHARES: Final = (
+    "without_droplet",
+    "crash",
+    "crash_once",
+    "latency_spread",
+    "startup_spread",
+)
+_TIMES: Final = (
+    "retry_after",
+    "rate_limited_for",
+    "drip_pause",
+    "latency",
+    "startup",
+    "readiness",
+    "shutdown",
+    "repair_after",
+    "reads",
+    "writes",
+    "overload_crash",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +76,62 @@ class Lot:
 class Faults:
     """How often what goes wrong; shares are between 0 and 1, and the default is never.
 
-    Transient faults meet start, stop and restart only, and an app at most `max_per_app` times, so
-    that a client which repeats gets through. The same seed, app and number of the request on that
-    app draw the same lot, in whatever order requests arrive.
+    Transient faults meet start, stop and restart, and an app at most `max_per_app` times, so that
+    a client which repeats gets through. They meet GETs as well by `reads` times the shares, and
+    all other changes by `writes` times; there, what `max_per_app` counts is the same request. The
+    same seed, app and number of the request on that app draw the same lot, in whatever order
+    requests arrive. Faults may be replaced at any time: `dataclasses.replace(faults, crash=0.1)`.
+
+    Apps:
 
     - `without_droplet`: apps that cannot start (422), drawn when the world is made.
-    - `rate_limited`: 429 with `Retry-After: 1`; nothing was done.
-    - `bad_gateway`: 502 in HTML; half of these requests had been carried out.
-    - `unavailable`: 503 `no_endpoints` of the router; nothing was done.
-    - `runner_unavailable`: 503 of the API with the state already written down; instances come up
-      `repair_after` seconds later. A restart is rolled back.
-    - `reset_before`, `reset_after`: the connection breaks, before or after the work.
+
+    Refused, and nothing was done:
+
+    - `rate_limited`: 429 with `Retry-After: {retry_after}`; for `rate_limited_for` seconds after
+      it everybody gets one.
+    - `unavailable`: 503 `no_endpoints` of the router, in text.
+    - `unknown_route`: 404 `unknown_route` of the router, in text.
+    - `token_expired`: 401, and the token is good for nothing any more.
+    - `reset_before`: the connection breaks.
+
+    Lost on the way, half of them after the work was done:
+
+    - `bad_gateway`: 502 in a load balancer's HTML; `endpoint_failure`: 502 in the router's text.
+    - `balancer_unavailable`, `gateway_timeout`: 503 and 504 in HTML.
+    - `client_closed`: 499 in text.
+    - `unknown_error`: 500 of the API.
+
+    Done, and yet:
+
+    - `reset_after`: the connection breaks.
+    - `truncated`: the body ends in the middle, and so does the connection.
+    - `garbage`: 200 with half of the JSON.
+    - `drip`: nothing is wrong, but the body comes in pieces, every `drip_pause` seconds.
+
+    Written down, while Diego hears of it `repair_after` seconds later (other requests than start,
+    stop and restart do not meet these):
+
+    - `runner_unavailable`, `runner_error`: 503 and 500 of the API. A restart is rolled back.
+    - `hollow_success`: 200, as if nothing were wrong. A restart is refused with 503.
+
+    Time:
+
     - `latency`: mean seconds that every API request takes; `latency_spread` is the part of it
       that is exponential, the rest is the same for all.
-    - `startup`: seconds from a start until the instances run.
     - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
       is off; half of it per address without a valid token. None is no limit.
+
+    Instances:
+
+    - `startup`: mean seconds that an instance takes to start; `startup_spread` is the part of it
+      that is exponential. `readiness`: seconds from running to routable.
+    - `shutdown`: seconds that an instance takes to go.
+    - `crash`: instances that crash whenever they have started; `crash_once`: those that crash at
+      the first time only. They stay CRASHED for `crash_backoff` seconds, then twice as long.
+    - `overload_crash`: where n instances start on a cell that copes with m at a time
+      (`Sandbox(max_starting_per_cell=m)`), the next one crashes with this share times (n+1)/m - 1,
+      and takes (n+1)/m times as long to start.
     """
 
     without_droplet: float = 0.0
@@ -66,30 +141,70 @@ class Faults:
     runner_unavailable: float = 0.0
     reset_before: float = 0.0
     reset_after: float = 0.0
+    endpoint_failure: float = 0.0
+    balancer_unavailable: float = 0.0
+    gateway_timeout: float = 0.0
+    client_closed: float = 0.0
+    unknown_route: float = 0.0
+    unknown_error: float = 0.0
+    runner_error: float = 0.0
+    hollow_success: float = 0.0
+    token_expired: float = 0.0
+    truncated: float = 0.0
+    garbage: float = 0.0
+    drip: float = 0.0
     max_per_app: int = 2
+    reads: float = 0.0
+    writes: float = 0.0
+    retry_after: int = 1
+    rate_limited_for: float = 0.0
+    drip_pause: float = 0.01
     latency: float = 0.0
     latency_spread: float = 1.0
     startup: float = 0.0
+    startup_spread: float = 0.5
+    readiness: float = 0.0
+    shutdown: float = 0.0
+    crash: float = 0.0
+    crash_once: float = 0.0
+    crash_backoff: float = 1.0
+    overload_crash: float = 0.5
     repair_after: float = 30.0
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
+    _bounds: tuple[tuple[float, Fault], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        shares = {fault.value: getattr(self, fault.value) for fault in Fault}
-        for name, share in (shares | {"without_droplet": self.without_droplet}).items():
-            if not 0.0 <= share <= 1.0:
-                raise ValueError(f"{name} is a share between 0 and 1, not {share!r}")
-        if sum(shares.values()) > 1.0 + 1e-9:
+        shares = {fault: getattr(self, fault.value) for fault in Fault}
+        bounds, bound = [], 0.0
+        for fault, share in shares.items():
+            bound += share
+            if share:
+                bounds.append((bound, fault))
+        object.__setattr__(self, "_bounds", tuple(bounds))
+        self._check([fault.value for fault in Fault])
+
+    def _check(self, transient: list[str]) -> None:
+        for name in (*transient, *_OTHER_SHARES):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)!r}")
+        for name in _TIMES:
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} cannot be {getattr(self, name)!r}: it is less than 0")
+        if not (self.crash_backoff > 0.0 and self.rate_window > 0.0):
+            raise ValueError("crash_backoff and rate_window are more than 0 seconds")
+        together = self._bounds[-1][0] if self._bounds else 0.0
+        if together * max(1.0, self.reads, self.writes) > 1.0 + 1e-9:
             raise ValueError("the shares of the transient faults are more than 1 together")
 
     @classmethod
-    def none(cls) -> Faults:
+    def none(cls) -> Self:
         """Let everything go well."""
         return cls()
 
     @classmethod
-    def demo(cls) -> Faults:
+    def demo(cls) -> Self:
         """Have a bad day: a little of everything goes wrong, and answers take about 20 ms."""
         return cls(
             without_droplet=0.02,
@@ -103,100 +218,76 @@ class Faults:
             repair_after=1.0,
         )
 
+    @classmethod
+    def chaos(cls) -> Self:
+        """Let anything go wrong with every seventh action, and now and then with everything else.
+
+        All delays are short, so that tests are fast. Only `hollow_success` is left out: nothing
+        that a client may know tells it from a success.
+        """
+        return cls(
+            bad_gateway=0.01,
+            unavailable=0.01,
+            runner_unavailable=0.01,
+            reset_before=0.01,
+            reset_after=0.01,
+            endpoint_failure=0.01,
+            balancer_unavailable=0.01,
+            gateway_timeout=0.01,
+            client_closed=0.01,
+            unknown_route=0.01,
+            unknown_error=0.01,
+            runner_error=0.01,
+            truncated=0.01,
+            garbage=0.01,
+            drip=0.01,
+            without_droplet=0.02,
+            rate_limited=0.004,
+            token_expired=0.004,
+            reads=0.3,
+            writes=0.5,
+            retry_after=0,
+            rate_limited_for=0.02,
+            drip_pause=0.001,
+            startup=0.05,
+            crash_once=0.02,
+            crash_backoff=0.05,
+            repair_after=0.2,
+        )
+
+    @classmethod
+    def profile(cls, name: str) -> Self:
+        """Return the faults of a profile: none, demo or chaos. Raises ValueError for others."""
+        if name not in PROFILES:
+            known = ", ".join(map(repr, PROFILES))
+            raise ValueError(f"profile={name!r}: {known} are known.")
+        made: Self = getattr(cls, name)()
+        return made
+
     @property
     def quiet(self) -> bool:
         """Whether no request needs to draw a lot."""
-        return not (self.latency or any(getattr(self, fault.value) for fault in Fault))
+        return not (self._bounds or self.latency)
 
-    def draw(self, seed: int, subject: str, number: int) -> Lot:
-        """Draw the lot of the n-th request on this subject."""
-        digest = hashlib.blake2b(f"{seed}/{subject}/{number}".encode(), digest_size=24).digest()
-        which, coin, wait = (
-            int.from_bytes(digest[i : i + 8], "big") * _SCALE for i in range(0, 24, 8)
-        )
-        return Lot(self._fault(which), coin < 0.5, self._delay(wait))
-
-    def _fault(self, roll: float) -> Fault | None:
-        bound = 0.0
-        for fault in Fault:
-            bound += getattr(self, fault.value)
-            if roll < bound:
-                return fault
-        return None
-
-    def _delay(self, roll: float) -> float:
-        if not self.latency:
-            return 0.0
-        exponential = -math.log(1.0 - min(roll, 1.0 - 1e-12))
-        return self.latency * (1.0 - self.latency_spread + self.latency_spread * exponential)
+    def draw(self, seed: int, subject: str, number: int, weight: float = 1.0) -> Lot:
+        """Draw the lot of the n-th request on this subject; `weight` multiplies the shares."""
+        which, coin, wait = rolls(seed, subject, number, count=3)
+        fault = next((f for bound, f in self._bounds if which < bound * weight), None)
+        return Lot(fault, coin < 0.5, stretched(self.latency, self.latency_spread, wait))
 
 
-class RateLimiter:
-    """Counts requests by user and window as the API does; refused ones count too."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, tuple[int, float]] = {}
-
-    def count(self, key: str, limit: int, window: float) -> tuple[bool, dict[str, str]]:
-        """Count a request: whether it may pass, and the headers that tell the user."""
-        now = time.time()
-        used, end = self._windows.get(key, (0, 0.0))
-        if end <= now:
-            used, end = 0, now + window
-        used += 1
-        self._windows[key] = (used, end)
-        headers = {
-            "x-ratelimit-limit": str(limit),
-            "x-ratelimit-reset": str(math.ceil(end)),
-            "x-ratelimit-remaining": str(_in_tenths(limit - used, limit)),
-        }
-        if used > limit:
-            headers["retry-after"] = str(max(1, math.ceil(end - now)))
-        return used <= limit, headers
+PROFILES: Final = ("none", "demo", "chaos")
+FIELDS: Final = {one.name: one.default for one in fields(Faults) if one.init}
 
 
-def _in_tenths(left: int, limit: int) -> int:
-    # The API shows steps of 10 %, so the last requests are allowed at a remaining 0.
-    return max(0, left) * 10 // limit * limit // 10 if limit else 0
-
-
-def refused(error: ApiError, headers: dict[str, str], *, old: bool = False) -> Answer:
-    """Return a 429 as the API sends it: JSON, but typed as plain text.
-
-    Paths of `old` versions get the older error shape.
-    """
-    fields = {"description": error.detail, "error_code": error.title, "code": error.code}
-    body = json_text(fields) if old else error.body()
-    return Answer(429, body, TEXT, framed=False, headers=headers)
-
-
-def passing(fault: Fault, host: str) -> Answer:
-    """Return the answer of those faults that are answered by something in front of the API."""
-    if fault is Fault.RATE_LIMITED:
-        return _too_many()
-    if fault is Fault.BAD_GATEWAY:
-        body = _HTML.format("502 Bad Gateway")
-        return Answer(502, body, "text/html", framed=False, in_front=True)
-    body = f"503 Service Unavailable: Requested route ('{host}') has no available endpoints.\n"
-    headers = {
-        "x-cf-routererror": "no_endpoints",
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-cache, no-store",
-    }
-    return Answer(503, body, TEXT, framed=False, in_front=True, headers=headers)
-
-
-def _too_many() -> Answer:
-    headers = {
-        "x-ratelimit-limit": "20000",
-        "x-ratelimit-reset": str(int(time.time()) + 1),
-        "x-ratelimit-remaining": "0",
-        "retry-after": "1",
-    }
-    return refused(rate_limit_exceeded(), headers)
-
-
-_HTML: Final = (
-    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
-    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-)
+def changed(faults: Faults, values: Mapping[str, object]) -> Faults:
+    """Return faults with other values, which come from outside. Raises ValueError for bad ones."""
+    for name, value in values.items():
+        if name not in FIELDS:
+            raise ValueError(f"there is no fault {name!r}, only {', '.join(FIELDS)}")
+        kind = int if FIELDS[name] is None else type(FIELDS[name])
+        number = kind is float and type(value) is int
+        nothing = FIELDS[name] is None and value is None
+        if not (type(value) is kind or number or nothing):
+            raise ValueError(f"{name} cannot be {value!r}")
+    return replace(faults, **values)  # type: ignore[arg-type] # checked just now

@@ -91,6 +91,7 @@ class Jobs:
     def _remove(self, app: App, job: Job) -> None:
         self._world.apps.pop(app.guid, None)
         self._shelf.forget_app(app)
+        self._world.fleet.forget(app)
         mode = self._world.diego
         if app.state == STARTED and mode != UP:
             error = runner_error(mode, app.guid, process_version(app))

@@ -15,11 +15,17 @@ class SandboxProcess:
     `url` is the API's address. A Ctrl-C at the terminal does not reach the child: `close` ends it,
     and so does the parent's death, which it sees by the end of its standard input. Raises
     RuntimeError with the child's own words if it does not come up.
+
+    `options` are those of the command line, `python -m aioappsapi.sandbox --help`:
+    `startup=2.0`, `cells=4`, `tls=True`. With TLS, `ca_file` is the authority to trust. What a
+    `Sandbox` shows and lets change is at `{url}/sandbox`.
     """
 
-    def __init__(self, apps: int = 10, seed: int = 0, profile: str = "none") -> None:
+    def __init__(
+        self, apps: int = 10, seed: int = 0, profile: str = "none", **options: object
+    ) -> None:
         command = [sys.executable, "-m", "aioappsapi.sandbox", "--port", "0", "--watch-stdin"]
-        command += ["--apps", str(apps), "--seed", str(seed), "--profile", profile]
+        command += _words({"apps": apps, "seed": seed, "profile": profile, **options})
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -33,6 +39,7 @@ class SandboxProcess:
             self._words.close()
             raise
         self.url = self._read_url()
+        self.ca_file = self._read_line() if options.get("tls") else None
 
     def close(self) -> None:
         """End the child and wait until it is gone. May be called again."""
@@ -56,9 +63,8 @@ class SandboxProcess:
         self.close()
 
     def _read_url(self) -> str:
-        assert self._child.stdout is not None  # noqa: S101 - for the type checker
         try:
-            line = self._child.stdout.readline().decode().strip()
+            line = self._read_line()
         except BaseException:
             self._child.kill()
             self.close()
@@ -71,3 +77,15 @@ class SandboxProcess:
         code = self._child.returncode
         self.close()
         raise RuntimeError(f"the sandbox did not start (exit code {code}): {words or line}")
+
+    def _read_line(self) -> str:
+        assert self._child.stdout is not None  # noqa: S101 - for the type checker
+        return self._child.stdout.readline().decode().strip()
+
+
+def _words(options: dict[str, object]) -> list[str]:
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    return [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
+        for name, value in given.items()
+    ]

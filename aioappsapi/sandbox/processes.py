@@ -191,6 +191,7 @@ class Processes:
         if not index.isdecimal() or int(index) >= process.instances:
             raise say.not_found("Instance")
         self._actions.order(app, call)
+        self._world.fleet.replace(process, int(index))
         return Answer(204, "", "")
 
 

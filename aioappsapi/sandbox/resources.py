@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -153,7 +152,7 @@ class Shelf:
 
     def begin(self, resource: Resource, finish: Callable[[], None]) -> None:
         """Let the resource be in progress for a moment; then `finish` is called once."""
-        resource.pending = Pending(time.time() + PATIENCE, finish)
+        resource.pending = Pending(self._world.clock() + PATIENCE, finish)
         self._pending.append(resource)
 
     def look_at(self, resource: Resource) -> None:
@@ -173,7 +172,7 @@ class Shelf:
         """End all work whose time is over."""
         if not self._pending:
             return
-        now = time.time()
+        now = self._world.clock()
         for resource in self._pending:
             if resource.pending is not None and resource.pending.due <= now:
                 self._finish(resource, resource.pending)

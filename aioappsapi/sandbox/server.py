@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import re
-import socket
-import struct
+import ssl
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Self
-from weakref import WeakKeyDictionary
+from typing import Self
 
 from aiohttp import web
 
@@ -20,35 +14,20 @@ from . import answer as say
 from .answer import Answer, ApiError
 from .api import Api
 from .call import Call
-from .faults import Fault, Faults, Lot, RateLimiter, passing, refused
-from .filters import UndecodableQueryError
-from .frills import add_frills, preflight
+from .certificate import Certificate
+from .control import PREFIX as CONTROL
+from .control import Control
+from .faults import Faults
+from .fleet import Cell, Fleet
+from .frills import preflight
+from .front import Front
 from .state import App, Space, World
-from .switches import Switches
+from .switches import Request, Switches
 from .uaa import PREFIX, Token, Uaa
 from .views import Views
+from .wire import Wire, request_id_of
 
-_FRAME = {
-    "x-frame-options": "SAMEORIGIN",
-    "x-xss-protection": "1; mode=block",
-    "x-content-type-options": "nosniff",
-    "x-download-options": "noopen",
-    "x-permitted-cross-domain-policies": "none",
-    "referrer-policy": "strict-origin-when-cross-origin",
-}
 _MAX_QUERY = 10_240
-_UNCOUNTED: tuple[list[str], ...] = ([], ["v3"], ["healthz"])
-_UNSAFE_IN_ID = re.compile(r"[^\w-]")
-
-
-class Request(NamedTuple):
-    """A request in the sandbox's log; a status of 0 is a connection broken without an answer."""
-
-    method: str
-    path_qs: str
-    status: int
-    request_id: str
-    user: str | None
 
 
 class Sandbox(Switches):
@@ -59,7 +38,15 @@ class Sandbox(Switches):
     `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
     may be replaced. `diego` and `database` switch outages on and off, `flags` features.
-    With `close_after=25` a connection ends with its 25th request, as the real server's do.
+    Other languages do the same at `{url}/sandbox`.
+
+    With `tls` it speaks HTTPS with a certificate of its own, for which `ca_file` vouches; this
+    needs the package trustme. With `close_after=25` a connection ends with its 25th request, as
+    the real server's do.
+
+    Instances run on `cells` machines with `cell_memory_mb` each (None: endless), of which each
+    copes with `max_starting_per_cell` instances that start at one time (None: with any number).
+    `clock` gives the seconds since 1970 by which instances start, tokens end and limits count.
     """
 
     def __init__(
@@ -72,23 +59,33 @@ class Sandbox(Switches):
         started: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: bool = False,
         close_after: int | None = None,
+        cells: int = 1,
+        cell_memory_mb: int | None = None,
+        max_starting_per_cell: int | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        if cells < 1 or (max_starting_per_cell is not None and max_starting_per_cell < 1):
+            raise ValueError("a sandbox has at least one cell, on which something may start")
         self.seed = seed
         self.faults = faults or Faults()
-        self.world = World(seed)
+        machines = [Cell(cell_memory_mb) for _ in range(cells)]
+        fleet = Fleet(seed, clock, lambda: self.faults, machines, max_starting_per_cell)
+        self.world = World(seed, fleet)
         share = self.faults.without_droplet
         self.world.populate(apps, without_droplet=share, started=started)
         self.uaa = Uaa(self.world, token_lifetime)
         self.requests: deque[Request] = deque(maxlen=100_000)
-        self.close_after = close_after
         self._host = host
         self._port = port
+        self._wire = Wire(close_after)
         self._api = Api(self.world, lambda: self.faults)
-        self._limiter = RateLimiter()
+        self._front = Front(self.world, self.uaa, self._api, lambda: self.faults)
+        self._control = Control(self)
+        self.tls = tls
+        self._certificate: Certificate | None = None
         self._views: dict[str, Views] = {}
-        self._served: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
-        self._drawn = 0
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -97,7 +94,26 @@ class Sandbox(Switches):
         if self._runner is None:
             raise RuntimeError("the sandbox is not running")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
+
+    @property
+    def ca_file(self) -> str:
+        """The certificate authority's file, as long as it runs. Raises RuntimeError without TLS."""
+        return self._certified().ca_file
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """What a client needs to trust the sandbox. Raises RuntimeError without TLS."""
+        return self._certified().client
+
+    def _certified(self) -> Certificate:
+        if self._certificate is None:
+            raise RuntimeError("the sandbox is not running, or not with tls=True")
+        return self._certificate
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     def add_app(
         self,
@@ -121,17 +137,10 @@ class Sandbox(Switches):
             instances=instances,
         )
 
-    def count(self, method: str, pattern: str = "") -> int:
-        """How many requests of this method had a path (with query) that matches the pattern."""
-        search = re.compile(pattern).search
-        return sum(1 for r in self.requests if r.method == method and search(r.path_qs))
-
-    def expire_tokens(self) -> None:
-        """End every access token now, as if its time were over."""
-        self.uaa.expire_tokens()
-
     async def start(self) -> None:
-        """Begin to listen. Raises OSError if the port is taken."""
+        """Begin to listen. Raises OSError if the port is taken, ImportError if TLS is missing."""
+        if self.tls:
+            self._certificate = Certificate(self._host)
         server = web.Server(
             self._serve,
             access_log=None,
@@ -142,9 +151,12 @@ class Sandbox(Switches):
         runner = web.ServerRunner(server, shutdown_timeout=0.25)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
+            context = self._certificate.server if self._certificate is not None else None
+            site = web.TCPSite(runner, self._host, self._port, backlog=1024, ssl_context=context)
+            await site.start()
         except BaseException:
             await runner.cleanup()
+            self._forget_certificate()
             raise
         self._port = int(runner.addresses[0][1])
         self._runner = runner
@@ -154,6 +166,12 @@ class Sandbox(Switches):
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        self._forget_certificate()
+
+    def _forget_certificate(self) -> None:
+        certificate, self._certificate = self._certificate, None
+        if certificate is not None:
+            certificate.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -165,7 +183,11 @@ class Sandbox(Switches):
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         began = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
-        request_id = _request_id(request)
+        if path == CONTROL or path.startswith(f"{CONTROL}/"):
+            # Whoever steers the sandbox is no client of it: neither counted nor kept back.
+            steered = self._control.answer(request.method, path, query, await request.read())
+            return await self._wire.write(request, steered, began, None, "")
+        request_id = request_id_of(request)
         user: str | None = None
         answer: Answer | None
         if path.startswith(PREFIX):
@@ -174,18 +196,15 @@ class Sandbox(Switches):
             token = self._token_or_error(request)
             user = token.user_guid if isinstance(token, Token) else None
             answer = await self._ask_api(request, path, query, token)
-        status = answer.status if answer is not None else 0
+        status = 0 if answer is None or answer.cut else answer.status
         self.requests.append(Request(request.method, request.raw_path, status, request_id, user))
-        if answer is None:
-            return _broken(request)
-        return self._response(request, answer, began, user, request_id)
+        return await self._wire.write(request, answer, began, user, request_id)
 
     async def _ask_uaa(self, request: web.BaseRequest, path: str, query: str) -> Answer:
         authorization = request.headers.get("Authorization", "")
         body = await request.read()
-        return self.uaa.answer(
-            request.method, path, self._base(request).base, authorization, query, body
-        )
+        base = self._base(request).base
+        return self.uaa.answer(request.method, path, base, authorization, query, body)
 
     async def _ask_api(
         self, request: web.BaseRequest, path: str, query: str, token: Token | ApiError
@@ -195,70 +214,12 @@ class Sandbox(Switches):
         if request.method == "OPTIONS" and (answer := preflight(request.headers)) is not None:
             return answer
         parts = [part for part in path.split("/") if part]
-        limit_headers: dict[str, str] = {}
-        if self.faults.rate_limit is not None and self._counts(request, parts, token):
-            passes, limit_headers = self._count(request, token, self.faults.rate_limit)
-            if not passes:
-                return self._refusal(token, limit_headers, parts)
-        call = await self._call(request, parts, query, token)
-        answer = await self._carry_out(call, request, token)
-        if limit_headers and answer is not None and answer.framed:
-            answer.headers |= limit_headers
-        return answer
-
-    async def _call(
-        self, request: web.BaseRequest, parts: list[str], query: str, token: Token | ApiError
-    ) -> Call:
         method = "GET" if request.method == "HEAD" else request.method
         body = await request.read() if request.can_read_body else b""
         kind = request.headers.get("Content-Type", "") if body else ""
-        return Call(method, parts, query, self._base(request), _granting(token), body, kind)
-
-    async def _carry_out(
-        self, call: Call, request: web.BaseRequest, token: Token | ApiError
-    ) -> Answer | None:
-        if self.faults.quiet:
-            return self._answer(call)
-        lot = self._draw(call, token)
-        if lot.delay:
-            await asyncio.sleep(lot.delay)
-        if lot.fault is None:
-            return self._answer(call)
-        return self._suffer(call, lot, lot.fault, request)
-
-    def _suffer(
-        self, call: Call, lot: Lot, fault: Fault, request: web.BaseRequest
-    ) -> Answer | None:
-        if fault is Fault.RUNNER_UNAVAILABLE:
-            call.runner_down = True
-            return self._answer(call)
-        if fault is Fault.RESET_BEFORE:
-            return None
-        if fault is Fault.RESET_AFTER or (fault is Fault.BAD_GATEWAY and lot.handled):
-            self._answer(call)
-        if fault is Fault.RESET_AFTER:
-            return None
-        return passing(fault, request.host)
-
-    def _draw(self, call: Call, token: Token | ApiError) -> Lot:
-        app = self.apps.get(call.action) if call.action is not None else None
-        if app is None or isinstance(token, ApiError):
-            self._drawn += 1
-            return Lot(None, True, self.faults.draw(self.seed, "", self._drawn).delay)
-        app.actions += 1
-        lot = self.faults.draw(self.seed, app.guid, app.actions)
-        if lot.fault is None:
-            return lot
-        if app.faults >= self.faults.max_per_app:
-            return Lot(None, True, lot.delay)
-        app.faults += 1
-        return lot
-
-    def _answer(self, call: Call) -> Answer:
-        try:
-            return self._api.answer(call)
-        except UndecodableQueryError:
-            return say.crashed()
+        views = self._base(request)
+        call = Call(method, parts, query, views, _granting(token), body, kind)
+        return await self._front.pass_on(call, request, token)
 
     def _token_or_error(self, request: web.BaseRequest) -> Token | ApiError:
         try:
@@ -266,90 +227,14 @@ class Sandbox(Switches):
         except ApiError as error:
             return error
 
-    def _count(
-        self, request: web.BaseRequest, token: Token | ApiError, limit: int
-    ) -> tuple[bool, dict[str, str]]:
-        window = self.faults.rate_window
-        if isinstance(token, Token):
-            return self._limiter.count(token.user_guid, limit, window)
-        address = request.headers.get("X-Forwarded-For") or request.remote
-        return self._limiter.count(f"address {address}", max(1, limit // 2), window)
-
-    def _counts(self, request: web.BaseRequest, parts: list[str], token: Token | ApiError) -> bool:
-        if parts in _UNCOUNTED:
-            return False
-        if isinstance(token, Token):
-            return self.faults.limit_admins or not token.is_admin
-        return not request.headers.get("Authorization", "").lower().startswith("basic ")
-
-    def _refusal(
-        self, token: Token | ApiError, headers: dict[str, str], parts: list[str]
-    ) -> Answer:
-        known = isinstance(token, Token)
-        error = say.rate_limit_exceeded() if known else say.address_limit_exceeded()
-        return refused(error, headers, old=parts[0] != "v3")
-
     def _base(self, request: web.BaseRequest) -> Views:
         host = request.headers.get("Host") or f"{self._host}:{self._port}"
         views = self._views.get(host)
         if views is None:
             if len(self._views) >= 100:
                 self._views.clear()
-            views = self._views[host] = Views(f"http://{host}")
+            views = self._views[host] = Views(f"{self._scheme}://{host}", self.world.fleet)
         return views
-
-    def _response(
-        self,
-        request: web.BaseRequest,
-        answer: Answer,
-        began: float,
-        user: str | None,
-        request_id: str,
-    ) -> web.Response:
-        headers = {"content-type": answer.content_type} if answer.content_type else {}
-        if answer.framed:
-            headers |= _FRAME
-            headers["x-runtime"] = f"{time.perf_counter() - began:.6f}"
-            if _varies(request, answer):
-                headers["vary"] = "Accept"
-            add_frills(request.headers, headers)
-        headers |= answer.headers
-        if user is not None and not answer.in_front:
-            headers["x-user-guid"] = user
-        headers["x-vcap-request-id"] = request_id
-        headers["server"] = "nginx"
-        response = (web.Response if answer.content_type else _Untyped)(
-            status=answer.status,
-            reason=_REASONS.get(answer.status),
-            headers=headers,
-            body=answer.body.encode(),
-        )
-        if answer.close or self._is_last(request):
-            response.force_close()
-        return response
-
-    def _is_last(self, request: web.BaseRequest) -> bool:
-        if self.close_after is None or request.transport is None:
-            return False
-        served = self._served.get(request.transport, 0) + 1
-        self._served[request.transport] = served
-        return served >= self.close_after
-
-
-def _varies(request: web.BaseRequest, answer: Answer) -> bool:
-    typed = answer.content_type == say.JSON and ".json" not in request.raw_path
-    return typed and "Accept" in request.headers
-
-
-class _Untyped(web.Response):
-    """A response that keeps silent about its type, as a few of the real server's are."""
-
-    async def _prepare_headers(self) -> None:
-        await super()._prepare_headers()
-        self.headers.pop("Content-Type", None)
-
-
-_REASONS = {422: "Unprocessable Content"}
 
 
 def _granting(token: Token | ApiError) -> Callable[[], Token]:
@@ -359,22 +244,3 @@ def _granting(token: Token | ApiError) -> Callable[[], Token]:
         return token
 
     return grant
-
-
-def _request_id(request: web.BaseRequest) -> str:
-    fresh = str(uuid.uuid4())
-    given = request.headers.get("X-Vcap-Request-Id") or request.headers.get("X-Request-Id")
-    if not given:
-        return fresh
-    return f"{_UNSAFE_IN_ID.sub('', given)[:255]}::{fresh}"
-
-
-def _broken(request: web.BaseRequest) -> web.Response:
-    """Break the connection with a reset; the response is for nobody."""
-    transport = request.transport
-    if transport is not None:
-        sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return web.Response()

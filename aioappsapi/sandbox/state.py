@@ -6,10 +6,13 @@ import hashlib
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from .fleet import Fleet, Instance
 
 STACK: Final = "cflinuxfs4"
 STARTED: Final = "STARTED"
@@ -26,7 +29,6 @@ SEES_EVERYTHING: Final = frozenset(
     }
 )
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_NEVER: Final = 4e9
 _BUILDPACKS: Final = ("go", "java", "nodejs", "python", "ruby", "staticfile", "binary")
 _LAYOUT: Final = (("acme", ("dev", "staging", "prod")), ("globex", ("dev", "prod")))
 
@@ -136,7 +138,7 @@ class Process:
     """One command of an app and how many instances of it are wanted.
 
     Instances follow the app's state by themselves. To make them misbehave, set `states`, e.g. to
-    `["CRASHED"]`; `details` is what the statistics then say.
+    `["CRASHED"]`; `details` is what the statistics then say. `live` is the fleet's own.
     """
 
     guid: str
@@ -152,15 +154,17 @@ class Process:
     readiness: dict[str, Any] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    live: list[Instance] | None = None
 
 
 @dataclass(slots=True)
 class App:
     """An app as the API knows it; every attribute may be set while the sandbox runs.
 
-    `number` is the order of creation, which lists follow. `ready_at` is the moment (seconds since
-    1970) when instances run after a start, and `pending` what they show until then. `features`
-    are those that were switched, and `deletion` is the GUID of the job that deletes the app.
+    `number` is the order of creation, which lists follow. `applied` counts the starts, stops and
+    restarts that really happened, whatever the answer was; `launches` counts how often instances
+    were made. `features` are those that were switched, and `deletion` is the GUID of the job that
+    deletes the app.
     """
 
     guid: str
@@ -177,8 +181,8 @@ class App:
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] | None = None
     processes: list[Process] = field(default_factory=list)
-    ready_at: float = 0.0
-    pending: str = "STARTING"
+    launches: int = 0
+    applied: Counter[str] = field(default_factory=Counter)
     revision: int = 1
     actions: int = 0
     faults: int = 0
@@ -194,20 +198,6 @@ class App:
         self.updated_at = timestamp()
         return True
 
-    def launch(self, ready_at: float, pending: str = "STARTING") -> None:
-        """Let the instances come up at that moment."""
-        self.ready_at = ready_at
-        self.pending = pending
-
-    def instances(self, process: Process) -> list[str]:
-        """Return the state of each wanted instance of this process, right now."""
-        if process.states is not None:
-            return process.states
-        if self.state != STARTED:
-            return ["DOWN"] * process.instances
-        running = self.ready_at <= time.time()
-        return ["RUNNING" if running else self.pending] * process.instances
-
 
 class World:
     """Everything the sandbox knows, in dictionaries by GUID in the order of creation.
@@ -216,8 +206,10 @@ class World:
     they are False. `routes` (addresses) and `services` (the value of VCAP_SERVICES) are by app.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int, fleet: Fleet) -> None:
         self.seed = seed
+        self.fleet = fleet
+        self.clock = fleet.clock
         self.rng = random.Random(seed)
         self.organizations: dict[str, Organization] = {}
         self.spaces: dict[str, Space] = {}
@@ -228,7 +220,6 @@ class World:
         self.diego = "up"
         self.database = "up"
         self.log_cache = True
-        self._stranded: list[App] = []
         self._numbers = itertools.count(1)
         names = (STACK, "cflinuxfs3")
         self.stacks = {name: Stack(name, guid_of("stack", name)) for name in names}
@@ -284,6 +275,8 @@ class World:
         )
         app.created_at = app.updated_at = timestamp()
         self.apps[app_guid] = app
+        if state == STARTED:
+            self.fleet.take_over(app)
         return app
 
     def add_user(
@@ -300,18 +293,6 @@ class World:
     def user_named(self, name: str) -> User | None:
         """Return the user who logs in under this name."""
         return next((user for user in self.users.values() if user.name == name), None)
-
-    def strand(self, app: App) -> None:
-        """Let the app's instances wait until Diego is back."""
-        app.launch(_NEVER, "DOWN")
-        self._stranded.append(app)
-
-    def repair(self, after: float) -> None:
-        """Let the instances that waited for Diego come up some seconds from now."""
-        for app in self._stranded:
-            if app.ready_at == _NEVER:
-                app.launch(time.time() + after, "DOWN")
-        self._stranded.clear()
 
     def process(self, process_guid: str) -> tuple[App, Process] | None:
         """Return the process with this GUID and its app; a web process has its app's GUID."""

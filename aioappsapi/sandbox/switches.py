@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
+from typing import NamedTuple
+
 from .api import Api
 from .faults import Faults
+from .fleet import Cell, Instance
 from .outages import DATABASE_MODES, DIEGO_MODES, UP
 from .resources import Shelf
 from .state import App, Organization, Space, User, World
 from .uaa import Uaa
+
+
+class Request(NamedTuple):
+    """A request in the sandbox's log; 0 as its status is a connection that broke too early."""
+
+    method: str
+    path_qs: str
+    status: int
+    request_id: str
+    user: str | None
 
 
 class Switches:
@@ -16,6 +31,7 @@ class Switches:
     faults: Faults
     world: World
     uaa: Uaa
+    requests: deque[Request]
     _api: Api
 
     @property
@@ -56,7 +72,7 @@ class Switches:
     def diego(self, mode: str) -> None:
         self.world.diego = _one_of(DIEGO_MODES, mode)
         if mode == UP:
-            self.world.repair(self.faults.repair_after)
+            self.world.fleet.repair(self.faults.repair_after)
 
     @property
     def database(self) -> str:
@@ -71,6 +87,42 @@ class Switches:
     def flags(self) -> dict[str, bool]:
         """Features by name, such as `diego_docker`; on unless set to False here."""
         return self.world.flags
+
+    def count(self, method: str, pattern: str = "") -> int:
+        """How many requests of this method had a path (with query) that matches the pattern."""
+        search = re.compile(pattern).search
+        return sum(1 for r in list(self.requests) if r.method == method and search(r.path_qs))
+
+    def expire_tokens(self) -> None:
+        """End every access token now, as if its time were over."""
+        self.uaa.expire_tokens()
+
+    def instances(self, app_guid: str, process_type: str = "web") -> list[Instance]:
+        """Return what the instances of an app's process are doing right now."""
+        app = self.world.apps[app_guid]
+        process = next(one for one in app.processes if one.type == process_type)
+        return self.world.fleet.instances(app, process)
+
+    def running(self, app_guid: str) -> bool:
+        """Whether the app is started and every instance that it wants runs right now."""
+        return self.world.fleet.running(self.world.apps[app_guid])
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells that instances run on, with their memory and what is used of it."""
+        return self.world.fleet.cells
+
+    @property
+    def starting(self) -> int:
+        """How many instances are starting right now."""
+        self.world.fleet.settle()
+        return self.world.fleet.starting
+
+    @property
+    def peak_starting(self) -> int:
+        """The most instances that were ever starting at one time."""
+        self.world.fleet.settle()
+        return self.world.fleet.peak_starting
 
     @property
     def logins(self) -> int:

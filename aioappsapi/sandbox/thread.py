@@ -22,7 +22,11 @@ class SandboxThread:
 
     def __enter__(self) -> Sandbox:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._sandbox.start(), self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(self._sandbox.start(), self._loop).result()
+        except BaseException:
+            self.close()
+            raise
         return self._sandbox
 
     def __exit__(

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,6 +70,7 @@ class Uaa:
 
     def __init__(self, world: World, token_lifetime: float) -> None:
         self.token_lifetime = token_lifetime
+        self._clock = world.clock
         self.grants: Counter[str] = Counter()
         self.passcodes: dict[str, str] = {}
         self._world = world
@@ -95,13 +95,17 @@ class Uaa:
         if kind.lower() != "bearer" or not text:
             raise not_authenticated()
         token = self._access.get(text)
-        if token is None or token.expires_at <= time.time():
+        if token is None or token.expires_at <= self._clock():
             raise invalid_token()
         return token
 
     def expire_tokens(self) -> None:
         """End every access token now; refresh tokens stay good."""
         self._access.clear()
+
+    def expire(self, authorization: str) -> None:
+        """End the access token in an Authorization header, and no other."""
+        self._access.pop(authorization.partition(" ")[2], None)
 
     def revoke_all(self) -> None:
         """End every token now, so that clients have to log in anew."""
@@ -178,7 +182,7 @@ class Uaa:
 
     def _user_by_assertion(self, form: Mapping[str, str]) -> User:
         token = self._access.get(form.get("assertion", ""))
-        if token is None or token.user is None or token.expires_at <= time.time():
+        if token is None or token.user is None or token.expires_at <= self._clock():
             raise UaaError(401, "invalid_token", "Invalid assertion")
         return token.user
 
@@ -186,7 +190,7 @@ class Uaa:
         self._forget_expired()
         scopes = client.scopes if user is None else user.scopes
         number = guid(self._rng)
-        expires_at = time.time() + self.token_lifetime
+        expires_at = self._clock() + self.token_lifetime
         claims = self._claims(base, client, user, scopes) | {"jti": number, "exp": int(expires_at)}
         access = self._signed(claims)
         user_guid = client.name if user is None else user.guid
@@ -212,7 +216,7 @@ class Uaa:
             "cid": client.name,
             "azp": client.name,
             "grant_type": "client_credentials" if user is None else "password",
-            "iat": int(time.time()),
+            "iat": int(self._clock()),
             "iss": f"{base}{PREFIX}/oauth/token",
             "zid": "uaa",
             "aud": sorted({client.name, *(scope.partition(".")[0] for scope in scopes)}),
@@ -231,12 +235,12 @@ class Uaa:
     def _forget_expired(self) -> None:
         # Short lifetimes in a long run would pile tokens up.
         if len(self._access) > 1000:
-            now = time.time()
+            now = self._clock()
             self._access = {t: k for t, k in self._access.items() if k.expires_at > now}
 
     def _user_info(self, authorization: str) -> dict[str, object]:
         token = self._access.get(authorization.partition(" ")[2])
-        if token is None or token.user is None or token.expires_at <= time.time():
+        if token is None or token.user is None or token.expires_at <= self._clock():
             raise UaaError(401, "invalid_token", "The token is not valid")
         user = token.user
         return {

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from .answer import json_text
+from .fleet import Fleet, Instance
 from .state import App, Organization, Process, Space, guid_of
 
 VERSION: Final = "3.228.0"
@@ -67,8 +68,9 @@ _APP_LINKS: Final = (
 class Views:
     """Resources as JSON text, with links to the address that the client used (`base`)."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, fleet: Fleet) -> None:
         self.base = base
+        self._fleet = fleet
         self._app_links = self._links_template()
 
     def app(self, app: App) -> str:
@@ -156,19 +158,20 @@ class Views:
             "readiness_health_check": _readiness_check(process),
         }
         if embed:
-            fields["process_instances"] = instances(app, process)
+            fields["process_instances"] = self._instances(app, process)
         return json_text(fields | self._process_frame(app, process))
 
     def process_instances(self, app: App, process: Process) -> str:
         """Return the instances of a process, as a resource of their own."""
         at = f"{self.base}/v3/processes/{process.guid}"
         links = {"self": {"href": f"{at}/process_instances"}, "process": {"href": at}}
-        return json_text({"resources": instances(app, process), "links": links})
+        return json_text({"resources": self._instances(app, process), "links": links})
 
     def stats(self, app: App, process: Process, *, measured: bool = True) -> str:
         """Return the instances of a process with their usage, empty where it is not measured."""
-        rows = enumerate(app.instances(process))
-        resources = [_stat(app, process, i, state) for i, state in rows]
+        rows = self._fleet.instances(app, process)
+        now = self._fleet.clock()
+        resources = [_stat(app, process, instance, now) for instance in rows]
         if not measured:
             quotas = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
             for resource in resources:
@@ -267,6 +270,12 @@ class Views:
             }
         )
 
+    def _instances(self, app: App, process: Process) -> list[dict[str, object]]:
+        """Return the instances in their short form: which, in what state, for how many seconds."""
+        rows = self._fleet.instances(app, process)
+        now = self._fleet.clock()
+        return [{"index": i.index, "state": i.state, "since": _age(i, now)} for i in rows]
+
     def _links_template(self) -> str:
         apps = f"{self.base}/v3/apps/\0"
         links: dict[str, dict[str, str]] = {}
@@ -302,11 +311,9 @@ def process_version(app: App) -> str:
     return guid_of("version", app.guid, app.revision)
 
 
-def instances(app: App, process: Process) -> list[dict[str, object]]:
-    """Return the instances in their short form: which, in what state, for how many seconds."""
-    since = max(0, int(time.time() - app.ready_at)) if app.ready_at else 0
-    rows = enumerate(app.instances(process))
-    return [{"index": index, "state": state, "since": since} for index, state in rows]
+def _age(instance: Instance, now: float) -> int:
+    """Return for how many seconds the instance has been in its state; 0 if nobody knows."""
+    return max(0, int(now - instance.since)) if instance.since else 0
 
 
 def _metadata(labels: dict[str, str], annotations: dict[str, str] | None) -> str:
@@ -338,7 +345,9 @@ def _check(check: dict[str, Any], *settings: str) -> dict[str, object]:
     return {"type": check["type"], "data": {name: given.get(name) for name in settings}}
 
 
-def _stat(app: App, process: Process, index: int, state: str) -> dict[str, object]:
+def _stat(app: App, process: Process, instance: Instance, now: float) -> dict[str, object]:
+    index, state = instance.index, instance.state
+    details = instance.details or process.details
     if state == "DOWN":
         return {
             "type": process.type,
@@ -347,7 +356,7 @@ def _stat(app: App, process: Process, index: int, state: str) -> dict[str, objec
             "routable": None,
             "uptime": 0,
             "isolation_segment": None,
-            "details": process.details,
+            "details": details,
         }
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     ports = (61000, 8080, 61003), (61001, 2222, 61004)
@@ -356,16 +365,16 @@ def _stat(app: App, process: Process, index: int, state: str) -> dict[str, objec
         "index": index,
         "instance_guid": f"{app.guid[:8]}-4b0e-4c11-6b12-{index:04d}",
         "state": state,
-        "routable": state == "RUNNING",
+        "routable": state == "RUNNING" and instance.routable_at <= now,
         "host": "10.0.16.11",
         "instance_internal_ip": "10.255.1.4",
-        "uptime": max(0, int(time.time() - app.ready_at)) if app.ready_at else 0,
+        "uptime": _age(instance, now),
         "mem_quota": 268435456,
         "disk_quota": 1073741824,
         "log_rate_limit": 1048576,
         "fds_quota": 16384,
         "isolation_segment": None,
-        "details": process.details,
+        "details": details,
         "instance_ports": [_port(*numbers) for numbers in ports],
         "usage": {
             "time": moment,

@@ -1,0 +1,348 @@
+"""The instances of all apps and the cells they run on: they start, crash, wait for room and stop.
+
+Nothing runs in the background. What is due is kept in a heap and carried out, at its own time,
+when somebody looks; so a clock of any kind will do, and a hundred thousand apps cost nothing while
+nobody asks.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .chance import rolls, stretched
+
+if TYPE_CHECKING:
+    from .faults import Faults
+    from .state import App, Process
+
+STARTING: Final = "STARTING"
+RUNNING: Final = "RUNNING"
+CRASHED: Final = "CRASHED"
+STOPPING: Final = "STOPPING"
+DOWN: Final = "DOWN"
+NO_ROOM: Final = "insufficient resources: memory"
+EXITED: Final = "APP/PROC/{}: Exited with status 1"
+UNHEALTHY: Final = (
+    "Instance never healthy after 1m0s: Failed to make TCP connection to 10.255.1.4:8080: "
+    "connect: connection refused"
+)
+_LONGEST_BACKOFF: Final = 2**10
+_MOMENT: Final = 0.001
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A machine that instances run on; a `memory_mb` of None is endless."""
+
+    memory_mb: int | None = None
+    used_mb: int = 0
+    starting: int = 0
+
+    def fits(self, memory_mb: int) -> bool:
+        """Whether there is room for so much."""
+        return self.memory_mb is None or self.used_mb + memory_mb <= self.memory_mb
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """One instance of a process: its state, since when (by the sandbox's clock), and why.
+
+    `routable_at` is the moment when it begins to take requests, once it is running. A `leaving`
+    one goes, though Diego may not know yet. `luck` and the faults decide its `fate`: the words with
+    which it will crash, or None.
+    """
+
+    index: int
+    state: str = DOWN
+    since: float = 0.0
+    details: str | None = None
+    routable_at: float = 0.0
+    memory_mb: int = 0
+    kind: str = "WEB"
+    luck: float = 0.0
+    crashes: int = 0
+    leaving: bool = False
+    fate: str | None = None
+    cell: Cell | None = None
+    event: int = 0
+
+
+Step = Callable[[Instance, float], None]
+
+
+class Fleet:
+    """All instances. `faults` gives the faults of the moment, `clock` the time in seconds.
+
+    An app that was set to STARTED by hand has instances that have always been running. `starting`
+    is how many instances start now, and `peak_starting` the most there ever were at a time.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        clock: Callable[[], float],
+        faults: Callable[[], Faults],
+        cells: list[Cell],
+        max_starting_per_cell: int | None = None,
+    ) -> None:
+        self.clock = clock
+        self.cells = cells
+        self.max_starting_per_cell = max_starting_per_cell
+        self.starting = 0
+        self.peak_starting = 0
+        self._seed = seed
+        self._faults = faults
+        self._events: list[tuple[float, int, Instance, Step]] = []
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, deque[Instance]] = {}
+        self._stranded: list[App] = []
+
+    # What the API orders.
+
+    def order(self, app: App, after: float = 0.0) -> None:
+        """Launch or halt the app, as its state says."""
+        if app.state == "STARTED":
+            self.launch(app, after)
+        else:
+            self.halt(app, after)
+
+    def launch(self, app: App, after: float = 0.0) -> None:
+        """Replace the app's instances by fresh ones, which Diego hears of some seconds later."""
+        now = self.settle()
+        app.launches += 1
+        for process in app.processes:
+            self._dismiss(process, now)
+            process.live = [self._new(app, process, n) for n in range(process.instances)]
+            for instance in process.live:
+                instance.since = now
+                self._do(self._place, instance, now, after)
+
+    def halt(self, app: App, after: float = 0.0) -> None:
+        """Let the app's instances go, once Diego hears of it some seconds later."""
+        now = self.settle()
+        for process in app.processes:
+            if process.live is None:
+                self._adopt(app, process, now)
+            for instance in process.live or ():
+                instance.leaving = True
+                self._do(self._retire, instance, now, after)
+
+    def strand(self, app: App) -> None:
+        """Remember that Diego did not hear of the app's last change."""
+        self.order(app, math.inf)
+        self._stranded.append(app)
+
+    def repair(self, after: float) -> None:
+        """Tell Diego, some seconds from now, what it did not hear."""
+        stranded, self._stranded = self._stranded, []
+        now = self.settle()
+        for app in {app.guid: app for app in stranded}.values():
+            for process in app.processes:
+                for instance in process.live or ():
+                    if instance.leaving or (instance.state == DOWN and instance.details is None):
+                        step = self._retire if instance.leaving else self._place
+                        self._do(step, instance, now, after)
+
+    def resize(self, app: App) -> None:
+        """Start what an app wants more of now, and let go what it wants no more."""
+        now = self.settle()
+        for process in app.processes:
+            self._live(app, process, now)
+
+    def replace(self, process: Process, index: int) -> None:
+        """End one instance; another one starts in its place."""
+        now = self.settle()
+        for instance in process.live or ():
+            if instance.index == index and instance.cell is not None:
+                self._turn(instance, DOWN, now)
+                self._free(instance, now)
+                self._place(instance, now)
+
+    def take_over(self, app: App) -> None:
+        """Give an app that was made in the state STARTED its room on the cells, if that is scarce.
+
+        Elsewhere it is enough to do so when somebody looks.
+        """
+        if any(cell.memory_mb is not None for cell in self.cells):
+            self.resize(app)
+
+    def forget(self, app: App) -> None:
+        """Take the instances of a deleted app away at once."""
+        now = self.settle()
+        for process in app.processes:
+            for instance in process.live or ():
+                self._vanish(instance, now)
+            process.live = None
+
+    # What can be seen.
+
+    def settle(self) -> float:
+        """Carry out everything that is due, and return the present moment."""
+        now = self.clock()
+        while self._events and self._events[0][0] <= now:
+            due, number, instance, step = heapq.heappop(self._events)
+            if instance.event == number:
+                step(instance, due)
+        return now
+
+    def instances(self, app: App, process: Process) -> list[Instance]:
+        """Return what each wanted instance of a process is doing right now."""
+        now = self.settle()
+        if process.states is not None:
+            states = enumerate(process.states)
+            return [Instance(n, state, details=process.details) for n, state in states]
+        live = self._live(app, process, now)
+        if app.state != "STARTED":
+            going = {one.index: one for one in live if one.leaving and one.state != DOWN}
+            rows = range(process.instances)
+            return [going.get(n) or Instance(n, details=process.details) for n in rows]
+        return live
+
+    def running(self, app: App) -> bool:
+        """Whether the app is started and all its instances run."""
+        return app.state == "STARTED" and all(
+            instance.state == RUNNING
+            for process in app.processes
+            for instance in self.instances(app, process)
+        )
+
+    # How an instance lives.
+
+    def _new(self, app: App, process: Process, index: int) -> Instance:
+        (luck,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
+        kind, memory = process.type.upper(), process.memory_in_mb
+        return Instance(index, memory_mb=memory, kind=kind, luck=luck)
+
+    def _live(self, app: App, process: Process, now: float) -> list[Instance]:
+        """Return the instances that there are, after making up for what was changed by hand."""
+        live = process.live or []
+        if app.state != "STARTED":
+            if live and not live[0].leaving:
+                self._dismiss(process, now)
+            return process.live or []
+        if process.live is None or (live and live[0].leaving):
+            return self._adopt(app, process, now)
+        for n in range(len(live), process.instances):
+            live.append(self._new(app, process, n))
+            self._place(live[-1], now)
+        for instance in live[process.instances :]:
+            self._retire(instance, now)
+        process.live = live[: process.instances]
+        return process.live
+
+    def _adopt(self, app: App, process: Process, now: float) -> list[Instance]:
+        """Take over what was started by hand; where there is room, it has always been running."""
+        self._dismiss(process, now)
+        process.live = [self._new(app, process, n) for n in range(process.instances)]
+        for instance in process.live:
+            if self._settled_on_cell(instance, now):
+                self._turn(instance, RUNNING, 0.0)
+        return process.live
+
+    def _dismiss(self, process: Process, now: float) -> None:
+        for instance in process.live or ():
+            self._retire(instance, now)
+        process.live = None
+
+    def _place(self, instance: Instance, now: float) -> None:
+        if self._settled_on_cell(instance, now):
+            self._begin(instance, now)
+
+    def _settled_on_cell(self, instance: Instance, now: float) -> bool:
+        fitting = [cell for cell in self.cells if cell.fits(instance.memory_mb)]
+        if not fitting:
+            self._turn(instance, DOWN, now, NO_ROOM)
+            self._waiting.setdefault(instance.memory_mb, deque()).append(instance)
+            return False
+        cell = min(fitting, key=lambda cell: (cell.starting, cell.used_mb))
+        cell.used_mb += instance.memory_mb
+        instance.cell = cell
+        return True
+
+    def _begin(self, instance: Instance, now: float) -> None:
+        faults = self._faults()
+        load = self._load(instance)
+        wait, unlucky = rolls(instance.luck, instance.crashes, count=2)
+        delay = max(1.0, load) * stretched(faults.startup, faults.startup_spread, wait)
+        instance.fate = _exit_reason(instance, faults)
+        if unlucky < faults.overload_crash * (load - 1.0):
+            instance.fate = UNHEALTHY
+        self._turn(instance, STARTING, now)
+        if instance.fate is None:
+            self._do(self._run, instance, now, delay)
+        else:
+            self._do(self._crash, instance, now, max(delay, _MOMENT))
+
+    def _load(self, instance: Instance) -> float:
+        """Return how many times too many instances start on the cell; up to 1 it copes."""
+        if self.max_starting_per_cell is None or instance.cell is None:
+            return 0.0
+        return (instance.cell.starting + 1) / self.max_starting_per_cell
+
+    def _run(self, instance: Instance, now: float) -> None:
+        self._turn(instance, RUNNING, now)
+        instance.routable_at = now + self._faults().readiness
+
+    def _crash(self, instance: Instance, now: float) -> None:
+        self._turn(instance, CRASHED, now, instance.fate)
+        backoff = self._faults().crash_backoff * min(2**instance.crashes, _LONGEST_BACKOFF)
+        instance.crashes += 1
+        self._do(self._place, instance, now, backoff)
+        self._free(instance, now)
+
+    def _retire(self, instance: Instance, now: float) -> None:
+        instance.leaving = True
+        shutdown = self._faults().shutdown
+        if instance.cell is None or not shutdown:
+            self._vanish(instance, now)
+        elif instance.state != STOPPING:
+            self._turn(instance, STOPPING, now)
+            self._do(self._vanish, instance, now, shutdown)
+
+    def _vanish(self, instance: Instance, now: float) -> None:
+        self._turn(instance, DOWN, now)
+        self._free(instance, now)
+
+    def _free(self, instance: Instance, now: float) -> None:
+        """Give the instance's room to those that wait for it."""
+        if instance.cell is None:
+            return
+        instance.cell.used_mb -= instance.memory_mb
+        instance.cell = None
+        for memory_mb, queue in self._waiting.items():
+            while queue and (
+                queue[0].details != NO_ROOM or any(cell.fits(memory_mb) for cell in self.cells)
+            ):
+                first = queue.popleft()
+                if first.details == NO_ROOM:
+                    self._place(first, now)
+
+    def _turn(self, instance: Instance, state: str, now: float, details: str | None = None) -> None:
+        """Enter a state; whatever was to come before is off."""
+        change = (state == STARTING) - (instance.state == STARTING)
+        if change and instance.cell is not None:
+            instance.cell.starting += change
+            self.starting += change
+            self.peak_starting = max(self.peak_starting, self.starting)
+        instance.state, instance.since, instance.details = state, now, details
+        instance.event = 0
+
+    def _do(self, step: Step, instance: Instance, now: float, after: float) -> None:
+        """Carry out a step now, later or, if that is infinite, never."""
+        if not after:
+            step(instance, now)
+        elif after < math.inf:
+            instance.event = next(self._numbers)
+            heapq.heappush(self._events, (now + after, instance.event, instance, step))
+
+
+def _exit_reason(instance: Instance, faults: Faults) -> str | None:
+    loops = instance.luck < faults.crash
+    once = instance.crashes == 0 and instance.luck < faults.crash + faults.crash_once
+    return EXITED.format(instance.kind) if loops or once else None
