@@ -23,7 +23,7 @@ from aioappsapi._http.trace import current_record
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.config import RetryPolicy, Timeouts
-from aioappsapi.errors import AppsApiError, DeadlineError
+from aioappsapi.errors import AppsApiError, DeadlineError, TransportError
 
 T = TypeVar("T")
 
@@ -129,16 +129,26 @@ class Caller:
         return response
 
     async def _timed(self, request: Request, authorization: str) -> Response:
+        """Send, and let the throttle learn how that went, and what the server tells."""
         begun = anyio.current_time()
-        failed = True
+        failed, counted = True, True
+        response: Response | None = None
         try:
             response = await self._send(request, authorization)
             failed = response.status >= 500
         except asyncio.CancelledError:
             failed = False
             raise
+        except TransportError as error:
+            counted = error.delivered
+            raise
         finally:
-            self.throttle.learn(anyio.current_time() - begun, failed=failed)
+            if (
+                response is None or response.status != 429
+            ):  # which says nothing of the server's load
+                self.throttle.learn(anyio.current_time() - begun, failed=failed)
+            if counted:
+                self.throttle.pace.heed(response)
         return response
 
     async def _send(self, request: Request, authorization: str) -> Response:
@@ -173,10 +183,9 @@ class Caller:
         pause = self._retry.base if seconds is None else seconds
         if pause > self._retry.max_retry_after:
             return  # absurd: this call raises it, and nobody else is held up by it
-        # Not all at the very second: other clients wait for the same one.
-        pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
-        if self.throttle.close_gate(pause):
-            log.warning("rate limit reached: nothing new is sent for %.1f s", pause)
+        # Not all at the very second: other clients wait for the same one, which is rounded, too.
+        pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
+        self.throttle.close_gate(pause)
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
