@@ -56,7 +56,7 @@ class Caller:
         self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
-        self._retry = retry
+        self.retry = retry
         self._timeouts = timeouts
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -66,7 +66,7 @@ class Caller:
             transport=self._transport,
             tokens=self._tokens,
             throttle=self.throttle,
-            retry=retry or self._retry,
+            retry=retry or self.retry,
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
             abilities=self.abilities,
@@ -108,7 +108,7 @@ class Caller:
             first,
             attempt,
             request,
-            self._retry,
+            self.retry,
             self._budget,
             renewable=self._tokens.renewable,
             sleep=self.sleep,
@@ -180,8 +180,8 @@ class Caller:
 
     def _mind_rate_limit(self, response: Response) -> None:
         seconds = retry_after(response.headers)
-        pause = self._retry.base if seconds is None else seconds
-        if pause > self._retry.max_retry_after:
+        pause = self.retry.base if seconds is None else seconds
+        if pause > self.retry.max_retry_after:
             return  # absurd: this call raises it, and nobody else is held up by it
         # Not all at the very second: other clients wait for the same one, which is rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311

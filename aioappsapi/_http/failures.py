@@ -67,7 +67,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((499,), A),
     Row((500,), P, titles=("CF-RunnerInvalidRequest",)),
     # The state is committed already, so that a 200 to the repetition proves nothing.
-    Row((500, 503), A, titles=("CF-RunnerError", "CF-RunnerUnavailable")),
+    Row((500,), A, titles=("CF-RunnerError",)),
+    Row((503,), A, titles=("CF-RunnerUnavailable",)),
     Row((500,), A, json=True, tries=2),
     Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
     Row((503,), T, json=False, router=("no_endpoints", "connection_limit_reached")),
