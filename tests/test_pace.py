@@ -13,10 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi import DeadlineError, DisconnectedError, RateLimitedError, RetryPolicy
+from aioappsapi import (
+    Client,
+    DeadlineError,
+    DisconnectedError,
+    PasswordGrant,
+    RateLimitedError,
+    RetryPolicy,
+)
 from aioappsapi._http.message import Response
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.throttle import Pause, Throttle
+from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import GET, GUID, FakeTransport, app, caller, recording, run_virtual, virtual
 
 EPOCH = 1_790_000_000.0
@@ -398,3 +406,16 @@ async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_
         await one.call(GET, GUID)
     assert left is not None
     assert one.throttle.pace.left == left - 1
+
+
+async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
+    faults = Faults(rate_limit=60, rate_window=1.0)
+    async with Sandbox(80, faults=faults) as cloud:
+        auth = PasswordGrant("admin", "admin")
+        async with Client(cloud.url, auth=auth, proxy="") as client:
+            await client.apps.get(next(iter(cloud.apps)))
+            report = await client.bulk.start(list(cloud.apps), concurrency=10)
+            pace = client._caller.throttle.pace
+            assert (pace.limit, pace.scarce(61)) == (60, True)
+    assert report.ok
+    assert "429" not in report.requests.by_status

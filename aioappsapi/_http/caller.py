@@ -28,6 +28,7 @@ from aioappsapi.errors import AppsApiError, DeadlineError, TransportError
 T = TypeVar("T")
 
 log = logging.getLogger("aioappsapi")
+wire_log = logging.getLogger("aioappsapi.http")
 
 
 class Caller:
@@ -120,11 +121,11 @@ class Caller:
             # With the slot in hand: a token taken before a long wait at the gate would be stale.
             authorization = self._tokens.current() or await self._tokens.get()
             response = await self._timed(request, authorization)
+            if response.status == 429:
+                self._mind_rate_limit(response)  # before the next one gets the slot
         finally:
             self.throttle.release()
-        if response.status == 429:
-            self._mind_rate_limit(response)
-        elif response.status == 401:
+        if response.status == 401:
             self._tokens.reject(authorization)
         return response
 
@@ -134,7 +135,7 @@ class Caller:
         failed, counted = True, True
         response: Response | None = None
         try:
-            response = await self._send(request, authorization)
+            response = await self._send(request, authorization, begun)
             failed = response.status >= 500
         except asyncio.CancelledError:
             failed = False
@@ -143,15 +144,14 @@ class Caller:
             counted = error.delivered
             raise
         finally:
-            if (
-                response is None or response.status != 429
-            ):  # which says nothing of the server's load
+            # A 429 comes at once, and says nothing of how much the server has to do.
+            if response is None or response.status != 429:
                 self.throttle.learn(anyio.current_time() - begun, failed=failed)
             if counted:
                 self.throttle.pace.heed(response)
         return response
 
-    async def _send(self, request: Request, authorization: str) -> Response:
+    async def _send(self, request: Request, authorization: str, begun: float) -> Response:
         request_id = str(uuid.uuid4())
         headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
         if request.body is not None:
@@ -171,9 +171,11 @@ class Caller:
             result = type(error).__name__
             raise
         finally:
+            request_id = (response.request_id if response is not None else None) or request_id
             if (record := current_record.get()) is not None:
-                request_id = (response.request_id if response is not None else None) or request_id
                 record.note(result, request_id, response)
+            if wire_log.isEnabledFor(logging.DEBUG):
+                _log_attempt(request, result, anyio.current_time() - begun, request_id)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
         return response
@@ -186,6 +188,12 @@ class Caller:
         # Not all at the very second: other clients wait for the same one, which is rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
         self.throttle.close_gate(pause)
+
+
+def _log_attempt(request: Request, result: str, seconds: float, request_id: str) -> None:
+    # Neither a header nor a body, and of a query nothing: any of them may hold a secret.
+    path = request.path.partition("?")[0]
+    wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
