@@ -75,12 +75,13 @@ class Client:
         insecure = isinstance(tls, Tls) and tls.insecure
         self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)
         self._tokens = TokenSource(auth, self._uaa)
+        policy = retry or RetryPolicy()
         caller = Caller(
             url,
             transport=self._pool,
             tokens=self._tokens,
-            throttle=Throttle(limits.concurrency),
-            retry=retry or RetryPolicy(),
+            throttle=Throttle(limits.concurrency, longest_pause=policy.max_retry_after),
+            retry=policy,
         )
         self._ceiling = limits.concurrency
         self._offer(caller)

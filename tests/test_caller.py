@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 import uuid
+from collections import Counter
 
 import anyio
 import msgspec
@@ -244,6 +245,35 @@ async def test_a_429_closes_the_gate_for_all() -> None:
 
 
 @virtual
+async def test_whoever_waits_for_the_slot_of_a_429_waits_for_the_gate() -> None:
+    transport = FakeTransport(limited(30), app())
+    one = caller(transport, ceiling=1)
+    await asyncio.gather(*(one.call(START, GUID) for _ in range(3)))
+
+    began, *others = [sent.at for sent in transport.sent]
+    assert len(others) == 3
+    assert min(others) - began >= 30
+
+
+@virtual
+async def test_after_a_429_a_few_go_first() -> None:
+    async def answer() -> Response:
+        await asyncio.sleep(1)
+        return app()
+
+    transport = FakeTransport(limited(30), answer)
+    one = caller(transport, ceiling=64)
+    calls = [asyncio.create_task(one.call(START, GUID))]
+    await settle()
+    calls += [asyncio.create_task(one.call(START, GUID)) for _ in range(40)]
+    await asyncio.gather(*calls)
+
+    opening = transport.sent[1].at
+    seconds = Counter(round(sent.at - opening) for sent in transport.sent[1:])
+    assert seconds == {0: 4, 1: 8, 2: 16, 3: 13}
+
+
+@virtual
 async def test_a_recorded_429_is_obeyed() -> None:
     transport = FakeTransport(recording("rate-limit__429-start").response, app())
     await caller(transport).call(START, GUID)
@@ -465,6 +495,25 @@ async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Non
         await caller(transport, auth=auth).call(START, GUID, body={"password": "geheim-3"})
 
     assert len(caplog.messages) >= 2
+    assert "geheim" not in caplog.text
+
+
+@virtual
+async def test_every_attempt_is_a_line_of_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    answer = app()
+    answer.headers["X-Vcap-Request-Id"] = "theirs"  # type: ignore[index]
+
+    async def late() -> Response:
+        await asyncio.sleep(0.25)
+        return answer
+
+    one = caller(FakeTransport(ConnectError("-"), late), retry=RetryPolicy(base=0))
+    with caplog.at_level(logging.DEBUG, logger="aioappsapi.http"):
+        await one.call(GET, GUID, query={"label_selector": "geheim"})
+
+    first, second = [r.getMessage() for r in caplog.records if r.name == "aioappsapi.http"]
+    assert first.startswith(f"GET /v3/apps/{GUID}: ConnectError in 0.000 s (")
+    assert second == f"GET /v3/apps/{GUID}: 200 in 0.250 s (theirs)"
     assert "geheim" not in caplog.text
 
 

@@ -1,11 +1,13 @@
-"""One row for each row of the table in the documentation, for each way to be sent again."""
+"""One row for each row of the table in the documentation, for each operation it is about."""
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import pytest
 
-from aioappsapi._http.failures import Meaning, classify, may_repeat
-from aioappsapi._http.message import Replay, Response
+from aioappsapi._http.failures import TABLE, Meaning, Row, classify, is_quota, may_repeat
+from aioappsapi._http.message import Response
 from aioappsapi._http.refusal import response_error
 from aioappsapi.errors import (
     AppsApiError,
@@ -18,21 +20,33 @@ from aioappsapi.errors import (
     DisconnectedError,
     InvalidInputError,
     ReadTimeout,
+    ResponseError,
     TargetError,
     TlsError,
 )
+from aioappsapi.resources import apps
 from tests.fakes import failure, recording, request, response
 
 TRANSIENT, AMBIGUOUS, PERMANENT = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT
 LIMITED, TOKEN = Meaning.RATE_LIMITED, Meaning.TOKEN
 
-# What may be sent again after each: (safe, idempotent, once).
-ALLOWED = {
-    TRANSIENT: (True, True, True),
-    LIMITED: (True, True, True),
-    TOKEN: (True, True, True),
-    AMBIGUOUS: (True, True, False),
-    PERMANENT: (False, False, False),
+OPERATIONS = {
+    "start": apps.START,
+    "stop": apps.STOP,
+    "restart": apps.RESTART,
+    "create": apps.CREATE,
+    "update": apps.UPDATE,
+    "delete": apps.DELETE,
+    "list": apps.LIST,
+}
+# What is never sent a second time once the first may have arrived.
+ONCE = {"restart", "create"}
+REPEATED = {
+    TRANSIENT: set(OPERATIONS),
+    LIMITED: set(OPERATIONS),
+    TOKEN: set(OPERATIONS),
+    AMBIGUOUS: set(OPERATIONS) - ONCE,
+    PERMANENT: set(),
 }
 
 
@@ -69,7 +83,10 @@ ANSWERS: list[tuple[str, Response, Meaning]] = [
     ("503 runner unavailable", recording("diego-down__refused-start").response, AMBIGUOUS),
     ("500 runner invalid", recording("diego-down__bbs-invalid-start").response, PERMANENT),
     ("500 text with a backtrace", recording("db-down__start").response, AMBIGUOUS),
+    ("429 of an address", recording("rate-limit__unauthenticated-429-info").response, LIMITED),
     ("502 uaa", failure(502, "CF-UaaUnavailable"), TRANSIENT),
+    ("503 uaa", failure(503, "CF-UaaUnavailable", code=20004), TRANSIENT),
+    ("503 stats", failure(503, "CF-StatsUnavailable", code=200002), AMBIGUOUS),
     ("503 service unavailable", failure(503, "CF-ServiceUnavailable"), TRANSIENT),
     ("503 no endpoints", router(503, "no_endpoints"), TRANSIENT),
     ("503 limit", router(503, "connection_limit_reached"), TRANSIENT),
@@ -105,22 +122,22 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("replay", list(Replay), ids=lambda replay: replay.value)
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     ("error", "meaning"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
-def test_what_is_repeated(error: AppsApiError, meaning: Meaning, replay: Replay) -> None:
+def test_what_is_repeated(error: AppsApiError, meaning: Meaning, operation: str) -> None:
     said, _ = classify(error)
 
     assert said is meaning
-    column = (Replay.SAFE, Replay.IDEMPOTENT, Replay.ONCE).index(replay)
-    assert may_repeat(said, replay) is ALLOWED[meaning][column]
+    assert may_repeat(said, OPERATIONS[operation].replay) is (operation in REPEATED[meaning])
 
 
 @pytest.mark.parametrize(
     ("name", "answer", "tries"),
     [
         ("an unknown error", recording("diego-down__refused-list-embed").response, 2),
+        ("a runner that is away", recording("diego-down__refused-start").response, None),
         ("the runner", recording("diego-down__bbs-error-start").response, None),
         ("plain text", failure(500), None),
         ("a router", failure(502), None),
@@ -138,3 +155,70 @@ def test_every_status_has_a_meaning() -> None:
             meaning, _ = classify(response_error(request(), failure(status, title)))
             client_error = status < 500 and status not in {401, 404, 429, 496, 499}
             assert (meaning is PERMANENT) == (client_error or status == 404), status
+
+
+Sight = tuple[int, str | None, str | None]
+
+
+def sights() -> list[Sight]:
+    """Make every answer that the table can tell from another: status, title and router's word."""
+    titles = {None, "CF-Whatever", *(title for row in TABLE for title in row.titles or ())}
+    routers = {None, "other", *(word for row in TABLE for word in row.router or ())}
+    statuses = {400, 600, *(status for row in TABLE for status in row.statuses if status < 600)}
+    return list(product(sorted(statuses), titles, routers))
+
+
+SEEN_BY = [{sight for sight in sights() if row.matches(*sight)} for row in TABLE]
+
+
+def test_where_rows_collide_the_first_is_the_special_case() -> None:
+    for first, second in combinations(range(len(TABLE)), 2):
+        both = SEEN_BY[first] & SEEN_BY[second]
+        assert not both or SEEN_BY[first] < SEEN_BY[second], (TABLE[first], TABLE[second])
+
+
+@pytest.mark.parametrize("number", range(len(TABLE)))
+def test_every_row_decides_something(number: int) -> None:
+    assert SEEN_BY[number] - set().union(*SEEN_BY[:number])
+
+
+def test_every_answer_is_of_some_row() -> None:
+    assert set().union(*SEEN_BY) == set(sights())
+
+
+def test_every_row_has_a_case_above() -> None:
+    decided: set[Row] = set()
+    for _, error, _ in ROWS:
+        if isinstance(error, ResponseError):
+            word = error.headers.get("X-Cf-RouterError")
+            decided.add(next(r for r in TABLE if r.matches(error.status, error.title, word)))
+    assert decided == set(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("detail", "quota"),
+    [
+        ("memory quota_exceeded", True),
+        ("memory space_quota_exceeded", True),
+        ("memory instance_memory_limit_exceeded", True),
+        ("app_instance_limit app_instance_limit_exceeded", True),
+        ("app_instance_limit space_app_instance_limit_exceeded", True),
+        ("log_rate_limit exceeds organization log rate quota", True),
+        ("log_rate_limit exceeds space log rate quota", True),
+        ("Assign a droplet before starting this app.", False),
+        ("disk_quota too much disk requested (requested 9 MB - must be less than 8 MB)", False),
+        ("log_rate_limit cannot be unlimited in organization 'o'.", False),
+        ("", False),
+    ],
+)
+def test_what_a_quota_refused(detail: str, quota: bool) -> None:
+    answer = failure(422, "CF-UnprocessableEntity", detail=detail)
+    assert is_quota(response_error(request(), answer)) is quota
+
+
+def test_what_is_no_quota() -> None:
+    recorded = recording("start-app__422-org-quota-memory").response
+    assert is_quota(response_error(request(), recorded))
+    assert not is_quota(response_error(request(), failure(403, "CF-X", detail="quota_exceeded")))
+    assert not is_quota(response_error(request(), failure(422)))
+    assert not is_quota(DeadlineError("memory quota_exceeded"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi._http.throttle import Throttle
+from aioappsapi._http.throttle import Pause, Throttle
 from aioappsapi.errors import DeadlineError
-from tests.fakes import VirtualLoop, run_virtual, settle, virtual
+from tests.fakes import VirtualLoop, response, run_virtual, settle, virtual
 
 
 async def later(throttle: Throttle, name: str, order: list[str]) -> None:
@@ -173,6 +174,65 @@ async def test_a_gate_that_opens_after_the_deadline_is_not_waited_for() -> None:
     assert throttle.in_flight == 1
 
 
+@virtual
+async def test_those_who_wait_are_told_when_the_gate_closes_beyond_their_deadline() -> None:
+    throttle = Throttle(1)
+    await throttle.acquire()
+    began = anyio.current_time()
+    order: list[str] = []
+
+    async def hurried() -> None:
+        with anyio.fail_after(30), pytest.raises(DeadlineError, match="nothing was sent"):
+            await throttle.acquire()
+        order.append("hurried")
+
+    patient = asyncio.create_task(later(throttle, "patient", order))
+    waiting = asyncio.create_task(hurried())
+    await settle()
+    throttle.close_gate(20)
+    await settle()
+    assert order == []
+    throttle.close_gate(60)
+    await waiting
+    assert (order, anyio.current_time()) == (["hurried"], began)
+    throttle.release()
+    await patient
+    assert anyio.current_time() - began == pytest.approx(60)
+
+
+@virtual
+async def test_a_closing_and_a_notable_prolongation_are_told() -> None:
+    throttle = Throttle(4)
+    told: list[Pause] = []
+    end = throttle.on_pause(told.append)
+    for seconds in (10, 10.5, 5, 40):
+        throttle.close_gate(seconds)
+    assert told == [Pause(10, "rate limit reached"), Pause(40, "rate limit reached")]
+    await asyncio.sleep(41)
+    throttle.close_gate(3)
+    assert len(told) == 3
+    end()
+    end()  # harmless
+    throttle.close_gate(300)
+    assert len(told) == 3
+
+
+@virtual
+async def test_a_listener_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    throttle = Throttle(1)
+    told: list[Pause] = []
+
+    def broken(pause: Pause) -> None:
+        raise KeyError("bug")
+
+    throttle.on_pause(broken)
+    throttle.on_pause(told.append)
+    throttle.close_gate(10)
+    await throttle.acquire()
+    assert (len(told), throttle.in_flight, throttle.closed_for) == (1, 1, 0)
+    assert "a listener of pauses raised" in caplog.text
+
+
 async def test_a_clock_may_be_given() -> None:
     now = 0.0
     throttle = Throttle(1, clock=lambda: now)
@@ -228,28 +288,28 @@ async def test_a_waiter_that_is_cancelled_at_a_closed_gate_is_forgotten() -> Non
 
 
 class Crowd:
-    """Callers that come, go and are cancelled; at most `ceiling` of them may be inside."""
+    """Callers that come, hurry, go, fail and are cancelled, before a gate that opens and closes."""
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
-        self.throttle = Throttle(ceiling)
+        self.throttle = Throttle(ceiling, wall=asyncio.get_running_loop().time)
         self.tasks: list[asyncio.Task[None]] = []
         self.leave: list[asyncio.Event] = []
-        self.inside = 0
 
-    async def work(self, leave: asyncio.Event) -> None:
-        await self.throttle.acquire()
-        self.inside += 1
-        try:
-            assert self.inside <= self.ceiling
-            await leave.wait()
-        finally:
-            self.inside -= 1
-            self.throttle.release()
+    async def work(self, leave: asyncio.Event, deadline: float) -> None:
+        with anyio.move_on_after(deadline):
+            await self.throttle.acquire()
+            try:
+                await leave.wait()
+            finally:
+                self.throttle.release()
 
-    async def come(self, number: int) -> None:
+    async def come(self, number: int, deadline: float = math.inf) -> None:
         self.leave.append(asyncio.Event())
-        self.tasks.append(asyncio.create_task(self.work(self.leave[-1])))
+        self.tasks.append(asyncio.create_task(self.work(self.leave[-1], deadline)))
+
+    async def hurry(self, number: int) -> None:
+        await self.come(number, deadline=number)
 
     async def cancel(self, number: int) -> None:
         for task in self.tasks[number : number + 1]:
@@ -262,6 +322,15 @@ class Crowd:
     async def gate(self, number: int) -> None:
         self.throttle.close_gate(number)
 
+    async def fail(self, number: int) -> None:
+        for _ in range(20):
+            self.throttle.learn(0.1, failed=number % 2 == 0)
+
+    async def told(self, number: int) -> None:
+        resets_at = str(asyncio.get_running_loop().time() + number)
+        headers = {"X-RateLimit-Remaining": str(number), "X-RateLimit-Reset": resets_at}
+        self.throttle.pace.heed(response(200, headers={"X-RateLimit-Limit": "20", **headers}))
+
     async def run(self, number: int) -> None:
         await asyncio.sleep(0)
 
@@ -271,32 +340,50 @@ class Crowd:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([Crowd.come, Crowd.cancel, Crowd.go, Crowd.gate, Crowd.run, Crowd.wait]),
+        st.sampled_from(
+            [
+                Crowd.come,
+                Crowd.come,
+                Crowd.hurry,
+                Crowd.cancel,
+                Crowd.go,
+                Crowd.gate,
+                Crowd.fail,
+                Crowd.told,
+                Crowd.run,
+                Crowd.wait,
+            ]
+        ),
         st.integers(0, 8),
     ),
     max_size=40,
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(1, 3), STEPS)
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 8), STEPS)
 def test_whatever_happens_no_slot_is_lost_or_given_twice(
     ceiling: int, steps: list[tuple[Callable[[Crowd, int], Awaitable[None]], int]]
 ) -> None:
     async def scenario() -> None:
         crowd = Crowd(ceiling)
+        throttle = crowd.throttle
         for step, number in steps:
+            before = throttle.in_flight
             await step(crowd, number)
-            assert crowd.throttle.in_flight <= ceiling
+            assert 1 <= throttle.limit <= ceiling
+            # A limit that shrinks takes no slot away, but none is given beyond it.
+            assert throttle.in_flight <= max(before, throttle.limit)
         for leave in crowd.leave:
             leave.set()
         results = await asyncio.gather(*crowd.tasks, return_exceptions=True)
 
-        # Nobody hangs, nothing but the cancellations came out, and all slots are back.
-        assert all(r is None or isinstance(r, asyncio.CancelledError) for r in results)
-        assert crowd.throttle.in_flight == 0
-        for _ in range(crowd.throttle.limit):
-            await crowd.throttle.acquire()
-        assert crowd.throttle.in_flight == crowd.throttle.limit >= 1
+        # Nobody hangs, all slots are back, and only those who were cancelled or late raised.
+        expected = (asyncio.CancelledError, DeadlineError)
+        assert all(result is None or isinstance(result, expected) for result in results)
+        assert throttle.in_flight == 0
+        for _ in range(throttle.limit):
+            await throttle.acquire()
+        assert throttle.in_flight == throttle.limit >= 1
 
     run_virtual(scenario())

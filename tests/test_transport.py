@@ -273,11 +273,12 @@ async def test_a_reset(after: str) -> None:
     assert requests == (after != "accept")
 
 
-async def test_a_connection_that_ends_without_an_answer() -> None:
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+async def test_a_connection_that_ends_without_an_answer(method: str) -> None:
     seen: list[bytes] = []
     async with raw_server(answering(b"", seen)) as port:
         with pytest.raises(DisconnectedError, match="the server closed the connection"):
-            await ask(port)
+            await ask(port, method=method)
 
     assert len(seen) == 1
 

@@ -23,11 +23,12 @@ from aioappsapi._http.trace import current_record
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.config import RetryPolicy, Timeouts
-from aioappsapi.errors import AppsApiError, DeadlineError
+from aioappsapi.errors import AppsApiError, DeadlineError, TransportError
 
 T = TypeVar("T")
 
 log = logging.getLogger("aioappsapi")
+wire_log = logging.getLogger("aioappsapi.http")
 
 
 class Caller:
@@ -56,7 +57,7 @@ class Caller:
         self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
-        self._retry = retry
+        self.retry = retry
         self._timeouts = timeouts
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -66,7 +67,7 @@ class Caller:
             transport=self._transport,
             tokens=self._tokens,
             throttle=self.throttle,
-            retry=retry or self._retry,
+            retry=retry or self.retry,
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
             abilities=self.abilities,
@@ -108,7 +109,7 @@ class Caller:
             first,
             attempt,
             request,
-            self._retry,
+            self.retry,
             self._budget,
             renewable=self._tokens.renewable,
             sleep=self.sleep,
@@ -120,28 +121,37 @@ class Caller:
             # With the slot in hand: a token taken before a long wait at the gate would be stale.
             authorization = self._tokens.current() or await self._tokens.get()
             response = await self._timed(request, authorization)
+            if response.status == 429:
+                self._mind_rate_limit(response)  # before the next one gets the slot
         finally:
             self.throttle.release()
-        if response.status == 429:
-            self._mind_rate_limit(response)
-        elif response.status == 401:
+        if response.status == 401:
             self._tokens.reject(authorization)
         return response
 
     async def _timed(self, request: Request, authorization: str) -> Response:
+        """Send, and let the throttle learn how that went, and what the server tells."""
         begun = anyio.current_time()
-        failed = True
+        failed, counted = True, True
+        response: Response | None = None
         try:
-            response = await self._send(request, authorization)
+            response = await self._send(request, authorization, begun)
             failed = response.status >= 500
         except asyncio.CancelledError:
             failed = False
             raise
+        except TransportError as error:
+            counted = error.delivered
+            raise
         finally:
-            self.throttle.learn(anyio.current_time() - begun, failed=failed)
+            # A 429 comes at once, and says nothing of how much the server has to do.
+            if response is None or response.status != 429:
+                self.throttle.learn(anyio.current_time() - begun, failed=failed)
+            if counted:
+                self.throttle.pace.heed(response)
         return response
 
-    async def _send(self, request: Request, authorization: str) -> Response:
+    async def _send(self, request: Request, authorization: str, begun: float) -> Response:
         request_id = str(uuid.uuid4())
         headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
         if request.body is not None:
@@ -161,22 +171,29 @@ class Caller:
             result = type(error).__name__
             raise
         finally:
+            request_id = (response.request_id if response is not None else None) or request_id
             if (record := current_record.get()) is not None:
-                request_id = (response.request_id if response is not None else None) or request_id
                 record.note(result, request_id, response)
+            if wire_log.isEnabledFor(logging.DEBUG):
+                _log_attempt(request, result, anyio.current_time() - begun, request_id)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
         return response
 
     def _mind_rate_limit(self, response: Response) -> None:
         seconds = retry_after(response.headers)
-        pause = self._retry.base if seconds is None else seconds
-        if pause > self._retry.max_retry_after:
+        pause = self.retry.base if seconds is None else seconds
+        if pause > self.retry.max_retry_after:
             return  # absurd: this call raises it, and nobody else is held up by it
-        # Not all at the very second: other clients wait for the same one.
-        pause += random.uniform(0.0, min(1.0, pause / 10 + 0.05))  # noqa: S311
-        if self.throttle.close_gate(pause):
-            log.warning("rate limit reached: nothing new is sent for %.1f s", pause)
+        # Not all at the very second: other clients wait for the same one, which is rounded, too.
+        pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
+        self.throttle.close_gate(pause)
+
+
+def _log_attempt(request: Request, result: str, seconds: float, request_id: str) -> None:
+    # Neither a header nor a body, and of a query nothing: any of them may hold a secret.
+    path = request.path.partition("?")[0]
+    wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:

@@ -1,11 +1,13 @@
 """What a failure means: it may pass, it is final, or the request may have been carried out.
 
-The table is the theory; `classify` only reads it. First match decides. The facts behind the rows
-are the server's, the router's and the recordings': docs/failures.md.
+The table is the theory; `classify` only reads it. First match decides, and where two rows match an
+answer, the first is a special case of the second. The facts behind the rows are the server's, the
+router's and the recordings': docs/failures.md.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final
 
@@ -60,13 +62,15 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((401,), Meaning.TOKEN),
     Row((404,), T, json=False, router=("unknown_route",)),
     Row((429,), Meaning.RATE_LIMITED),
-    Row((496, 525, 526), T),
+    Row((496,), T),
+    Row((525, 526), T),
     Row((499,), A),
     Row((500,), P, titles=("CF-RunnerInvalidRequest",)),
+    # The state is committed already, so that a 200 to the repetition proves nothing.
     Row((500,), A, titles=("CF-RunnerError",)),
+    Row((503,), A, titles=("CF-RunnerUnavailable",)),
     Row((500,), A, json=True, tries=2),
-    Row((502,), T, titles=("CF-UaaUnavailable",)),
-    Row((503,), T, titles=("CF-ServiceUnavailable",)),
+    Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
     Row((503,), T, json=False, router=("no_endpoints", "connection_limit_reached")),
     Row(range(500, 1000), A),
     Row(range(1000), P),
@@ -86,6 +90,23 @@ def classify(error: AppsApiError) -> tuple[Meaning, int | None]:
     if isinstance(error, AuthError):
         return (P if error.refused else T), None
     return P, None
+
+
+_QUOTA: Final = re.compile(
+    r"(?:quota|limit)_exceeded\b|\bexceeds (?:the )?(?:organization|space)\b", re.IGNORECASE
+)
+
+
+def is_quota(error: AppsApiError) -> bool:
+    """Tell whether a quota of the organization or space refused it.
+
+    Final for now, but it may pass when other apps stop: worth one more try at the end of a run.
+    """
+    return (
+        isinstance(error, ResponseError)
+        and error.status == 422
+        and any(_QUOTA.search(one.detail or "") for one in error.errors)
+    )
 
 
 def may_repeat(meaning: Meaning, replay: Replay) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import Enum
 from typing import TypeVar
@@ -77,14 +78,18 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rate_limit(self) -> RateLimit | None:
         """What is left of the rate limit's window; None where the server does not count."""
+        limit = self.headers.get("X-RateLimit-Limit")
+        if limit is None:  # fast path: asked of every answer, and most have none
+            return None
         try:
-            return RateLimit(
-                limit=int(self.headers["X-RateLimit-Limit"]),
+            told = RateLimit(
+                limit=int(limit),
                 remaining=int(self.headers["X-RateLimit-Remaining"]),
                 resets_at=float(self.headers["X-RateLimit-Reset"]),
             )
         except (KeyError, ValueError):
             return None
+        return told if told.limit > 0 and math.isfinite(told.resets_at) else None
 
     def json(self) -> object:
         """Read the body as JSON, whatever its content type. Raises ValueError."""

@@ -1,38 +1,82 @@
-"""How much may be under way: a limit of requests in flight, and one gate that a 429 closes.
+"""How much may be under way: a limit of requests in flight, and one gate for everybody.
 
-Shared by everything that one Client sends. The gate is one for all callers because the server's
-limit is: if each call obeyed its own 429 only, the others would go on to be refused.
+Shared by everything that one Client sends. The gate is closed by a 429, and before that by the
+pace, when the requests of the server's window are spent. It is one for all callers because the
+server's limit is: if each call obeyed its own 429 only, the others would go on to be refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import time
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import anyio
+import msgspec
 
 from aioappsapi._http.adaptive import AdaptiveLimit
+from aioappsapi._http.pace import Clock, Pace
 from aioappsapi.errors import DeadlineError
 
-Clock = Callable[[], float]
+log = logging.getLogger("aioappsapi")
+
+_REFUSED: Final = "rate limit reached"
+_SPENT: Final = "the window's requests are spent"
+# By so many seconds a closing has to be prolonged before it is told again.
+_NOTABLE: Final = 1.0
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Nothing new is sent for so many seconds, and why."""
+
+    seconds: float
+    reason: str
+
+
+OnPause = Callable[[Pause], object]
+
+
+class _Turn:
+    """One who waits, until when at most; the future is true with a slot, false if too late."""
+
+    __slots__ = ("deadline", "given")
+
+    def __init__(self) -> None:
+        self.deadline = anyio.current_effective_deadline()
+        self.given: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
 class Throttle:
     """Slots for requests in flight, first come, first served, behind a gate.
 
     A slot is held for one attempt and freed before any pause. Times are in seconds of the event
-    loop's clock.
+    loop's clock. `longest_pause` is how long the pace may hold calls back; where it would take
+    longer they are sent, and the server's refusal tells. `pace` is what is known of the server's
+    rate limit.
     """
 
-    def __init__(self, ceiling: int, *, clock: Clock = anyio.current_time) -> None:
+    def __init__(
+        self,
+        ceiling: int,
+        *,
+        clock: Clock = anyio.current_time,
+        wall: Clock = time.time,
+        longest_pause: float = math.inf,
+    ) -> None:
         self._adaptive = AdaptiveLimit(ceiling)
         self._clock = clock
         self._in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._opens_at = -math.inf
+        self.pace = Pace(lambda: self._in_flight, clock=clock, wall=wall, longest=longest_pause)
+        self._waiting: deque[_Turn] = deque()
+        self._refused_until = -math.inf
+        self._told_until = -math.inf
+        self._held_until = -math.inf
         self._opening: asyncio.TimerHandle | None = None
+        self._listeners: list[OnPause] = []
 
     @property
     def limit(self) -> int:
@@ -47,35 +91,56 @@ class Throttle:
     @property
     def closed_for(self) -> float:
         """For how many more seconds the gate is closed; 0 when it is open."""
-        return max(self._opens_at - self._clock(), 0.0)
+        opens_at = self._opens_at
+        return 0.0 if opens_at == -math.inf else max(opens_at - self._clock(), 0.0)
+
+    @property
+    def _opens_at(self) -> float:
+        return max(self._refused_until, self.pace.opens_at)
+
+    def on_pause(self, callback: OnPause) -> Callable[[], None]:
+        """Have a callback told of every pause, when it begins and when it gets notably longer.
+
+        Gives a function that ends this. What the callback raises is logged and changes nothing.
+        """
+        self._listeners.append(callback)
+
+        def end() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return end
 
     async def acquire(self) -> None:
         """Take a slot, waiting for the gate and for a free one.
 
-        Raises DeadlineError at once if the gate opens only after the caller's deadline.
+        Raises DeadlineError at once if the gate opens only after the caller's deadline, and as
+        soon as it is closed for so long.
         """
         # fast path: most calls find a free slot, and then nothing is awaited.
         if self._in_flight < self._adaptive.limit and not self._waiting and not self.closed_for:
             self._in_flight += 1
             return
-        if self._opens_at > anyio.current_effective_deadline():
-            raise DeadlineError(
-                f"The server's rate limit opens again in {self.closed_for:.0f} s, "
-                "which is after the deadline: nothing was sent."
-            )
-        await self._wait()
+        turn = _Turn()
+        if turn.deadline >= self._opens_at:
+            self._waiting.append(turn)
+            self._admit()
+            if await self._given(turn):
+                return
+        raise DeadlineError(
+            f"The server's rate limit opens again in {self.closed_for:.0f} s, "
+            "which is after the deadline: nothing was sent."
+        )
 
-    async def _wait(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._admit()
+    async def _given(self, turn: _Turn) -> bool:
         try:
-            await turn
+            return await turn.given
         except asyncio.CancelledError:
-            if not turn.cancelled():
+            if turn.given.cancelled():
+                if turn in self._waiting:  # else it was passed over already
+                    self._waiting.remove(turn)
+            elif turn.given.result():
                 self.release()  # it was given in the very moment of the cancellation
-            elif turn in self._waiting:  # else it was passed over already
-                self._waiting.remove(turn)
             raise
 
     def release(self) -> None:
@@ -87,30 +152,57 @@ class Throttle:
         """Note how long a request took, and whether it failed as overload makes requests fail."""
         self._adaptive.ended(self._clock(), latency, failed=failed)
 
-    def close_gate(self, seconds: float) -> bool:
-        """Let nothing new through for so many seconds, and less at a time from then on.
+    def close_gate(self, seconds: float) -> None:
+        """Let nothing new through for so many seconds, then little, and more as it goes well.
 
-        Never shortens what was said before. Tells whether it was open until now: of all that is in
-        flight then, each will be refused, and it is one refusal that counts.
+        Never shortens what was said before. Of all that is in flight when it closes each will be
+        refused, and only the first of these refusals lowers the limit.
         """
-        was_open = not self.closed_for
-        self._opens_at = max(self._opens_at, self._clock() + seconds)
-        if was_open:
-            self._adaptive.refused()
+        if self._refused_until <= self._clock():
+            self._adaptive.refused(self._clock())
+        self._refused_until = max(self._refused_until, self._clock() + seconds)
+        self._tell(self._refused_until, _REFUSED)
         self._admit()
-        return was_open
 
     def _admit(self) -> None:
-        if self._waiting and self.closed_for:
-            self._admit_later()
-            return
+        """Give free slots to those who wait."""
         while self._waiting and self._in_flight < self._adaptive.limit:
+            if self.closed_for:
+                break
             turn = self._waiting.popleft()
-            if not turn.done():
+            if not turn.given.done():
                 self._in_flight += 1
-                turn.set_result(None)
+                turn.given.set_result(True)
+        if self._waiting and self.closed_for:
+            self._hold(self._opens_at)
 
-    def _admit_later(self) -> None:
+    def _hold(self, until: float) -> None:
+        """Keep those who wait until the gate opens, and send those away who cannot."""
+        if until == self._held_until:
+            return
+        self._held_until = until
+        if until > self._refused_until:
+            self._tell(until, _SPENT)
+        for turn in [turn for turn in self._waiting if turn.deadline < until]:
+            self._waiting.remove(turn)
+            if not turn.given.done():
+                turn.given.set_result(False)
         if self._opening is not None:
             self._opening.cancel()
-        self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._admit)
+        self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._open)
+
+    def _open(self) -> None:
+        self._held_until = -math.inf  # a timer may come a little early, and has to be set again
+        self._admit()
+
+    def _tell(self, until: float, reason: str) -> None:
+        if until <= self._told_until + _NOTABLE:
+            return
+        self._told_until = until
+        pause = Pause(until - self._clock(), reason)
+        log.warning("%s: nothing new is sent for %.1f s", reason, pause.seconds)
+        for listener in list(self._listeners):
+            try:
+                listener(pause)
+            except Exception:
+                log.exception("a listener of pauses raised")

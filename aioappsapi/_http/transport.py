@@ -78,6 +78,7 @@ class SessionPool:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("Content-Type",),
             raise_for_status=False,
+            middlewares=(_only_once,),
         )
 
     async def aclose(self) -> None:
@@ -121,6 +122,20 @@ class SessionPool:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as cause:
             raise transport_error(cause, method, url) from None
         return Response(status=response.status, headers=response.headers, body=data, url=url)
+
+
+async def _only_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET or DELETE again by itself when its connection breaks.
+
+    What is sent again is decided, counted and paid for above; and a DELETE whose second try finds
+    nothing has to be known for a second one.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as cause:
+        raise transport_error(cause, request.method, str(request.url)) from None
 
 
 def _proxy_url(proxy: str) -> URL:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from aioappsapi._http.caller import within
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.trace import CallRecord, recorded
@@ -25,6 +26,7 @@ from aioappsapi.resources.checks import (
     check_words,
     timestamps,
 )
+from aioappsapi.resources.creating import create_once
 from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.including import AppPager, join
 from aioappsapi.resources.instances import Wait
@@ -33,7 +35,7 @@ from aioappsapi.resources.paging import comma_list, page_size, split_queries
 from aioappsapi.resources.waiter import polling
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
-# Not repeated once it may have arrived: then the name is taken, by this very app.
+# Not repeated blindly once it may have arrived: then the name is taken, by this very app.
 CREATE: Final = endpoint("create app", "POST", "/v3/apps", App, "create-an-app")
 GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
 GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
@@ -140,10 +142,16 @@ class Apps(AppParts):
         """Make an app in a space; it is stopped and has no droplet.
 
         `lifecycle` says how it is built: ``Lifecycle(type="docker")``, or ``buildpack`` or ``cnb``
-        with a `LifecycleData`, whose credentials go to the server and never come back. Raises
-        InvalidInputError for what the server would surely refuse, unless `validate` is false;
-        UnprocessableError, titled ``CF-UniquenessError`` where the name is taken; ForbiddenError.
-        Source: POST /v3/apps.
+        with a `LifecycleData`, whose credentials go to the server and never come back.
+
+        Where the answer is lost, the app is looked for by its name and space: one that was made
+        since the call began is taken for this call's, and only if there is none it is asked for
+        again. It cannot be told apart from an app that somebody else made under that name in the
+        same moment, so what else was asked for (labels, lifecycle) may then not hold.
+
+        Raises InvalidInputError for what the server would surely refuse, unless `validate` is
+        false; UnprocessableError, titled ``CF-UniquenessError`` where the name is taken;
+        ForbiddenError; what was met last, where not even looking helped. Source: POST /v3/apps.
         """
         if validate:
             check_name(name)
@@ -156,7 +164,15 @@ class Apps(AppParts):
         }
         if environment_variables is not None:
             body["environment_variables"] = dict(environment_variables)
-        return await self._caller.call(CREATE, body=body, deadline=deadline)
+
+        def send() -> Awaitable[App]:
+            return self._caller.call(CREATE, body=body)
+
+        def find() -> Awaitable[App | None]:
+            return self.list(names=[name], space_guids=[space_guid]).first()
+
+        creating = create_once(send, find, self._caller.retry.attempts)
+        return await (creating if deadline is None else within(deadline, creating, CREATE.name))
 
     async def get(
         self, guid: str, *, include: Sequence[str] | None = None, deadline: float | None = None

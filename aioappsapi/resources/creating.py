@@ -1,0 +1,79 @@
+"""Making an app exactly once, though an answer may be lost.
+
+A second request could not make a second app, because names are unique in a space. But it would be
+told that the name is taken, by the very app that the first one made: so after a failure that
+leaves it open what happened, the app is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import anyio
+
+from aioappsapi._http.trace import CallRecord, Exchanges, recorded
+from aioappsapi.errors import AppsApiError, DeadlineError, UnprocessableError
+from aioappsapi.models.app import App
+
+# Times are told in whole seconds, rounded down.
+_ROUNDING: Final = timedelta(seconds=2)
+
+
+async def create_once(
+    send: Callable[[], Awaitable[App]], find: Callable[[], Awaitable[App | None]], tries: int
+) -> App:
+    """Send a creation; where it stays open whether it was carried out, look, then send again.
+
+    `find` looks for an app of that name and space. At most `tries` are sent in all. Raises what
+    the last one did.
+    """
+    began = anyio.current_time()
+    doubtful = False
+    while True:
+        tries -= 1
+        with recorded(CallRecord) as record:
+            try:
+                return await send()
+            except DeadlineError:
+                raise
+            except AppsApiError as error:
+                failure = error
+        doubtful = doubtful or record.ambiguous
+        taken = _is_taken(failure)
+        if not record.ambiguous and not (doubtful and taken):
+            raise failure
+        if (app := await _find_ours(find, began, failure)) is not None:
+            return app
+        if taken or tries <= 0:
+            raise failure
+
+
+def _is_taken(failure: AppsApiError) -> bool:
+    return isinstance(failure, UnprocessableError) and failure.title == "CF-UniquenessError"
+
+
+async def _find_ours(
+    find: Callable[[], Awaitable[App | None]], began: float, failure: AppsApiError
+) -> App | None:
+    """Look for the app; one that is older than the first try is somebody else's."""
+    with recorded(Exchanges) as exchanges:
+        try:
+            app = await find()
+        except AppsApiError as cause:
+            raise failure from cause
+    if app is None or app.created_at is None:
+        return app
+    # By the server's clock, where it is told: ours may be wrong.
+    elapsed = timedelta(seconds=anyio.current_time() - began)
+    age = _time_of(exchanges) - app.created_at
+    return app if age <= elapsed + _ROUNDING else None
+
+
+def _time_of(exchanges: Exchanges) -> datetime:
+    try:
+        return parsedate_to_datetime(exchanges.last.headers["Date"]).astimezone(UTC)
+    except (LookupError, ValueError):
+        return datetime.now(UTC)

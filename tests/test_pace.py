@@ -1,0 +1,421 @@
+"""The pace against a server that counts as the real one does."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from email.utils import formatdate
+from math import ceil, inf
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aioappsapi import (
+    Client,
+    DeadlineError,
+    DisconnectedError,
+    PasswordGrant,
+    RateLimitedError,
+    RetryPolicy,
+)
+from aioappsapi._http.message import Response
+from aioappsapi._http.pace import Pace
+from aioappsapi._http.throttle import Pause, Throttle
+from aioappsapi.sandbox import Faults, Sandbox
+from tests.fakes import GET, GUID, FakeTransport, app, caller, recording, run_virtual, virtual
+
+EPOCH = 1_790_000_000.0
+
+
+class Counting:
+    """A server that counts in windows and tells tenths, on the loop's clock.
+
+    `width` is how long a window takes, `taken` what others used of the first one. `exactly` tells
+    the very number, `dated` the time of day. `ahead` is how far its clock is from ours; `begins`
+    the part of a second at which windows begin, which the end that is told is without.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        width: float = 60.0,
+        taken: int = 0,
+        latency: float = 0.1,
+        exactly: bool = False,
+        dated: bool = True,
+        ahead: float = 0.0,
+        begins: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.limit = limit
+        self.width = width
+        self.used = taken
+        self.window = 0
+        self.latency = latency
+        self.exactly = exactly
+        self.dated = dated
+        self.ahead = ahead
+        self.begins = begins
+        self.chance = random.Random(seed)
+        self.refused = 0
+        self.answered = 0
+
+    def now(self) -> float:
+        return EPOCH + self.ahead + anyio.current_time()
+
+    def count(self) -> Response:
+        """Count a request and make its answer."""
+        window = int((self.now() - self.begins) // self.width)
+        if window != self.window:
+            self.window, self.used = window, self.used if not self.window else 0
+        self.used += 1
+        left = max(self.limit - self.used, 0)
+        shown = left if self.exactly else left * 10 // self.limit * self.limit // 10
+        resets_at = (self.window + 1) * self.width + self.begins
+        headers = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(shown),
+            "X-RateLimit-Reset": str(int(resets_at)),
+        }
+        if self.dated:
+            headers["Date"] = formatdate(int(self.now()), usegmt=True)
+        if self.used > self.limit:
+            headers["Retry-After"] = str(ceil(resets_at - self.now()))
+            return app_like(429, headers)
+        return app_like(200, headers)
+
+    async def answer(self) -> Response:
+        """Count at once, and answer out of order."""
+        response = self.count()
+        self.refused += response.status == 429
+        self.answered += response.status == 200
+        await asyncio.sleep(self.chance.expovariate(1 / self.latency) if self.latency else 0)
+        return response
+
+
+def app_like(status: int, headers: dict[str, str]) -> Response:
+    made = app()
+    made.headers.update(headers)  # type: ignore[attr-defined]
+    return Response(status=status, headers=made.headers, body=made.body, url=made.url)
+
+
+def told(remaining: int, resets_at: float, *, limit: int = 20, status: int = 200) -> Response:
+    return app_like(
+        status,
+        {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(remaining),
+            "X-RateLimit-Reset": str(resets_at),
+        },
+    )
+
+
+class Sent:
+    """A pace on a clock that is turned by hand, with requests one after the other."""
+
+    def __init__(self, **options: float) -> None:
+        self.now = 0.0
+        self.in_flight = 0
+        self.pace = Pace(
+            lambda: self.in_flight, clock=lambda: self.now, wall=lambda: EPOCH + self.now, **options
+        )
+
+    def get(self, response: Response | None) -> int | None:
+        self.in_flight += 1
+        self.pace.heed(response)
+        self.in_flight -= 1
+        return self.pace.left
+
+
+async def run(server: Counting, requests: int, *, concurrency: int = 20) -> tuple[float, Throttle]:
+    """Send so many, so many at once; give how long it took."""
+    one = caller(FakeTransport(server.answer), ceiling=concurrency)
+    loop = asyncio.get_running_loop()
+    one.throttle = Throttle(concurrency, wall=lambda: EPOCH + loop.time())
+    began = loop.time()
+    todo: Iterator[int] = iter(range(requests))
+
+    async def worker() -> None:
+        for _ in todo:
+            await one.call(GET, GUID)
+
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    return loop.time() - began, one.throttle
+
+
+# -- what is known
+
+
+def test_nothing_is_known_where_nobody_counts() -> None:
+    sent = Sent()
+    assert sent.get(app()) is None
+    assert (sent.pace.limit, sent.pace.resets_in, sent.pace.opens_at) == (None, None, -inf)
+    assert not sent.pace.scarce(1_000_000)
+
+
+def test_what_is_told_is_the_least_and_the_first_step_makes_it_exact() -> None:
+    sent = Sent()
+    # Twenty, of which somebody has used three: 16, 15 and 14 remain, then.
+    assert [sent.get(told(n, EPOCH + 60)) for n in (16, 14, 14, 12)] == [16, 15, 14, 13]
+    assert sent.pace.limit == 20
+
+
+def test_a_recorded_window_is_read() -> None:
+    sent = Sent()
+    assert sent.get(recording("rate-limit__first-200").response) == 18
+    assert sent.get(recording("rate-limit__404-counts").response) == 6
+    assert sent.get(recording("rate-limit__403-counts").response) == 5
+
+
+def test_requests_in_flight_are_taken_for_counted() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    sent.in_flight = 5
+    assert sent.pace.left == 13
+    assert sent.pace.scarce(14)
+    assert not sent.pace.scarce(13)
+
+
+def test_a_lost_answer_may_have_been_counted() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    assert sent.get(None) == 17
+    assert sent.get(Response(status=502, headers={}, body=b"")) == 16
+    assert sent.get(Response(status=200, headers={}, body=b"")) == 16  # the root is not counted
+
+
+def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    assert sent.get(recording("rate-limit__unauthenticated-expired-token").response) == 18
+    assert sent.pace.limit == 20
+
+
+def test_a_refusal_ends_all_we_thought_we_knew() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    assert sent.get(told(0, EPOCH + 60, status=429)) is None
+
+
+def test_a_late_answer_of_the_window_before_says_nothing() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    sent.now = 61.0
+    assert sent.get(told(18, EPOCH + 120)) == 19
+    assert sent.get(told(0, EPOCH + 60)) == 19
+
+
+def test_the_end_of_a_window_may_wobble_by_a_second() -> None:
+    sent = Sent()
+    ends = [sent.get(told(n, EPOCH + end)) for n, end in ((18, 60), (16, 61), (16, 60), (14, 61))]
+    assert ends == [18, 17, 16, 15]
+
+
+def test_somebody_else_is_noticed() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    assert sent.get(told(8, EPOCH + 60)) == 8
+    assert sent.get(told(6, EPOCH + 60)) == 7
+
+
+def test_after_a_window_that_others_used_the_next_is_not_taken_for_ours() -> None:
+    sent = Sent()
+    for remaining in (18, 8):
+        sent.get(told(remaining, EPOCH + 60))
+    assert sent.get(told(18, EPOCH + 120)) == 18
+    assert sent.get(told(18, EPOCH + 180)) == 19
+
+
+def test_the_next_window_is_ours_when_its_time_has_come() -> None:
+    sent = Sent()
+    for remaining in (0, 0):
+        sent.get(told(remaining, EPOCH + 40))
+    assert sent.pace.left == 0
+    assert 41 <= sent.pace.opens_at <= 41.25
+    sent.now = sent.pace.opens_at
+    assert (sent.pace.left, sent.pace.opens_at) == (20, -inf)
+
+
+def test_a_server_that_answers_no_more_does_not_stop_the_clock() -> None:
+    sent = Sent()
+    sent.get(told(0, EPOCH + 40))
+    sent.now = 42.0
+    for _ in range(21):
+        sent.get(None)
+    assert 0 < sent.pace.opens_at < inf
+    sent.now = sent.pace.opens_at
+    assert sent.pace.left == 20
+
+
+def test_a_wait_that_is_too_long_is_left_to_the_server() -> None:
+    sent = Sent(longest=30)
+    sent.get(told(0, EPOCH + 40))
+    assert sent.pace.opens_at == -inf
+    sent.now = 15.0
+    assert sent.pace.opens_at > 40
+
+
+def test_the_time_of_the_server_counts_where_it_is_told() -> None:
+    sent = Sent()
+    answer = told(0, EPOCH + 340)
+    answer.headers["Date"] = formatdate(EPOCH + 300, usegmt=True)  # type: ignore[index]
+    sent.get(answer)
+    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Tue, 99 Nov 2026 99:99:99 GMT"])
+def test_a_date_that_is_none_leaves_our_own_time(date: str) -> None:
+    sent = Sent()
+    answer = told(0, EPOCH + 40)
+    answer.headers["Date"] = date  # type: ignore[index]
+    sent.get(answer)
+    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"X-RateLimit-Limit": "0"},
+        {"X-RateLimit-Limit": "many"},
+        {"X-RateLimit-Remaining": ""},
+        {"X-RateLimit-Reset": "nan"},
+        {"X-RateLimit-Reset": "inf"},
+    ],
+)
+def test_headers_that_say_nothing(header: dict[str, str]) -> None:
+    sent = Sent()
+    answer = told(18, EPOCH + 60)
+    answer.headers.update(header)  # type: ignore[attr-defined]
+    assert sent.get(answer) is None
+
+
+# -- what comes of it
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+@pytest.mark.parametrize(("limit", "taken"), [(100, 0), (300, 0), (300, 137), (1999, 1500)])
+def test_who_is_alone_meets_no_429_and_loses_no_time(limit: int, taken: int, exactly: bool) -> None:
+    async def scenario() -> None:
+        server = Counting(limit, taken=taken, exactly=exactly, latency=0.05)
+        requests = 5 * limit
+        into_window = server.now() % server.width
+        took, _ = await run(server, requests)
+
+        windows = ceil((requests + taken) / limit) - 1
+        ideal = windows * server.width - into_window + requests % limit * 0.05 / 20
+        assert (server.refused, server.answered) == (0, requests)
+        assert took <= 1.1 * ideal
+
+    run_virtual(scenario())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(40, 250),
+    used=st.floats(0, 0.7),
+    concurrency=st.integers(1, 12),
+    ahead=st.floats(-600, 600),
+    begins=st.floats(0, 0.999),
+    seed=st.integers(0, 9),
+)
+def test_whatever_the_limit_nothing_is_refused(
+    limit: int, used: float, concurrency: int, ahead: float, begins: float, seed: int
+) -> None:
+    async def scenario() -> None:
+        server = Counting(limit, taken=int(limit * used), ahead=ahead, begins=begins, seed=seed)
+        _, throttle = await run(server, 3 * limit, concurrency=concurrency)
+        assert (server.refused, server.answered) == (0, 3 * limit)
+        assert throttle.in_flight == 0
+
+    run_virtual(scenario())
+
+
+@virtual
+async def test_others_are_noticed_and_nothing_is_lost() -> None:
+    server = Counting(200)
+
+    async def other() -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            server.count()
+
+    disturbing = asyncio.create_task(other())
+    await run(server, 600)
+    disturbing.cancel()
+    assert server.answered == 600
+    assert server.refused <= 60  # what is in flight when a window ends, of a few windows
+
+
+@virtual
+async def test_a_clock_that_is_wrong_meets_the_gate_and_loses_nothing() -> None:
+    server = Counting(100, dated=False, ahead=-30)  # so the window seems to be over early
+    took, _ = await run(server, 300)
+    assert server.answered == 300
+    assert took < 200
+
+
+@virtual
+async def test_what_is_too_late_is_told_at_once_and_nothing_is_sent() -> None:
+    server = Counting(40, latency=0)
+    _, throttle = await run(server, 40, concurrency=5)
+    before = anyio.current_time()
+    with anyio.fail_after(5), pytest.raises(DeadlineError, match="nothing was sent"):
+        await throttle.acquire()
+    assert (anyio.current_time(), throttle.in_flight) == (before, 0)
+
+
+@virtual
+async def test_a_pause_is_told_once_with_its_reason() -> None:
+    transport = FakeTransport(Counting(40, latency=0).answer)
+    one = caller(transport, ceiling=5)
+    pauses: list[Pause] = []
+    end = one.throttle.on_pause(pauses.append)
+    await asyncio.gather(*(one.call(GET, GUID) for _ in range(60)))
+    assert [pause.reason for pause in pauses] == ["the window's requests are spent"]
+    assert 0 < pauses[0].seconds <= 61.25
+    end()
+    await asyncio.gather(*(one.call(GET, GUID) for _ in range(60)))
+    assert len(pauses) == 1
+
+
+@virtual
+async def test_a_pause_beyond_what_is_allowed_is_raised_by_the_servers_own_refusal() -> None:
+    server = Counting(40, latency=0, width=3600)
+    one = caller(FakeTransport(server.answer), retry=RetryPolicy(max_retry_after=60))
+    one.throttle = Throttle(5, longest_pause=60)
+    for _ in range(40):
+        await one.call(GET, GUID)
+    with pytest.raises(RateLimitedError):
+        await one.call(GET, GUID)
+    assert one.throttle.closed_for == 0
+
+
+@virtual
+async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_not() -> None:
+    server = Counting(40, latency=0)
+    transport = FakeTransport(server.answer)
+    one = caller(transport, retry=RetryPolicy(attempts=1))
+    await one.call(GET, GUID)
+    left = one.throttle.pace.left
+    transport.steps = [DisconnectedError("-")]
+    with pytest.raises(DisconnectedError):
+        await one.call(GET, GUID)
+    assert left is not None
+    assert one.throttle.pace.left == left - 1
+
+
+async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
+    faults = Faults(rate_limit=60, rate_window=1.0)
+    async with Sandbox(80, faults=faults) as cloud:
+        auth = PasswordGrant("admin", "admin")
+        async with Client(cloud.url, auth=auth, proxy="") as client:
+            await client.apps.get(next(iter(cloud.apps)))
+            report = await client.bulk.start(list(cloud.apps), concurrency=10)
+            pace = client._caller.throttle.pace
+            assert (pace.limit, pace.scarce(61)) == (60, True)
+    assert report.ok
+    assert "429" not in report.requests.by_status
