@@ -31,10 +31,13 @@ from aioappsapi.errors import AuthError, InvalidInputError
 from aioappsapi.resources.apps import Apps
 from aioappsapi.resources.builds import Builds, Droplets, Packages
 from aioappsapi.resources.deployments import Deployments
+from aioappsapi.resources.feature_flags import FeatureFlags
 from aioappsapi.resources.info import Info
 from aioappsapi.resources.jobs import Jobs
 from aioappsapi.resources.organizations import Organizations
 from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.quotas import Quotas
+from aioappsapi.resources.roles import Roles
 from aioappsapi.resources.spaces import Spaces
 
 Ssl = Tls | ssl_module.SSLContext
@@ -93,11 +96,14 @@ class Client:
         self.builds = Builds(caller)
         self.deployments = Deployments(caller)
         self.droplets = Droplets(caller)
+        self.feature_flags = FeatureFlags(caller)
         self.info = Info(caller)
         self.jobs = Jobs(caller)
         self.organizations = Organizations(caller)
         self.packages = Packages(caller)
         self.processes = Processes(caller)
+        self.quotas = Quotas(caller)
+        self.roles = Roles(caller)
         self.spaces = Spaces(caller)
         self.bulk = Bulk(self.apps, target=caller.base_url, ceiling=self._ceiling)
 

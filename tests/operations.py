@@ -12,7 +12,7 @@ from types import ModuleType
 from aioappsapi import resources
 from aioappsapi._http.protocol import Operation
 
-_CLIENT_NAMES = {"AppParts": "apps", "Apps": "apps"}
+_CLIENT_NAMES = {"AppParts": "apps", "Apps": "apps", "FeatureFlags": "feature_flags"}
 
 
 def table() -> str:
@@ -38,7 +38,7 @@ def _rows_of(
         for name, method in vars(cls).items():
             if name.startswith("_") or not inspect.isfunction(method):
                 continue
-            if re.search(rf"\b{record}\b", inspect.getsource(method)):
+            if re.search(rf"\b{record}[,)]", inspect.getsource(method)):
                 found = True
                 client_name = _CLIENT_NAMES.get(class_name, class_name.lower())
                 endpoint = f"{operation.method} {operation.path.replace('{}', '…')}"

@@ -21,6 +21,7 @@ from aioappsapi._http.retry import Sleep, repeat
 from aioappsapi._http.throttle import Throttle
 from aioappsapi._http.trace import current_record
 from aioappsapi._http.transport import Transport
+from aioappsapi.auth.base import Claims
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.errors import AppsApiError, DeadlineError, TransportError
@@ -59,6 +60,10 @@ class Caller:
         self._tokens = tokens
         self.retry = retry
         self._timeouts = timeouts
+
+    async def claims(self) -> Claims | None:
+        """Tell what the login's token says of its owner. Raises AuthError."""
+        return await self._tokens.claims()
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
         """Make a view with other settings on the same connections, login and throttle."""

@@ -58,19 +58,30 @@ class Auth(Protocol):
         ...
 
 
-class _Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True):
+    """What a token says of itself: when it ends (epoch seconds), whose it is, what it may do."""
+
     exp: float | None = None
+    user_id: str | None = None
+    scope: tuple[str, ...] = ()
 
 
-def jwt_expiry(token: str) -> float | None:
-    """Read when a JWT ends, in seconds of `time.monotonic`; None if it does not say.
+def read_claims(token: str) -> Claims | None:
+    """Read what a JWT says; None if it is none.
 
-    The signature is not checked: that is the server's business. Source: RFC 7519, section 4.1.4.
+    The signature is not checked: that is the server's business. Source: RFC 7519, section 4.
     """
     try:
         payload = token.split(".")[1]
         raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-        exp = msgspec.json.decode(raw, type=_Claims).exp
+        return msgspec.json.decode(raw, type=Claims)
     except (IndexError, binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         return None
-    return None if exp is None else time.monotonic() + exp - time.time()
+
+
+def jwt_expiry(token: str) -> float | None:
+    """Tell when a JWT ends, in seconds of `time.monotonic`; None if it does not say."""
+    claims = read_claims(token)
+    if claims is None or claims.exp is None:
+        return None
+    return time.monotonic() + claims.exp - time.time()

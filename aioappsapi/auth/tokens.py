@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from aioappsapi.auth.base import Auth, Token, TokenEndpoint
+from aioappsapi.auth.base import Auth, Claims, Token, TokenEndpoint, read_claims
 from aioappsapi.errors import ClosedError
 
 # Renewed this long before it ends: a request on its way must not meet an expired token, which
@@ -54,6 +54,13 @@ class TokenSource:
                 self._renewal.add_done_callback(self._renewed)
             await self._wait_for(self._renewal)
         return authorization
+
+    async def claims(self) -> Claims | None:
+        """Tell what the current token says of its owner; None if that cannot be read.
+
+        Raises AuthError.
+        """
+        return read_claims((await self.get()).partition(" ")[2])
 
     async def _wait_for(self, renewal: asyncio.Task[None]) -> None:
         try:

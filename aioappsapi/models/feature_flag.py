@@ -1,0 +1,23 @@
+"""Feature flags of a platform. Source: https://v3-apidocs.cloudfoundry.org/#feature-flags."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from aioappsapi.models.base import Link, Struct
+
+
+class FeatureFlag(Struct, frozen=True, kw_only=True, gc=False):
+    """What an operator may switch off for everybody but admins, e.g. ``diego_docker``."""
+
+    name: str
+    enabled: bool = True
+    updated_at: datetime | None = None
+    custom_error_message: str | None = None
+    links: dict[str, Link] = {}
+
+
+class FeatureFlagList(Struct, frozen=True, kw_only=True, gc=False):
+    """A list of feature flags, which have no GUIDs."""
+
+    resources: list[FeatureFlag]
