@@ -30,7 +30,8 @@ from aioappsapi import (
     Status,
     UnprocessableError,
 )
-from aioappsapi.bulk.report import Requests, percentiles
+from aioappsapi.bulk.report import Requests
+from aioappsapi.bulk.timing import percentiles
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REFUSED = UnprocessableError(
@@ -70,7 +71,9 @@ OK = outcome(
     value=App(guid="a"),
     attempts=1,
     started_at=BEGAN,
-    duration=0.25,
+    duration=4.6,
+    time_to_accept=0.25,
+    time_to_first_instance=2.5,
     time_to_running=4.5,
     request_ids=("r-1",),
     warnings=("old stack",),
@@ -126,6 +129,14 @@ def test_report_that_lacks_a_part_of_its_input_is_not_ok() -> None:
     assert part.failed_keys() == []
 
 
+def test_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None:
+    usual = report(OK).to_dict()
+    assert not {"dry_run", "stopped"} & usual.keys()
+    assert report(OK, predicted=True).to_dict()["dry_run"] is True
+    assert report(OK, stopped="too many failed").to_dict()["stopped"] == "too many failed"
+    assert repr(report(OK, predicted=True)) == "<Report of start, predicted: 1 ok>"
+
+
 def test_repr_is_short_and_says_what_happened() -> None:
     assert repr(MIXED) == "<Report of start: 1 ok, 1 failed, 1 not_attempted>"
     assert repr(report()) == "<Report of start: no apps>"
@@ -175,9 +186,25 @@ def test_timings_are_of_what_was_accepted() -> None:
     doubted = outcome("d", Status.UNVERIFIED, duration=2.0)
     assert report(OK, BAD, doubted).timings == {
         "accept_s": {"p50": 0.25, "p90": 2.0, "p99": 2.0, "max": 2.0},
+        "first_instance_s": {"p50": 2.5, "p90": 2.5, "p99": 2.5, "max": 2.5},
         "running_s": {"p50": 4.5, "p90": 4.5, "p99": 4.5, "max": 4.5},
     }
-    assert report(BAD, REST).timings == {"accept_s": {}, "running_s": {}}
+    nothing = {"accept_s": {}, "first_instance_s": {}, "running_s": {}}
+    assert report(BAD, REST).timings == nothing
+
+
+def test_acceptance_is_told_from_the_end_where_that_was_seen() -> None:
+    waited = outcome(
+        "w",
+        Status.FAILED,
+        time_to_accept=0.5,
+        time_to_first_instance=3.0,
+        duration=60.0,
+    )
+    timings = report(waited).timings
+    assert timings["accept_s"]["max"] == 0.5
+    assert timings["first_instance_s"]["max"] == 3.0
+    assert timings["running_s"] == {}
 
 
 # -- as JSON
@@ -200,7 +227,9 @@ def test_report_as_json_has_exactly_these_fields() -> None:
                 "status": "ok",
                 "attempts": 1,
                 "started_at": "2026-03-01T12:00:00Z",
-                "duration_s": 0.25,
+                "duration_s": 4.6,
+                "time_to_accept_s": 0.25,
+                "time_to_first_instance_s": 2.5,
                 "time_to_running_s": 4.5,
                 "request_ids": ["r-1"],
                 "warnings": ["old stack"],
@@ -287,7 +316,15 @@ def test_errors_come_back_as_what_they_were(
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 @pytest.mark.parametrize(
-    "one", [MIXED, report(), report(OK, complete=False)], ids=["mixed", "empty", "part"]
+    "one",
+    [
+        MIXED,
+        report(),
+        report(OK, complete=False),
+        report(OK, predicted=True),
+        report(OK, REST, stopped="nobody can log in"),
+    ],
+    ids=["mixed", "empty", "part", "predicted", "stopped"],
 )
 def test_report_survives_a_file(tmp_path: Path, suffix: str, one: Report[App]) -> None:
     path = tmp_path / f"report{suffix}"
@@ -295,6 +332,7 @@ def test_report_survives_a_file(tmp_path: Path, suffix: str, one: Report[App]) -
     back = Report.load(str(path))
     assert back.to_dict() == one.to_dict()
     assert back.complete == one.complete
+    assert (back.predicted, back.stopped) == (one.predicted, one.stopped)
     assert (back.started_at, back.finished_at) == (one.started_at, one.finished_at)
     assert back.failed_keys() == one.failed_keys()
     assert all(o.value is None for o in back)
@@ -312,6 +350,8 @@ outcomes = st.builds(
     attempts=st.integers(0, 99),
     started_at=st.none() | moments,
     duration=seconds,
+    time_to_accept=seconds,
+    time_to_first_instance=seconds,
     time_to_running=seconds,
     request_ids=st.lists(texts).map(tuple),
     warnings=st.lists(texts).map(tuple),

@@ -31,8 +31,10 @@ class Outcome(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True):
     `key` is its GUID, `name` its name where that is known. `value` is what the call returned,
     `error` the very exception that the single call would have raised, without its traceback.
     `attempts` counts the requests sent for it and `request_ids` finds them in the server's logs.
-    `started_at` is None for what was not attempted; `duration` and `time_to_running` are in
-    seconds. `warnings` are the server's.
+    `started_at`, when it was asked for, is None for what was not attempted. All times are in
+    seconds since then: until the server accepted (`time_to_accept`), a first instance ran
+    (`time_to_first_instance`), as many ran as `wait` asked for (`time_to_running`), it was over
+    (`duration`). They are None where that was not seen. `warnings` are the server's.
     """
 
     key: str
@@ -43,6 +45,8 @@ class Outcome(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True):
     attempts: int = 0
     started_at: datetime | None = None
     duration: float | None = None
+    time_to_accept: float | None = None
+    time_to_first_instance: float | None = None
     time_to_running: float | None = None
     request_ids: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

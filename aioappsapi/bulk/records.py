@@ -51,6 +51,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     attempts: int
     started_at: datetime | None = None
     duration_s: float | None = None
+    time_to_accept_s: float | None = None
+    time_to_first_instance_s: float | None = None
     time_to_running_s: float | None = None
     request_ids: list[str] = []
     warnings: list[str] = []
@@ -66,6 +68,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             attempts=self.attempts,
             started_at=self.started_at,
             duration=self.duration_s,
+            time_to_accept=self.time_to_accept_s,
+            time_to_first_instance=self.time_to_first_instance_s,
             time_to_running=self.time_to_running_s,
             request_ids=tuple(self.request_ids),
             warnings=tuple(self.warnings),
@@ -90,6 +94,8 @@ class ReportRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
     requests: RequestsRecord = RequestsRecord()
     complete: bool = True
+    dry_run: bool = False
+    stopped: str | None = None
     outcomes: list[OutcomeRecord] = []
 
     def __post_init__(self) -> None:
@@ -116,6 +122,8 @@ def outcome_record(outcome: Outcome[object]) -> OutcomeRecord:
         attempts=outcome.attempts,
         started_at=outcome.started_at,
         duration_s=_rounded(outcome.duration),
+        time_to_accept_s=_rounded(outcome.time_to_accept),
+        time_to_first_instance_s=_rounded(outcome.time_to_first_instance),
         time_to_running_s=_rounded(outcome.time_to_running),
         request_ids=list(outcome.request_ids),
         warnings=list(outcome.warnings),

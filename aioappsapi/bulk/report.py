@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Generic, TypeVar, overload
 
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
+from aioappsapi.bulk.timing import timings
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -46,7 +46,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
     """A sequence of outcomes in the order of the input, exactly one for each distinct app.
 
     `action` and `target` say what was asked of which API. `complete` is false where the input was
-    itself a stream that was not read to its end.
+    itself a stream that was not read to its end, `stopped` says why the run ended early, if it did.
+    A `predicted` report is of a run that did not happen: its outcomes are what is to be expected.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         finished_at: datetime,
         requests: Requests | None = None,
         complete: bool = True,
+        predicted: bool = False,
+        stopped: str | None = None,
     ) -> None:
         self._outcomes = tuple(outcomes)
         self.action = action
@@ -67,6 +70,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         self.finished_at = finished_at
         self.requests = requests if requests is not None else Requests()
         self.complete = complete
+        self.predicted = predicted
+        self.stopped = stopped
 
     def __len__(self) -> int:
         return len(self._outcomes)
@@ -82,7 +87,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         counts = ", ".join(
             f"{n} {name}" for name, n in self.counts.items() if n and name != "total"
         )
-        return f"<Report of {self.action}: {counts or 'no apps'}>"
+        what = f"{self.action}, predicted" if self.predicted else self.action
+        return f"<Report of {what}: {counts or 'no apps'}>"
 
     @property
     def ok(self) -> bool:
@@ -102,15 +108,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
 
     @property
     def timings(self) -> dict[str, dict[str, float]]:
-        """Percentiles, in seconds, of how long acceptance and coming up took."""
-        outcomes = self._outcomes
-        accepted = [
-            o.duration
-            for o in outcomes
-            if o.duration is not None and o.status in {Status.OK, Status.UNVERIFIED}
-        ]
-        running = [o.time_to_running for o in outcomes if o.time_to_running is not None]
-        return {"accept_s": percentiles(accepted), "running_s": percentiles(running)}
+        """Percentiles, in seconds, of how long acceptance and coming up took; empty if not seen."""
+        return timings(self._outcomes)
 
     def failed_keys(self) -> list[str]:
         """Give the GUIDs of all apps that are not as asked: the input of the next run."""
@@ -136,7 +135,13 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
             "requests": self.requests.to_dict(),
             "timings": self.timings,
         }
-        return head if self.complete else head | {"complete": False}
+        if not self.complete:
+            head["complete"] = False
+        if self.predicted:
+            head["dry_run"] = True
+        if self.stopped is not None:
+            head["stopped"] = self.stopped
+        return head
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Give the report as one JSON document."""
@@ -181,6 +186,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
                 record.requests.sent, record.requests.retried, Counter(record.requests.by_status)
             ),
             complete=record.complete,
+            predicted=record.dry_run,
+            stopped=record.stopped,
         )
 
 
@@ -194,12 +201,3 @@ def check_suffix(path: Path) -> None:
     """Refuse a path whose suffix names no format of a report. Raises InvalidInputError."""
     if path.suffix not in {".json", ".jsonl"}:
         raise InvalidInputError(f"{path}: a report is written as .json or .jsonl.")
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Give p50, p90, p99 (nearest rank) and max; nothing of nothing."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    ranks = {f"p{p}": ordered[math.ceil(p / 100 * len(ordered)) - 1] for p in (50, 90, 99)}
-    return {name: round(value, 4) for name, value in (ranks | {"max": ordered[-1]}).items()}
