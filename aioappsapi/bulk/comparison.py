@@ -105,7 +105,7 @@ class Comparison:
         yield _figure("apps per second", self.apps_per_second, ".1f")
         for change in [*self.changed, *self.only_before, *self.only_after]:
             who = f"{change.name} ({change.key})" if change.name else change.key
-            yield printable(f"{change.before or 'absent'} → {change.after or 'absent'}: {who}")
+            yield printable(f"{change.before or 'absent'} -> {change.after or 'absent'}: {who}")
 
 
 def _change(old: Outcome[object], new: Outcome[object]) -> Change | None:
@@ -163,4 +163,4 @@ def _figure(name: str, pair: Pair, form: str) -> str:
         "-" if value is None else format(value, form) for value in (pair.before, pair.after)
     )
     times = f"  x {pair.ratio:.2f}" if pair.ratio is not None else ""
-    return f"  {name:<22}{old:>10} → {new:>10}{times}"
+    return f"  {name:<22}{old:>10} -> {new:>10}{times}"

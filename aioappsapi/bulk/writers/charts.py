@@ -127,7 +127,7 @@ def _ceiling(value: float) -> float:
 
 
 def _ticks(end: float, length: float) -> list[Tick]:
-    step = nice(end / 5)
+    step = nice(end / 6)
     return [
         Tick(round(n * step / end * length, 1), f"{n * step:.6g}")
         for n in range(int(end / step * (1 + 1e-9)) + 1)
