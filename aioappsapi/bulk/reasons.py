@@ -59,6 +59,19 @@ def reason_of(outcome: Outcome[object]) -> str:
 
 
 def _without(text: str, outcome: Outcome[object]) -> str:
+    """Take the app's key out of a text, but not out of the middle of a word."""
     if not outcome.key:
         return text
-    return text.replace(f" {outcome.key}", "").replace(outcome.key, "…")
+    found, *pieces = text.split(outcome.key)
+    for piece in pieces:
+        if _in_word(found[-1:]) or _in_word(piece[:1]):
+            found += outcome.key + piece
+        elif found.endswith(" "):
+            found = found[:-1] + piece
+        else:
+            found += "…" + piece
+    return found
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character in {"-", "_"}
