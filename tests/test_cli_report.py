@@ -46,13 +46,13 @@ def test_show_gives_a_document_a_line() -> None:
 
 
 def test_show_tells_predictions_and_early_ends_and_obeys_no_name() -> None:
-    hostile = outcome("c", Status.FAILED, name="\x1b[2Jgone")
+    hostile = outcome("c", Status.FAILED, name="\x1b[2Jgone :smile:")
     report(hostile, predicted=True, stopped="enough").write("odd.json")
     text = run("show", "odd.json").stdout
     assert "start (predicted): 1 apps" in text
     assert "ended early: enough" in text
     assert "\x1b" not in text
-    assert r"\x1b[2Jgone" in text
+    assert r"\x1b[2Jgone :smile:" in text
 
 
 def test_compare_says_what_is_another_way() -> None:

@@ -68,7 +68,7 @@ def test_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None
     assert not {"dry_run", "stopped"} & usual.keys()
     assert report(OK, predicted=True).to_dict()["dry_run"] is True
     assert report(OK, stopped="too many failed").to_dict()["stopped"] == "too many failed"
-    assert repr(report(OK, predicted=True)) == "<Report of start, predicted: 1 ok>"
+    assert repr(report(OK, predicted=True)) == "<Report of start (predicted): 1 ok>"
 
 
 def test_repr_is_short_and_says_what_happened() -> None:

@@ -95,8 +95,12 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         counts = ", ".join(
             f"{n} {name}" for name, n in self.counts.items() if n and name != "total"
         )
-        what = f"{self.action}, predicted" if self.predicted else self.action
-        return f"<Report of {what}: {counts or 'no apps'}>"
+        return f"<Report of {self.title}: {counts or 'no apps'}>"
+
+    @property
+    def title(self) -> str:
+        """What was asked, and whether that was only a prediction."""
+        return f"{self.action} (predicted)" if self.predicted else self.action
 
     @property
     def ok(self) -> bool:

@@ -6,11 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
+
+# What `timings` are the percentiles of, in words.
+LABELS: Final = {
+    "accept_s": "accepted",
+    "first_instance_s": "first instance",
+    "running_s": "running",
+}
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from aioappsapi.bulk.printable import printable
 from aioappsapi.bulk.report import Report
 from aioappsapi.cli.run import Exit, out, say
-from aioappsapi.cli.summary import print_report
+from aioappsapi.cli.summary import print_line, print_report
 from aioappsapi.errors import InvalidInputError
 
 reports = typer.Typer(no_args_is_help=True, help="Look at the reports of earlier runs.")
@@ -31,7 +30,7 @@ def show(
     for path, report in zip(files, found, strict=True):
         if output == "text":
             began = f"{report.started_at:%Y-%m-%d %H:%M:%S %Z}"
-            _print(f"{path}: {report.action} at {report.target}, {began}")
+            print_line(out, f"{path}: {report.action} at {report.target}, {began}")
         print_report(out, report, output)
 
 
@@ -49,7 +48,7 @@ def compare(
         out.file.write(json.dumps(comparison.to_dict()) + "\n")
     else:
         for line in comparison.lines():
-            _print(line)
+            print_line(out, line)
     raise typer.Exit(Exit.NOT_ALL if comparison.worse else Exit.AS_ASKED)
 
 
@@ -61,7 +60,3 @@ def _load(path: Path) -> Report[object]:
     except OSError as cause:
         say(f"{path} cannot be read: {cause.strerror or cause}")
     raise typer.Exit(Exit.USAGE)
-
-
-def _print(line: str) -> None:
-    out.print(printable(line), markup=False, highlight=False)

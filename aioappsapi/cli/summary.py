@@ -11,14 +11,9 @@ from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.printable import printable
 from aioappsapi.bulk.reasons import by_reason
 from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.timing import LABELS
 
 _MOST_NAMES: Final = 5
-
-_NAMED: Final = {
-    "accept_s": "accepted",
-    "first_instance_s": "first instance",
-    "running_s": "running",
-}
 
 
 def print_report(console: Console, report: Report[object], output: str) -> None:
@@ -29,15 +24,19 @@ def print_report(console: Console, report: Report[object], output: str) -> None:
         console.file.write(report.to_jsonl())
     else:
         for line in text_lines(report):
-            console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+            print_line(console, line)
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is; a name in it can neither colour nor command the terminal."""
+    console.print(printable(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def text_lines(report: Report[object]) -> Iterator[str]:
     """Summarise a run: how many ended how, the times, and the reasons with the apps they hit."""
     sent, retried = report.requests.sent, report.requests.retried
-    what = f"{report.action} (predicted)" if report.predicted else report.action
     yield (
-        f"{what}: {len(report)} apps in {report.seconds:.1f} s "
+        f"{report.title}: {len(report)} apps in {report.seconds:.1f} s "
         f"({sent} requests, {retried} of them repeats)"
     )
     for status in Status:
@@ -46,7 +45,7 @@ def text_lines(report: Report[object]) -> Iterator[str]:
     for name, found in report.timings.items():
         if found:
             figures = ", ".join(f"{rank} {value:.2f} s" for rank, value in found.items())
-            yield f"  {_NAMED[name]} after {figures}"
+            yield f"  {LABELS[name]} after {figures}"
     if report.stopped is not None:
         yield f"ended early: {report.stopped}"
     for group in by_reason(report.failed):

@@ -6,26 +6,20 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.printable import printable
 from aioappsapi.bulk.reasons import by_reason, reason_of
-from aioappsapi.bulk.timing import Moments, accepted_after
+from aioappsapi.bulk.timing import LABELS, Moments, accepted_after
 from aioappsapi.bulk.writers.charts import HEIGHT, WIDTH, histogram, throughput_chart
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
     from aioappsapi.bulk.report import Report
-
-_NAMED: Final = {
-    "accept_s": "Accepted",
-    "first_instance_s": "First instance",
-    "running_s": "Running",
-}
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +43,7 @@ def as_html(report: Report[object]) -> str:
     page: str = _template().render(
         report=report,
         statuses=list(Status),
-        timings={_NAMED[name]: found for name, found in report.timings.items() if found},
+        timings={LABELS[name]: found for name, found in report.timings.items() if found},
         reasons=by_reason(report.failed),
         rows=[_row(*both) for both in zip(report, timeline, strict=True)],
         throughput=throughput_chart(timeline),

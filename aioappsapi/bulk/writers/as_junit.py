@@ -32,7 +32,7 @@ def as_junit(report: Report[object]) -> str:
     totals = _totals(report)
     root = ET.Element("testsuites", {"name": "aioappsapi", **totals})
     began = report.started_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-    name = printable(f"{report.action} (predicted)" if report.predicted else report.action)
+    name = printable(report.title)
     suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": began, **totals})
     properties = ET.SubElement(suite, "properties")
     _property(properties, "target", report.target)
@@ -59,9 +59,9 @@ def _property(properties: ET.Element, name: str, value: str) -> None:
     ET.SubElement(properties, "property", {"name": name, "value": printable(value)})
 
 
-def _case(suite: ET.Element, action: str, outcome: Outcome[object]) -> None:
+def _case(suite: ET.Element, title: str, outcome: Outcome[object]) -> None:
     name = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
-    about = {"classname": action, "name": printable(name), "time": _seconds(outcome.duration or 0)}
+    about = {"classname": title, "name": printable(name), "time": _seconds(outcome.duration or 0)}
     case = ET.SubElement(suite, "testcase", about)
     if (element := _ELEMENTS.get(outcome.status)) is not None:
         reason = {"message": printable(reason_of(outcome))}

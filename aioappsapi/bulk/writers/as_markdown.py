@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.printable import printable
 from aioappsapi.bulk.reasons import by_reason, reason_of
+from aioappsapi.bulk.timing import LABELS
 
 if TYPE_CHECKING:
     from aioappsapi.bulk.report import Report
@@ -32,14 +33,13 @@ def as_markdown(report: Report[object]) -> str:
 
 
 def _head(report: Report[object]) -> str:
-    what = f"{report.action} (predicted)" if report.predicted else report.action
     sent, retried = report.requests.sent, report.requests.retried
     summary = (
         f"{len(report)} apps at {_text(report.target)} in {report.seconds:.1f} s, "
         f"begun {report.started_at.isoformat(timespec='seconds')}; "
         f"{sent} requests, {retried} of them repeats."
     )
-    lines = [f"# {_text(what)}", "", summary]
+    lines = [f"# {_text(report.title)}", "", summary]
     if report.stopped is not None:
         lines += ["", f"**Ended early:** {_text(report.stopped)}"]
     if not report.complete:
@@ -53,9 +53,8 @@ def _counts(report: Report[object]) -> str:
 
 
 def _timings(report: Report[object]) -> str:
-    named = {"accept_s": "accepted", "first_instance_s": "first instance", "running_s": "running"}
     rows = (
-        (named[name], *(f"{value:.2f}" for value in found.values()))
+        (LABELS[name], *(f"{value:.2f}" for value in found.values()))
         for name, found in report.timings.items()
         if found
     )
