@@ -97,18 +97,27 @@ ERRORS: list[AppsApiError] = [
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))  # noqa: DTZ001
 seconds = st.none() | st.floats(0, 1e6).map(lambda value: round(value, 6))
-outcomes = st.builds(
-    Outcome,
-    key=texts,
-    status=st.sampled_from(Status),
-    name=st.none() | texts,
-    error=st.none() | st.sampled_from(ERRORS),
-    attempts=st.integers(0, 99),
-    started_at=st.none() | moments,
-    duration=seconds,
-    time_to_accept=seconds,
-    time_to_first_instance=seconds,
-    time_to_running=seconds,
-    request_ids=st.lists(texts).map(tuple),
-    warnings=st.lists(texts).map(tuple),
-)
+
+
+def any_outcome(
+    text: st.SearchStrategy[str], error: st.SearchStrategy[AppsApiError]
+) -> st.SearchStrategy[Outcome[App]]:
+    """Any outcome with such texts and errors."""
+    return st.builds(
+        Outcome,
+        key=text,
+        status=st.sampled_from(Status),
+        name=st.none() | text,
+        error=st.none() | error,
+        attempts=st.integers(0, 99),
+        started_at=st.none() | moments,
+        duration=seconds,
+        time_to_accept=seconds,
+        time_to_first_instance=seconds,
+        time_to_running=seconds,
+        request_ids=st.lists(text, max_size=3).map(tuple),
+        warnings=st.lists(text, max_size=3).map(tuple),
+    )
+
+
+outcomes = any_outcome(texts, st.sampled_from(ERRORS))

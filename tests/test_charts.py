@@ -26,7 +26,20 @@ def test_bars_stand_where_the_values_are() -> None:
     assert (first.label, last.label) == ("1–2 s: 3", "40–41 s: 1")  # noqa: RUF001
     assert first.x < last.x
     assert first.height == pytest.approx(3 * last.height, abs=0.2)
-    assert [mark.label for mark in chart.marks] == ["p50", "p90", "p99"]
+    assert [mark.label for mark in chart.marks] == ["p50", "p90, p99"]
+
+
+def test_percentiles_that_fall_together_share_a_mark() -> None:
+    chart = histogram([2.0])
+    assert chart is not None
+    (mark,) = chart.marks
+    assert mark.label == "p50, p90, p99"
+
+
+def test_apps_are_counted_in_whole_ones() -> None:
+    chart = histogram([2.0])
+    assert chart is not None
+    assert [tick.label for tick in chart.y_ticks] == ["0", "1"]
 
 
 def test_lines_are_of_what_happened() -> None:

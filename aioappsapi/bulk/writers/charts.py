@@ -17,6 +17,8 @@ HEIGHT: Final = 160
 
 _STEPS: Final = 60
 _BARS: Final = 40
+# How wide the name of a percentile is.
+_LABEL: Final = 28
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -81,7 +83,7 @@ def histogram(values: Sequence[float]) -> Chart | None:
     step = nice(max(*values, 0.01) / _BARS)
     counted = Counter(int(value // step) for value in values)
     number = max(counted) + 1
-    top, end = _ceiling(max(counted.values())), number * step
+    top, end = _ceiling(max(counted.values()), least=1), number * step
     width = WIDTH / number
     bars = [
         Bar(
@@ -93,12 +95,12 @@ def histogram(values: Sequence[float]) -> Chart | None:
         )
         for n, count in sorted(counted.items())
     ]
-    marks = [
-        Tick(round(value / end * WIDTH, 1), name)
-        for name, value in percentiles(values).items()
-        if name != "max"
-    ]
-    return Chart(bars=bars, marks=marks, x_ticks=_ticks(end, WIDTH), y_ticks=_ticks(top, HEIGHT))
+    return Chart(
+        bars=bars,
+        marks=_marks(values, end),
+        x_ticks=_ticks(end, WIDTH),
+        y_ticks=_ticks(top, HEIGHT, least=1),
+    )
 
 
 def nice(value: float) -> float:
@@ -120,14 +122,28 @@ def _points(rates: Sequence[float], top: float) -> str:
     )
 
 
-def _ceiling(value: float) -> float:
+def _marks(values: Sequence[float], end: float) -> list[Tick]:
+    """Mark the percentiles; where two would be written over each other, they share a mark."""
+    marks: list[Tick] = []
+    for name, value in percentiles(values).items():
+        at = round(value / end * WIDTH, 1)
+        if name == "max":
+            continue
+        if marks and at - marks[-1].at < _LABEL:
+            marks[-1] = Tick(marks[-1].at, f"{marks[-1].label}, {name}")
+        else:
+            marks.append(Tick(at, name))
+    return marks
+
+
+def _ceiling(value: float, *, least: float = 0.001) -> float:
     """Give the end of an axis that has room for a value."""
-    step = nice(max(value, 0.01) / 4)
+    step = max(nice(max(value, least) / 4), least)
     return math.ceil(value / step * (1 - 1e-9)) * step or step
 
 
-def _ticks(end: float, length: float) -> list[Tick]:
-    step = nice(end / 6)
+def _ticks(end: float, length: float, *, least: float = 0.0) -> list[Tick]:
+    step = max(nice(end / 6), least)
     return [
         Tick(round(n * step / end * length, 1), f"{n * step:.6g}")
         for n in range(int(end / step * (1 + 1e-9)) + 1)
