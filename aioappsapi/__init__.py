@@ -18,7 +18,16 @@ from aioappsapi.auth import (
     Token,
     TokenEndpoint,
 )
-from aioappsapi.bulk import Outcome, Report, Run, RunAbortedError, RunOptions, Status, report_of
+from aioappsapi.bulk import (
+    Comparison,
+    Outcome,
+    Report,
+    Run,
+    RunAbortedError,
+    RunOptions,
+    Status,
+    report_of,
+)
 from aioappsapi.client import Client
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import (
@@ -172,6 +181,7 @@ __all__ = [
     "Client",
     "ClientCredentials",
     "ClosedError",
+    "Comparison",
     "ConflictError",
     "ConnectError",
     "CrashedError",

@@ -89,6 +89,13 @@ def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
     assert {outcome["key"] for outcome in outcomes} == {GUID, "no-such-app", "not a guid"}
 
 
+def test_only_a_report_that_can_be_read_is_said_to_go_on(target: str) -> None:
+    result = run("start", GUID, "--report", "run.html", "--report", "run.json")
+    assert result.exit_code == 1
+    assert "report written to run.html\n" in result.stderr
+    assert "report written to run.json; `start @run.json` goes on" in result.stderr
+
+
 def test_selectors_are_combined(target: str) -> None:
     everything = json.loads(run("start", "--all", "--dry-run", "--output", "json").stdout)["apps"]
     assert len(everything) == 60
@@ -128,7 +135,10 @@ def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
         (["start", "@."], "cannot be read"),
         (["start", "x", "--deadline", "-3"], "deadline=-3.0: seconds > 0"),
         (["start", "x", "--max-failures", "0"], "max_failures=0"),
-        (["start", "x", "--report", "run.txt"], "a report is written as .json or .jsonl"),
+        (
+            ["start", "x", "--report", "run.txt"],
+            "a report is written as .json, .jsonl, .csv, .xml, .html or .md",
+        ),
         (["start", "x", "--report", "gone/run.json"], "there is no folder gone"),
         (["start", "--sandbox", "3", "--org", "nope"], "No organization 'nope'"),
         (["start", "--sandbox", "3", "--space", "nope"], "No space 'nope'"),

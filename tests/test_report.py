@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,79 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import (
-    AbandonedError,
-    ApiError,
     App,
     AppsApiError,
     AuthError,
-    ConnectError,
-    DeadlineError,
     InvalidInputError,
-    NotAttemptedError,
-    NotFoundError,
     Outcome,
-    RateLimitedError,
     Report,
-    ServerError,
     Status,
-    UnprocessableError,
 )
-from aioappsapi.bulk.report import Requests
-from aioappsapi.bulk.timing import percentiles
-
-BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-REFUSED = UnprocessableError(
-    "start app b: 422 CF-UnprocessableEntity: Assign a droplet before starting this app.",
-    status=422,
-    errors=(
-        ApiError(
-            code=10008,
-            title="CF-UnprocessableEntity",
-            detail="Assign a droplet before starting this app.",
-        ),
-    ),
-    request_id="r-2",
-    headers={"Retry-After": "1"},
-    body=b"secret",
-)
-
-
-def outcome(key: str, status: Status, **fields: Any) -> Outcome[App]:
-    return Outcome(key=key, status=status, **fields)
-
-
-def report(*outcomes: Outcome[App], **fields: Any) -> Report[App]:
-    settings: dict[str, Any] = {
-        "action": "start",
-        "target": "https://api.test",
-        "started_at": BEGAN,
-        "finished_at": BEGAN + timedelta(seconds=3),
-    }
-    return Report(outcomes, **settings | fields)
-
-
-OK = outcome(
-    "a",
-    Status.OK,
-    name="wéb",
-    value=App(guid="a"),
-    attempts=1,
-    started_at=BEGAN,
-    duration=4.6,
-    time_to_accept=0.25,
-    time_to_first_instance=2.5,
-    time_to_running=4.5,
-    request_ids=("r-1",),
-    warnings=("old stack",),
-)
-BAD = outcome(
-    "b", Status.FAILED, error=REFUSED, attempts=1, started_at=BEGAN, duration=0.05, name="worker"
-)
-REST = outcome("c", Status.NOT_ATTEMPTED, error=NotAttemptedError("start c: stopped."))
-MIXED = report(
-    OK, BAD, REST, requests=Requests(sent=4, retried=1, by_status=Counter({"503": 1, "200": 3}))
-)
-
+from tests.reports import BAD, ERRORS, MIXED, OK, REFUSED, REST, outcome, outcomes, report
 
 # -- reading it
 
@@ -134,7 +68,7 @@ def test_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None
     assert not {"dry_run", "stopped"} & usual.keys()
     assert report(OK, predicted=True).to_dict()["dry_run"] is True
     assert report(OK, stopped="too many failed").to_dict()["stopped"] == "too many failed"
-    assert repr(report(OK, predicted=True)) == "<Report of start, predicted: 1 ok>"
+    assert repr(report(OK, predicted=True)) == "<Report of start (predicted): 1 ok>"
 
 
 def test_repr_is_short_and_says_what_happened() -> None:
@@ -159,52 +93,6 @@ def test_raise_for_failures_speaks_of_those_without_an_error_too() -> None:
     assert isinstance(error, AppsApiError)
     assert "web" in str(error)
     assert "unverified" in str(error)
-
-
-# -- percentiles
-
-
-def test_percentiles_are_nearest_rank() -> None:
-    hundred = [float(n) for n in range(100, 0, -1)]
-    assert percentiles(hundred) == {"p50": 50, "p90": 90, "p99": 99, "max": 100}
-    assert percentiles([3.0, 1.0]) == {"p50": 1, "p90": 3, "p99": 3, "max": 3}
-    assert percentiles([0.25]) == {"p50": 0.25, "p90": 0.25, "p99": 0.25, "max": 0.25}
-    assert percentiles([]) == {}
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1))
-def test_percentiles_are_members_of_the_input(values: list[float]) -> None:
-    found = percentiles(values)
-    assert set(found.values()) <= {round(value, 4) for value in values}
-    assert found["p50"] <= found["p90"] <= found["p99"] <= found["max"]
-    assert found["max"] == round(max(values), 4)
-    below = sum(round(value, 4) <= found["p90"] for value in values)
-    assert below >= 0.9 * len(values)
-
-
-def test_timings_are_of_what_was_accepted() -> None:
-    doubted = outcome("d", Status.UNVERIFIED, duration=2.0)
-    assert report(OK, BAD, doubted).timings == {
-        "accept_s": {"p50": 0.25, "p90": 2.0, "p99": 2.0, "max": 2.0},
-        "first_instance_s": {"p50": 2.5, "p90": 2.5, "p99": 2.5, "max": 2.5},
-        "running_s": {"p50": 4.5, "p90": 4.5, "p99": 4.5, "max": 4.5},
-    }
-    nothing = {"accept_s": {}, "first_instance_s": {}, "running_s": {}}
-    assert report(BAD, REST).timings == nothing
-
-
-def test_acceptance_is_told_from_the_end_where_that_was_seen() -> None:
-    waited = outcome(
-        "w",
-        Status.FAILED,
-        time_to_accept=0.5,
-        time_to_first_instance=3.0,
-        duration=60.0,
-    )
-    timings = report(waited).timings
-    assert timings["accept_s"]["max"] == 0.5
-    assert timings["first_instance_s"]["max"] == 3.0
-    assert timings["running_s"] == {}
 
 
 # -- as JSON
@@ -284,20 +172,6 @@ def test_bodies_of_answers_are_not_written() -> None:
     assert "secret" not in MIXED.to_json()
 
 
-ERRORS = [
-    REFUSED,
-    NotFoundError("get app a: 404", status=404),
-    ServerError("start app a: 503 with an HTML page", status=503, request_id="r"),
-    RateLimitedError("start app a: 429", status=429),
-    ConnectError("POST https://api.test: no connection", method="POST", url="https://api.test"),
-    DeadlineError("start a: the deadline came first."),
-    AbandonedError("start a: cancelled in flight."),
-    NotAttemptedError("start a: stopped."),
-    AuthError("The login was refused", error="unauthorized", status=401),
-    InvalidInputError("'..' is not a GUID"),
-]
-
-
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_errors_come_back_as_what_they_were(
@@ -336,26 +210,6 @@ def test_report_survives_a_file(tmp_path: Path, suffix: str, one: Report[App]) -
     assert (back.started_at, back.finished_at) == (one.started_at, one.finished_at)
     assert back.failed_keys() == one.failed_keys()
     assert all(o.value is None for o in back)
-
-
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))  # noqa: DTZ001
-seconds = st.none() | st.floats(0, 1e6).map(lambda value: round(value, 6))
-outcomes = st.builds(
-    Outcome,
-    key=texts,
-    status=st.sampled_from(Status),
-    name=st.none() | texts,
-    error=st.none() | st.sampled_from(ERRORS),
-    attempts=st.integers(0, 99),
-    started_at=st.none() | moments,
-    duration=seconds,
-    time_to_accept=seconds,
-    time_to_first_instance=seconds,
-    time_to_running=seconds,
-    request_ids=st.lists(texts).map(tuple),
-    warnings=st.lists(texts).map(tuple),
-)
 
 
 @given(st.lists(outcomes, max_size=4), st.sampled_from([".json", ".jsonl"]))
@@ -435,6 +289,16 @@ def test_lines_may_have_blanks_between_them(tmp_path: Path) -> None:
     path = tmp_path / "report.jsonl"
     path.write_text(MIXED.to_jsonl().replace("\n", "\n\n"))
     assert Report.load(path).to_dict() == MIXED.to_dict()
+
+
+def test_half_a_character_is_written_as_what_it_is(tmp_path: Path) -> None:
+    """As comes from arguments that are no UTF-8: it can be neither written nor read."""
+    one = report(outcome("caf\udce9", Status.NOT_ATTEMPTED, name="\ud800"))
+    for suffix in (".json", ".jsonl"):
+        path = tmp_path / f"report{suffix}"
+        one.write(path)
+        (back,) = Report.load(path)
+        assert (back.key, back.name) == (r"caf\udce9", r"\ud800")
 
 
 @pytest.mark.parametrize("name", ["report", "report.yaml", "report.JSONX", ".json"])

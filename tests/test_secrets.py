@@ -47,6 +47,10 @@ async def test_a_bad_day_tells_no_secret(
     for outcome in [*report, *again]:
         told += [repr(outcome.error), repr(pickle.dumps(outcome.error))]
     told += [report.to_json(), again.to_jsonl(), (tmp_path / "journal").read_text()]
+    for suffix in (".json", ".jsonl", ".csv", ".xml", ".html", ".md"):
+        report.write(tmp_path / f"report{suffix}")
+        told.append((tmp_path / f"report{suffix}").read_text(encoding="utf-8"))
+    told.append(str(report.compare(again)))
     told += [caplog.text, *capsys.readouterr()]
     assert report.counts["failed"] > 0, "not a bad day"
     assert report.requests.retried > 0, "not a bad day"

@@ -15,6 +15,7 @@ from aioappsapi import (
     Build,
     Client,
     ClientCredentials,
+    Comparison,
     Deployment,
     Droplet,
     DropletAssociation,
@@ -43,7 +44,7 @@ from aioappsapi import (
     Status,
     report_of,
 )
-from aioappsapi.bulk import Requests
+from aioappsapi.bulk import Moments, Requests, Step
 
 
 async def clients() -> None:
@@ -156,6 +157,7 @@ def reports(report: Report[App]) -> None:
         assert_type(outcome.status, Status)
         assert_type(outcome.error, AppsApiError | None)
         assert_type(outcome.duration, float | None)
+        assert_type(outcome.time_to_accept, float | None)
         assert_type(outcome.started_at, datetime | None)
         assert_type(outcome.request_ids, tuple[str, ...])
     assert_type(report[0], Outcome[App])
@@ -166,6 +168,10 @@ def reports(report: Report[App]) -> None:
     assert_type(report.counts, dict[str, int])
     assert_type(report.requests, Requests)
     assert_type(report.timings, dict[str, dict[str, float]])
+    assert_type(report.seconds, float)
+    assert_type(report.timeline(), list[Moments])
+    assert_type(report.throughput(0.5), list[Step])
+    assert_type(report.compare(Report.load("report.json")), Comparison)
     assert_type(report.to_dict(), dict[str, object])
     assert_type(report.to_json(), str)
     assert_type(report.to_jsonl(), str)

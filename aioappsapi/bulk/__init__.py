@@ -1,19 +1,26 @@
 """Many apps at once: the engine, its outcomes and its report."""
 
 from aioappsapi.bulk.bulk import Bulk, RunOptions
+from aioappsapi.bulk.comparison import Change, Comparison, Pair
 from aioappsapi.bulk.endings import RunAbortedError, report_of
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.timing import Moments, Step
 
 __all__ = [
     "Bulk",
+    "Change",
+    "Comparison",
+    "Moments",
     "Outcome",
+    "Pair",
     "Report",
     "Requests",
     "Run",
     "RunAbortedError",
     "RunOptions",
     "Status",
+    "Step",
     "report_of",
 ]

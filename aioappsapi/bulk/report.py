@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Generic, TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
 from aioappsapi._http.trace import CallRecord
+from aioappsapi.bulk.comparison import Comparison
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
-from aioappsapi.bulk.timing import timings
+from aioappsapi.bulk.timing import Moments, Step, moments_of, throughput, timings
+from aioappsapi.bulk.writers import write_report
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
 T_co = TypeVar("T_co", covariant=True)
 
-SCHEMA = 1
+SCHEMA: Final = 1
+
+# The formats that keep everything; the others are for people and their tools.
+LOADABLE: Final = (".json", ".jsonl")
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Requests:
@@ -94,8 +102,12 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         counts = ", ".join(
             f"{n} {name}" for name, n in self.counts.items() if n and name != "total"
         )
-        what = f"{self.action}, predicted" if self.predicted else self.action
-        return f"<Report of {what}: {counts or 'no apps'}>"
+        return f"<Report of {self.title}: {counts or 'no apps'}>"
+
+    @property
+    def title(self) -> str:
+        """What was asked, and whether that was only a prediction."""
+        return f"{self.action} (predicted)" if self.predicted else self.action
 
     @property
     def ok(self) -> bool:
@@ -114,9 +126,29 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         return {"total": len(self)} | {status.value: counted[status] for status in Status}
 
     @property
+    def seconds(self) -> float:
+        """How long the run took; never less than 0, even if the clock was set back."""
+        return max((self.finished_at - self.started_at).total_seconds(), 0.0)
+
+    @property
     def timings(self) -> dict[str, dict[str, float]]:
         """Percentiles, in seconds, of how long acceptance and coming up took; empty if not seen."""
         return timings(self._outcomes)
+
+    def timeline(self) -> list[Moments]:
+        """Give for each app when it was asked, was accepted and came up."""
+        return [moments_of(outcome, self.started_at) for outcome in self._outcomes]
+
+    def throughput(self, step: float = 1.0) -> list[Step]:
+        """Count what was asked, was accepted and came up in each step of so many seconds.
+
+        Raises InvalidInputError if the step is not above 0.
+        """
+        return throughput(self.timeline(), step)
+
+    def compare(self, other: Report[object]) -> Comparison:
+        """Compare this report with a later one, or with one of another platform."""
+        return Comparison(self, other)
 
     def failed_keys(self) -> list[str]:
         """Give the GUIDs of all apps that are not as asked: the input of the next run."""
@@ -152,22 +184,21 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Give the report as one JSON document."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return _dumps(self.to_dict(), indent)
 
     def to_jsonl(self) -> str:
         """Give the report as JSON Lines: all but the outcomes first, then an outcome a line."""
         records = [self._head(), *(encode_outcome(o) for o in self._outcomes)]
-        return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        return "".join(_dumps(record) + "\n" for record in records)
 
     def write(self, path: str | Path) -> None:
-        """Write the report to a file, as its suffix says: ``.json`` or ``.jsonl``.
+        """Write the report to a file, as its suffix says.
 
-        Raises InvalidInputError for another suffix, OSError if the file cannot be written.
+        ``.json``, ``.jsonl``, ``.csv``, ``.xml`` (JUnit's), ``.html`` (needs jinja2) or ``.md``.
+        The file is there whole or not at all. Raises InvalidInputError for another suffix, OSError
+        if it cannot be written.
         """
-        path = Path(path)
-        check_suffix(path)
-        text = self.to_jsonl() if path.suffix == ".jsonl" else self.to_json(indent=1) + "\n"
-        path.write_text(text, encoding="utf-8")
+        write_report(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Report[object]:
@@ -177,7 +208,8 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
         the file is no report, OSError if it cannot be read.
         """
         path = Path(path)
-        check_suffix(path)
+        if path.suffix not in LOADABLE:
+            raise InvalidInputError(f"{path}: only {' and '.join(LOADABLE)} reports can be read.")
         data = path.read_bytes()
         try:
             record = decode_lines(data) if path.suffix == ".jsonl" else decode_report(data)
@@ -204,7 +236,7 @@ def _error_of(outcome: Outcome[T_co]) -> AppsApiError:
     return NotAttemptedError(f"{outcome.name or outcome.key}: {outcome.status}")
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse a path whose suffix names no format of a report. Raises InvalidInputError."""
-    if path.suffix not in {".json", ".jsonl"}:
-        raise InvalidInputError(f"{path}: a report is written as .json or .jsonl.")
+def _dumps(document: object, indent: int | None = None) -> str:
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    # Half a character, from arguments that were no UTF-8, can neither be written nor read.
+    return _SURROGATE.sub(lambda match: rf"\\u{ord(match[0]):04x}", text)

@@ -1,11 +1,48 @@
-"""How long it took: percentiles of what the outcomes saw."""
+"""How long it took, and when what happened: percentiles, a time line, a throughput."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
 
 from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.errors import InvalidInputError
+
+# What `timings` are the percentiles of, in words.
+LABELS: Final = {
+    "accept_s": "accepted",
+    "first_instance_s": "first instance",
+    "running_s": "running",
+}
+
+
+class Moments(msgspec.Struct, frozen=True, kw_only=True):
+    """When what happened to one app, in seconds since the run's start; None where it is not known.
+
+    `all_instances`: when as many ran as `wait` asked for. What a resumed run took over from its
+    journal was before its start: less than 0.
+    """
+
+    key: str
+    name: str | None = None
+    asked: float | None = None
+    accepted: float | None = None
+    first_instance: float | None = None
+    all_instances: float | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """How many apps were asked, were accepted and came up in a time that begins at `second`."""
+
+    second: float
+    asked: int = 0
+    accepted: int = 0
+    running: int = 0
 
 
 def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:
@@ -34,6 +71,46 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     ordered = sorted(values)
     ranks = {f"p{p}": ordered[math.ceil(p / 100 * len(ordered)) - 1] for p in (50, 90, 99)}
     return {name: round(value, 4) for name, value in (ranks | {"max": ordered[-1]}).items()}
+
+
+def moments_of(outcome: Outcome[object], start: datetime) -> Moments:
+    """Give the moments of one app in a run that began at `start`."""
+    asked = None
+    if outcome.started_at is not None:
+        asked = (outcome.started_at - start).total_seconds()
+    return Moments(
+        key=outcome.key,
+        name=outcome.name,
+        asked=asked,
+        accepted=_later(asked, accepted_after(outcome)),
+        first_instance=_later(asked, outcome.time_to_first_instance),
+        all_instances=_later(asked, outcome.time_to_running),
+    )
+
+
+def throughput(timeline: Sequence[Moments], step: float) -> list[Step]:
+    """Count what happened in each step of so many seconds, up to the last thing that happened.
+
+    Raises InvalidInputError if the step is not above 0.
+    """
+    if not step > 0:
+        raise InvalidInputError(f"step={step}: seconds > 0.")
+    asked = _per_step((one.asked for one in timeline), step)
+    accepted = _per_step((one.accepted for one in timeline), step)
+    running = _per_step((one.all_instances for one in timeline), step)
+    last = max([*asked, *accepted, *running], default=-1)
+    return [
+        Step(second=round(n * step, 6), asked=asked[n], accepted=accepted[n], running=running[n])
+        for n in range(last + 1)
+    ]
+
+
+def _per_step(moments: Iterable[float | None], step: float) -> Counter[int]:
+    return Counter(int(moment // step) for moment in _known(moments) if moment >= 0)
+
+
+def _later(asked: float | None, seconds: float | None) -> float | None:
+    return None if asked is None or seconds is None else round(asked + seconds, 6)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

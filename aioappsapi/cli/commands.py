@@ -38,6 +38,7 @@ from aioappsapi.cli.options import (
     Words,
     Yes,
 )
+from aioappsapi.cli.report import reports
 from aioappsapi.cli.run import Exit, Job, Output, carry_out, check_report, out, say, show_log
 from aioappsapi.cli.selection import Selectors, checked_words
 from aioappsapi.cli.target import Target, opened
@@ -126,6 +127,8 @@ def _register(action: Action) -> None:
 
 for _action in _HELP:
     _register(_action)
+
+app.add_typer(reports, name="report")
 
 
 class _Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,7 +56,10 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_
 Printed = Annotated[Output, typer.Option(help="What is printed.", rich_help_panel=_RUN)]
 Reports = Annotated[
     list[Path] | None,
-    typer.Option(help="Write a .json or .jsonl, too.", rich_help_panel=_RUN),
+    typer.Option(
+        help="Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too.",
+        rich_help_panel=_RUN,
+    ),
 ]
 Journal = Annotated[
     Path | None,

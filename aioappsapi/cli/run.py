@@ -21,7 +21,8 @@ from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.report import SCHEMA, Report, check_suffix
+from aioappsapi.bulk.report import LOADABLE, SCHEMA, Report
+from aioappsapi.bulk.writers import check_suffix
 from aioappsapi.cli.progress import display
 from aioappsapi.cli.selection import Selectors, select
 from aioappsapi.cli.summary import print_report
@@ -157,9 +158,8 @@ def _finish(report: Report[App], job: Job) -> None:
         except OSError as cause:
             say(f"the report cannot be written to {path}: {cause.strerror or cause}")
         else:
-            hint = (
-                "" if report.ok else f"; `{job.action} @{path}` goes on with what is not as asked"
-            )
+            goes_on = not report.ok and path.suffix in LOADABLE
+            hint = f"; `{job.action} @{path}` goes on with what is not as asked" if goes_on else ""
             say(f"report written to {path}{hint}")
 
 

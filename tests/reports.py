@@ -1,0 +1,123 @@
+"""Outcomes and reports for the tests of what is made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from aioappsapi import (
+    AbandonedError,
+    ApiError,
+    App,
+    AppsApiError,
+    AuthError,
+    ConnectError,
+    DeadlineError,
+    InvalidInputError,
+    NotAttemptedError,
+    NotFoundError,
+    Outcome,
+    RateLimitedError,
+    Report,
+    ServerError,
+    Status,
+    UnprocessableError,
+)
+from aioappsapi.bulk.report import Requests
+
+BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+REFUSED = UnprocessableError(
+    "start app b: 422 CF-UnprocessableEntity: Assign a droplet before starting this app.",
+    status=422,
+    errors=(
+        ApiError(
+            code=10008,
+            title="CF-UnprocessableEntity",
+            detail="Assign a droplet before starting this app.",
+        ),
+    ),
+    request_id="r-2",
+    headers={"Retry-After": "1"},
+    body=b"secret",
+)
+
+
+def outcome(key: str, status: Status, **fields: Any) -> Outcome[App]:
+    return Outcome(key=key, status=status, **fields)
+
+
+def report(*outcomes: Outcome[App], **fields: Any) -> Report[App]:
+    settings: dict[str, Any] = {
+        "action": "start",
+        "target": "https://api.test",
+        "started_at": BEGAN,
+        "finished_at": BEGAN + timedelta(seconds=3),
+    }
+    return Report(outcomes, **settings | fields)
+
+
+OK = outcome(
+    "a",
+    Status.OK,
+    name="wéb",
+    value=App(guid="a"),
+    attempts=1,
+    started_at=BEGAN,
+    duration=4.6,
+    time_to_accept=0.25,
+    time_to_first_instance=2.5,
+    time_to_running=4.5,
+    request_ids=("r-1",),
+    warnings=("old stack",),
+)
+BAD = outcome(
+    "b", Status.FAILED, error=REFUSED, attempts=1, started_at=BEGAN, duration=0.05, name="worker"
+)
+REST = outcome("c", Status.NOT_ATTEMPTED, error=NotAttemptedError("start c: stopped."))
+MIXED = report(
+    OK, BAD, REST, requests=Requests(sent=4, retried=1, by_status=Counter({"503": 1, "200": 3}))
+)
+
+ERRORS: list[AppsApiError] = [
+    REFUSED,
+    NotFoundError("get app a: 404", status=404),
+    ServerError("start app a: 503 with an HTML page", status=503, request_id="r"),
+    RateLimitedError("start app a: 429", status=429),
+    ConnectError("POST https://api.test: no connection", method="POST", url="https://api.test"),
+    DeadlineError("start a: the deadline came first."),
+    AbandonedError("start a: cancelled in flight."),
+    NotAttemptedError("start a: stopped."),
+    AuthError("The login was refused", error="unauthorized", status=401),
+    InvalidInputError("'..' is not a GUID"),
+]
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))  # noqa: DTZ001
+seconds = st.none() | st.floats(0, 1e6).map(lambda value: round(value, 6))
+
+
+def any_outcome(
+    text: st.SearchStrategy[str], error: st.SearchStrategy[AppsApiError]
+) -> st.SearchStrategy[Outcome[App]]:
+    """Any outcome with such texts and errors."""
+    return st.builds(
+        Outcome,
+        key=text,
+        status=st.sampled_from(Status),
+        name=st.none() | text,
+        error=st.none() | error,
+        attempts=st.integers(0, 99),
+        started_at=st.none() | moments,
+        duration=seconds,
+        time_to_accept=seconds,
+        time_to_first_instance=seconds,
+        time_to_running=seconds,
+        request_ids=st.lists(text, max_size=3).map(tuple),
+        warnings=st.lists(text, max_size=3).map(tuple),
+    )
+
+
+outcomes = any_outcome(texts, st.sampled_from(ERRORS))

@@ -1,0 +1,94 @@
+"""`aioappsapi report`, as a person or a script sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from aioappsapi import Status
+from aioappsapi.cli.commands import app
+from tests.reports import MIXED, OK, outcome, report
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    MIXED.write("before.json")
+    report(OK, outcome("b", Status.OK)).write("after.jsonl")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["report", *words])
+
+
+def test_show_says_what_became_of_each_run() -> None:
+    result = run("show", "before.json", "after.jsonl")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "before.json: start at https://api.test, 2026-03-01 12:00:00 UTC"
+    assert lines[1] == "start: 3 apps in 3.0 s (4 requests, 1 of them repeats)"
+    assert "  accepted after p50 0.25 s, p90 0.25 s, p99 0.25 s, max 0.25 s" in lines
+    assert "  running after p50 4.50 s, p90 4.50 s, p99 4.50 s, max 4.50 s" in lines
+    assert (
+        "1 failed: 422 CF-UnprocessableEntity: Assign a droplet before starting this app." in lines
+    )
+    assert any(line.startswith("after.jsonl: ") for line in lines)
+
+
+def test_show_gives_a_document_a_line() -> None:
+    result = run("show", "before.json", "after.jsonl", "--output", "json")
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert first == MIXED.to_dict()
+    assert second["counts"]["ok"] == 2
+
+
+def test_show_tells_predictions_and_early_ends_and_obeys_no_name() -> None:
+    hostile = outcome("c", Status.FAILED, name="\x1b[2Jgone :smile:")
+    report(hostile, predicted=True, stopped="enough").write("odd.json")
+    text = run("show", "odd.json").stdout
+    assert "start (predicted): 1 apps" in text
+    assert "ended early: enough" in text
+    assert "\x1b" not in text
+    assert r"\x1b[2Jgone :smile:" in text
+
+
+def test_compare_says_what_is_another_way() -> None:
+    result = run("compare", "before.json", "after.jsonl")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "failed -> ok: worker (b)" in result.stdout
+    assert "not_attempted -> absent: c" in result.stdout
+
+
+def test_compare_fails_where_an_app_is_not_as_asked_any_more() -> None:
+    result = run("compare", "after.jsonl", "before.json", "--output", "json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["changed"] == [
+        {"key": "b", "name": "worker", "before": "ok", "after": "failed"}
+    ]
+
+
+@pytest.mark.parametrize("command", ["show", "compare"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none.json", "none.json cannot be read: No such file or directory"),
+        ("bad.json", "bad.json is not a report"),
+        ("run.html", "run.html: only .json and .jsonl reports can be read."),
+        (".", "only .json and .jsonl reports"),
+    ],
+)
+def test_what_is_no_report_is_told_in_one_line(command: str, name: str, reason: str) -> None:
+    Path("bad.json").write_text("{")
+    result = run(command, "before.json", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert reason in line
+
+
+def test_help_of_the_bulk_commands_names_every_suffix() -> None:
+    text = CliRunner().invoke(app, ["start", "--help"], env={"COLUMNS": "200"}).stdout
+    assert "Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too." in text
