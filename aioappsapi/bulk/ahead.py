@@ -23,6 +23,11 @@ _ASKABLE: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 log = logging.getLogger("aioappsapi")
 
 
+def is_askable(key: str) -> bool:
+    """Tell whether a key can be one of many in a request's address; no GUID is any longer."""
+    return _ASKABLE.fullmatch(key) is not None
+
+
 class Ahead(Generic[V]):
     """Reads something about the apps of a run in batches, shortly before their turn.
 
@@ -60,7 +65,7 @@ class Ahead(Generic[V]):
 
     async def _read_on(self) -> None:
         upto = min(self._upto + BATCH, len(self._inputs.keys))
-        keys = [key for key in self._inputs.keys[self._upto : upto] if _ASKABLE.fullmatch(key)]
+        keys = [key for key in self._inputs.keys[self._upto : upto] if is_askable(key)]
         try:
             if keys:
                 with charged_to(self._record):

@@ -7,17 +7,19 @@ means: whether a look has to prove it, and whether another try at the end may do
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Literal
 
 import anyio
 
-from aioappsapi._http.failures import Meaning, classify
+from aioappsapi._http.failures import Meaning, classify, is_quota
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.flight import Flight, Verdict
-from aioappsapi.bulk.herd import Herd, Load
+from aioappsapi.bulk.herd import Herd
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.load import Load, read_loads
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.suspensions import Suspensions
@@ -27,7 +29,6 @@ from aioappsapi.errors import (
     DeadlineError,
     NotAttemptedError,
     PlacementError,
-    UnprocessableError,
     UnverifiedError,
 )
 from aioappsapi.models.app import App
@@ -38,7 +39,8 @@ from aioappsapi.resources.spaces import Spaces
 
 Action = Literal["start", "stop", "restart"]
 
-_WANTED: Final[dict[Action, str]] = {"start": "STARTED", "stop": "STOPPED"}
+# The state that an action is to lead to; a restart is to be seen by none.
+WANTED: Final[dict[Action, str]] = {"start": "STARTED", "stop": "STOPPED"}
 
 
 class Asking:
@@ -50,11 +52,11 @@ class Asking:
         self._apps = apps
         self._action: Action = action
         self._options = options
-        self._wanted = _WANTED.get(action)
+        self._wanted = WANTED.get(action)
         self._processes = Processes(apps.caller)
         self._suspensions = Suspensions(Spaces(apps.caller))
         self._states = Ahead(inputs, self._read_states, record)
-        self._loads = Ahead(inputs, self._read_loads, record)
+        self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
         self.herd: Herd | None = None
         if options.max_starting is not None or options.max_starting_mb is not None:
@@ -135,7 +137,7 @@ class Asking:
         if self.herd is None:
             return
         herd = self.herd
-        load = await self._loads.get(flight.index) or Load(1, 0)
+        load = await self._loads.get(flight.index) or Load(1)
 
         def release(verdict: Verdict[App]) -> None:
             troubled = isinstance(verdict.error, CrashedError | PlacementError)
@@ -144,14 +146,6 @@ class Asking:
 
         await herd.enter(load)
         flight.release = release
-
-    async def _read_loads(self, keys: Sequence[str]) -> dict[str, Load]:
-        loads: dict[str, Load] = {}
-        async for process in self._processes.list(app_guids=keys, per_page=5_000):
-            load = loads.setdefault(process.relationships.app.guid or process.guid, Load(0, 0))
-            load.instances += process.instances
-            load.memory += process.instances * (process.memory_in_mb or 0)
-        return loads
 
     async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:
         flight.sends = True
@@ -180,8 +174,3 @@ class Asking:
             watch=ambiguous and self._waits,
             again=meaning is Meaning.TRANSIENT or is_quota(failure),
         )
-
-
-def is_quota(failure: AppsApiError) -> bool:
-    """Tell whether a quota refused it, which may pass when other apps have stopped."""
-    return isinstance(failure, UnprocessableError) and "exceeded" in (failure.detail or "")

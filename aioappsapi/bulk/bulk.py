@@ -10,6 +10,7 @@ from typing import Final, Generic, TypedDict, TypeVar, Unpack, get_args
 import anyio
 import msgspec
 
+from aioappsapi._http.throttle import OnPause
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.asking import Action, Asking
 from aioappsapi.bulk.engine import OnOutcome, Run, Work
@@ -18,6 +19,7 @@ from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Status
+from aioappsapi.bulk.plan import Plan, draw_up
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
@@ -36,13 +38,15 @@ class MapOptions(TypedDict, Generic[T], total=False):
     `concurrency` is how many apps are worked on at a time (at most `Limits.concurrency`, 50 unless
     told otherwise), `deadline` in seconds for the whole run: what is in flight then is
     `timed_out`, the rest `not_attempted`. `max_failures` stops after so many failures, or a share
-    of all apps when it is a float below 1. `on_outcome` is called with each outcome as it comes.
+    of all apps when it is a float below 1. `on_outcome` is called with each outcome as it comes,
+    `on_pause` with a `Pause` whenever the rate limit holds everything back for a while.
     """
 
     concurrency: int | None
     deadline: float | None
     max_failures: int | float | None
     on_outcome: OnOutcome[T] | None
+    on_pause: OnPause | None
 
 
 class RunOptions(MapOptions[T], Generic[T], total=False):
@@ -64,6 +68,8 @@ class RunOptions(MapOptions[T], Generic[T], total=False):
     `journal` is a file that notes each app before it is asked for, and its outcome. With `resume`
     the run of an existing journal goes on: what is done is taken over, what was in flight is looked
     at before it is asked for again, and no app is restarted twice.
+
+    With `dry_run` nothing is changed: the report is predicted, see `Bulk.plan`.
     """
 
     wait: Wait
@@ -74,6 +80,7 @@ class RunOptions(MapOptions[T], Generic[T], total=False):
     max_starting_mb: int | None
     journal: str | Path | None
     resume: bool
+    dry_run: bool
 
 
 class Bulk:
@@ -103,7 +110,7 @@ class Bulk:
         `unverified` when the server accepted it only after a try that may have half happened and
         nobody looked: such an acceptance proves nothing.
         """
-        return await _collect(self.stream("start", keys, **options))
+        return await self._report("start", keys, options)
 
     async def stop(
         self,
@@ -111,7 +118,7 @@ class Bulk:
         **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
         """Ask for many apps to be stopped. Outcomes are as for `start`."""
-        return await _collect(self.stream("stop", keys, **options))
+        return await self._report("stop", keys, options)
 
     async def restart(
         self,
@@ -122,7 +129,12 @@ class Bulk:
 
         Never twice: where an answer is lost the app is `failed`, and may have been restarted.
         """
-        return await _collect(self.stream("restart", keys, **options))
+        return await self._report("restart", keys, options)
+
+    async def _report(self, action: Action, keys: Keys, options: RunOptions[App]) -> Report[App]:
+        if options.get("dry_run"):
+            return (await self.plan(action, keys, **options)).report
+        return await _collect(self.stream(action, keys, **options))
 
     async def map(
         self,
@@ -142,8 +154,27 @@ class Bulk:
             target=self._target,
             options=self._checked(options),
             on_outcome=options.get("on_outcome"),
+            on_pause=options.get("on_pause"),
+            throttle=self._apps.caller.throttle,
         )
         return await _collect(run)
+
+    async def plan(
+        self,
+        action: Action,
+        keys: Keys,
+        **options: Unpack[RunOptions[App]],
+    ) -> Plan:
+        """Predict a run without changing anything: outcomes, requests, the earliest finish.
+
+        Read are states, droplets, roles, suspensions, quotas against the sum of what would start,
+        and feature flags; what this login may not read is not held against an app. It cannot be
+        foreseen which apps crash. `plan.report` is what `dry_run=True` returns. Raises AuthError,
+        TransportError, ResponseError if the apps cannot be read.
+        """
+        _check_action(action)
+        chosen = self._checked(options)
+        return await draw_up(self._apps, action, Inputs(keys), chosen, target=self._target)
 
     def stream(
         self,
@@ -157,8 +188,7 @@ class Bulk:
         gives each outcome, leaving the block early cancels it. `outcomes.report` is there in any
         case.
         """
-        if action not in get_args(Action):
-            raise InvalidInputError(f"{action!r} is no action: start, stop or restart.")
+        _check_action(action)
         chosen = self._checked(options)
         inputs = Inputs(keys)
         record = CallRecord(current_record.get())
@@ -169,19 +199,23 @@ class Bulk:
             target=self._target,
             options=chosen,
             on_outcome=options.get("on_outcome"),
+            on_pause=options.get("on_pause"),
+            throttle=self._apps.caller.throttle,
             open_journal=self._opener(action, options),
-            waiter=self._waiter(action, chosen),
+            waiter=self._waiter(action, chosen, inputs),
             record=record,
         )
 
-    def _waiter(self, action: Action, options: Options) -> Waiter | None:
+    def _waiter(self, action: Action, options: Options, inputs: Inputs) -> Waiter | None:
         if options.wait == "none":
             return None
+        pace = self._apps.caller.throttle.pace
         return Waiter(
             Apps(polling(self._apps.caller)),
             options.wait,
             down=action == "stop",
             grace=options.crash_grace,
+            scarce=lambda: pace.scarce(inputs.left),
         )
 
     def _opener(self, action: Action, options: RunOptions[App]) -> Callable[[], Journal] | None:
@@ -204,6 +238,11 @@ class Bulk:
         fields = Options.__struct_fields__
         given = {name: value for name, value in options.items() if name in fields}
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
+
+
+def _check_action(action: str) -> None:
+    if action not in get_args(Action):
+        raise InvalidInputError(f"{action!r} is no action: start, stop or restart.")
 
 
 def mapped(func: Callable[[str], Awaitable[T]]) -> Work[T]:

@@ -15,19 +15,22 @@ import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar, cast
 
 import anyio
 
+from aioappsapi._http.throttle import OnPause, Throttle
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.endings import RunAbortedError, attach_report, last_word
-from aioappsapi.bulk.flight import Flight, Stage, Verdict
+from aioappsapi.bulk.flight import Flight, Stage, Verdict, proved
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.ledger import Ledger
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.report import Report
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -35,7 +38,6 @@ from aioappsapi.errors import (
     InvalidInputError,
     NotAttemptedError,
     TargetError,
-    UnverifiedError,
 )
 from aioappsapi.resources.waiter import Waiter
 from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
@@ -66,6 +68,8 @@ class Run(Generic[T]):
         target: str,
         options: Options,
         on_outcome: OnOutcome[T] | None = None,
+        on_pause: OnPause | None = None,
+        throttle: Throttle | None = None,
         open_journal: Callable[[], Journal] | None = None,
         waiter: Waiter | None = None,
         record: CallRecord | None = None,
@@ -78,27 +82,30 @@ class Run(Generic[T]):
         self._target = target
         self._options = options
         self._on_outcome = on_outcome
+        self._on_pause = on_pause
+        self._throttle = throttle
         self._open_journal = open_journal
         self._journal: Journal | None = None
         self._waiter = waiter
         self._outer = current_record.get()
         # What is sent for many apps together: not an attempt of any one of them.
         self._shared = CallRecord(self._outer) if record is None else record
-        self._outcomes: dict[int, Outcome[T]] = {}
+        self._ledger: Ledger[T] = Ledger()
         self._flights: dict[str, Flight[T]] = {}
         self._again: list[Flight[T]] = []
-        self._settled: list[Outcome[T]] = []
-        self._news = asyncio.Event()
         self._stopped: str | None = None
         self._abandoned = False
         self._scope = anyio.CancelScope()
-        self._requests = Requests()
         self._started_at = self._finished_at = datetime.now(UTC)
         self._clock_zero = 0.0
         self._task: asyncio.Task[None] | None = None
-        self.counts: Counter[Status] = Counter()
 
     # -- what users see
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """How many apps have ended how."""
+        return self._ledger.counts
 
     @property
     def total(self) -> int | None:
@@ -116,6 +123,11 @@ class Run(Generic[T]):
         return 0 if self._waiter is None else self._waiter.waiting
 
     @property
+    def paused_for(self) -> float:
+        """For how many more seconds the rate limit holds everything back; 0 if it does not."""
+        return 0.0 if self._throttle is None else self._throttle.closed_for
+
+    @property
     def stopping(self) -> bool:
         """Whether nothing new is begun any more."""
         return self._stopped is not None
@@ -124,13 +136,13 @@ class Run(Generic[T]):
     def report(self) -> Report[T]:
         """The report of all outcomes that are known; complete once the run has ended."""
         return Report(
-            (self._outcomes[index] for index in sorted(self._outcomes)),
+            self._ledger,
             action=self._action,
             target=self._target,
             started_at=self._started_at,
             finished_at=self._finished_at,
-            requests=self._requests.plus(self._shared),
-            complete=self.total == len(self._outcomes),
+            requests=self._ledger.requests.plus(self._shared),
+            complete=self.total == len(self._ledger),
             stopped=self._stopped,
         )
 
@@ -145,7 +157,7 @@ class Run(Generic[T]):
         # The task below is not inside of the caller's scopes, but is bound by them.
         self._scope.deadline = anyio.current_effective_deadline()
         self._task = asyncio.create_task(self.run(), name=f"aioappsapi bulk {self._action}")
-        self._task.add_done_callback(lambda _: self._news.set())
+        self._task.add_done_callback(lambda _: self._ledger.news.set())
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -162,16 +174,8 @@ class Run(Generic[T]):
         elif (failure := task.exception()) is not None and error is None:
             raise failure
 
-    async def __aiter__(self) -> AsyncIterator[Outcome[T]]:
-        given = 0
-        while True:
-            while given < len(self._settled):
-                given += 1
-                yield self._settled[given - 1]
-            if self._task is None or self._task.done():
-                return
-            self._news.clear()
-            await self._news.wait()
+    def __aiter__(self) -> AsyncIterator[Outcome[T]]:
+        return self._ledger.follow(lambda: self._task is None or self._task.done())
 
     # -- the run
 
@@ -184,7 +188,10 @@ class Run(Generic[T]):
         # Before anything else: a journal that cannot be had is no run.
         self._journal = self._open_journal() if self._open_journal is not None else None
         try:
-            await self._run()
+            with ExitStack() as stack:
+                if self._throttle is not None and self._on_pause is not None:
+                    stack.callback(self._throttle.on_pause(self._on_pause))
+                await self._run()
         finally:
             if self._journal is not None:
                 await self._journal.aclose()
@@ -260,7 +267,8 @@ class Run(Generic[T]):
 
     async def _handle(self, flight: Flight[T], *, last: bool) -> None:
         if self._journal is not None and (past := self._journal.past.done.get(flight.key)):
-            self._keep(flight.index, cast("Outcome[T]", past))
+            self._ledger.add(flight.index, cast("Outcome[T]", past))
+            self._tell(cast("Outcome[T]", past))
             return
         current_record.set(flight.record)
         if last:
@@ -318,15 +326,7 @@ class Run(Generic[T]):
         before = cast("Verdict[T]", flight.verdict)
         if before.status is not Status.ALREADY:
             flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
-        status = before.status
-        if sighting.error is None:
-            status = Status.ALREADY if status is Status.ALREADY else Status.OK
-        elif isinstance(sighting.error, UnverifiedError):
-            status = Status.UNVERIFIED
-        else:
-            late = isinstance(sighting.error, DeadlineError)
-            status = Status.TIMED_OUT if late else Status.FAILED
-        self._settle(flight, Verdict(status=status, value=before.value, error=sighting.error))
+        self._settle(flight, proved(before, sighting))
 
     def _put_off(self, flight: Flight[T], verdict: Verdict[T]) -> None:
         """Try an app again at the end of the run."""
@@ -340,17 +340,13 @@ class Run(Generic[T]):
         """Give an app its one outcome, and tell everybody."""
         self._flights.pop(flight.key, None)
         flight.let_go(verdict)
-        self._requests.add(flight.record)
         outcome = flight.outcome(verdict, now=anyio.current_time(), wall=self._wall)
         if self._journal is not None and flight.asked is not None:
             self._journal.ended(outcome, ambiguous=flight.record.ambiguous)
-        self._keep(flight.index, outcome, quietly=quietly)
+        self._ledger.add(flight.index, outcome, flight.record)
+        self._tell(outcome, quietly=quietly)
 
-    def _keep(self, index: int, outcome: Outcome[T], *, quietly: bool = False) -> None:
-        self._outcomes[index] = outcome
-        self._settled.append(outcome)
-        self.counts[outcome.status] += 1
-        self._news.set()
+    def _tell(self, outcome: Outcome[T], *, quietly: bool = False) -> None:
         if not outcome.as_asked:
             self._mind_failures()
         if self._on_outcome is not None and not quietly:
@@ -363,7 +359,7 @@ class Run(Generic[T]):
         limit = self._options.max_failures
         if limit is None:
             return
-        failures = self.counts[Status.FAILED] + self.counts[Status.TIMED_OUT] + len(self._again)
+        failures = self._ledger.failures + len(self._again)
         allowed = limit if isinstance(limit, int) else max(1.0, limit * len(self._inputs.keys))
         if failures >= allowed:
             self.stop(f"{failures} apps failed, which is as many as max_failures={limit} allows")
@@ -388,7 +384,7 @@ class Run(Generic[T]):
             verdict = last_word(flight, what, why, seen=seen, late=late)
             self._settle(flight, verdict, quietly=quietly)
         for index, key in enumerate(self._inputs.keys):
-            if index not in self._outcomes:
+            if index not in self._ledger:
                 reason = NotAttemptedError(f"{self._action} {key}: {why}.")
                 flight = Flight(index, key, CallRecord(), name=self._inputs.names.get(key))
                 verdict = Verdict(status=Status.NOT_ATTEMPTED, error=reason)

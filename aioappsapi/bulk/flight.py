@@ -11,8 +11,9 @@ import msgspec
 
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.errors import AppsApiError
+from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
+from aioappsapi.resources.watched import Sighting
 
 T = TypeVar("T")
 
@@ -113,3 +114,15 @@ class Flight(Generic[T]):
             request_ids=tuple(self.record.request_ids),
             warnings=tuple(self.record.warnings),
         )
+
+
+def proved(before: Verdict[T], sighting: Sighting) -> Verdict[T]:
+    """Judge an app by what the waiter saw of it."""
+    error = sighting.error
+    if error is None:
+        status = Status.ALREADY if before.status is Status.ALREADY else Status.OK
+        return Verdict(status=status, value=before.value)
+    if isinstance(error, UnverifiedError):
+        return Verdict(status=Status.UNVERIFIED, value=before.value, error=error)
+    status = Status.TIMED_OUT if isinstance(error, DeadlineError) else Status.FAILED
+    return Verdict(status=status, value=before.value, error=error)

@@ -8,17 +8,9 @@ from typing import Final
 
 import anyio
 
+from aioappsapi.bulk.load import Load
+
 _RATE_OF_GROWTH: Final = 0.1
-
-
-class Load:
-    """What the instances of an app weigh: their number, and their memory in MB."""
-
-    __slots__ = ("instances", "memory")
-
-    def __init__(self, instances: int, memory: int) -> None:
-        self.instances = instances
-        self.memory = memory
 
 
 class Herd:
@@ -32,7 +24,7 @@ class Herd:
         self._instances = instances
         self._memory = memory
         self._share = 1.0
-        self._starting = Load(0, 0)
+        self._starting = Load()
         self._held: deque[tuple[Load, anyio.Event]] = deque()
         self.peak = 0
 

@@ -32,6 +32,11 @@ class Inputs:
         """Whether all apps are known."""
         return self._source is None
 
+    @property
+    def left(self) -> int:
+        """How many of the known apps have not been handed out."""
+        return len(self.keys) - self._cursor
+
     async def next(self) -> int | None:
         """Give the index of an app that nobody has, or None when there is no more."""
         if self._cursor == len(self.keys) and self._source is not None:

@@ -1,0 +1,189 @@
+"""What can be read beforehand of apps and of those who would act on them, without a change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from aioappsapi.bulk.load import Load, read_loads
+from aioappsapi.errors import AppsApiError, AuthError, TargetError
+from aioappsapi.models.app import App
+from aioappsapi.models.quota import AppQuota, QuotaUsage
+from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.feature_flags import FeatureFlags
+from aioappsapi.resources.pooled import pooled
+from aioappsapi.resources.processes import Processes
+from aioappsapi.resources.quotas import Quotas
+from aioappsapi.resources.roles import Roles
+from aioappsapi.resources.waiter import BATCH
+
+_ADMIN: Final = "cloud_controller.admin"
+_WRITE: Final = "cloud_controller.write"
+_ROLES: Final = ("space_developer", "space_supporter")
+_AT_ONCE: Final = 8
+
+log = logging.getLogger("aioappsapi")
+
+
+class Room:
+    """What an organization or a space may use and does; `what` is the quota's word in refusals."""
+
+    def __init__(self, what: str, quota: AppQuota, usage: QuotaUsage) -> None:
+        self._what = what
+        self._quota = quota
+        self._memory = usage.memory_in_mb
+        self._instances = usage.started_instances
+
+    def refuses(self, load: Load) -> str | None:
+        """Say in the server's words what an app would exceed, None if it fits."""
+        quota = self._quota
+        if _exceeds(self._memory + load.memory, quota.total_memory_in_mb):
+            return f"memory {self._what}_exceeded"
+        if _exceeds(load.largest, quota.per_process_memory_in_mb):
+            return "memory instance_memory_limit_exceeded"
+        if _exceeds(self._instances + load.instances, quota.total_instances):
+            return "app_instance_limit app_instance_limit_exceeded"
+        return None
+
+    def take(self, load: Load) -> None:
+        """Count an app in that would be started."""
+        self._memory += load.memory
+        self._instances += load.instances
+
+
+def _exceeds(amount: int, limit: int | None) -> bool:
+    return limit is not None and limit >= 0 and amount > limit
+
+
+class Facts(msgspec.Struct, kw_only=True):
+    """What was read. What could not be is None or missing, and nothing is held against it.
+
+    `admin` may change everything, also what is suspended or switched off. `writes`: whether the
+    login may change anything at all. `spaces` are those where it has a role that may start apps.
+    """
+
+    apps: dict[str, App] = msgspec.field(default_factory=dict)
+    loads: dict[str, Load] = msgspec.field(default_factory=dict)
+    rooms: dict[str, Room] = msgspec.field(default_factory=dict)
+    switched_off: frozenset[str] = frozenset()
+    admin: bool = False
+    writes: bool = True
+    spaces: frozenset[str] | None = None
+
+
+class FactFinder:
+    """Reads the facts: one request per 200 apps and list, a few for each space and organization."""
+
+    def __init__(self, apps: Apps) -> None:
+        caller = apps.caller
+        self._caller = caller
+        self._apps = apps
+        self._processes = Processes(caller)
+        self._quotas = Quotas(caller)
+        self._roles = Roles(caller)
+        self._flags = FeatureFlags(caller)
+        self._facts = Facts()
+
+    async def find(self, keys: Sequence[str]) -> Facts:
+        """Read everything. Raises what the list of apps does; all else may be missing."""
+        facts = self._facts
+        batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
+        await pooled(self._read_apps, batches, at_once=_AT_ONCE)
+        stopped = [app.guid for app in facts.apps.values() if app.state != "STARTED"]
+        batches = [stopped[at : at + BATCH] for at in range(0, len(stopped), BATCH)]
+        await pooled(self._read_loads, batches, at_once=_AT_ONCE)
+        await self._read_login()
+        await self._read_flags()
+        await self._read_rooms([facts.apps[guid] for guid in stopped])
+        return facts
+
+    async def _read_apps(self, keys: Sequence[str]) -> None:
+        pager = self._apps.list(guids=keys, include=["space.organization"], per_page=len(keys))
+        async for app in pager:
+            self._facts.apps[app.guid] = app
+
+    async def _read_loads(self, keys: Sequence[str]) -> None:
+        try:
+            self._facts.loads.update(await read_loads(self._processes, keys))
+        except AppsApiError as failure:
+            _unknown("memory", failure)
+
+    async def _read_login(self) -> None:
+        claims = await self._caller.claims()
+        if claims is None or not claims.scope:
+            return
+        self._facts.admin = _ADMIN in claims.scope
+        self._facts.writes = self._facts.admin or _WRITE in claims.scope
+        if self._facts.admin or claims.user_id is None:
+            return
+        spaces = sorted({app.relationships.space.guid or "" for app in self._facts.apps.values()})
+        pager = self._roles.list(
+            user_guids=[claims.user_id], space_guids=[s for s in spaces if s], types=_ROLES
+        )
+        try:
+            found = {
+                role.relationships.space.guid async for role in pager if role.relationships.space
+            }
+            self._facts.spaces = frozenset(guid for guid in found if guid)
+        except AppsApiError as failure:
+            _unknown("roles", failure)
+
+    async def _read_flags(self) -> None:
+        if {app.lifecycle.type for app in self._facts.apps.values()} <= {"buildpack"}:
+            return
+        try:
+            flags = await self._flags.list()
+            self._facts.switched_off = frozenset(flag.name for flag in flags if not flag.enabled)
+        except AppsApiError as failure:
+            _unknown("feature flags", failure)
+
+    async def _read_rooms(self, apps: Iterable[App]) -> None:
+        """Read the quotas of all places that have one, and what is used of them."""
+        spaces, organizations = set(), set()
+        for app in apps:
+            if (space := app.relationships.space.guid) is not None:
+                spaces.add(space)
+            if (organization := organization_of(app)) is not None:
+                organizations.add(organization)
+        try:
+            if organizations:
+                await self._read_organizations(sorted(organizations))
+            if spaces:
+                await self._read_spaces(sorted(spaces))
+        except AppsApiError as failure:
+            _unknown("quotas", failure)
+
+    async def _read_organizations(self, guids: Sequence[str]) -> None:
+        wanted = set(guids)
+        async for quota in self._quotas.list_for_organizations(organization_guids=guids):
+            for ref in quota.relationships.organizations.data:
+                if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
+                    usage = await self._quotas.get_usage_of_organization(ref.guid)
+                    self._facts.rooms[ref.guid] = Room("quota", quota.apps, usage)
+
+    async def _read_spaces(self, guids: Sequence[str]) -> None:
+        wanted = set(guids)
+        async for quota in self._quotas.list_for_spaces(space_guids=guids):
+            for ref in quota.relationships.spaces.data:
+                if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
+                    usage = await self._quotas.get_usage_of_space(ref.guid)
+                    self._facts.rooms[ref.guid] = Room("space_quota", quota.apps, usage)
+
+
+def organization_of(app: App) -> str | None:
+    """Give the GUID of an app's organization, where its space came along."""
+    return app.space.relationships.organization.guid if app.included_space else None
+
+
+def _limits(quota: AppQuota) -> bool:
+    limits = (quota.total_memory_in_mb, quota.per_process_memory_in_mb, quota.total_instances)
+    return any(limit is not None for limit in limits)
+
+
+def _unknown(what: str, failure: AppsApiError) -> None:
+    if isinstance(failure, AuthError | TargetError):
+        raise failure
+    log.warning("the prediction knows nothing of %s: %s", what, failure)
