@@ -27,6 +27,7 @@ from aioappsapi.errors import (
     AppsApiError,
     CrashedError,
     DeadlineError,
+    DecodeError,
     NotAttemptedError,
     PlacementError,
     UnverifiedError,
@@ -164,6 +165,11 @@ class Asking:
     ) -> Verdict[App]:
         if isinstance(failure, DeadlineError):
             raise failure
+        if isinstance(failure, DecodeError):
+            # A success that cannot be read: it happened, and a look will tell.
+            flight.accepted = anyio.current_time()
+            error = None if self._waits else failure
+            return Verdict(status=Status.UNVERIFIED, error=error, watch=self._waits)
         if self._suspensions.is_one(failure):
             await self._suspensions.note(failure, known or await self._apps.get(flight.key))
         meaning = classify(failure)[0]

@@ -1,0 +1,146 @@
+"""What becomes of runs when everything goes wrong.
+
+Over real sockets to a sandbox that knows the truth: requests per app while a server answers 503
+only, logins for a thousand refused tokens at once, restarts sent when an answer is lost, outcomes
+that are wrong under chaos, and the time of a run under a rate limit against the ideal. Every figure
+has a bound; the exit status is 1 if one is passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from aioappsapi import Client, Limits, PasswordGrant, Report, RetryPolicy
+from aioappsapi.sandbox import Faults, Sandbox
+
+ROUNDS = 8
+APPS = 1_000
+QUICK = RetryPolicy(base=0.02, cap=0.2)
+
+
+def client_of(cloud: Sandbox, **options: Any) -> Client:
+    auth = PasswordGrant("admin", "admin")
+    return Client(cloud.url, auth=auth, proxy="", limits=Limits(concurrency=1_000), **options)
+
+
+async def dying_server() -> dict[str, float]:
+    """Start a thousand apps where nothing but 503 comes."""
+    faults = Faults(unavailable=1.0, reads=1.0, max_per_app=1_000_000)
+    async with Sandbox(APPS, faults=faults) as cloud, client_of(cloud, retry=QUICK) as client:
+        report = await client.bulk.start(list(cloud.apps))
+        sent = sum(request.path_qs.startswith("/v3/") for request in cloud.requests)
+    return {
+        "requests per app under 100 % 503": sent / APPS,
+        "apps without an outcome": APPS - report.counts["total"],
+    }
+
+
+async def refused_tokens() -> dict[str, float]:
+    """Let a thousand calls meet an expired token at the same time."""
+    async with Sandbox(APPS) as cloud, client_of(cloud) as client:
+        await client.log_in()
+        cloud.expire_tokens()
+        before = cloud.logins
+        await asyncio.gather(*map(client.apps.get, cloud.apps))
+        return {"logins for 1,000 parallel 401s": cloud.logins - before}
+
+
+async def lost_restart() -> dict[str, float]:
+    """Restart an app through a gateway that loses every answer."""
+    async with Sandbox(1, faults=Faults(bad_gateway=1.0)) as cloud, client_of(cloud) as client:
+        await client.bulk.restart(list(cloud.apps))
+        return {"POSTs for a restart that met a 502": cloud.count("POST", "/actions/restart")}
+
+
+def wrong_outcomes(cloud: Sandbox, report: Report[Any], *, up: bool) -> int:
+    """Count the apps that are called as asked and are not."""
+    claimed = [outcome.key for outcome in report if outcome.as_asked]
+    if up:
+        return sum(not cloud.running(key) for key in claimed)
+    return sum(cloud.apps[key].state != "STOPPED" for key in claimed)
+
+
+async def chaos(seed: int) -> tuple[int, int, int, int]:
+    """Start, restart and stop everything; count outcomes, wrong ones, doubles and miscounts."""
+    outcomes = wrong = miscounted = 0
+    faults = Faults.chaos()
+    async with Sandbox(APPS, seed=seed, faults=faults) as cloud:
+        guids = list(cloud.apps)
+        async with client_of(cloud, retry=QUICK) as client:
+            await client.log_in()
+            for action in ("start", "restart", "stop"):
+                before = len(cloud.requests)
+                run = getattr(client.bulk, action)
+                report = await run(guids, wait="all", crash_grace=5, deadline=120, concurrency=100)
+                seen = list(cloud.requests)[before:]
+                sent = sum(request.path_qs.startswith("/v3/") for request in seen)
+                miscounted += abs(sent - report.requests.sent)
+                outcomes += len(report)
+                wrong += wrong_outcomes(cloud, report, up=action != "stop")
+        doubled = sum(app.applied["restart"] > 1 for app in cloud.apps.values())
+    return outcomes, wrong, doubled, miscounted
+
+
+async def rate_limited() -> dict[str, float]:
+    """Start three windows' worth of apps under a rate limit, alone.
+
+    The end of a window is told in whole seconds, so windows have to be longer than a few.
+    """
+    limit, window, apps = 1_000, 15.0, 2_500
+    faults = Faults(rate_limit=limit, rate_window=window)
+    async with Sandbox(apps, faults=faults) as cloud, client_of(cloud) as client:
+        await client.log_in()
+        begun = time.monotonic()
+        report = await client.bulk.start(list(cloud.apps))
+        taken = time.monotonic() - begun
+    requests = report.requests.sent
+    ideal = (requests - 1) // limit * window
+    refused = sum(request.status == 429 for request in cloud.requests)
+    return {
+        "time under a rate limit / ideal": taken / ideal,
+        "apps lost under a rate limit": apps - report.counts["ok"],
+        "429s met when alone": refused,
+    }
+
+
+BOUNDS = {
+    "requests per app under 100 % 503": 1.5,
+    "apps without an outcome": 0,
+    "logins for 1,000 parallel 401s": 1,
+    "POSTs for a restart that met a 502": 1,
+    "outcomes wrong under chaos": 0,
+    "restarts applied twice": 0,
+    "requests miscounted": 0,
+    "time under a rate limit / ideal": 1.1,
+    "apps lost under a rate limit": 0,
+    "429s met when alone": 0,
+}
+
+
+async def measure() -> dict[str, float]:
+    figures = await dying_server() | await refused_tokens() | await lost_restart()
+    totals = [0, 0, 0, 0]
+    for seed in range(ROUNDS):
+        totals = [sum(pair) for pair in zip(totals, await chaos(seed), strict=True)]
+    names = ("outcomes under chaos", "outcomes wrong under chaos")
+    figures |= dict(
+        zip((*names, "restarts applied twice", "requests miscounted"), totals, strict=True)
+    )
+    return figures | await rate_limited()
+
+
+def main() -> int:
+    logging.disable(logging.CRITICAL)
+    figures = {name: round(value, 3) for name, value in asyncio.run(measure()).items()}
+    passed = {name: bound for name, bound in BOUNDS.items() if figures[name] > bound}
+    print(json.dumps({"figures": figures, "bounds": BOUNDS, "passed": passed}, indent=1))
+    return bool(passed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
