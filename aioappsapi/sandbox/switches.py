@@ -55,6 +55,11 @@ class Switches:
         return self.world.users
 
     @property
+    def admin(self) -> User:
+        """The first user, who may do everything."""
+        return next(iter(self.world.users.values()))
+
+    @property
     def shelf(self) -> Shelf:
         """The droplets, packages, builds, deployments, tasks, jobs and revisions by GUID."""
         return self._api.shelf
