@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import signal
 import socket
 import ssl
@@ -14,6 +16,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxProcess, SandboxThread
+from aioappsapi.sandbox.faults import FIELDS, PROFILES
 
 from .sandbox_caller import Caller, admin_calls
 
@@ -133,6 +136,15 @@ def test_a_process_takes_the_options_of_the_command_line() -> None:
         assert sandbox.url.startswith("https://")
         assert sandbox.ca_file is not None
         assert "BEGIN CERTIFICATE" in Path(sandbox.ca_file).read_text()
+    assert not Path(sandbox.ca_file).exists()
+
+
+def test_the_page_in_the_docs_names_every_fault_every_option_and_every_profile() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page))
+    assert set(FIELDS) <= named
+    assert set(inspect.signature(Sandbox).parameters) <= named
+    assert all(f"Faults.{name}()" in page for name in PROFILES)
 
 
 def test_a_thread_that_cannot_listen_ends() -> None:
@@ -166,7 +178,8 @@ def test_a_signal_ends_it_cleanly(number: int) -> None:
     [
         (["--fault", "crash"], 2, "--fault takes NAME=VALUE, not 'crash'"),
         (["--fault", "crash=2"], 2, "crash is a share between 0 and 1, not 2"),
-        (["--cells", "0"], 2, "at least one cell"),
+        (["--cells", "0"], 2, "cells is at least 1, not 0"),
+        (["--apps=-1"], 2, "apps is at least 0, not -1"),
         (["--port", "70000"], 3, "cannot listen on port 70000"),
     ],
 )

@@ -64,7 +64,8 @@ class Front:
             passes, limit_headers = self._count(request, token, faults.rate_limit, faults)
             if not passes:
                 return _refusal(token, limit_headers, call.parts)
-        if faults.quiet:
+        if faults.quiet or request.method == "HEAD":
+            # An answer without a body is of little use for trouble.
             answer: Answer | None = self._answer(call)
         elif self._refusing_until > self._world.clock() and call.parts not in _UNCOUNTED:
             return self._too_many(faults)

@@ -89,9 +89,8 @@ class Jobs:
         return self.sent_to(call, job)
 
     def _remove(self, app: App, job: Job) -> None:
-        self._world.apps.pop(app.guid, None)
+        self._world.remove_app(app)
         self._shelf.forget_app(app)
-        self._world.fleet.forget(app)
         mode = self._world.diego
         if app.state == STARTED and mode != UP:
             error = runner_error(mode, app.guid, process_version(app))

@@ -134,7 +134,7 @@ class Places:
     def _remove(self, space: Space) -> None:
         self._world.spaces.pop(space.guid, None)
         for app in [a for a in self._world.apps.values() if a.space is space]:
-            del self._world.apps[app.guid]
+            self._world.remove_app(app)
 
     def _features(self, call: Call, space_guid: str) -> Answer:
         space = self._space(call.reader(), space_guid)

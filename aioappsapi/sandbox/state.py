@@ -279,6 +279,11 @@ class World:
             self.fleet.take_over(app)
         return app
 
+    def remove_app(self, app: App) -> None:
+        """Take an app away, and its instances off their cells."""
+        self.apps.pop(app.guid, None)
+        self.fleet.forget(app)
+
     def add_user(
         self, name: str, password: str, scopes: Iterable[str] = USER_SCOPES, **roles: Iterable[str]
     ) -> User:
