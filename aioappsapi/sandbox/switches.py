@@ -13,6 +13,7 @@ from .outages import DATABASE_MODES, DIEGO_MODES, UP
 from .resources import Shelf
 from .state import App, Organization, Space, User, World
 from .uaa import Uaa
+from .wire import Wire
 
 
 class Request(NamedTuple):
@@ -33,6 +34,7 @@ class Switches:
     uaa: Uaa
     requests: deque[Request]
     _api: Api
+    _wire: Wire
 
     @property
     def apps(self) -> dict[str, App]:
@@ -128,6 +130,15 @@ class Switches:
         """The most instances that were ever starting at one time."""
         self.world.fleet.settle()
         return self.world.fleet.peak_starting
+
+    @property
+    def close_after(self) -> int | None:
+        """With which request a connection ends; None is never."""
+        return self._wire.close_after
+
+    @close_after.setter
+    def close_after(self, requests: int | None) -> None:
+        self._wire.close_after = requests
 
     @property
     def logins(self) -> int:
