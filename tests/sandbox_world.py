@@ -284,9 +284,6 @@ class WorldOf(Stock):
         for app in self.apps_asked():
             if "application_env_json" in fields:
                 app.environment = fields["environment_variables"]
-                own = fields["application_env_json"]["VCAP_APPLICATION"]
-                self.world.routes[app.guid] = own["uris"]
-                self.world.services[app.guid] = fields["system_env_json"].get("VCAP_SERVICES", {})
                 for group in ("staging", "running"):
                     self.world.environment_groups[group] = fields[f"{group}_env_json"]
             elif "var" in fields:

@@ -54,6 +54,11 @@ class ApiError(Exception):
         error = {"detail": self.detail, "title": self.title, "code": self.code}
         return json_text({"errors": [error]})
 
+    def old_body(self) -> str:
+        """Return the JSON of the refusal in the shape of version 2."""
+        fields = {"description": self.detail, "error_code": self.title, "code": self.code}
+        return json_text(fields)
+
 
 def not_authenticated() -> ApiError:
     """Say that no token came with the request."""
@@ -122,6 +127,12 @@ def rate_limit_exceeded() -> ApiError:
     return ApiError(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded")
 
 
+def old_rate_limit_exceeded() -> ApiError:
+    """Say that the user has spent the window's requests to version 2."""
+    detail = "Rate Limit of V2 API Exceeded. Please consider using the V3 API"
+    return ApiError(429, 10018, "CF-RateLimitV2APIExceeded", detail)
+
+
 def address_limit_exceeded() -> ApiError:
     """Say that the address has spent its requests without a valid token."""
     detail = (
@@ -152,6 +163,14 @@ def stats_unavailable() -> ApiError:
     """Say that nobody knows how the instances are."""
     detail = "Stats unavailable: Stats server temporarily unavailable."
     return ApiError(503, 200002, "CF-StatsUnavailable", detail)
+
+
+def parameters_not_kept(kind: str) -> ApiError:
+    """Say that the broker does not tell the parameters of an instance or a binding."""
+    detail = f"This service does not support fetching service {kind} parameters."
+    if kind == "instance":
+        return ApiError(400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", detail)
+    return ApiError(502, 90007, "CF-ServiceFetchBindingParametersNotSupported", detail)
 
 
 def accepted(location: str) -> Answer:

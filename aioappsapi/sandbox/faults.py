@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from .answer import TEXT, Answer, ApiError, json_text, rate_limit_exceeded
+from .answer import TEXT, Answer, ApiError, rate_limit_exceeded
 
 _SCALE: Final = 2.0**-64
 
@@ -57,6 +57,7 @@ class Faults:
     - `startup`: seconds from a start until the instances run.
     - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
       is off; half of it per address without a valid token. None is no limit.
+    - `v2_rate_limit`: requests below /v2 per user in the same window, twice as many for admins.
     """
 
     without_droplet: float = 0.0
@@ -74,6 +75,7 @@ class Faults:
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
+    v2_rate_limit: int | None = None
 
     def __post_init__(self) -> None:
         shares = {fault.value: getattr(self, fault.value) for fault in Fault}
@@ -165,8 +167,7 @@ def refused(error: ApiError, headers: dict[str, str], *, old: bool = False) -> A
 
     Paths of `old` versions get the older error shape.
     """
-    fields = {"description": error.detail, "error_code": error.title, "code": error.code}
-    body = json_text(fields) if old else error.body()
+    body = error.old_body() if old else error.body()
     return Answer(429, body, TEXT, framed=False, headers=headers)
 
 
