@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 JSON: Final = "application/json; charset=utf-8"
+YAML: Final = "application/x-yaml; charset=utf-8"
 TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -181,6 +182,11 @@ def accepted(location: str) -> Answer:
 def nothing(status: int = 200) -> Answer:
     """Answer without a body."""
     return Answer(status, "", "application/json")
+
+
+def no_content() -> Answer:
+    """Answer with a status alone."""
+    return Answer(204, "", "")
 
 
 def crashed() -> Answer:

@@ -75,10 +75,10 @@ class Api:
         world, shelf, access = parts = (self._world, self.shelf, self._access)
         network, marketplace = self.network, self.marketplace
         jobs = Jobs(world, shelf, network, marketplace, access)
-        roles = Roles(world, access, jobs)
+        self.roles = Roles(world, access, jobs)
         audit = Audit(world, shelf, self.events)
         audit.finders |= {
-            "roles": roles.find,
+            "roles": self.roles.find,
             "routes": network.route,
             "service_instances": marketplace.instances.get,
             "service_credential_bindings": marketplace.bindings.get,
@@ -96,7 +96,7 @@ class Api:
             Stacks(world, access),
             Places(world, access, jobs),
             Users(world, access, jobs),
-            roles,
+            self.roles,
             Domains(world, network, access),
             RouteRoutes(world, network, access, jobs),
             MarketplaceRoutes(marketplace),

@@ -186,7 +186,7 @@ class Bindings:
         self._access.check_change(token, row.space, SUPPORTERS)
         if row.instance.plan is None:
             del self._marketplace.bindings[row.guid]
-            return say.nothing(204)
+            return say.no_content()
         operation = "service_bindings.delete" if row.app is not None else "service_keys.delete"
         job = self._jobs.begin(operation, None, lambda job: self._end(row, job))
         return self._jobs.sent_to(call, job)

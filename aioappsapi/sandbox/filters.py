@@ -180,7 +180,11 @@ class ListQuery:
         if order is None:
             return rows
         attribute = order.lstrip("+-")
-        rows = sorted(rows, key=operator.attrgetter("guid"))
+        if attribute == "created_at":
+            # Moments are written in seconds but known better: rows stay as they were made.
+            rows = list(rows[::-1] if order.startswith("-") else rows)
+        else:
+            rows = sorted(rows, key=operator.attrgetter("guid"))
         rows.sort(key=operator.attrgetter(attribute), reverse=order.startswith("-"))
         return rows
 

@@ -8,20 +8,19 @@ from typing import Any, Final
 
 from . import answer as say
 from .access import DEVELOPERS, Access
-from .answer import Answer, json_text
+from .answer import YAML, Answer, json_text
 from .app_routes import app_features
 from .call import Call
 from .jobs import Jobs
 from .network import Network
-from .resources import Shelf
+from .resources import Shelf, Sidecar
 from .router import Handler
 from .services import Marketplace
 from .state import App, Process, Space, World
 
-_YAML: Final = "application/x-yaml; charset=utf-8"
 _NAME: Final = re.compile(r"^\s*- name:\s*['\"]?([^'\"\n]+?)['\"]?\s*$")
 _SETTING: Final = re.compile(r"^\s+(memory|instances):\s*(\d+)\s*([MG]?)B?\s*$", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"[A-Za-z_][\w.@-]*(?: [\w.@-]+)*")
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w.@-]*(?: [\w.@-]+)*|\d+[BKMG]")
 _WORDS: Final = frozenset({"on", "off", "yes", "no", "true", "false", "null", "y", "n"})
 _MEGABYTES: Final = 1024 * 1024
 
@@ -59,7 +58,7 @@ class Manifests:
         if not self._access.reads_secrets(token, app.space):
             raise say.not_authorized()
         lines = "\n".join(_yaml({"applications": [self._written(app)]}, 0))
-        return Answer(200, f"---\n{lines}\n", _YAML)
+        return Answer(200, f"---\n{lines}\n", YAML)
 
     def _written(self, app: App) -> dict[str, Any]:
         names = sorted(row.instance.name for row in self._marketplace.bindings_of(app))
@@ -79,15 +78,7 @@ class Manifests:
             ],
             "metadata": {name: value for name, value in metadata.items() if value},
             "processes": [_process(process) for process in app.processes],
-            "sidecars": [
-                {
-                    "name": row.name,
-                    "process_types": row.process_types,
-                    "command": row.command,
-                    "memory": f"{row.memory_in_mb}M" if row.memory_in_mb else None,
-                }
-                for row in sidecars
-            ],
+            "sidecars": [_sidecar(row) for row in sidecars],
         }
         return {name: value for name, value in fields.items() if value}
 
@@ -129,9 +120,20 @@ class Manifests:
         return space
 
 
+def _sidecar(sidecar: Sidecar) -> dict[str, Any]:
+    memory = {"memory": f"{sidecar.memory_in_mb}M"} if sidecar.memory_in_mb else {}
+    return {
+        "name": sidecar.name,
+        "process_types": sidecar.process_types,
+        "command": sidecar.command,
+        **memory,
+    }
+
+
 def _process(process: Process) -> dict[str, Any]:
     check = process.health_check or {"type": "port" if process.type == "web" else "process"}
     given = check.get("data") or {}
+    ready = process.readiness or {"type": "process"}
     fields = {
         "type": process.type,
         "instances": process.instances,
@@ -143,7 +145,8 @@ def _process(process: Process) -> dict[str, Any]:
         "health-check-http-endpoint": given.get("endpoint"),
         "health-check-invocation-timeout": given.get("invocation_timeout"),
         "health-check-interval": given.get("interval"),
-        "readiness-health-check-type": (process.readiness or {"type": "process"})["type"],
+        "readiness-health-check-type": ready["type"],
+        "readiness-health-check-interval": (ready.get("data") or {}).get("interval"),
         "timeout": given.get("timeout"),
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -15,7 +15,7 @@ from .filters import ListRules
 from .jobs import Jobs
 from .listing import listed, stamps, to_one
 from .router import Handler
-from .state import Organization, Space, User, World, guid_of, timestamp
+from .state import Organization, Space, User, World, guid, guid_of, timestamp
 from .uaa import Token
 from .users import user_fields
 
@@ -31,6 +31,7 @@ TYPES: Final = (
 )
 _INCLUDES: Final = ("user", "organization", "space")
 _PLACES: Final = ("space", "organization")
+_BEGIN: Final = "2026-01-01T00:00:00Z"
 
 
 def _refused(problems: list[str]) -> say.ApiError:
@@ -55,7 +56,7 @@ class Role:
     type: str
     user: User
     place: Space | Organization
-    created_at: str = "2026-01-01T00:00:00Z"
+    created_at: str
 
     @property
     def updated_at(self) -> str:
@@ -64,13 +65,17 @@ class Role:
 
 
 class Roles:
-    """The routes of roles, which are read from the users whenever they are asked for."""
+    """The routes of roles, which are read from the users whenever they are asked for.
+
+    `given` has the GUID and the moment of those that were given by a request, by user, place and
+    type; the others' GUIDs follow from these three.
+    """
 
     def __init__(self, world: World, access: Access, jobs: Jobs) -> None:
         self._world = world
         self._access = access
         self._jobs = jobs
-        self._given_at: dict[str, str] = {}
+        self.given: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def routes(self) -> dict[str, Handler]:
         """Return the routes of this part."""
@@ -98,9 +103,9 @@ class Roles:
 
     def _role(self, user: User, place: Space | Organization, kind: str) -> Role:
         kind = kind.replace("org_", "organization_", 1)
-        role = Role(guid_of("role", user.guid, place.guid, kind), kind, user, place)
-        role.created_at = self._given_at.get(role.guid, role.created_at)
-        return role
+        key = (user.guid, place.guid, kind)
+        role_guid, moment = self.given.get(key) or (guid_of("role", *key), _BEGIN)
+        return Role(role_guid, kind, user, place, moment)
 
     def _visible(self, token: Token) -> list[Role]:
         shown = {space.guid for space in self._access.spaces(token)}
@@ -149,14 +154,13 @@ class Roles:
         place = self._asked_place(links, kind.partition("_")[0])
         self._check_manager(token, place)
         user = self._asked_user(links, place)
-        role = self._role(user, place, kind)
         held = user.roles.setdefault(place.guid, set())
         name = kind.replace("organization_manager", "org_manager")
         if name in held:
-            raise say.unprocessable(_taken(role))
+            raise say.unprocessable(_taken(self._role(user, place, kind)))
         held.add(name)
-        self._given_at[role.guid] = role.created_at = timestamp()
-        return Answer(201, json_text(_fields(call, role)))
+        self.given[user.guid, place.guid, kind] = guid(self._world.rng), timestamp()
+        return Answer(201, json_text(_fields(call, self._role(user, place, kind))))
 
     def _asked_place(self, links: dict[str, Any], kind: str) -> Space | Organization:
         place_guid = dig(links, kind, "data", "guid")

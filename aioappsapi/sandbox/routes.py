@@ -229,7 +229,7 @@ class RouteRoutes:
             )
         self._network.keep(route)
         route.destinations = kept
-        return say.nothing(204)
+        return say.no_content()
 
 
 def _invalid(kind: str) -> str:

@@ -37,7 +37,7 @@ _FRAME = {
     "referrer-policy": "strict-origin-when-cross-origin",
 }
 _MAX_QUERY = 10_240
-_UNCOUNTED: tuple[list[str], ...] = ([], ["v3"], ["healthz"])
+_UNCOUNTED: tuple[list[str], ...] = ([], ["v3"], ["healthz"], ["v2", "info"])
 _UNSAFE_IN_ID = re.compile(r"[^\w-]")
 
 
@@ -337,7 +337,7 @@ class Sandbox(Switches):
 
 
 def _varies(request: web.BaseRequest, answer: Answer) -> bool:
-    typed = answer.content_type == say.JSON and ".json" not in request.raw_path
+    typed = answer.content_type in {say.JSON, say.YAML} and ".json" not in request.raw_path
     return typed and "Accept" in request.headers
 
 

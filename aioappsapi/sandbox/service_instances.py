@@ -198,7 +198,7 @@ class ServiceInstances:
         self._access.check_change(token, row.space, DEVELOPERS)
         if row.plan is None:
             self._remove(row)
-            return say.nothing(204)
+            return say.no_content()
         job = self._jobs.begin("service_instance.delete", None, lambda job: self._end(row, job))
         return self._jobs.sent_to(call, job)
 

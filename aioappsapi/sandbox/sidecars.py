@@ -97,7 +97,7 @@ class Sidecars:
     def _delete(self, call: Call, sidecar_guid: str) -> Answer:
         sidecar = self._changeable(call, sidecar_guid)
         del self._shelf.sidecars[sidecar.guid]
-        return say.nothing(204)
+        return say.no_content()
 
 
 def _problems(fields: dict[str, Any], *, fresh: bool) -> list[str]:
