@@ -7,10 +7,13 @@ from collections import deque
 from typing import NamedTuple
 
 from .api import Api
+from .events import Events
 from .faults import Faults
 from .fleet import Cell, Instance
+from .network import Network
 from .outages import DATABASE_MODES, DIEGO_MODES, UP
 from .resources import Shelf
+from .services import Marketplace
 from .state import App, Organization, Space, User, World
 from .uaa import Uaa
 from .wire import Wire
@@ -65,6 +68,21 @@ class Switches:
     def shelf(self) -> Shelf:
         """The droplets, packages, builds, deployments, tasks, jobs and revisions by GUID."""
         return self._api.shelf
+
+    @property
+    def network(self) -> Network:
+        """The domains and routes by GUID."""
+        return self._api.network
+
+    @property
+    def marketplace(self) -> Marketplace:
+        """The brokers, offerings, plans, service instances and bindings by GUID."""
+        return self._api.marketplace
+
+    @property
+    def events(self) -> Events:
+        """The audit events and usage events, the oldest first."""
+        return self._api.events
 
     @property
     def diego(self) -> str:

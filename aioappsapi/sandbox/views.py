@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -11,6 +12,7 @@ from .answer import json_text
 from .fleet import Fleet, Instance
 from .state import App, Organization, Process, Space, guid_of
 
+SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
 VERSION: Final = "3.228.0"
 _HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
 _COLLECTIONS: Final = (
@@ -88,55 +90,64 @@ class Views:
             f'"metadata":{_metadata(app.labels, app.annotations)},{links}}}'
         )
 
+    def app_fields(self, app: App) -> Any:
+        """Return the members of an app."""
+        return json.loads(self.app(app))
+
     def space(self, space: Space) -> str:
         """Write a space."""
+        return json_text(self.space_fields(space))
+
+    def space_fields(self, space: Space) -> dict[str, Any]:
+        """Return the members of a space."""
+        quota = {"guid": space.quota_guid} if space.quota_guid else None
         organization = space.organization.guid
         at = f"{self.base}/v3/spaces/{space.guid}"
-        return json_text(
-            {
-                "guid": space.guid,
-                "created_at": space.created_at,
-                "updated_at": space.updated_at,
-                "name": space.name,
-                "suspended": space.suspended,
-                "relationships": {
-                    "organization": {"data": {"guid": organization}},
-                    "quota": {"data": None},
-                },
-                "metadata": {"labels": space.labels, "annotations": space.annotations},
-                "links": {
-                    "self": {"href": at},
-                    "organization": {"href": f"{self.base}/v3/organizations/{organization}"},
-                    "features": {"href": f"{at}/features"},
-                    "apply_manifest": {"href": f"{at}/actions/apply_manifest", "method": "POST"},
-                },
-            }
-        )
+        return {
+            "guid": space.guid,
+            "created_at": space.created_at,
+            "updated_at": space.updated_at,
+            "name": space.name,
+            "suspended": space.suspended,
+            "relationships": {
+                "organization": {"data": {"guid": organization}},
+                "quota": {"data": quota},
+            },
+            "metadata": {"labels": space.labels, "annotations": space.annotations},
+            "links": {
+                "self": {"href": at},
+                "organization": {"href": f"{self.base}/v3/organizations/{organization}"},
+                "features": {"href": f"{at}/features"},
+                "apply_manifest": {"href": f"{at}/actions/apply_manifest", "method": "POST"},
+            },
+        }
 
     def organization(self, organization: Organization) -> str:
         """Write an organization."""
+        return json_text(self.organization_fields(organization))
+
+    def organization_fields(self, organization: Organization) -> dict[str, Any]:
+        """Return the members of an organization."""
         at = f"{self.base}/v3/organizations/{organization.guid}"
         quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
-        return json_text(
-            {
-                "guid": organization.guid,
-                "created_at": organization.created_at,
-                "updated_at": organization.updated_at,
-                "name": organization.name,
-                "suspended": organization.suspended,
-                "relationships": {"quota": {"data": {"guid": organization.quota_guid}}},
-                "metadata": {
-                    "labels": organization.labels,
-                    "annotations": organization.annotations,
-                },
-                "links": {
-                    "self": {"href": at},
-                    "domains": {"href": f"{at}/domains"},
-                    "default_domain": {"href": f"{at}/domains/default"},
-                    "quota": {"href": quota},
-                },
-            }
-        )
+        return {
+            "guid": organization.guid,
+            "created_at": organization.created_at,
+            "updated_at": organization.updated_at,
+            "name": organization.name,
+            "suspended": organization.suspended,
+            "relationships": {"quota": {"data": {"guid": organization.quota_guid}}},
+            "metadata": {
+                "labels": organization.labels,
+                "annotations": organization.annotations,
+            },
+            "links": {
+                "self": {"href": at},
+                "domains": {"href": f"{at}/domains"},
+                "default_domain": {"href": f"{at}/domains/default"},
+                "quota": {"href": quota},
+            },
+        }
 
     def process(
         self, app: App, process: Process, *, listed: bool = True, embed: bool = False
@@ -221,8 +232,7 @@ class Views:
         """Return the links of `/`, where a client learns where to log in."""
         at = self.base
         domain = "sandbox.example"
-        key = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
-        ssh = {"host_key_fingerprint": key, "oauth_client": "ssh-proxy"}
+        ssh = {"host_key_fingerprint": SSH_KEY, "oauth_client": "ssh-proxy"}
         return json_text(
             {
                 "links": {
