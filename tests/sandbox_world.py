@@ -6,18 +6,18 @@ import json
 import re
 import time
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.sandbox import Sandbox
 from aioappsapi.sandbox.resources import Deployment, Job
 from aioappsapi.sandbox.state import ADMIN_SCOPES, App, Organization, Process, Space, User, guid_of
 
+from .replay import RECORDINGS
 from .sandbox_stock import GUID, UNKNOWN, WEB_SHOP, Stock, walk
+from .sandbox_surroundings import Surroundings
 
 __all__ = ["GUID", "RECORDINGS", "WorldOf"]
 
-RECORDINGS = Path(__file__).parent / "recordings"
 ORGANIZATION = "14611477-2a36-40a7-b377-1d4429735545"
 DEV = "78872840-3a28-40c5-9990-60e4f3f0d0eb"
 PLACES = {
@@ -65,7 +65,7 @@ def _parsed(body: str | None) -> Any:
         return {}
 
 
-class WorldOf(Stock):
+class WorldOf(Surroundings, Stock):
     """The state that one recording was made in, as far as the recording tells."""
 
     def __init__(self, recording: dict[str, Any]) -> None:
@@ -86,6 +86,7 @@ class WorldOf(Stock):
         self._add_users()
         self._add_apps()
         self._add_resources()
+        self._surround()
         self._set_instances()
         self._set_environment()
         self._set_limits()
@@ -284,9 +285,6 @@ class WorldOf(Stock):
         for app in self.apps_asked():
             if "application_env_json" in fields:
                 app.environment = fields["environment_variables"]
-                own = fields["application_env_json"]["VCAP_APPLICATION"]
-                self.world.routes[app.guid] = own["uris"]
-                self.world.services[app.guid] = fields["system_env_json"].get("VCAP_SERVICES", {})
                 for group in ("staging", "running"):
                     self.world.environment_groups[group] = fields[f"{group}_env_json"]
             elif "var" in fields:
@@ -307,13 +305,13 @@ class WorldOf(Stock):
                     place.suspended = True
         if not self.name.startswith("rate-limit"):
             return
-        self.sandbox.faults = Faults(rate_limit=20, rate_window=60, limit_admins=False)
+        self._limit_version_two()
         limit = int(self.headers.get("x-ratelimit-limit", "0"))
         if not limit:
             return
         left = int(self.headers["x-ratelimit-remaining"])
         used = limit - left - limit // 10
-        if self.response["status"] == 429:
+        if self.response["status"] == 429 and "x-ratelimit-limit-v2-api" not in self.headers:
             used = limit
         forwarded = self.request["headers"].get("X-Forwarded-For", "127.0.0.1")
         anonymous = limit == 10
@@ -324,7 +322,7 @@ class WorldOf(Stock):
         stack = self.world.stacks["cflinuxfs3"]
         if self.name.startswith("stack-state"):
             stack.state, stack.reason = self.name.rpartition("-")[2], "use cflinuxfs4"
-        if "stacks" in self.parts:
+        if "stacks" in self.parts[:-1]:
             stack.guid = self.parts[-1]
 
     def _set_outages(self) -> None:

@@ -50,6 +50,28 @@ def test_a_failing_test_shows_the_last_requests(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(["*last requests to cf_sandbox*", "404 GET /v3/apps/no-such-app"])
 
 
+def test_the_marker_takes_faults_a_profile_and_tls(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+        from aioappsapi.sandbox import Faults
+
+        @pytest.mark.asyncio
+        @pytest.mark.cf_sandbox(apps=3, tls=True, faults=Faults(crash=1.0))
+        async def test_start(cf_sandbox, cf_client):
+            report = await cf_client.bulk.start(cf_client.apps.list())
+            assert report.ok and len(report) == 3
+            assert not any(map(cf_sandbox.running, cf_sandbox.apps))
+
+        @pytest.mark.cf_sandbox(profile="chaos")
+        def test_chaos(cf_sandbox):
+            assert cf_sandbox.faults == Faults.chaos()
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_an_unknown_profile_is_said(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,

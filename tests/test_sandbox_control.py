@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxProcess, SandboxThread
+from aioappsapi.sandbox.faults import FIELDS, PROFILES
 
 from .sandbox_caller import Caller, admin_calls
 
@@ -106,13 +110,14 @@ async def test_wrong_usage_is_said() -> None:
 async def test_tls_with_a_certificate_made_on_the_spot() -> None:
     async with Sandbox(1, tls=True) as sandbox, aiohttp.ClientSession() as session:
         assert sandbox.url.startswith("https://127.0.0.1:")
-        ca_file = Path(sandbox.ca_file)
+        ca_file = sandbox.ca_file
         async with session.get(f"{sandbox.url}/v3", ssl=sandbox.ssl_context) as response:
             links = (await response.json())["links"]
         assert links["self"]["href"] == f"{sandbox.url}/v3"
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await session.get(f"{sandbox.url}/v3")
-    assert not ca_file.exists()
+    with pytest.raises(FileNotFoundError):
+        ssl.create_default_context(cafile=ca_file)
     with pytest.raises(RuntimeError, match="tls=True"):
         _ = sandbox.ca_file
 
@@ -131,6 +136,15 @@ def test_a_process_takes_the_options_of_the_command_line() -> None:
         assert sandbox.url.startswith("https://")
         assert sandbox.ca_file is not None
         assert "BEGIN CERTIFICATE" in Path(sandbox.ca_file).read_text()
+    assert not Path(sandbox.ca_file).exists()
+
+
+def test_the_page_in_the_docs_names_every_fault_every_option_and_every_profile() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page))
+    assert set(FIELDS) <= named
+    assert set(inspect.signature(Sandbox).parameters) <= named
+    assert all(f"Faults.{name}()" in page for name in PROFILES)
 
 
 def test_a_thread_that_cannot_listen_ends() -> None:
@@ -164,7 +178,8 @@ def test_a_signal_ends_it_cleanly(number: int) -> None:
     [
         (["--fault", "crash"], 2, "--fault takes NAME=VALUE, not 'crash'"),
         (["--fault", "crash=2"], 2, "crash is a share between 0 and 1, not 2"),
-        (["--cells", "0"], 2, "at least one cell"),
+        (["--cells", "0"], 2, "cells is at least 1, not 0"),
+        (["--apps=-1"], 2, "apps is at least 0, not -1"),
         (["--port", "70000"], 3, "cannot listen on port 70000"),
     ],
 )

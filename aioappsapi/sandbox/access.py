@@ -7,11 +7,12 @@ from typing import Final
 
 from . import answer as say
 from .call import Call
-from .state import App, Space, World
+from .state import App, Organization, Space, User, World
 from .uaa import Token
 
 DEVELOPERS: Final = frozenset({"space_developer"})
 SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})
+MANAGERS: Final = frozenset({"org_manager"})
 _SECRETS: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
 
 
@@ -35,7 +36,7 @@ class Access:
             # fast path: looking up the GUIDs asked for beats a walk over 100,000 apps.
             known = self._world.apps
             apps = sorted((known[g] for g in guids if g in known), key=lambda app: app.number)
-        visible = {space.guid for space in self._world.spaces.values() if token.reads(space)}
+        visible = {space.guid for space in self.spaces(token)}
         if len(visible) == len(self._world.spaces):
             return list(apps)
         return [app for app in apps if app.space.guid in visible]
@@ -64,6 +65,49 @@ class Access:
         if space.suspended:
             raise say.space_suspended()
 
+    def belongs(self, user: User, organization: Organization) -> bool:
+        """Whether the user has any role in the organization or one of its spaces."""
+        spaces = self._world.spaces.values()
+        places = [organization.guid, *(s.guid for s in spaces if s.organization is organization)]
+        return any(user.roles.get(place) for place in places)
+
+    def organizations(self, token: Token) -> list[Organization]:
+        """Return the organizations that the token shows."""
+        everything = self._world.organizations.values()
+        if token.sees_everything or token.user is None:
+            return list(everything) if token.sees_everything else []
+        return [one for one in everything if self.belongs(token.user, one)]
+
+    def organization(self, token: Token, organization_guid: str) -> Organization:
+        """Return the organization if the token shows it."""
+        found = self._world.organizations.get(organization_guid)
+        if found is None or found not in self.organizations(token):
+            raise say.not_found("Organization")
+        return found
+
+    def spaces(self, token: Token) -> list[Space]:
+        """Return the spaces that the token shows."""
+        return [space for space in self._world.spaces.values() if token.reads(space)]
+
+    def space(self, token: Token, space_guid: str) -> Space:
+        """Return the space if the token shows it."""
+        space = self._world.spaces.get(space_guid)
+        if space is None or not token.reads(space):
+            raise say.not_found("Space")
+        return space
+
+    def users(self, token: Token) -> list[User]:
+        """Return the people that the token shows: all who share an organization with the user."""
+        everybody = self._world.users.values()
+        if token.sees_everything:
+            return list(everybody)
+        shared = self.organizations(token)
+        return [
+            user
+            for user in everybody
+            if user is token.user or any(self.belongs(user, one) for one in shared)
+        ]
+
     def check_flag(self, token: Token, name: str) -> None:
         """Refuse what an operator has switched off, except to admins."""
         if not token.is_admin and not self._world.flags.get(name, True):
@@ -82,11 +126,16 @@ class Access:
             self.check_flag(token, "space_developer_env_var_visibility")
         return token, app
 
-    def sees_sensitive(self, token: Token, app: App) -> bool:
-        """Whether the token shows the app's credentials."""
-        return bool(token.scopes & _SECRETS) or holds(token, app.space, DEVELOPERS)
+    def reads_secrets(self, token: Token, space: Space) -> bool:
+        """Whether the token shows the credentials in the space."""
+        return bool(token.scopes & _SECRETS) or holds(token, space, DEVELOPERS)
 
 
-def holds(token: Token, space: Space, roles: frozenset[str]) -> bool:
-    """Whether the token's user has one of the roles in the space."""
-    return token.user is not None and bool(token.user.roles.get(space.guid, set()) & roles)
+def holds(token: Token, place: Space | Organization, roles: frozenset[str]) -> bool:
+    """Whether the token's user has one of the roles in this very space or organization."""
+    return token.user is not None and bool(token.user.roles.get(place.guid, set()) & roles)
+
+
+def manages(token: Token, organization: Organization) -> bool:
+    """Whether the token may change the organization itself."""
+    return token.is_admin or holds(token, organization, MANAGERS)

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from . import answer as say
 from .access import SUPPORTERS, Access
 from .call import Call
+from .events import Events
 from .faults import Faults
 from .outages import DNS, UP, runner_error
 from .state import STARTED, STOPPED, App, World
+from .usage import Usage
 from .views import process_version
 
 _NO_DROPLET = "Assign a droplet before starting this app."
@@ -19,9 +21,18 @@ _NO_DROPLET = "Assign a droplet before starting this app."
 class Actions:
     """The three actions. `faults` gives the faults of the moment."""
 
-    def __init__(self, world: World, access: Access, faults: Callable[[], Faults]) -> None:
+    def __init__(
+        self,
+        world: World,
+        access: Access,
+        usage: Usage,
+        events: Events,
+        faults: Callable[[], Faults],
+    ) -> None:
         self._world = world
         self._access = access
+        self._usage = usage
+        self._events = events
         self._faults = faults
         self._actions = {"start": self._start, "stop": self._stop, "restart": self._restart}
 
@@ -52,33 +63,27 @@ class Actions:
         self._world.fleet.resize(app)
 
     def check_memory(self, app: App) -> None:
-        """Refuse what does not fit into the organization's quota any more."""
-        organization = app.space.organization
-        if organization.memory_limit is None:
-            return
-        wanted = _memory(app) + sum(
-            _memory(other)
-            for other in self._world.apps.values()
-            if other is not app
-            and other.state == STARTED
-            and other.space.organization is organization
-        )
-        if wanted > organization.memory_limit:
-            raise say.unprocessable("memory quota_exceeded")
+        """Refuse what does not fit into a quota any more."""
+        self._usage.check(app)
 
     def _start(self, app: App, call: Call) -> None:
-        if app.state == STARTED:
-            return
-        self.check_memory(app)
-        app.switch(STARTED)
-        app.applied["start"] += 1
-        self._launch(app, call)
+        fresh = app.state != STARTED
+        if fresh:
+            self.check_memory(app)
+        self._switch(app, STARTED)
+        # Every call leaves an event behind, and it stays even if Diego fails now.
+        self._events.of_app("audit.app.start", call.token(), app)
+        if fresh:
+            app.applied["start"] += 1
+            self._launch(app, call)
 
     def _stop(self, app: App, call: Call) -> None:
-        if not app.switch(STOPPED):
+        mode = self.diego(call)
+        changed = self._switch(app, STOPPED)
+        self._events.of_app("audit.app.stop", call.token(), app)
+        if not changed:
             return
         app.applied["stop"] += 1
-        mode = self.diego(call)
         self._tell(app, call)
         if mode not in (UP, DNS):
             raise runner_error(mode, app.guid, process_version(app))
@@ -89,9 +94,17 @@ class Actions:
             raise runner_error(mode, app.guid, process_version(app))
         if app.state != STARTED:
             self.check_memory(app)
-        app.switch(STARTED)
+        self._switch(app, STARTED)
         app.applied["restart"] += 1
         self._launch(app, call)
+        self._events.of_app("audit.app.restart", call.token(), app)
+
+    def _switch(self, app: App, state: str) -> bool:
+        previous = app.state
+        changed = app.switch(state)
+        if changed:
+            self._events.switched(app, state, previous)
+        return changed
 
     def _launch(self, app: App, call: Call) -> None:
         app.revision += 1
@@ -109,10 +122,6 @@ class Actions:
             fleet.strand(app)
         else:
             fleet.order(app)
-
-
-def _memory(app: App) -> int:
-    return sum(process.instances * process.memory_in_mb for process in app.processes)
 
 
 def _check_body(call: Call) -> None:

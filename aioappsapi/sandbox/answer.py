@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 JSON: Final = "application/json; charset=utf-8"
+YAML: Final = "application/x-yaml; charset=utf-8"
 TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -56,6 +57,11 @@ class ApiError(Exception):
         """Return the JSON of the refusal, which a 429 sends as plain text."""
         error = {"detail": self.detail, "title": self.title, "code": self.code}
         return json_text({"errors": [error]})
+
+    def old_body(self) -> str:
+        """Return the JSON of the refusal in the shape of version 2."""
+        fields = {"description": self.detail, "error_code": self.title, "code": self.code}
+        return json_text(fields)
 
 
 def not_authenticated() -> ApiError:
@@ -125,6 +131,12 @@ def rate_limit_exceeded() -> ApiError:
     return ApiError(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded")
 
 
+def old_rate_limit_exceeded() -> ApiError:
+    """Say that the user has spent the window's requests to version 2."""
+    detail = "Rate Limit of V2 API Exceeded. Please consider using the V3 API"
+    return ApiError(429, 10018, "CF-RateLimitV2APIExceeded", detail)
+
+
 def address_limit_exceeded() -> ApiError:
     """Say that the address has spent its requests without a valid token."""
     detail = (
@@ -157,6 +169,14 @@ def stats_unavailable() -> ApiError:
     return ApiError(503, 200002, "CF-StatsUnavailable", detail)
 
 
+def parameters_not_kept(kind: str) -> ApiError:
+    """Say that the broker does not tell the parameters of an instance or a binding."""
+    detail = f"This service does not support fetching service {kind} parameters."
+    if kind == "instance":
+        return ApiError(400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", detail)
+    return ApiError(502, 90007, "CF-ServiceFetchBindingParametersNotSupported", detail)
+
+
 def accepted(location: str) -> Answer:
     """Send the caller to the job that does the work."""
     return Answer(202, "", "application/json", headers={"location": location})
@@ -165,6 +185,11 @@ def accepted(location: str) -> Answer:
 def nothing(status: int = 200) -> Answer:
     """Answer without a body."""
     return Answer(status, "", "application/json")
+
+
+def no_content() -> Answer:
+    """Answer with a status alone."""
+    return Answer(204, "", "")
 
 
 def crashed() -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import answer as say
 from . import filters
@@ -10,22 +10,40 @@ from .access import Access
 from .actions import Actions
 from .answer import Answer, ApiError
 from .app_routes import AppRoutes
+from .audit import Audit
+from .bindings import Bindings
 from .builds import Builds
 from .call import Call
 from .deployments import Deployments
+from .domains import Domains
 from .droplets import Droplets
+from .events import EventRoutes, Events
 from .faults import Faults
+from .flags import Flags
 from .jobs import Jobs
+from .manifests import Manifests
+from .marketplace import MarketplaceRoutes
+from .network import Network
 from .outages import UP, database_gone
 from .places import Places
+from .platform import Platform
 from .processes import Processes
+from .quotas import Quotas
 from .resources import Shelf
 from .revisions import Revisions
-from .router import Router
+from .roles import Roles
+from .router import Router, Routes
+from .routes import RouteRoutes
+from .service_instances import ServiceInstances
+from .services import Marketplace
+from .sidecars import Sidecars
 from .stacks import Stacks
 from .state import App, Organization, World
 from .tasks import Tasks
 from .uaa import PREFIX, Token
+from .usage import Usage
+from .users import Users
+from .v2 import VersionTwo
 from .views import Views
 
 ShowList = Callable[[Call, Token], str]
@@ -39,27 +57,58 @@ class Api:
         self._world = world
         self._faults = faults
         self.shelf = Shelf(world)
+        self.network = Network(world)
+        self.marketplace = Marketplace(world)
+        self.events = Events(world)
         self._access = Access(world)
-        parts = (world, self.shelf, self._access)
-        self._actions = Actions(world, self._access, faults)
-        self._jobs = Jobs(*parts)
-        self._router = Router(
-            AppRoutes(*parts).routes(),
-            self._jobs.routes(),
-            Droplets(*parts, self._jobs).routes(),
-            Builds(*parts).routes(),
-            Deployments(*parts).routes(),
-            Tasks(*parts).routes(),
-            Revisions(*parts).routes(),
-            Processes(*parts, self._actions).routes(),
-            Stacks(world, self._access).routes(),
-            Places(world, self._access, self._jobs).routes(),
-        )
+        self._two = VersionTwo(self._access, faults, world.clock)
+        usage = Usage(world, self.shelf, self.network, self.marketplace)
+        self._actions = Actions(world, self._access, usage, self.events, faults)
+        self._router = Router(*self._tables(usage))
         self._collections: dict[str, tuple[ShowList, ShowOne]] = {
             "apps": (self._apps, self._app),
             "spaces": (self._spaces, self._space),
             "organizations": (self._organizations, self._organization),
         }
+
+    def _tables(self, usage: Usage) -> Iterator[Routes]:
+        world, shelf, access = parts = (self._world, self.shelf, self._access)
+        network, marketplace = self.network, self.marketplace
+        jobs = Jobs(world, shelf, network, marketplace, access)
+        self.roles = Roles(world, access, jobs)
+        audit = Audit(world, shelf, self.events)
+        audit.finders |= {
+            "roles": self.roles.find,
+            "routes": network.route,
+            "service_instances": marketplace.instances.get,
+            "service_credential_bindings": marketplace.bindings.get,
+        }
+        for part in (
+            AppRoutes(world, network, marketplace, access),
+            jobs,
+            Droplets(*parts, jobs),
+            Builds(*parts),
+            Deployments(*parts),
+            Tasks(*parts),
+            Revisions(*parts),
+            Processes(*parts, self._actions),
+            Sidecars(*parts),
+            Stacks(world, access),
+            Places(world, access, jobs),
+            Users(world, access, jobs),
+            self.roles,
+            Domains(world, network, access),
+            RouteRoutes(world, network, access, jobs),
+            MarketplaceRoutes(marketplace),
+            ServiceInstances(world, marketplace, access, jobs),
+            Bindings(world, marketplace, access, jobs),
+            Manifests(world, shelf, network, marketplace, access, jobs),
+            Quotas(world, access, usage),
+            Flags(world),
+            Platform(world),
+            EventRoutes(world, self.events, access),
+        ):
+            yield audit.watched(part.routes())
 
     def answer(self, call: Call) -> Answer:
         """Return the response to a request, whatever it asks for."""
@@ -81,7 +130,8 @@ class Api:
             return Answer(200, body, kind, framed=False, headers=headers)
         if call.method == "GET" and call.parts == ["healthz"]:
             return Answer(200, "OK", "application/json", framed=False)
-        return say.outside_api()
+        found = self._two.answer(call) if call.parts[:1] == ["v2"] else None
+        return found or say.outside_api()
 
     def _inside(self, call: Call) -> Answer:
         if call.action is not None:
@@ -139,7 +189,7 @@ class Api:
     def _spaces(self, call: Call, token: Token) -> str:
         query = filters.ListQuery(filters.SPACES, filters.decode(call.query))
         rows = query.select(
-            [space for space in self._world.spaces.values() if token.reads(space)],
+            self._access.spaces(token),
             ("names", lambda space: space.name),
             ("guids", lambda space: space.guid),
             ("organization_guids", lambda space: space.organization.guid),
@@ -151,15 +201,12 @@ class Api:
         return call.views.page("/v3/spaces", query.links(), page, resources, included)
 
     def _space(self, call: Call, token: Token, space_guid: str) -> str:
-        space = self._world.spaces.get(space_guid)
-        if space is None or not token.reads(space):
-            raise say.not_found("Space")
-        return call.views.space(space)
+        return call.views.space(self._access.space(token, space_guid))
 
     def _organizations(self, call: Call, token: Token) -> str:
         query = filters.ListQuery(filters.ORGANIZATIONS, filters.decode(call.query))
         rows = query.select(
-            self._visible_organizations(token),
+            self._access.organizations(token),
             ("names", lambda organization: organization.name),
             ("guids", lambda organization: organization.guid),
         )
@@ -168,14 +215,7 @@ class Api:
         return call.views.page("/v3/organizations", query.links(), page, resources)
 
     def _organization(self, call: Call, token: Token, organization_guid: str) -> str:
-        visible = self._visible_organizations(token)
-        for organization in visible:
-            if organization.guid == organization_guid:
-                return call.views.organization(organization)
-        raise say.not_found("Organization")
-
-    def _visible_organizations(self, token: Token) -> list[Organization]:
-        return _unique(s.organization for s in self._world.spaces.values() if token.reads(s))
+        return call.views.organization(self._access.organization(token, organization_guid))
 
 
 def _unique(organizations: Iterable[Organization]) -> list[Organization]:

@@ -9,8 +9,9 @@ from . import checks
 from .access import DEVELOPERS, SUPPORTERS, Access
 from .answer import Answer, json_text
 from .call import Call, dig
-from .resources import Shelf
+from .network import Network
 from .router import Handler
+from .services import Marketplace
 from .stacks import stack_warning
 from .state import App, Space, World, timestamp
 from .uaa import Token
@@ -28,9 +29,12 @@ _NO_SPACE: Final = "Invalid space. Ensure that the space exists and you have acc
 class AppRoutes:
     """The routes below /v3/apps that are about one app alone."""
 
-    def __init__(self, world: World, shelf: Shelf, access: Access) -> None:
+    def __init__(
+        self, world: World, network: Network, marketplace: Marketplace, access: Access
+    ) -> None:
         self._world = world
-        self._shelf = shelf
+        self._network = network
+        self._marketplace = marketplace
         self._access = access
 
     def routes(self) -> dict[str, Handler]:
@@ -126,8 +130,8 @@ class AppRoutes:
     def _environment(self, call: Call, app_guid: str) -> Answer:
         token, app = self._access.with_secrets(call, app_guid)
         groups = self._world.environment_groups
-        system: dict[str, Any] = {"VCAP_SERVICES": self._world.services.get(app.guid, {})}
-        if not self._access.sees_sensitive(token, app):
+        system: dict[str, Any] = {"VCAP_SERVICES": self._marketplace.variables(app)}
+        if not self._access.reads_secrets(token, app.space):
             system = {"redacted_message": "[PRIVATE DATA HIDDEN]"}
         fields = {
             "environment_variables": app.environment,
@@ -139,7 +143,7 @@ class AppRoutes:
         return Answer(200, json_text(fields))
 
     def _vcap_application(self, call: Call, app: App) -> dict[str, Any]:
-        uris = self._world.routes.get(app.guid, [])
+        uris = self._network.addresses(app)
         return {
             "cf_api": call.views.base,
             "limits": {"fds": 16384},
@@ -212,7 +216,7 @@ class AppRoutes:
     def _permissions(self, call: Call, app_guid: str) -> Answer:
         token = call.reader()
         app = self._access.app(token, app_guid)
-        sensitive = self._access.sees_sensitive(token, app)
+        sensitive = self._access.reads_secrets(token, app.space)
         return Answer(200, json_text({"read_basic_data": True, "read_sensitive_data": sensitive}))
 
     def _ssh_enabled(self, call: Call, app_guid: str) -> Answer:
@@ -223,6 +227,11 @@ class AppRoutes:
         elif not _enabled(app, "ssh"):
             reason = "ssh is disabled for app"
         return Answer(200, json_text({"enabled": not reason, "reason": reason}))
+
+
+def app_features(app: App) -> dict[str, bool]:
+    """Return which features of the app are on."""
+    return {name: _enabled(app, name) for name in _FEATURES}
 
 
 def _enabled(app: App, name: str) -> bool:

@@ -121,6 +121,7 @@ class Faults:
       that is exponential, the rest is the same for all.
     - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
       is off; half of it per address without a valid token. None is no limit.
+    - `v2_rate_limit`: requests below /v2 per user in the same window, twice as many for admins.
 
     Instances:
 
@@ -173,6 +174,7 @@ class Faults:
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
+    v2_rate_limit: int | None = None
     _bounds: tuple[tuple[float, Fault], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

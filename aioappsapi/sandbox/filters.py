@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote_plus
 
-from .answer import bad_query
+from .answer import ApiError, bad_query
 
 T = TypeVar("T")
 Predicate = Callable[[dict[str, str]], bool]
+Looked = str | Collection[str] | None
 
 _COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats")
 _OPERATORS: Final = {
@@ -34,12 +35,20 @@ _COMMA: Final = re.compile(r",(?![^(]*\))")
 
 @dataclass(frozen=True, slots=True)
 class ListRules:
-    """What one list accepts: its own parameters and what it may include, embed and order by."""
+    """What one list accepts: its own parameters and what it may include, embed and order by.
+
+    `choices` are the values of parameters that take no others, `fields` the members of related
+    resources that may be asked for, by resource, and `refuse` makes the error of a bad query.
+    """
 
     filters: tuple[str, ...]
     includes: tuple[str, ...] = ()
     embeds: tuple[str, ...] = ()
     orders: tuple[str, ...] = ("created_at", "updated_at", "name")
+    default_order: str | None = None
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refuse: Callable[[list[str]], ApiError] = bad_query
 
     def allowed(self) -> tuple[str, ...]:
         """Every parameter of the list, in the order of the server's complaint."""
@@ -104,6 +113,8 @@ class ListQuery:
     def __init__(self, rules: ListRules, given: dict[str, str]) -> None:
         self._rules = rules
         self.given = given
+        if rules.default_order and "order_by" not in given:
+            given["order_by"] = rules.default_order
         self._problems: list[str] = []
         self._labels: list[Predicate] = []
         self._moments: list[tuple[str, Callable[[str], bool]]] = []
@@ -115,9 +126,11 @@ class ListQuery:
         self.includes = self._named("include", rules.includes, "included")
         self.embeds = self._named("embed", rules.embeds, "embedded")
         self._check_lifecycle()
+        self._check_choices()
+        self.fields = self._read_fields()
         self._read_labels()
         if self._problems:
-            raise bad_query(self._problems)
+            raise rules.refuse(self._problems)
 
     def values(self, name: str) -> frozenset[str] | None:
         """Return the comma-separated values of a parameter, None if it was not given."""
@@ -126,17 +139,17 @@ class ListQuery:
             return None
         return frozenset(map(unquote_plus, text.split(",")))
 
-    def select(
-        self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], str | None]]
-    ) -> Sequence[T]:
+    def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
         """Return the rows that fulfil every filter given.
 
-        A wish is a parameter's name and what of a row it looks at.
+        A wish is a parameter's name and what of a row it looks at; of several words one is enough.
         """
         for name, look in wishes:
-            wanted = self.values(name)
+            wanted, unwanted = self.values(name), self.values(f"{name}[not]")
             if wanted is not None:
-                rows = [row for row in rows if look(row) in wanted]
+                rows = [row for row in rows if _among(look(row), wanted)]
+            if unwanted is not None:
+                rows = [row for row in rows if not _among(look(row), unwanted)]
         return list(rows)
 
     def refine(self, rows: Sequence[T]) -> Sequence[T]:
@@ -160,14 +173,18 @@ class ListQuery:
         order = fields.get("order_by")
         if order and order[0] not in "+-":
             fields["order_by"] = f"+{order}"
-        return fields
+        return {f"{k}[]" if k.endswith("[not]") else k: v for k, v in fields.items()}
 
     def _ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
         order = self.given.get("order_by")
         if order is None:
             return rows
         attribute = order.lstrip("+-")
-        rows = sorted(rows, key=operator.attrgetter("guid"))
+        if attribute == "created_at":
+            # Moments are written in seconds but known better: rows stay as they were made.
+            rows = list(rows[::-1] if order.startswith("-") else rows)
+        else:
+            rows = sorted(rows, key=operator.attrgetter("guid"))
         rows.sort(key=operator.attrgetter(attribute), reverse=order.startswith("-"))
         return rows
 
@@ -234,6 +251,21 @@ class ListQuery:
         if wanted is not None and wanted not in {"buildpack", "docker", "cnb"}:
             self._problems.append(f"Invalid lifecycle_type: '{wanted}'")
 
+    def _check_choices(self) -> None:
+        for name, valid in self._rules.choices.items():
+            if name in self.given and self.given[name] not in valid:
+                label = name.replace("_", " ").capitalize()
+                self._problems.append(f"{label} {_one_of(valid)}")
+
+    def _read_fields(self) -> dict[str, tuple[str, ...]]:
+        """Return the members asked for, by related resource."""
+        if "fields" not in self._rules.filters:
+            return {}
+        asked = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
+        wanted = {resource: tuple(text.split(",")) for resource, text in asked.items()}
+        self._problems += unknown_members(wanted, self._rules.fields)
+        return wanted
+
     def _read_labels(self) -> None:
         selector = self.given.get("label_selector")
         if selector is None or "label_selector" not in self._rules.filters:
@@ -265,6 +297,32 @@ def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str
         if name in wanted[:index]:
             return [f"Duplicate {kind} resource: '{name}'"]
     return []
+
+
+def unknown_members(
+    wanted: Mapping[str, tuple[str, ...]], known: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """Complain about members of related resources that cannot be asked for."""
+    for resource, names in wanted.items():
+        if resource not in known:
+            valid = ", ".join(f"'{name}'" for name in known)
+            return [f"Fields [{resource}] valid resources are: {valid}"]
+        if not set(names) <= set(known[resource]):
+            valid = ", ".join(f"'{name}'" for name in known[resource])
+            return [f"Fields valid keys for '{resource}' are: {valid}"]
+    return []
+
+
+def _one_of(valid: tuple[str, ...]) -> str:
+    if valid == ("true", "false"):
+        return "only accepts values 'true' or 'false'"
+    return "must be one of " + ", ".join(f"'{name}'" for name in valid)
+
+
+def _among(value: Looked, wanted: frozenset[str]) -> bool:
+    if value is None or isinstance(value, str):
+        return value in wanted
+    return not wanted.isdisjoint(value)
 
 
 def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:

@@ -7,13 +7,15 @@ nobody asks.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from .chance import rolls, stretched
 
@@ -34,6 +36,8 @@ UNHEALTHY: Final = (
 )
 _LONGEST_BACKOFF: Final = 2**10
 _MOMENT: Final = 0.001
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +80,16 @@ class Instance:
 Step = Callable[[Instance, float], None]
 
 
+def _alone(method: Callable[Concatenate[Fleet, P], T]) -> Callable[Concatenate[Fleet, P], T]:
+    """Let one thread in at a time: tests look from theirs while the sandbox serves in another."""
+
+    def locked(self: Fleet, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return functools.update_wrapper(locked, method)
+
+
 class Fleet:
     """All instances. `faults` gives the faults of the moment, `clock` the time in seconds.
 
@@ -91,6 +105,7 @@ class Fleet:
         cells: list[Cell],
         max_starting_per_cell: int | None = None,
     ) -> None:
+        self.lock = threading.RLock()
         self.clock = clock
         self.cells = cells
         self.max_starting_per_cell = max_starting_per_cell
@@ -105,6 +120,7 @@ class Fleet:
 
     # What the API orders.
 
+    @_alone
     def order(self, app: App, after: float = 0.0) -> None:
         """Launch or halt the app, as its state says."""
         if app.state == "STARTED":
@@ -112,6 +128,7 @@ class Fleet:
         else:
             self.halt(app, after)
 
+    @_alone
     def launch(self, app: App, after: float = 0.0) -> None:
         """Replace the app's instances by fresh ones, which Diego hears of some seconds later."""
         now = self.settle()
@@ -123,6 +140,7 @@ class Fleet:
                 instance.since = now
                 self._do(self._place, instance, now, after)
 
+    @_alone
     def halt(self, app: App, after: float = 0.0) -> None:
         """Let the app's instances go, once Diego hears of it some seconds later."""
         now = self.settle()
@@ -133,11 +151,13 @@ class Fleet:
                 instance.leaving = True
                 self._do(self._retire, instance, now, after)
 
+    @_alone
     def strand(self, app: App) -> None:
         """Remember that Diego did not hear of the app's last change."""
         self.order(app, math.inf)
         self._stranded.append(app)
 
+    @_alone
     def repair(self, after: float) -> None:
         """Tell Diego, some seconds from now, what it did not hear."""
         stranded, self._stranded = self._stranded, []
@@ -149,12 +169,14 @@ class Fleet:
                         step = self._retire if instance.leaving else self._place
                         self._do(step, instance, now, after)
 
+    @_alone
     def resize(self, app: App) -> None:
         """Start what an app wants more of now, and let go what it wants no more."""
         now = self.settle()
         for process in app.processes:
             self._live(app, process, now)
 
+    @_alone
     def replace(self, process: Process, index: int) -> None:
         """End one instance; another one starts in its place."""
         now = self.settle()
@@ -172,6 +194,7 @@ class Fleet:
         if any(cell.memory_mb is not None for cell in self.cells):
             self.resize(app)
 
+    @_alone
     def forget(self, app: App) -> None:
         """Take the instances of a deleted app away at once."""
         now = self.settle()
@@ -182,6 +205,7 @@ class Fleet:
 
     # What can be seen.
 
+    @_alone
     def settle(self) -> float:
         """Carry out everything that is due, and return the present moment."""
         now = self.clock()
@@ -191,6 +215,7 @@ class Fleet:
                 step(instance, due)
         return now
 
+    @_alone
     def instances(self, app: App, process: Process) -> list[Instance]:
         """Return what each wanted instance of a process is doing right now."""
         now = self.settle()
@@ -204,6 +229,7 @@ class Fleet:
             return [going.get(n) or Instance(n, details=process.details) for n in rows]
         return live
 
+    @_alone
     def running(self, app: App) -> bool:
         """Whether the app is started and all its instances run."""
         return app.state == "STARTED" and all(

@@ -21,7 +21,7 @@ from .passing import NOT_DELIVERED, passing
 from .state import World
 from .uaa import Token, Uaa
 
-_UNCOUNTED: Final[tuple[list[str], ...]] = ([], ["v3"], ["healthz"])
+_UNCOUNTED: Final[tuple[list[str], ...]] = ([], ["v3"], ["healthz"], ["v2", "info"])
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})
 _MOST_SUBJECTS: Final = 50_000
 
@@ -64,13 +64,15 @@ class Front:
             passes, limit_headers = self._count(request, token, faults.rate_limit, faults)
             if not passes:
                 return _refusal(token, limit_headers, call.parts)
-        if faults.quiet:
+        if faults.quiet or request.method == "HEAD":
+            # An answer without a body is of little use for trouble.
             answer: Answer | None = self._answer(call)
         elif self._refusing_until > self._world.clock() and call.parts not in _UNCOUNTED:
             return self._too_many(faults)
         else:
             answer = await self._risk(call, request, token, faults)
-        if limit_headers and answer is not None and answer.framed:
+        counted = answer is not None and (answer.framed or call.parts[:1] == ["v2"])
+        if limit_headers and answer is not None and counted:
             answer.headers |= limit_headers
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .answer import TEXT, Answer, ApiError, json_text
+from .answer import TEXT, Answer, ApiError
 
 
 class RateLimiter:
@@ -43,6 +43,5 @@ def refused(error: ApiError, headers: dict[str, str], *, old: bool = False) -> A
 
     Paths of `old` versions get the older error shape.
     """
-    fields = {"description": error.detail, "error_code": error.title, "code": error.code}
-    body = json_text(fields) if old else error.body()
+    body = error.old_body() if old else error.body()
     return Answer(429, body, TEXT, framed=False, headers=headers)

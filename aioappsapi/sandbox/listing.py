@@ -1,15 +1,14 @@
-"""Pages of what belongs to apps: filtered, ordered and cut like every other list."""
+"""Pages of resources: filtered, ordered and cut, and the members that they share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from . import filters
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListQuery, ListRules
-from .resources import Resource
+from .filters import ListQuery, ListRules, Looked
 from .uaa import Token
 
 R = TypeVar("R", bound=Any)
@@ -24,7 +23,8 @@ DEPLOYMENTS: Final = ListRules(
 TASKS: Final = ListRules(("names", "states", "sequence_ids", *_OF_APPS), orders=_ORDERS)
 REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=_ORDERS)
 
-Wish = tuple[str, Callable[[Any], str | None]]
+Wish = tuple[str, Callable[[Any], Looked]]
+Include = Callable[[ListQuery, Sequence[Any]], dict[str, Any]]
 _APP_WISHES: Final[tuple[Wish, ...]] = (
     ("guids", lambda row: row.guid),
     ("app_guids", lambda row: row.app.guid),
@@ -42,19 +42,48 @@ def page_of(
     *wishes: Wish,
 ) -> Answer:
     """Return the page that the request asks for, of those rows whose apps the token shows."""
-    query = ListQuery(rules, filters.decode(call.query))
     visible = [row for row in rows if token.reads(row.app.space)]
-    given = [wish for wish in (*_APP_WISHES, *wishes) if wish[0] in rules.filters]
-    chosen, page = query.cut(query.refine(query.select(visible, *given)))
+    return listed(call, rules, visible, show, *_APP_WISHES, *wishes)
+
+
+def listed(
+    call: Call,
+    rules: ListRules,
+    rows: Iterable[R],
+    show: Callable[[R], dict[str, Any]],
+    *wishes: Wish,
+    include: Include | None = None,
+    given: dict[str, str] | None = None,
+) -> Answer:
+    """Return the page that the request asks for, of these rows.
+
+    `include` makes the members of `included` for the rows of the page, if there are to be any,
+    and `given` are the parameters where they are not just the request's.
+    """
+    query = ListQuery(rules, filters.decode(call.query) if given is None else given)
+    wanted = [wish for wish in wishes if wish[0] in rules.filters]
+    chosen, page = query.cut(query.refine(query.select(rows, *wanted)))
     resources = [json_text(show(row)) for row in chosen]
-    return Answer(200, call.views.page(call.path, query.links(), page, resources))
+    extra = include(query, chosen) if include else {}
+    included = f',"included":{json_text(extra)}' if extra else ""
+    return Answer(200, call.views.page(call.path, query.links(), page, resources, included))
 
 
-def metadata_of(resource: Resource) -> dict[str, Any]:
+def stamps(row: Any) -> dict[str, Any]:
+    """Return what every resource begins with."""
+    return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
+
+
+def to_one(guid: str | None) -> dict[str, Any]:
+    """Return a relationship to one resource, or to none."""
+    return {"data": None if guid is None else {"guid": guid}}
+
+
+def metadata_of(resource: Any) -> dict[str, Any]:
     """Return the labels and annotations as resources show them."""
     return {"labels": resource.labels, "annotations": resource.annotations}
 
 
 def to_app(app_guid: str) -> dict[str, Any]:
     """Return the relationship of a resource to its app."""
-    return {"app": {"data": {"guid": app_guid}}}
+    return {"app": to_one(app_guid)}

@@ -132,6 +132,17 @@ class Revision(Resource):
     sidecars: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class Sidecar(Resource):
+    """A command that runs beside some of an app's processes."""
+
+    app: App
+    name: str
+    command: str
+    process_types: list[str] = field(default_factory=list)
+    memory_in_mb: int | None = None
+
+
 class Shelf:
     """Everything made for apps, in dictionaries by GUID in the order of creation.
 
@@ -147,6 +158,7 @@ class Shelf:
         self.tasks: dict[str, Task] = {}
         self.jobs: dict[str, Job] = {}
         self.revisions: dict[str, Revision] = {}
+        self.sidecars: dict[str, Sidecar] = {}
         self.staging_error: str | None = None
         self._pending: list[Resource] = []
 
@@ -218,6 +230,7 @@ class Shelf:
             self.deployments,
             self.tasks,
             self.revisions,
+            self.sidecars,
         )
         for shelf in shelves:
             for guid in [guid for guid, row in shelf.items() if row.app is app]:

@@ -66,8 +66,8 @@ class Sandbox(Switches):
         max_starting_per_cell: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if cells < 1 or (max_starting_per_cell is not None and max_starting_per_cell < 1):
-            raise ValueError("a sandbox has at least one cell, on which something may start")
+        _check(apps=(apps, 0), cells=(cells, 1), close_after=(close_after, 1))
+        _check(cell_memory_mb=(cell_memory_mb, 0), max_starting_per_cell=(max_starting_per_cell, 1))
         self.seed = seed
         self.faults = faults or Faults()
         machines = [Cell(cell_memory_mb) for _ in range(cells)]
@@ -235,6 +235,12 @@ class Sandbox(Switches):
                 self._views.clear()
             views = self._views[host] = Views(f"{self._scheme}://{host}", self.world.fleet)
         return views
+
+
+def _check(**values: tuple[int | None, int]) -> None:
+    for name, (value, least) in values.items():
+        if value is not None and value < least:
+            raise ValueError(f"{name} is at least {least}, not {value}")
 
 
 def _granting(token: Token | ApiError) -> Callable[[], Token]:

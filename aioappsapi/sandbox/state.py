@@ -71,7 +71,10 @@ class Organization:
 
 @dataclass(slots=True)
 class Space:
-    """A room of an organization, where apps and developers meet; `ssh` lets people log in."""
+    """A room of an organization, where apps and developers meet; `ssh` lets people log in.
+
+    `memory_limit` (in MB) is what its started apps may take together; None is no limit.
+    """
 
     guid: str
     name: str
@@ -82,6 +85,12 @@ class Space:
     created_at: str = "2026-01-01T00:00:00Z"
     updated_at: str = "2026-01-01T00:00:00Z"
     ssh: bool = True
+    memory_limit: int | None = None
+
+    @property
+    def quota_guid(self) -> str | None:
+        """The GUID of the quota that the limit makes; without a limit there is none."""
+        return None if self.memory_limit is None else guid_of("space quota", self.guid)
 
 
 @dataclass(slots=True)
@@ -108,6 +117,15 @@ class User:
     scopes: frozenset[str] = USER_SCOPES
     roles: dict[str, set[str]] = field(default_factory=dict)
     failed_logins: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    created_at: str = "2026-01-01T00:00:00Z"
+    updated_at: str = "2026-01-01T00:00:00Z"
+
+    @property
+    def email(self) -> str:
+        """The user's address, which is the name itself where that is one."""
+        return self.name if "@" in self.name else f"{self.name}@sandbox.example"
 
     def holds(self, role: str, where: Space | Organization) -> bool:
         """Whether the user has this role in this very space or organization."""
@@ -203,7 +221,7 @@ class World:
     """Everything the sandbox knows, in dictionaries by GUID in the order of creation.
 
     The same seed and number of apps give the same world. `flags` are features by name, on unless
-    they are False. `routes` (addresses) and `services` (the value of VCAP_SERVICES) are by app.
+    they are False. The first `seeded` apps have a route each.
     """
 
     def __init__(self, seed: int, fleet: Fleet) -> None:
@@ -225,8 +243,7 @@ class World:
         self.stacks = {name: Stack(name, guid_of("stack", name)) for name in names}
         self.buildpacks = {f"{name}_buildpack" for name in _BUILDPACKS}
         self.environment_groups: dict[str, dict[str, str]] = {"staging": {}, "running": {}}
-        self.routes: dict[str, list[str]] = {}
-        self.services: dict[str, dict[str, Any]] = {}
+        self.seeded = 0
         for name, spaces in _LAYOUT:
             self._found(name, spaces)
         self._add_people()
@@ -248,6 +265,7 @@ class World:
                 state=STARTED if started and not lacking else STOPPED,
             )
             app.created_at = app.updated_at = _since_epoch(number)
+        self.seeded = count
 
     def add_app(
         self,
@@ -278,6 +296,11 @@ class World:
         if state == STARTED:
             self.fleet.take_over(app)
         return app
+
+    def remove_app(self, app: App) -> None:
+        """Take an app away, and its instances off their cells."""
+        self.apps.pop(app.guid, None)
+        self.fleet.forget(app)
 
     def add_user(
         self, name: str, password: str, scopes: Iterable[str] = USER_SCOPES, **roles: Iterable[str]
@@ -312,10 +335,10 @@ class World:
         first = next(iter(self.organizations))
         homes = [s.guid for s in self.spaces.values() if s.organization.guid == first]
         self.add_user("admin", "admin", ADMIN_SCOPES)
-        self.add_user("developer", "developer", space_developer=homes)
-        self.add_user("supporter", "supporter", space_supporter=homes)
-        self.add_user("auditor", "auditor", space_auditor=homes)
-        self.add_user("manager", "manager", org_manager=[first])
+        for name in ("developer", "supporter", "auditor"):
+            roles = {"organization_user": [first], f"space_{name}": homes}
+            self.add_user(name, name, **roles)
+        self.add_user("manager", "manager", organization_user=[first], org_manager=[first])
         self.add_user("outsider", "outsider")
 
     def _add_clients(self) -> None:

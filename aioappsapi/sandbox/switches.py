@@ -7,12 +7,16 @@ from collections import deque
 from typing import NamedTuple
 
 from .api import Api
+from .events import Events
 from .faults import Faults
 from .fleet import Cell, Instance
+from .network import Network
 from .outages import DATABASE_MODES, DIEGO_MODES, UP
 from .resources import Shelf
+from .services import Marketplace
 from .state import App, Organization, Space, User, World
 from .uaa import Uaa
+from .wire import Wire
 
 
 class Request(NamedTuple):
@@ -33,6 +37,7 @@ class Switches:
     uaa: Uaa
     requests: deque[Request]
     _api: Api
+    _wire: Wire
 
     @property
     def apps(self) -> dict[str, App]:
@@ -55,9 +60,29 @@ class Switches:
         return self.world.users
 
     @property
+    def admin(self) -> User:
+        """The first user, who may do everything."""
+        return next(iter(self.world.users.values()))
+
+    @property
     def shelf(self) -> Shelf:
         """The droplets, packages, builds, deployments, tasks, jobs and revisions by GUID."""
         return self._api.shelf
+
+    @property
+    def network(self) -> Network:
+        """The domains and routes by GUID."""
+        return self._api.network
+
+    @property
+    def marketplace(self) -> Marketplace:
+        """The brokers, offerings, plans, service instances and bindings by GUID."""
+        return self._api.marketplace
+
+    @property
+    def events(self) -> Events:
+        """The audit events and usage events, the oldest first."""
+        return self._api.events
 
     @property
     def diego(self) -> str:
@@ -123,6 +148,15 @@ class Switches:
         """The most instances that were ever starting at one time."""
         self.world.fleet.settle()
         return self.world.fleet.peak_starting
+
+    @property
+    def close_after(self) -> int | None:
+        """With which request a connection ends; None is never."""
+        return self._wire.close_after
+
+    @close_after.setter
+    def close_after(self, requests: int | None) -> None:
+        self._wire.close_after = requests
 
     @property
     def logins(self) -> int:

@@ -36,9 +36,14 @@ class Token:
         """Whether the token may do everything."""
         return "cloud_controller.admin" in self.scopes
 
+    @property
+    def sees_everything(self) -> bool:
+        """Whether the token shows everything, whatever the roles."""
+        return bool(self.scopes & SEES_EVERYTHING)
+
     def reads(self, space: Space) -> bool:
         """Whether the token shows the space's apps."""
-        if self.scopes & SEES_EVERYTHING:
+        if self.sees_everything:
             return True
         return self.user is not None and self.user.reads(space)
 
@@ -223,7 +228,7 @@ class Uaa:
         }
         if user is not None:
             person = {"user_id": user.guid, "user_name": user.name, "origin": "uaa"}
-            claims |= person | {"email": f"{user.name}@sandbox.example"}
+            claims |= person | {"email": user.email}
         return claims
 
     def _signed(self, claims: dict[str, object]) -> str:
@@ -247,7 +252,7 @@ class Uaa:
             "user_id": user.guid,
             "sub": user.guid,
             "user_name": user.name,
-            "email": f"{user.name}@sandbox.example",
+            "email": user.email,
         }
 
 

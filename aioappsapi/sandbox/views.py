@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 from .answer import json_text
-from .fleet import Fleet, Instance
+from .fleet import Fleet
+from .instance_views import age, stat
 from .state import App, Organization, Process, Space, guid_of
 
+SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
 VERSION: Final = "3.228.0"
 _HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
 _COLLECTIONS: Final = (
@@ -88,55 +90,64 @@ class Views:
             f'"metadata":{_metadata(app.labels, app.annotations)},{links}}}'
         )
 
+    def app_fields(self, app: App) -> Any:
+        """Return the members of an app."""
+        return json.loads(self.app(app))
+
     def space(self, space: Space) -> str:
         """Write a space."""
+        return json_text(self.space_fields(space))
+
+    def space_fields(self, space: Space) -> dict[str, Any]:
+        """Return the members of a space."""
+        quota = {"guid": space.quota_guid} if space.quota_guid else None
         organization = space.organization.guid
         at = f"{self.base}/v3/spaces/{space.guid}"
-        return json_text(
-            {
-                "guid": space.guid,
-                "created_at": space.created_at,
-                "updated_at": space.updated_at,
-                "name": space.name,
-                "suspended": space.suspended,
-                "relationships": {
-                    "organization": {"data": {"guid": organization}},
-                    "quota": {"data": None},
-                },
-                "metadata": {"labels": space.labels, "annotations": space.annotations},
-                "links": {
-                    "self": {"href": at},
-                    "organization": {"href": f"{self.base}/v3/organizations/{organization}"},
-                    "features": {"href": f"{at}/features"},
-                    "apply_manifest": {"href": f"{at}/actions/apply_manifest", "method": "POST"},
-                },
-            }
-        )
+        return {
+            "guid": space.guid,
+            "created_at": space.created_at,
+            "updated_at": space.updated_at,
+            "name": space.name,
+            "suspended": space.suspended,
+            "relationships": {
+                "organization": {"data": {"guid": organization}},
+                "quota": {"data": quota},
+            },
+            "metadata": {"labels": space.labels, "annotations": space.annotations},
+            "links": {
+                "self": {"href": at},
+                "organization": {"href": f"{self.base}/v3/organizations/{organization}"},
+                "features": {"href": f"{at}/features"},
+                "apply_manifest": {"href": f"{at}/actions/apply_manifest", "method": "POST"},
+            },
+        }
 
     def organization(self, organization: Organization) -> str:
         """Write an organization."""
+        return json_text(self.organization_fields(organization))
+
+    def organization_fields(self, organization: Organization) -> dict[str, Any]:
+        """Return the members of an organization."""
         at = f"{self.base}/v3/organizations/{organization.guid}"
         quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
-        return json_text(
-            {
-                "guid": organization.guid,
-                "created_at": organization.created_at,
-                "updated_at": organization.updated_at,
-                "name": organization.name,
-                "suspended": organization.suspended,
-                "relationships": {"quota": {"data": {"guid": organization.quota_guid}}},
-                "metadata": {
-                    "labels": organization.labels,
-                    "annotations": organization.annotations,
-                },
-                "links": {
-                    "self": {"href": at},
-                    "domains": {"href": f"{at}/domains"},
-                    "default_domain": {"href": f"{at}/domains/default"},
-                    "quota": {"href": quota},
-                },
-            }
-        )
+        return {
+            "guid": organization.guid,
+            "created_at": organization.created_at,
+            "updated_at": organization.updated_at,
+            "name": organization.name,
+            "suspended": organization.suspended,
+            "relationships": {"quota": {"data": {"guid": organization.quota_guid}}},
+            "metadata": {
+                "labels": organization.labels,
+                "annotations": organization.annotations,
+            },
+            "links": {
+                "self": {"href": at},
+                "domains": {"href": f"{at}/domains"},
+                "default_domain": {"href": f"{at}/domains/default"},
+                "quota": {"href": quota},
+            },
+        }
 
     def process(
         self, app: App, process: Process, *, listed: bool = True, embed: bool = False
@@ -171,7 +182,7 @@ class Views:
         """Return the instances of a process with their usage, empty where it is not measured."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
-        resources = [_stat(app, process, instance, now) for instance in rows]
+        resources = [stat(app, process, instance, now) for instance in rows]
         if not measured:
             quotas = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
             for resource in resources:
@@ -221,8 +232,7 @@ class Views:
         """Return the links of `/`, where a client learns where to log in."""
         at = self.base
         domain = "sandbox.example"
-        key = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
-        ssh = {"host_key_fingerprint": key, "oauth_client": "ssh-proxy"}
+        ssh = {"host_key_fingerprint": SSH_KEY, "oauth_client": "ssh-proxy"}
         return json_text(
             {
                 "links": {
@@ -274,7 +284,7 @@ class Views:
         """Return the instances in their short form: which, in what state, for how many seconds."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
-        return [{"index": i.index, "state": i.state, "since": _age(i, now)} for i in rows]
+        return [{"index": i.index, "state": i.state, "since": age(i, now)} for i in rows]
 
     def _links_template(self) -> str:
         apps = f"{self.base}/v3/apps/\0"
@@ -311,11 +321,6 @@ def process_version(app: App) -> str:
     return guid_of("version", app.guid, app.revision)
 
 
-def _age(instance: Instance, now: float) -> int:
-    """Return for how many seconds the instance has been in its state; 0 if nobody knows."""
-    return max(0, int(now - instance.since)) if instance.since else 0
-
-
 def _metadata(labels: dict[str, str], annotations: dict[str, str] | None) -> str:
     left = json_text(labels) if labels else "{}"
     right = json_text(annotations) if annotations else "{}"
@@ -343,54 +348,3 @@ def _check(check: dict[str, Any], *settings: str) -> dict[str, object]:
         settings = (*settings, "endpoint")
     given = check.get("data") or {}
     return {"type": check["type"], "data": {name: given.get(name) for name in settings}}
-
-
-def _stat(app: App, process: Process, instance: Instance, now: float) -> dict[str, object]:
-    index, state = instance.index, instance.state
-    details = instance.details or process.details
-    if state == "DOWN":
-        return {
-            "type": process.type,
-            "index": index,
-            "state": state,
-            "routable": None,
-            "uptime": 0,
-            "isolation_segment": None,
-            "details": details,
-        }
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    ports = (61000, 8080, 61003), (61001, 2222, 61004)
-    return {
-        "type": process.type,
-        "index": index,
-        "instance_guid": f"{app.guid[:8]}-4b0e-4c11-6b12-{index:04d}",
-        "state": state,
-        "routable": state == "RUNNING" and instance.routable_at <= now,
-        "host": "10.0.16.11",
-        "instance_internal_ip": "10.255.1.4",
-        "uptime": _age(instance, now),
-        "mem_quota": 268435456,
-        "disk_quota": 1073741824,
-        "log_rate_limit": 1048576,
-        "fds_quota": 16384,
-        "isolation_segment": None,
-        "details": details,
-        "instance_ports": [_port(*numbers) for numbers in ports],
-        "usage": {
-            "time": moment,
-            "cpu": 0.015,
-            "cpu_entitlement": 0.035,
-            "mem": 52428800,
-            "disk": 104857600,
-            "log_rate": 120,
-        },
-    }
-
-
-def _port(external: int, internal: int, tls: int) -> dict[str, int]:
-    return {
-        "external": external,
-        "internal": internal,
-        "external_tls_proxy_port": tls,
-        "internal_tls_proxy_port": 61001,
-    }

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from .answer import JSON, Answer
+from .answer import JSON, YAML, Answer
 from .frills import add_frills
 
 _FRAME: Final = {
@@ -98,7 +98,7 @@ def _headers(request: web.BaseRequest, answer: Answer, began: float) -> dict[str
 
 
 def _varies(request: web.BaseRequest, answer: Answer) -> bool:
-    typed = answer.content_type == JSON and ".json" not in request.raw_path
+    typed = answer.content_type in {JSON, YAML} and ".json" not in request.raw_path
     return typed and "Accept" in request.headers
 
 

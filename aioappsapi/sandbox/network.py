@@ -1,0 +1,171 @@
+"""Domains and routes: the addresses under which apps are reached."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from .resources import Resource
+from .state import App, Organization, Space, World, guid_of
+
+SHARED: Final = "apps.sandbox.example"
+INTERNAL: Final = "apps.internal"
+_BEGIN: Final = "2026-01-01T00:00:00Z"
+# What makes a GUID one of version 4 stays as it is.
+_FREE_BITS: Final = 0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF
+
+
+@dataclass(slots=True, kw_only=True)
+class Domain(Resource):
+    """A name below which routes are; without an organization it is everybody's."""
+
+    name: str
+    internal: bool = False
+    organization: Organization | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Destination:
+    """An app that a route leads to."""
+
+    guid: str
+    app: str
+    process_type: str = "web"
+    weight: int | None = None
+    port: int = 8080
+    protocol: str = "http1"
+    created_at: str = _BEGIN
+
+
+@dataclass(slots=True, kw_only=True)
+class Route(Resource):
+    """An address, and where requests to it go."""
+
+    host: str
+    domain: Domain
+    space: Space
+    path: str = ""
+    port: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    destinations: list[Destination] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The address as people type it."""
+        host = f"{self.host}." if self.host else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{host}{self.domain.name}{port}{self.path}"
+
+    @property
+    def apps(self) -> list[str]:
+        """The GUIDs of the apps that it leads to."""
+        return [destination.app for destination in self.destinations]
+
+
+class Network:
+    """All domains and routes, in dictionaries by GUID in the order of creation.
+
+    A seeded app has a route named after it, which is made whenever it is asked for: its GUID is
+    the app's in disguise. `routes` holds all others, and of those what was changed.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._settled: set[str] = set()
+        self.routes: dict[str, Route] = {}
+        self.domains: dict[str, Domain] = {}
+        for name, internal in ((SHARED, False), (INTERNAL, True)):
+            domain = Domain(guid=guid_of("domain", name), name=name, internal=internal)
+            domain.created_at = domain.updated_at = _BEGIN
+            self.domains[domain.guid] = domain
+
+    def default_domain(self) -> Domain | None:
+        """Return the domain that apps are routed under unless they say otherwise."""
+        shared = (d for d in self.domains.values() if d.organization is None and not d.internal)
+        return next(shared, None)
+
+    def all_routes(self) -> Iterator[Route]:
+        """Iterate over all routes."""
+        yield from self._seeded(self._world.apps.values())
+        yield from self.routes.values()
+
+    def routes_of(self, app_guids: Collection[str]) -> list[Route]:
+        """Return the routes to these apps."""
+        apps = self._world.apps
+        found = list(self._seeded(apps[guid] for guid in app_guids if guid in apps))
+        wanted = set(app_guids)
+        return found + [r for r in self.routes.values() if not wanted.isdisjoint(r.apps)]
+
+    def addresses(self, app: App) -> list[str]:
+        """Return the addresses of an app."""
+        return [route.url for route in self.routes_of([app.guid])]
+
+    def count_in(self, spaces: Collection[Space]) -> int:
+        """Return how many routes these spaces have, without making any."""
+        homes = {space.guid for space in spaces}
+        apps = self._world.apps.values()
+        seeded = (app for app in apps if self._has_own(app) and app.space.guid in homes)
+        kept = (route for route in self.routes.values() if route.space.guid in homes)
+        return sum(1 for _ in seeded) + sum(1 for _ in kept)
+
+    def route(self, route_guid: str) -> Route | None:
+        """Return the route with this GUID."""
+        found = self.routes.get(route_guid)
+        if found is not None:
+            return found
+        try:
+            app = self._world.apps.get(twin(route_guid, "route"))
+        except ValueError:
+            return None
+        return next(self._seeded([app]), None) if app is not None else None
+
+    def keep(self, route: Route) -> None:
+        """Write down a route that is new or changes."""
+        self._settled.update(route.apps)
+        self.routes[route.guid] = route
+
+    def forget(self, route: Route) -> None:
+        """Take a route away."""
+        self._settled.update(route.apps)
+        self.routes.pop(route.guid, None)
+
+    def forget_app(self, app: App) -> None:
+        """Let no route lead to a deleted app any more."""
+        for route in self.routes.values():
+            route.destinations = [d for d in route.destinations if d.app != app.guid]
+
+    def _seeded(self, apps: Iterable[App]) -> Iterator[Route]:
+        domain = self.default_domain()
+        if domain is not None:
+            yield from (_route_to(app, domain) for app in apps if self._has_own(app))
+
+    def _has_own(self, app: App) -> bool:
+        return app.number <= self._world.seeded and app.guid not in self._settled
+
+
+def _route_to(app: App, domain: Domain) -> Route:
+    moment = app.created_at
+    route = Route(guid=twin(app.guid, "route"), host=app.name, domain=domain, space=app.space)
+    route.created_at = route.updated_at = moment
+    destination = Destination(guid=twin(app.guid, "destination"), app=app.guid, created_at=moment)
+    route.destinations = [destination]
+    return route
+
+
+def twin(guid: str, kind: str) -> str:
+    """Return the GUID that goes with this one; of the same kind, its own twin is this one again.
+
+    Raises ValueError if it is no GUID.
+    """
+    digits = f"{int(guid.replace('-', ''), 16) ^ _mask(kind):032x}"
+    parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]
+    return "-".join(parts)
+
+
+@cache
+def _mask(kind: str) -> int:
+    digest = hashlib.blake2b(kind.encode(), digest_size=16).digest()
+    return int.from_bytes(digest) & _FREE_BITS
