@@ -67,15 +67,15 @@ class Asking:
         """Ask for an app, if that is needed. Raises what keeps it from being asked."""
         app = await self._known(flight)
         flight.name = flight.name if app is None else app.name
-        if (reason := self._suspensions.reason(app)) is not None:
-            spared = NotAttemptedError(f"{self._what(flight)}: {reason}.")
-            return Verdict(status=Status.NOT_ATTEMPTED, error=spared)
         if journal is not None and flight.key in journal.past.doubtful:
             verdict = await self._look(flight, app)
             if verdict is not None:
                 return verdict
         if self._is_unchanged(app):
             return Verdict(status=Status.ALREADY, value=app, watch=self._waits)
+        if (reason := self._suspensions.reason(app)) is not None:
+            spared = NotAttemptedError(f"{self._what(flight)}: {reason}.")
+            return Verdict(status=Status.NOT_ATTEMPTED, error=spared)
         await self._take_room(flight)
         if journal is not None:
             await journal.begun(flight.key)
