@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from . import answer as say
+from . import filters
 from .access import Access, holds
 from .answer import Answer, json_text
 from .call import Call
@@ -162,6 +163,9 @@ class EventRoutes:
     def _usage(self, call: Call) -> Answer:
         token = call.reader()
         rows = list(self._events.usage) if token.sees_everything else []
+        after = filters.decode(call.query).get("after_guid")
+        places = [number for number, row in enumerate(rows, 1) if row.guid == after]
+        rows = rows[places[0] :] if places else rows
         return listed(
             call,
             _USAGE,

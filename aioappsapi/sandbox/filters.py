@@ -39,6 +39,7 @@ class ListRules:
 
     `choices` are the values of parameters that take no others, `fields` the members of related
     resources that may be asked for, by resource, and `refuse` makes the error of a bad query.
+    `check` complains about what only this list complains about.
     """
 
     filters: tuple[str, ...]
@@ -49,6 +50,7 @@ class ListRules:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refuse: Callable[[list[str]], ApiError] = bad_query
+    check: Callable[[Mapping[str, str]], list[str]] = lambda _: []
 
     def allowed(self) -> tuple[str, ...]:
         """Every parameter of the list, in the order of the server's complaint."""
@@ -127,6 +129,7 @@ class ListQuery:
         self.embeds = self._named("embed", rules.embeds, "embedded")
         self._check_lifecycle()
         self._check_choices()
+        self._problems += rules.check(given)
         self.fields = self._read_fields()
         self._read_labels()
         if self._problems:

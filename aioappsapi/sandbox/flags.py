@@ -39,12 +39,6 @@ _FLAGS: Final = ListRules((), orders=("name",))
 
 
 @dataclass(slots=True)
-class _Setting:
-    updated_at: str
-    message: str | None = None
-
-
-@dataclass(slots=True)
 class _Flag:
     name: str
     enabled: bool
@@ -62,7 +56,7 @@ class Flags:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._settings: dict[str, _Setting] = {}
+        self._changed_at: dict[str, str] = {}
 
     def routes(self) -> dict[str, Handler]:
         """Return the routes of this part."""
@@ -75,11 +69,9 @@ class Flags:
     def _flag(self, name: str) -> _Flag:
         if name not in DEFAULTS:
             raise say.not_found("Feature flag")
-        flag = _Flag(name, self._world.flags.get(name, DEFAULTS[name]))
-        setting = self._settings.get(name)
-        if setting is not None:
-            flag.updated_at, flag.message = setting.updated_at, setting.message
-        return flag
+        enabled = self._world.flags.get(name, DEFAULTS[name])
+        message = self._world.flag_messages.get(name)
+        return _Flag(name, enabled, self._changed_at.get(name), message)
 
     def _list(self, call: Call) -> Answer:
         call.reader()
@@ -104,8 +96,9 @@ class Flags:
         checks.refuse(problems)
         if "enabled" in fields:
             self._world.flags[name] = fields["enabled"]
-        message = fields.get("custom_error_message", self._flag(name).message)
-        self._settings[name] = _Setting(timestamp(), message)
+        if "custom_error_message" in fields:
+            checks.merge(self._world.flag_messages, {name: fields["custom_error_message"]})
+        self._changed_at[name] = timestamp()
         return Answer(200, json_text(_fields(call, self._flag(name))))
 
 

@@ -204,7 +204,7 @@ class RouteRoutes:
     def _asked(self, fields: dict[str, Any], route: Route) -> list[Destination]:
         rows = fields.get("destinations")
         problems = checks.unknown_fields(fields, ("destinations",))
-        if not isinstance(rows, list):
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             problems.append("Destinations must be an array containing destination objects.")
         checks.refuse(problems)
         made = [_destination(row, guid(self._world.rng)) for row in rows or []]
