@@ -282,6 +282,17 @@ class ListQuery:
         self._labels = [predicate for predicate in predicates if predicate is not None]
 
 
+def wished(query: str, rules: ListRules) -> tuple[str, ...]:
+    """Return what a request for one resource wishes to include, which the list's rules decide."""
+    given = decode(query)
+    wanted = tuple(given["include"].split(",")) if "include" in given else ()
+    problems = unknown_parameters(given, ("include",))
+    problems += unknown_resources(wanted, rules.includes, "included")
+    if problems:
+        raise rules.refuse(problems)
+    return wanted
+
+
 def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
     """Complain about parameters that the list does not know, if there are any."""
     unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)

@@ -10,8 +10,9 @@ from .access import Access, holds, manages
 from .answer import Answer, json_text
 from .call import Call, dig
 from .jobs import Jobs
+from .realm import Realm
 from .router import Handler
-from .state import Organization, Space, World, guid, timestamp
+from .state import Organization, Space, guid, timestamp
 
 _SPACE_MANAGERS: Final = frozenset({"space_manager"})
 
@@ -19,8 +20,9 @@ _SPACE_MANAGERS: Final = frozenset({"space_manager"})
 class Places:
     """The routes of organizations and spaces that change something, and a space's features."""
 
-    def __init__(self, world: World, access: Access, jobs: Jobs) -> None:
-        self._world = world
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._realm = realm
+        self._world = realm.world
         self._access = access
         self._jobs = jobs
 
@@ -131,7 +133,7 @@ class Places:
     def _remove(self, space: Space) -> None:
         self._world.spaces.pop(space.guid, None)
         for app in [a for a in self._world.apps.values() if a.space is space]:
-            del self._world.apps[app.guid]
+            self._realm.remove_app(app)
 
     def _features(self, call: Call, space_guid: str) -> Answer:
         space = self._access.space(call.reader(), space_guid)

@@ -29,7 +29,6 @@ TYPES: Final = (
     "space_developer",
     "space_supporter",
 )
-_INCLUDES: Final = ("user", "organization", "space")
 _PLACES: Final = ("space", "organization")
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 
@@ -41,7 +40,7 @@ def _refused(problems: list[str]) -> say.ApiError:
 
 _ROLES: Final = ListRules(
     ("organization_guids", "space_guids", "user_guids", "types", "include", "guids"),
-    includes=_INCLUDES,
+    includes=("user", "organization", "space"),
     orders=("created_at", "updated_at"),
     default_order="created_at",
     refuse=_refused,
@@ -134,12 +133,7 @@ class Roles:
 
     def _show(self, call: Call, role_guid: str) -> Answer:
         token = call.reader()
-        given = filters.decode(call.query)
-        wanted = tuple(given["include"].split(",")) if "include" in given else ()
-        problems = filters.unknown_parameters(given, ("include",))
-        problems += filters.unknown_resources(wanted, _INCLUDES, "included")
-        if problems:
-            raise _refused(problems)
+        wanted = filters.wished(call.query, _ROLES)
         role = self._visible_one(token, role_guid)
         included = _included(call, wanted, [role])
         extra = {"included": included} if wanted else {}

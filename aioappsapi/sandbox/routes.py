@@ -20,7 +20,6 @@ from .router import Handler
 from .state import Space, World, guid, timestamp
 from .uaa import Token
 
-_INCLUDES: Final = ("domain", "space", "space.organization", "route_policies")
 _ROUTES: Final = ListRules(
     (
         "guids",
@@ -35,7 +34,7 @@ _ROUTES: Final = ListRules(
         "include",
         "label_selector",
     ),
-    includes=_INCLUDES,
+    includes=("domain", "space", "space.organization", "route_policies"),
     orders=("created_at", "updated_at"),
 )
 _CREATE: Final = ("host", "path", "port", "relationships", "metadata", "options")
@@ -107,12 +106,7 @@ class RouteRoutes:
 
     def _show(self, call: Call, route_guid: str) -> Answer:
         token = call.reader()
-        given = filters.decode(call.query)
-        wanted = tuple(given["include"].split(",")) if "include" in given else ()
-        problems = filters.unknown_parameters(given, ("include",))
-        problems += filters.unknown_resources(wanted, _INCLUDES, "included")
-        if problems:
-            raise say.bad_query(problems)
+        wanted = filters.wished(call.query, _ROUTES)
         route = self._found(token, route_guid)
         extra = {"included": _included(call, wanted, [route])} if wanted else {}
         return Answer(200, json_text(_fields(call, route) | extra))

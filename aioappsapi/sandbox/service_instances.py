@@ -14,10 +14,11 @@ from .filters import ListRules
 from .jobs import Jobs
 from .listing import listed, metadata_of, stamps, to_one
 from .marketplace import BROKER_FIELDS, Fields, brokers_included, one_with, shown_fields
+from .realm import Realm
 from .resources import Job
 from .router import Handler
-from .services import Marketplace, Operation, ServiceInstance
-from .state import Space, World, guid
+from .services import Operation, ServiceInstance
+from .state import Space, guid
 from .uaa import Token
 
 _TYPES: Final = ("managed", "user-provided")
@@ -68,9 +69,9 @@ _MADE_OF: Final = (
 class ServiceInstances:
     """The routes of service instances."""
 
-    def __init__(self, world: World, marketplace: Marketplace, access: Access, jobs: Jobs) -> None:
-        self._world = world
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._world = realm.world
+        self._marketplace = realm.marketplace
         self._access = access
         self._jobs = jobs
 
