@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from aioappsapi.sandbox.state import App
 
-from .sandbox_caller import UNKNOWN, Caller, admin_calls
+from .sandbox_caller import UNKNOWN, Caller
 
 ACTIONS = "audit.app.start,audit.app.stop,audit.app.restart"
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
 
 
 @pytest.fixture
@@ -97,6 +89,45 @@ async def test_requests_around_apps_leave_events(caller: Caller, app: App) -> No
     assert data[1] == {"request": {"name": "fresh", "relationships": links}}
     assert data[3] == {"request": {"environment_variables": "[PRIVATE DATA HIDDEN]"}}
     assert data[5]["request"] == {"instances": 2}
+    assert "s3cr3t" not in str(page)
+
+
+async def test_requests_around_places_leave_events(caller: Caller, app: App) -> None:
+    space, home = app.space, app.space.organization
+    [outsider] = [user for user in caller.sandbox.users.values() if user.name == "outsider"]
+    domain = next(iter(caller.sandbox.network.domains))
+    of_space = {"space": {"data": {"guid": space.guid}}}
+    of_route = of_space | {"domain": {"data": {"guid": domain}}}
+    of_role = {
+        "user": {"data": {"guid": outsider.guid}},
+        "organization": {"data": {"guid": home.guid}},
+    }
+    ups = {"type": "user-provided", "name": "own", "credentials": {"key": "s3cr3t"}}
+    for method, path, fields in (
+        ("PATCH", f"/v3/spaces/{space.guid}", {"metadata": {"labels": {"a": "b"}}}),
+        ("PATCH", f"/v3/organizations/{home.guid}", {"metadata": {"labels": {"a": "b"}}}),
+        ("POST", "/v3/routes", {"host": "shop", "relationships": of_route}),
+        ("POST", "/v3/service_instances", {**ups, "relationships": of_space}),
+        ("POST", "/v3/roles", {"type": "organization_user", "relationships": of_role}),
+    ):
+        status, answer = await caller.change(method, path, fields)
+        assert status < 300, answer
+    page = await caller.get(f"/v3/audit_events?organization_guids={home.guid}")
+    found = [(event["type"], event["target"]["name"]) for event in page["resources"]]
+    assert found == [
+        ("audit.space.update", space.name),
+        ("audit.organization.update", home.name),
+        ("audit.route.create", "shop"),
+        ("audit.user_provided_service_instance.create", "own"),
+        ("audit.user.organization_user_add", outsider.email),
+    ]
+    assert [event["space"] is None for event in page["resources"]] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
     assert "s3cr3t" not in str(page)
 
 

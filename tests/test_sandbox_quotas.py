@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from aioappsapi.sandbox.flags import DEFAULTS
 from aioappsapi.sandbox.state import App
 
-from .sandbox_caller import Caller, admin_calls
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
+from .sandbox_caller import Caller
 
 
 @pytest.fixture

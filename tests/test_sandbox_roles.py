@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from aioappsapi.sandbox.state import Organization, Space, User
 
-from .sandbox_caller import UNKNOWN, Caller, admin_calls
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
+from .sandbox_caller import UNKNOWN, Caller
 
 
 @pytest.fixture
@@ -172,6 +165,16 @@ async def test_global_readers_see_everything_and_change_nothing(
     assert (await caller.change("POST", f"/v3/apps/{guid}/actions/start"))[0] == 403
     flag = "/v3/feature_flags/diego_docker"
     assert (await caller.change("PATCH", flag, {"enabled": False}))[0] == 403
+
+
+async def test_an_auditor_of_the_organization_sees_routes_but_no_apps(
+    caller: Caller, space: Space
+) -> None:
+    named(caller, "outsider").roles[space.organization.guid] = {"organization_auditor"}
+    await caller.login("outsider")
+    assert (await caller.get("/v3/routes"))["resources"]
+    assert (await caller.get("/v3/apps"))["resources"] == []
+    assert len((await caller.get("/v3/organizations"))["resources"]) == 1
 
 
 async def test_auditors_may_look_and_outsiders_may_not(caller: Caller, space: Space) -> None:

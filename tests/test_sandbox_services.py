@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,13 +9,7 @@ import pytest
 from aioappsapi.sandbox.network import twin
 from aioappsapi.sandbox.state import App
 
-from .sandbox_caller import UNKNOWN, Caller, admin_calls
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
+from .sandbox_caller import UNKNOWN, Caller
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from . import answer as say
 from . import checks, filters
-from .access import SUPPORTERS, Access
+from .access import SUPPORTERS, Access, holds
 from .answer import Answer, json_text
 from .call import Call, dig
 from .domains import domain_fields
@@ -83,7 +83,7 @@ class RouteRoutes:
         return listed(
             call,
             _ROUTES,
-            [route for route in found if token.reads(route.space)],
+            [route for route in found if _sees(token, route)],
             lambda route: _fields(call, route),
             ("guids", lambda route: route.guid),
             ("hosts", lambda route: route.host),
@@ -100,7 +100,7 @@ class RouteRoutes:
 
     def _found(self, token: Token, route_guid: str) -> Route:
         route = self._network.route(route_guid)
-        if route is None or not token.reads(route.space):
+        if route is None or not _sees(token, route):
             raise say.not_found("Route")
         return route
 
@@ -224,6 +224,11 @@ class RouteRoutes:
         self._network.keep(route)
         route.destinations = kept
         return say.no_content()
+
+
+def _sees(token: Token, route: Route) -> bool:
+    home = route.space.organization
+    return token.reads(route.space) or holds(token, home, frozenset({"organization_auditor"}))
 
 
 def _invalid(kind: str) -> str:

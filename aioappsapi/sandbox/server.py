@@ -58,7 +58,8 @@ class Sandbox(Switches):
     The first user is `admin`/`admin`, the first client `admin-client`/`admin-secret`. The same
     `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
-    may be replaced. `diego` and `database` switch outages on and off, `flags` features.
+    may be replaced. `diego` and `database` switch outages on and off, `flags` features. What is
+    around the apps is in `network` and `marketplace`, and what happened in `events`.
     With `close_after=25` a connection ends with its 25th request, as the real server's do.
     """
 
