@@ -184,3 +184,40 @@ async def test_auditors_may_look_and_outsiders_may_not(caller: Caller, space: Sp
         await caller.login(name)
         for path in paths:
             assert (await caller.change("GET", path))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            {"type": "space_developer", "relationships": {"space": {"data": {"guid": "x"}}}},
+            (
+                "Relationships User can't be blank, "
+                "Relationships User must have a username or guid specified"
+            ),
+        ),
+        (
+            {"type": "space_auditor", "relationships": {"user": {"data": {"guid": "x"}}}},
+            "Relationships must specify either a space or an organization.",
+        ),
+        (
+            {
+                "type": "organization_user",
+                "relationships": {
+                    "user": {"data": {"guid": "x"}},
+                    "space": {"data": {"guid": "x"}},
+                },
+            },
+            (
+                "Relationships Space cannot be provided with the organization role type: "
+                "'organization_user'."
+            ),
+        ),
+        ({"type": "space_manager"}, "Relationships 'relationships' is not an object"),
+    ],
+)
+async def test_a_role_wants_a_user_and_its_place(
+    caller: Caller, body: dict[str, Any], words: str
+) -> None:
+    status, error = await caller.change("POST", "/v3/roles", body)
+    assert (status, error["detail"]) == (422, words)

@@ -12,7 +12,7 @@ from . import filters
 from .access import Access, holds
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListRules
+from .filters import ListRules, without
 from .listing import listed, stamps
 from .router import Handler
 from .state import App, Organization, Process, Space, World, guid, timestamp
@@ -23,7 +23,9 @@ _AUDIT: Final = ListRules(
     ("types", "target_guids", "space_guids", "organization_guids"),
     orders=("created_at", "updated_at"),
 )
-_USAGE: Final = ListRules(("after_guid", "guids"), orders=("created_at",))
+
+
+_USAGE: Final = ListRules(("after_guid",), orders=("created_at",), check=without("updated_ats"))
 _SEEING: Final = frozenset({"space_auditor", "space_developer", "space_supporter"})
 _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 
@@ -171,7 +173,6 @@ class EventRoutes:
             _USAGE,
             rows,
             lambda event: _usage_fields(call, event),
-            ("guids", lambda event: event.guid),
         )
 
     def _usage_event(self, call: Call, event_guid: str) -> Answer:

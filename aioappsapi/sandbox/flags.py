@@ -9,7 +9,7 @@ from . import answer as say
 from . import checks
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListRules
+from .filters import ListRules, without
 from .listing import listed
 from .router import Handler
 from .state import World, timestamp
@@ -35,7 +35,7 @@ DEFAULTS: Final = {
     "unset_roles_by_username": True,
     "user_org_creation": False,
 }
-_FLAGS: Final = ListRules((), orders=("name",))
+_FLAGS: Final = ListRules((), orders=("name",), check=without("created_ats"))
 
 
 @dataclass(slots=True)
@@ -91,8 +91,7 @@ class Flags:
         problems = checks.unknown_fields(fields, ("enabled", "custom_error_message"))
         if not isinstance(fields.get("enabled", self._flag(name).enabled), bool):
             problems.append("Enabled must be a boolean")
-        if not isinstance(fields.get("custom_error_message"), str | None):
-            problems.append("Custom error message must be a string")
+        problems += _message_problems(fields.get("custom_error_message"))
         checks.refuse(problems)
         if "enabled" in fields:
             self._world.flags[name] = fields["enabled"]
@@ -100,6 +99,16 @@ class Flags:
             checks.merge(self._world.flag_messages, {name: fields["custom_error_message"]})
         self._changed_at[name] = timestamp()
         return Answer(200, json_text(_fields(call, self._flag(name))))
+
+
+def _message_problems(message: object) -> list[str]:
+    if message is None:
+        return []
+    if not isinstance(message, str):
+        return ["Custom error message must be a string"]
+    if not message:
+        return ["Custom error message is too short (minimum is 1 character)"]
+    return ["Custom error message is too long (maximum is 250 characters)"] * (len(message) > 250)
 
 
 def _fields(call: Call, flag: _Flag) -> dict[str, Any]:

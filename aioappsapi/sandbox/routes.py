@@ -22,17 +22,16 @@ from .uaa import Token
 
 _ROUTES: Final = ListRules(
     (
-        "guids",
         "hosts",
         "space_guids",
         "organization_guids",
         "domain_guids",
-        "app_guids",
         "paths",
-        "ports",
-        "service_instance_guids",
+        "app_guids",
         "include",
         "label_selector",
+        "ports",
+        "service_instance_guids",
     ),
     includes=("domain", "space", "space.organization", "route_policies"),
     orders=("created_at", "updated_at"),
@@ -85,7 +84,6 @@ class RouteRoutes:
             _ROUTES,
             [route for route in found if _sees(token, route)],
             lambda route: _fields(call, route),
-            ("guids", lambda route: route.guid),
             ("hosts", lambda route: route.host),
             ("paths", lambda route: route.path),
             ("ports", lambda route: None if route.port is None else str(route.port)),
@@ -124,7 +122,7 @@ class RouteRoutes:
         links = fields["relationships"]
         space = self._world.spaces.get(dig(links, "space", "data", "guid"))
         domain = self._network.domains.get(dig(links, "domain", "data", "guid"))
-        if space is None or not token.reads(space):
+        if space is None:
             raise say.unprocessable(_invalid("space"))
         if domain is None:
             raise say.unprocessable(_invalid("domain"))

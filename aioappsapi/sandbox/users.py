@@ -18,19 +18,22 @@ from .state import User, World, timestamp
 from .uaa import Token
 
 
-def _check_origins(given: Mapping[str, str]) -> list[str]:
-    if "origins" in given and not {"usernames", "partial_usernames"} & set(given):
+def _check_names(given: Mapping[str, str]) -> list[str]:
+    named = {"usernames", "partial_usernames"} & set(given)
+    if len(named) > 1:
+        kinds = "both usernames and partial_usernames"
+        return [f"Usernames filter cannot be provided with {kinds} filter."]
+    if "origins" in given and not named:
         return ["Origins filter cannot be provided without usernames or partial_usernames filter."]
     return []
 
 
 _USERS: Final = ListRules(
-    ("guids", "usernames", "partial_usernames", "origins", "label_selector"),
+    ("usernames", "partial_usernames", "origins", "label_selector"),
     orders=("created_at", "updated_at"),
-    check=_check_origins,
+    check=_check_names,
 )
 _WISHES: Final[tuple[Wish, ...]] = (
-    ("guids", lambda user: user.guid),
     ("usernames", lambda user: user.name),
     ("origins", lambda _: "uaa"),
 )
