@@ -65,6 +65,12 @@ class Caller:
         assert status == 200, text
         return json.loads(text)
 
+    async def change(self, method: str, path: str, fields: Any = None) -> tuple[int, Any]:
+        """Ask with a body; the status, and the answer's members or those of its error."""
+        status, text, _ = await self.ask(method, path, json=fields)
+        value = json.loads(text) if text else {}
+        return status, value.get("errors", [value])[0]
+
     async def names(self, query: str) -> list[str]:
         return [app["name"] for app in (await self.get(f"/v3/apps?{query}"))["resources"]]
 

@@ -181,7 +181,9 @@ class Surroundings:
         broker = self.sandbox.marketplace.brokers[_related(row, "service_broker")]
         offering = Offering(guid=row["guid"], name=row["name"], broker=broker)
         offering.catalog, offering.tags = row["broker_catalog"], row["tags"]
-        offering.requires = row["requires"]
+        offering.description, offering.requires = row["description"], row["requires"]
+        offering.documentation_url = row["documentation_url"]
+        offering.shareable = row["shareable"]
         self.sandbox.marketplace.offerings[offering.guid] = offering
 
     def _plan(self, row: dict[str, Any]) -> None:
@@ -189,6 +191,7 @@ class Surroundings:
         plan = Plan(guid=row["guid"], name=row["name"], offering=offering)
         plan.catalog, plan.schemas = row["broker_catalog"], row["schemas"]
         plan.costs, plan.maintenance = row["costs"], row["maintenance_info"]
+        plan.description, plan.free = row["description"], row["free"]
         self.sandbox.marketplace.plans[plan.guid] = plan
 
     def _instance(self, row: dict[str, Any]) -> None:
@@ -196,7 +199,9 @@ class Surroundings:
         plan = self._known_plan(guid) if guid else None
         made = ServiceInstance(guid=row["guid"], name=row["name"], space=self._home(row))
         made.plan, made.tags = plan, row["tags"]
-        made.created_at = row["created_at"]
+        for name in ("created_at", "dashboard_url", "syslog_drain_url", "route_service_url"):
+            setattr(made, name, row.get(name))
+        made.last = Operation(**row["last_operation"])
         self.sandbox.marketplace.instances[made.guid] = made
 
     def _known_plan(self, guid: str) -> Plan:
@@ -215,7 +220,7 @@ class Surroundings:
             return
         binding = Binding(guid=row["guid"], instance=instance, name=row["name"])
         binding.app = self.world.apps[app_guid] if app_guid else None
-        binding.last = Operation(type=row["last_operation"]["type"])
+        binding.last = Operation(**row["last_operation"])
         market.bindings[binding.guid] = binding
         for variables in walk(self.json):
             if variables.get("binding_guid") == binding.guid:

@@ -47,9 +47,7 @@ def client(cloud: Sandbox) -> Client:
     )
 
 
-async def carried_out(
-    action: str, profile: Faults, seed: int, wait: str, concurrency: int
-) -> None:
+async def carried_out(action: str, profile: Faults, seed: int, wait: str, concurrency: int) -> None:
     """Carry one run out, and hold its report against what the sandbox knows."""
     loop = asyncio.get_running_loop()
     async with Sandbox(60, seed=seed, faults=profile, clock=loop.time) as cloud:

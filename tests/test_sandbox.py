@@ -1,7 +1,6 @@
 """The sandbox's starts, stops and refusals against the recordings of a real server."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -13,17 +12,10 @@ from .sandbox_caller import (
     RECORDINGS,
     UNKNOWN,
     Caller,
-    admin_calls,
     assert_same_headers,
     recorded,
     shape,
 )
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
 
 
 async def test_start_stop_restart(caller: Caller) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,7 @@ from yarl import URL
 from aioappsapi.sandbox import Faults
 from aioappsapi.sandbox.state import App
 
-from .sandbox_caller import Caller, admin_calls
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
+from .sandbox_caller import Caller
 
 
 async def send(caller: Caller, method: str, path: str, fields: Any = None) -> tuple[int, Any]:

@@ -1,23 +1,13 @@
 """The sandbox's resources, lists and filters against the recordings of a real server."""
 
 import json
-from collections.abc import AsyncIterator
-
-import pytest
 
 from .sandbox_caller import (
     Caller,
-    admin_calls,
     assert_same_headers,
     recorded,
     shape,
 )
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
 
 
 async def test_resources_have_the_recorded_keys(caller: Caller) -> None:

@@ -80,6 +80,21 @@ EXCEPTIONS: dict[str, str] = {
 }
 # Their members are named by users, not by the API.
 NAMED_BY_USERS = {"labels", "annotations", "var", "environment_variables", "processes"}
+# Nothing of these is made up, so that the values are the recorded ones as well, but for these.
+VALUED = {
+    "audit-events",
+    "domains",
+    "roles",
+    "routes",
+    "service-brokers",
+    "service-credential-bindings",
+    "service-instances",
+    "service-offerings",
+    "service-plans",
+    "sidecars",
+    "users",
+}
+NOT_VALUED = {"created_at", "updated_at", "href", "total_results", "total_pages", "guid"}
 INTERESTING = ("location", "x-cf-warnings", "retry-after", "content-type", "vary")
 FAMILIES = ("x-ratelimit-", "x-b3-", "access-control-")
 INVALID = {"expired", "bad_signature", "wrong_audience", "wrong_issuer"}
@@ -126,6 +141,18 @@ def _compared(ours: Any, theirs: Any, key: str) -> str:
     return ""
 
 
+def other_values(ours: Any, theirs: Any, key: str = "") -> str:
+    """Where the values differ, among resources that both show."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        pairs = [(ours[name], value, name) for name, value in theirs.items()]
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        pairs = [(o, t, key) for o, t in (_pairs(ours, theirs) if ours and theirs else [])]
+    else:
+        same = key in NOT_VALUED or ours == theirs
+        return "" if same else f"{key}: {ours!r} instead of {theirs!r}"
+    return next((found for pair in pairs if (found := other_values(*pair))), "")
+
+
 def _pairs(ours: list[Any], theirs: list[Any]) -> list[tuple[Any, Any]]:
     """Resources with the same GUID; where none has one, by position if there are as many."""
     known = {row["guid"]: row for row in theirs if isinstance(row, dict) and "guid" in row}
@@ -157,6 +184,7 @@ class Question:
         self.request = recording["request"]
         self.truth = recording["response"]
         self.session = session
+        self.valued = recording["name"].partition("__")[0] in VALUED
 
     async def disagreement(self) -> str:
         async with self.world.build() as sandbox:
@@ -221,7 +249,8 @@ class Question:
         if isinstance(truth, dict) and "errors" in truth and "guid" not in truth:
             plain = [GUID.sub("<guid>", json.dumps(v)) for v in (value, truth)]
             return "" if plain[0] == plain[1] else f"{plain[0]} instead of {plain[1]}"
-        return differences(value, truth)
+        found = differences(value, truth)
+        return found or (other_values(value, truth) if self.valued else "")
 
 
 async def ask_all() -> dict[str, str]:

@@ -2,21 +2,11 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
-
-import pytest
 
 from .sandbox_caller import (
     Caller,
-    admin_calls,
     recorded,
 )
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    async with admin_calls() as logged_in:
-        yield logged_in
 
 
 async def test_every_grant_gives_a_token(caller: Caller) -> None:

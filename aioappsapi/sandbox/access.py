@@ -111,7 +111,7 @@ class Access:
     def check_flag(self, token: Token, name: str) -> None:
         """Refuse what an operator has switched off, except to admins."""
         if not token.is_admin and not self._world.flags.get(name, True):
-            raise say.feature_disabled(name)
+            raise say.feature_disabled(self._world.flag_messages.get(name, name))
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
         """Return the app for a request that reads its environment."""

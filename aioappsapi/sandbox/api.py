@@ -23,19 +23,17 @@ from .flags import Flags
 from .jobs import Jobs
 from .manifests import Manifests
 from .marketplace import MarketplaceRoutes
-from .network import Network
 from .outages import UP, database_gone
 from .places import Places
 from .platform import Platform
 from .processes import Processes
 from .quotas import Quotas
-from .resources import Shelf
+from .realm import Realm
 from .revisions import Revisions
 from .roles import Roles
 from .router import Router, Routes
 from .routes import RouteRoutes
 from .service_instances import ServiceInstances
-from .services import Marketplace
 from .sidecars import Sidecars
 from .stacks import Stacks
 from .state import App, Organization, World
@@ -56,13 +54,11 @@ class Api:
     def __init__(self, world: World, faults: Callable[[], Faults]) -> None:
         self._world = world
         self._faults = faults
-        self.shelf = Shelf(world)
-        self.network = Network(world)
-        self.marketplace = Marketplace(world)
+        self.realm = Realm(world)
         self.events = Events(world)
         self._access = Access(world)
         self._two = VersionTwo(self._access, faults, world.clock)
-        usage = Usage(world, self.shelf, self.network, self.marketplace)
+        usage = Usage(self.realm)
         self._actions = Actions(world, self._access, usage, self.events, faults)
         self._router = Router(*self._tables(usage))
         self._collections: dict[str, tuple[ShowList, ShowOne]] = {
@@ -72,11 +68,12 @@ class Api:
         }
 
     def _tables(self, usage: Usage) -> Iterator[Routes]:
-        world, shelf, access = parts = (self._world, self.shelf, self._access)
-        network, marketplace = self.network, self.marketplace
-        jobs = Jobs(world, shelf, network, marketplace, access)
+        realm, access = self.realm, self._access
+        world, network, marketplace = realm.world, realm.network, realm.marketplace
+        parts = (world, realm.shelf, access)
+        jobs = Jobs(realm, access)
         self.roles = Roles(world, access, jobs)
-        audit = Audit(world, shelf, self.events)
+        audit = Audit(world, realm.shelf, self.events)
         audit.finders |= {
             "roles": self.roles.find,
             "routes": network.route,
@@ -84,7 +81,7 @@ class Api:
             "service_credential_bindings": marketplace.bindings.get,
         }
         for part in (
-            AppRoutes(world, network, marketplace, access),
+            AppRoutes(realm, access),
             jobs,
             Droplets(*parts, jobs),
             Builds(*parts),
@@ -94,15 +91,15 @@ class Api:
             Processes(*parts, self._actions),
             Sidecars(*parts),
             Stacks(world, access),
-            Places(world, access, jobs),
+            Places(realm, access, jobs),
             Users(world, access, jobs),
             self.roles,
             Domains(world, network, access),
             RouteRoutes(world, network, access, jobs),
             MarketplaceRoutes(marketplace),
-            ServiceInstances(world, marketplace, access, jobs),
-            Bindings(world, marketplace, access, jobs),
-            Manifests(world, shelf, network, marketplace, access, jobs),
+            ServiceInstances(realm, access, jobs),
+            Bindings(realm, access, jobs),
+            Manifests(realm, access, jobs),
             Quotas(world, access, usage),
             Flags(world),
             Platform(world),
@@ -117,7 +114,7 @@ class Api:
         try:
             if self._world.database != UP and len(call.parts) > 1:
                 return database_gone()
-            self.shelf.settle()
+            self.realm.shelf.settle()
             return self._inside(call)
         except ApiError as error:
             return error.answer()
@@ -174,12 +171,7 @@ class Api:
         return call.views.page("/v3/apps", query.links(), page, resources, included)
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
-        given = filters.decode(call.query)
-        problems = filters.unknown_parameters(given, ("include",))
-        wanted = tuple(given["include"].split(",")) if "include" in given else ()
-        problems += filters.unknown_resources(wanted, filters.APPS.includes, "included")
-        if problems:
-            raise say.bad_query(problems)
+        wanted = filters.wished(call.query, filters.APPS)
         app = self._access.app(token, app_guid.removesuffix(".json"))
         text = call.views.app(app)
         return text[:-1] + _included(call.views, [app], wanted) + "}" if wanted else text

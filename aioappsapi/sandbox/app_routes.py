@@ -9,11 +9,10 @@ from . import checks
 from .access import DEVELOPERS, SUPPORTERS, Access
 from .answer import Answer, json_text
 from .call import Call, dig
-from .network import Network
+from .realm import Realm
 from .router import Handler
-from .services import Marketplace
 from .stacks import stack_warning
-from .state import App, Space, World, timestamp
+from .state import App, Space, timestamp
 from .uaa import Token
 
 _FEATURES: Final = {
@@ -29,12 +28,9 @@ _NO_SPACE: Final = "Invalid space. Ensure that the space exists and you have acc
 class AppRoutes:
     """The routes below /v3/apps that are about one app alone."""
 
-    def __init__(
-        self, world: World, network: Network, marketplace: Marketplace, access: Access
-    ) -> None:
-        self._world = world
-        self._network = network
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access) -> None:
+        self._realm = realm
+        self._world = realm.world
         self._access = access
 
     def routes(self) -> dict[str, Handler]:
@@ -130,7 +126,7 @@ class AppRoutes:
     def _environment(self, call: Call, app_guid: str) -> Answer:
         token, app = self._access.with_secrets(call, app_guid)
         groups = self._world.environment_groups
-        system: dict[str, Any] = {"VCAP_SERVICES": self._marketplace.variables(app)}
+        system: dict[str, Any] = {"VCAP_SERVICES": self._realm.marketplace.variables(app)}
         if not self._access.reads_secrets(token, app.space):
             system = {"redacted_message": "[PRIVATE DATA HIDDEN]"}
         fields = {
@@ -143,7 +139,7 @@ class AppRoutes:
         return Answer(200, json_text(fields))
 
     def _vcap_application(self, call: Call, app: App) -> dict[str, Any]:
-        uris = self._network.addresses(app)
+        uris = self._realm.network.addresses(app)
         return {
             "cf_api": call.views.base,
             "limits": {"fds": 16384},

@@ -114,6 +114,7 @@ _OF_PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "POST roles": ("user", "add"),
     "DELETE roles/*": ("user", "remove"),
 }
+_SPECIAL: Final = {"user-provided": "user_provided_service_instance", "key": "service_key"}
 
 
 class Audit:
@@ -208,7 +209,7 @@ class Audit:
         guid = str(made.get("guid") or next(iter(stars), ""))
         name = str(made.get("name") or made.get("host") or getattr(subject, "name", "") or "")
         place = self._place_of(guid, asked, subject)
-        what = f"user_provided_{kind}" if made.get("type") == "user-provided" else kind
+        what = _SPECIAL.get(str(made.get("type")), kind)
         target = (guid, what, name)
         self._events.note(f"audit.{what}.{verb}", call.token(), target, place, data)
 

@@ -14,14 +14,14 @@ from .filters import ListRules
 from .jobs import Jobs
 from .listing import listed, metadata_of, stamps, to_one
 from .marketplace import one_with
+from .realm import Realm
 from .resources import Job
 from .router import Handler
 from .service_instances import broken, instance_fields, operation_fields
-from .services import Binding, Marketplace, Operation, Plan, ServiceInstance
-from .state import App, World, guid
+from .services import Binding, Operation, Plan, ServiceInstance
+from .state import App, guid
 from .uaa import Token
 
-_INCLUDES: Final = ("app", "service_instance")
 _TYPES: Final = ("app", "key")
 _BINDINGS: Final = ListRules(
     (
@@ -36,10 +36,9 @@ _BINDINGS: Final = ListRules(
         "app_names",
         "include",
         "type",
-        "guids",
         "label_selector",
     ),
-    includes=_INCLUDES,
+    includes=("app", "service_instance"),
     choices={"type": _TYPES},
 )
 
@@ -47,9 +46,9 @@ _BINDINGS: Final = ListRules(
 class Bindings:
     """The routes of service credential bindings."""
 
-    def __init__(self, world: World, marketplace: Marketplace, access: Access, jobs: Jobs) -> None:
-        self._world = world
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._world = realm.world
+        self._marketplace = realm.marketplace
         self._access = access
         self._jobs = jobs
 
@@ -72,7 +71,6 @@ class Bindings:
             _BINDINGS,
             [row for row in rows if token.reads(row.space)],
             lambda row: _fields(call, row),
-            ("guids", lambda row: row.guid),
             ("names", lambda row: row.name),
             ("type", lambda row: row.type),
             ("app_guids", lambda row: row.app and row.app.guid),
@@ -94,12 +92,7 @@ class Bindings:
 
     def _show(self, call: Call, binding_guid: str) -> Answer:
         token = call.reader()
-        given = filters.decode(call.query)
-        wanted = tuple(given["include"].split(",")) if "include" in given else ()
-        problems = filters.unknown_parameters(given, ("include",))
-        problems += filters.unknown_resources(wanted, _INCLUDES, "included")
-        if problems:
-            raise say.bad_query(problems)
+        wanted = filters.wished(call.query, _BINDINGS)
         row = self._found(token, binding_guid)
         return one_with(_fields(call, row), _included(call, wanted, [row]))
 

@@ -18,7 +18,7 @@ from .state import Organization, World, guid
 from .uaa import Token
 
 _DOMAINS: Final = ListRules(
-    ("guids", "names", "organization_guids", "label_selector"),
+    ("names", "organization_guids", "label_selector"),
     orders=("created_at", "updated_at"),
 )
 _FIELDS: Final = ("name", "internal", "relationships", "metadata", "router_group")
@@ -64,7 +64,6 @@ class Domains:
             _DOMAINS,
             domains,
             lambda domain: domain_fields(call, domain),
-            ("guids", lambda domain: domain.guid),
             ("names", lambda domain: domain.name),
             ("organization_guids", _owner),
         )

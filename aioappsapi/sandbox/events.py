@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from . import answer as say
+from . import filters
 from .access import Access, holds
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListRules
+from .filters import ListRules, without
 from .listing import listed, stamps
 from .router import Handler
 from .state import App, Organization, Process, Space, World, guid, timestamp
@@ -22,7 +23,9 @@ _AUDIT: Final = ListRules(
     ("types", "target_guids", "space_guids", "organization_guids"),
     orders=("created_at", "updated_at"),
 )
-_USAGE: Final = ListRules(("after_guid", "guids"), orders=("created_at",))
+
+
+_USAGE: Final = ListRules(("after_guid",), orders=("created_at",), check=without("updated_ats"))
 _SEEING: Final = frozenset({"space_auditor", "space_developer", "space_supporter"})
 _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 
@@ -162,12 +165,14 @@ class EventRoutes:
     def _usage(self, call: Call) -> Answer:
         token = call.reader()
         rows = list(self._events.usage) if token.sees_everything else []
+        after = filters.decode(call.query).get("after_guid")
+        places = [number for number, row in enumerate(rows, 1) if row.guid == after]
+        rows = rows[places[0] :] if places else rows
         return listed(
             call,
             _USAGE,
             rows,
             lambda event: _usage_fields(call, event),
-            ("guids", lambda event: event.guid),
         )
 
     def _usage_event(self, call: Call, event_guid: str) -> Answer:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Predicate = Callable[[dict[str, str]], bool]
 Looked = str | Collection[str] | None
 
-_COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats")
+_COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
 _OPERATORS: Final = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -30,15 +30,17 @@ _VALUE: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?"
 _SET: Final = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
 _EQUALITY: Final = re.compile(rf"({_KEY})\s*(==|!=|=)\s*({_VALUE})")
 _EXISTENCE: Final = re.compile(rf"(!?)\s*({_KEY})")
+_SEPARATOR: Final = re.compile(r",\s*")
 _COMMA: Final = re.compile(r",(?![^(]*\))")
 
 
 @dataclass(frozen=True, slots=True)
 class ListRules:
-    """What one list accepts: its own parameters and what it may include, embed and order by.
+    """What one list accepts beyond what all do: its filters, what it may include and embed.
 
     `choices` are the values of parameters that take no others, `fields` the members of related
     resources that may be asked for, by resource, and `refuse` makes the error of a bad query.
+    `check` complains about what only this list complains about.
     """
 
     filters: tuple[str, ...]
@@ -49,6 +51,7 @@ class ListRules:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refuse: Callable[[list[str]], ApiError] = bad_query
+    check: Callable[[Mapping[str, str]], list[str]] = lambda _: []
 
     def allowed(self) -> tuple[str, ...]:
         """Every parameter of the list, in the order of the server's complaint."""
@@ -57,7 +60,6 @@ class ListRules:
 
 APPS: Final = ListRules(
     (
-        "guids",
         "names",
         "organization_guids",
         "space_guids",
@@ -70,13 +72,12 @@ APPS: Final = ListRules(
     orders=("created_at", "updated_at", "name", "state"),
 )
 SPACES: Final = ListRules(
-    ("names", "organization_guids", "guids", "include", "label_selector"),
+    ("names", "organization_guids", "include", "label_selector"),
     includes=("org", "organization"),
 )
-ORGANIZATIONS: Final = ListRules(("names", "guids", "isolation_segment_guids", "label_selector"))
+ORGANIZATIONS: Final = ListRules(("names", "isolation_segment_guids", "label_selector"))
 PROCESSES: Final = ListRules(
     (
-        "guids",
         "app_guid",
         "types",
         "space_guids",
@@ -127,6 +128,7 @@ class ListQuery:
         self.embeds = self._named("embed", rules.embeds, "embedded")
         self._check_lifecycle()
         self._check_choices()
+        self._problems += rules.check(given)
         self.fields = self._read_fields()
         self._read_labels()
         if self._problems:
@@ -137,7 +139,7 @@ class ListQuery:
         text = self.given.get(name)
         if text is None:
             return None
-        return frozenset(map(unquote_plus, text.split(",")))
+        return frozenset(map(unquote_plus, _SEPARATOR.split(text)))
 
     def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
         """Return the rows that fulfil every filter given.
@@ -279,6 +281,28 @@ class ListQuery:
         self._labels = [predicate for predicate in predicates if predicate is not None]
 
 
+def wished(query: str, rules: ListRules) -> tuple[str, ...]:
+    """Return what a request for one resource wishes to include, which the list's rules decide."""
+    given = decode(query)
+    wanted = tuple(given["include"].split(",")) if "include" in given else ()
+    problems = unknown_parameters(given, ("include",))
+    problems += unknown_resources(wanted, rules.includes, "included")
+    if problems:
+        raise rules.refuse(problems)
+    return wanted
+
+
+def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
+    """Return a check that complains about one of the filters which all other lists have."""
+
+    def check(given: Mapping[str, str]) -> list[str]:
+        if any(one.partition("[")[0] == name for one in given):
+            return [f"Filtering by '{name}' is not allowed on this resource."]
+        return []
+
+    return check
+
+
 def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
     """Complain about parameters that the list does not know, if there are any."""
     unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
@@ -315,7 +339,7 @@ def unknown_members(
 
 def _one_of(valid: tuple[str, ...]) -> str:
     if valid == ("true", "false"):
-        return "only accepts values 'true' or 'false'"
+        return "must be 'true' or 'false'"
     return "must be one of " + ", ".join(f"'{name}'" for name in valid)
 
 

@@ -9,7 +9,7 @@ from . import answer as say
 from . import checks
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListRules
+from .filters import ListRules, without
 from .listing import listed
 from .router import Handler
 from .state import World, timestamp
@@ -35,13 +35,7 @@ DEFAULTS: Final = {
     "unset_roles_by_username": True,
     "user_org_creation": False,
 }
-_FLAGS: Final = ListRules((), orders=("name",))
-
-
-@dataclass(slots=True)
-class _Setting:
-    updated_at: str
-    message: str | None = None
+_FLAGS: Final = ListRules((), orders=("name",), check=without("created_ats"))
 
 
 @dataclass(slots=True)
@@ -62,7 +56,7 @@ class Flags:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._settings: dict[str, _Setting] = {}
+        self._changed_at: dict[str, str] = {}
 
     def routes(self) -> dict[str, Handler]:
         """Return the routes of this part."""
@@ -75,11 +69,9 @@ class Flags:
     def _flag(self, name: str) -> _Flag:
         if name not in DEFAULTS:
             raise say.not_found("Feature flag")
-        flag = _Flag(name, self._world.flags.get(name, DEFAULTS[name]))
-        setting = self._settings.get(name)
-        if setting is not None:
-            flag.updated_at, flag.message = setting.updated_at, setting.message
-        return flag
+        enabled = self._world.flags.get(name, DEFAULTS[name])
+        message = self._world.flag_messages.get(name)
+        return _Flag(name, enabled, self._changed_at.get(name), message)
 
     def _list(self, call: Call) -> Answer:
         call.reader()
@@ -99,14 +91,24 @@ class Flags:
         problems = checks.unknown_fields(fields, ("enabled", "custom_error_message"))
         if not isinstance(fields.get("enabled", self._flag(name).enabled), bool):
             problems.append("Enabled must be a boolean")
-        if not isinstance(fields.get("custom_error_message"), str | None):
-            problems.append("Custom error message must be a string")
+        problems += _message_problems(fields.get("custom_error_message"))
         checks.refuse(problems)
         if "enabled" in fields:
             self._world.flags[name] = fields["enabled"]
-        message = fields.get("custom_error_message", self._flag(name).message)
-        self._settings[name] = _Setting(timestamp(), message)
+        if "custom_error_message" in fields:
+            checks.merge(self._world.flag_messages, {name: fields["custom_error_message"]})
+        self._changed_at[name] = timestamp()
         return Answer(200, json_text(_fields(call, self._flag(name))))
+
+
+def _message_problems(message: object) -> list[str]:
+    if message is None:
+        return []
+    if not isinstance(message, str):
+        return ["Custom error message must be a string"]
+    if not message:
+        return ["Custom error message is too short (minimum is 1 character)"]
+    return ["Custom error message is too long (maximum is 250 characters)"] * (len(message) > 250)
 
 
 def _fields(call: Call, flag: _Flag) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from . import answer as say
 from .access import DEVELOPERS, Access
 from .answer import Answer, json_text
 from .call import Call
-from .network import Network
 from .outages import UP, runner_error
-from .resources import Job, Shelf
+from .realm import Realm
+from .resources import Job
 from .router import Handler
-from .services import Marketplace
-from .state import STARTED, App, World, guid
+from .state import STARTED, App, guid
 from .views import process_version
 
 if TYPE_CHECKING:
@@ -23,18 +22,10 @@ if TYPE_CHECKING:
 class Jobs:
     """The routes of jobs, and those that begin one."""
 
-    def __init__(
-        self,
-        world: World,
-        shelf: Shelf,
-        network: Network,
-        marketplace: Marketplace,
-        access: Access,
-    ) -> None:
-        self._world = world
-        self._shelf = shelf
-        self._network = network
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access) -> None:
+        self._realm = realm
+        self._world = realm.world
+        self._shelf = realm.shelf
         self._access = access
 
     def routes(self) -> dict[str, Handler]:
@@ -100,10 +91,7 @@ class Jobs:
         return self.sent_to(call, job)
 
     def _remove(self, app: App, job: Job) -> None:
-        self._world.remove_app(app)
-        self._shelf.forget_app(app)
-        self._network.forget_app(app)
-        self._marketplace.forget_app(app)
+        self._realm.remove_app(app)
         mode = self._world.diego
         if app.state == STARTED and mode != UP:
             error = runner_error(mode, app.guid, process_version(app))

@@ -12,7 +12,7 @@ from .filters import ListQuery, ListRules, Looked
 from .uaa import Token
 
 R = TypeVar("R", bound=Any)
-_OF_APPS: Final = ("guids", "app_guids", "space_guids", "organization_guids", "label_selector")
+_OF_APPS: Final = ("app_guids", "space_guids", "organization_guids", "label_selector")
 _ORDERS: Final = ("created_at", "updated_at")
 DROPLETS: Final = ListRules(("states", "current", *_OF_APPS), orders=_ORDERS)
 PACKAGES: Final = ListRules(("states", "types", *_OF_APPS), orders=_ORDERS)
@@ -26,7 +26,6 @@ REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), order
 Wish = tuple[str, Callable[[Any], Looked]]
 Include = Callable[[ListQuery, Sequence[Any]], dict[str, Any]]
 _APP_WISHES: Final[tuple[Wish, ...]] = (
-    ("guids", lambda row: row.guid),
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
     ("organization_guids", lambda row: row.app.space.organization.guid),
@@ -62,7 +61,8 @@ def listed(
     """
     query = ListQuery(rules, filters.decode(call.query) if given is None else given)
     wanted = [wish for wish in wishes if wish[0] in rules.filters]
-    chosen, page = query.cut(query.refine(query.select(rows, *wanted)))
+    found = query.select(rows, ("guids", lambda row: row.guid), *wanted)
+    chosen, page = query.cut(query.refine(found))
     resources = [json_text(show(row)) for row in chosen]
     extra = include(query, chosen) if include else {}
     included = f',"included":{json_text(extra)}' if extra else ""

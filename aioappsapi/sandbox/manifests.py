@@ -12,11 +12,10 @@ from .answer import YAML, Answer, json_text
 from .app_routes import app_features
 from .call import Call
 from .jobs import Jobs
-from .network import Network
-from .resources import Shelf, Sidecar
+from .realm import Realm
+from .resources import Sidecar
 from .router import Handler
-from .services import Marketplace
-from .state import App, Process, Space, World
+from .state import App, Process, Space
 
 _NAME: Final = re.compile(r"^\s*- name:\s*['\"]?([^'\"\n]+?)['\"]?\s*$")
 _SETTING: Final = re.compile(r"^\s+(memory|instances):\s*(\d+)\s*([MG]?)B?\s*$", re.IGNORECASE)
@@ -28,19 +27,8 @@ _MEGABYTES: Final = 1024 * 1024
 class Manifests:
     """The routes of manifests. Of one that is applied only names, memory and instances count."""
 
-    def __init__(
-        self,
-        world: World,
-        shelf: Shelf,
-        network: Network,
-        marketplace: Marketplace,
-        access: Access,
-        jobs: Jobs,
-    ) -> None:
-        self._world = world
-        self._shelf = shelf
-        self._network = network
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._realm = realm
         self._access = access
         self._jobs = jobs
 
@@ -61,8 +49,8 @@ class Manifests:
         return Answer(200, f"---\n{lines}\n", YAML)
 
     def _written(self, app: App) -> dict[str, Any]:
-        names = sorted(row.instance.name for row in self._marketplace.bindings_of(app))
-        sidecars = [row for row in self._shelf.sidecars.values() if row.app is app]
+        names = sorted(row.instance.name for row in self._realm.marketplace.bindings_of(app))
+        sidecars = [row for row in self._realm.shelf.sidecars.values() if row.app is app]
         metadata = {"labels": app.labels, "annotations": app.annotations or {}}
         fields: dict[str, Any] = {
             "name": app.name,
@@ -74,7 +62,7 @@ class Manifests:
             "services": names,
             "routes": [
                 {"route": url, "protocol": "http1", "options": {}}
-                for url in sorted(self._network.addresses(app))
+                for url in sorted(self._realm.network.addresses(app))
             ],
             "metadata": {name: value for name, value in metadata.items() if value},
             "processes": [_process(process) for process in app.processes],
@@ -94,9 +82,9 @@ class Manifests:
 
     def _carry_out(self, space: Space, asked: list[dict[str, Any]]) -> None:
         for fields in asked:
-            apps = self._world.apps.values()
+            apps = self._realm.world.apps.values()
             found = (app for app in apps if app.space is space and app.name == fields["name"])
-            app = next(found, None) or self._world.add_app(
+            app = next(found, None) or self._realm.world.add_app(
                 fields["name"], space=space, droplet=False
             )
             web = app.processes[0]
@@ -107,7 +95,7 @@ class Manifests:
         space = self._changeable(call, space_guid)
         rows: list[dict[str, Any]] = []
         for number, fields in enumerate(_applications(call.body.decode("utf-8", "replace"))):
-            apps = self._world.apps.values()
+            apps = self._realm.world.apps.values()
             if not any(app.space is space and app.name == fields["name"] for app in apps):
                 path = f"/applications/{number}/name"
                 rows.append({"op": "add", "path": path, "value": fields["name"]})

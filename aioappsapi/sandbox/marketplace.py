@@ -19,14 +19,14 @@ Fields = Mapping[str, tuple[str, ...]]
 _NAMED: Final = ("created_at", "updated_at", "name")
 _YES_NO: Final = {"available": ("true", "false")}
 BROKER_FIELDS: Final = ("guid", "name")
-_BROKERS: Final = ListRules(("names", "space_guids", "label_selector"), orders=_NAMED)
+_BROKERS: Final = ListRules(("space_guids", "names", "label_selector"), orders=_NAMED)
 _OFFERINGS: Final = ListRules(
     (
         "available",
         "fields",
-        "names",
         "service_broker_guids",
         "service_broker_names",
+        "names",
         "space_guids",
         "organization_guids",
         "label_selector",

@@ -17,20 +17,22 @@ from .state import STACK, World, guid_of, timestamp
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 _GROUPS: Final = ("running", "staging")
-_SEGMENTS: Final = ListRules(("guids", "names", "organization_guids", "label_selector"))
+_SEGMENTS: Final = ListRules(("names", "organization_guids", "label_selector"))
 _SECURITY: Final = ListRules(
     (
-        "guids",
         "names",
-        "globally_enabled_running",
-        "globally_enabled_staging",
         "running_space_guids",
         "staging_space_guids",
+        "globally_enabled_running",
+        "globally_enabled_staging",
     ),
     orders=("created_at", "updated_at"),
+    choices=dict.fromkeys(
+        ("globally_enabled_running", "globally_enabled_staging"), ("true", "false")
+    ),
 )
 _BUILDPACKS: Final = ListRules(
-    ("names", "stacks", "lifecycle", "label_selector"),
+    ("stacks", "names", "lifecycle", "label_selector"),
     orders=("created_at", "updated_at", "position"),
 )
 
@@ -159,8 +161,7 @@ def _found(rows: list[Named], guid: str, kind: str) -> Named:
 
 
 def _names(call: Call, rules: ListRules, rows: list[Named], show: Any) -> Answer:
-    wishes = (("guids", lambda row: row.guid), ("names", lambda row: row.name))
-    return listed(call, rules, rows, show, *wishes)
+    return listed(call, rules, rows, show, ("names", lambda row: row.name))
 
 
 def _segment_fields(call: Call, row: Named) -> dict[str, Any]:

@@ -17,11 +17,9 @@ from .state import Organization, Space, World
 from .uaa import Token
 from .usage import Usage
 
-_ORDERS: Final = ("created_at", "updated_at", "name")
-_ORGANIZATION_QUOTAS: Final = ListRules(("guids", "names", "organization_guids"), orders=_ORDERS)
-_SPACE_QUOTAS: Final = ListRules(
-    ("guids", "names", "organization_guids", "space_guids"), orders=_ORDERS
-)
+_ORDERS: Final = ("created_at", "updated_at")
+_ORGANIZATION_QUOTAS: Final = ListRules(("names", "organization_guids"), orders=_ORDERS)
+_SPACE_QUOTAS: Final = ListRules(("names", "organization_guids", "space_guids"), orders=_ORDERS)
 
 
 @dataclass(slots=True)
@@ -87,7 +85,6 @@ class Quotas:
             _ORGANIZATION_QUOTAS,
             self._of_organizations(),
             lambda quota: self._organization_fields(call, token, quota),
-            ("guids", lambda quota: quota.guid),
             ("names", lambda quota: quota.name),
             ("organization_guids", lambda quota: [place.guid for place in quota.places]),
         )
@@ -115,7 +112,6 @@ class Quotas:
             _SPACE_QUOTAS,
             self._of_spaces(call.reader()),
             lambda quota: _space_fields(call, quota),
-            ("guids", lambda quota: quota.guid),
             ("names", lambda quota: quota.name),
             ("organization_guids", lambda quota: quota.organization.guid),
             ("space_guids", lambda quota: [place.guid for place in quota.places]),

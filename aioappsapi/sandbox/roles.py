@@ -29,7 +29,6 @@ TYPES: Final = (
     "space_developer",
     "space_supporter",
 )
-_INCLUDES: Final = ("user", "organization", "space")
 _PLACES: Final = ("space", "organization")
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 
@@ -40,8 +39,8 @@ def _refused(problems: list[str]) -> say.ApiError:
 
 
 _ROLES: Final = ListRules(
-    ("organization_guids", "space_guids", "user_guids", "types", "include", "guids"),
-    includes=_INCLUDES,
+    ("organization_guids", "space_guids", "user_guids", "types", "include"),
+    includes=("user", "organization", "space"),
     orders=("created_at", "updated_at"),
     default_order="created_at",
     refuse=_refused,
@@ -124,7 +123,6 @@ class Roles:
             _ROLES,
             self._visible(call.reader()),
             lambda role: _fields(call, role),
-            ("guids", lambda role: role.guid),
             ("types", lambda role: role.type),
             ("user_guids", lambda role: role.user.guid),
             ("space_guids", lambda role: _guid_in(role, Space)),
@@ -134,12 +132,7 @@ class Roles:
 
     def _show(self, call: Call, role_guid: str) -> Answer:
         token = call.reader()
-        given = filters.decode(call.query)
-        wanted = tuple(given["include"].split(",")) if "include" in given else ()
-        problems = filters.unknown_parameters(given, ("include",))
-        problems += filters.unknown_resources(wanted, _INCLUDES, "included")
-        if problems:
-            raise _refused(problems)
+        wanted = filters.wished(call.query, _ROLES)
         role = self._visible_one(token, role_guid)
         included = _included(call, wanted, [role])
         extra = {"included": included} if wanted else {}
@@ -238,22 +231,36 @@ def _problems(fields: dict[str, Any]) -> list[str]:
         problems.append(
             "Relationships 'relationships' must include one or more valid relationships"
         )
+    else:
+        problems += _relation_problems(str(fields.get("type")), links)
     if fields.get("type") not in TYPES:
         problems.append(f"Type must be one of the allowed types {_quoted(TYPES)}")
-    elif isinstance(links, dict):
-        problems += _missing(str(fields["type"]), links)
     return problems
 
 
-def _missing(kind: str, links: dict[str, Any]) -> list[str]:
-    place = kind.partition("_")[0]
+def _relation_problems(kind: str, links: dict[str, Any]) -> list[str]:
     problems = []
-    if place not in links:
-        article = "a space" if place == "space" else "an organization"
-        problems.append(f"Role with type '{kind}' must be associated with {article}.")
-    if "user" not in links:
-        problems.append("Relationships User can't be blank")
-    return problems
+    user, space, home = (_data(links, name) for name in ("user", "space", "organization"))
+    if not user:
+        problems += ["User can't be blank"] if "user" not in links else []
+        problems.append("User must have a username or guid specified")
+    elif {"guid", "username"} <= set(user):
+        problems.append("Username cannot be specified when identifying user by guid")
+    if not space and not home:
+        problems.append("must specify either a space or an organization.")
+    if space and kind.startswith("organization_"):
+        problems.append(f"Space cannot be provided with the organization role type: '{kind}'.")
+    if home and kind.startswith("space_"):
+        problems.append(f"Organization cannot be provided with the space role type: '{kind}'.")
+    if space and home:
+        problems.append("cannot specify both an organization and a space.")
+    return [f"Relationships {problem}" for problem in problems]
+
+
+def _data(links: dict[str, Any], name: str) -> dict[str, Any]:
+    relation = links.get(name)
+    data = relation.get("data") if isinstance(relation, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def _quoted(names: Sequence[str]) -> str:

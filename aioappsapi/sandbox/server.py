@@ -37,8 +37,9 @@ class Sandbox(Switches):
     The first user is `admin`/`admin`, the first client `admin-client`/`admin-secret`. The same
     `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
-    may be replaced. `diego` and `database` switch outages on and off, `flags` features.
-    Other languages do the same at `{url}/sandbox`.
+    may be replaced. `diego` and `database` switch outages on and off, `flags` features. What is
+    around the apps is in `network` and `marketplace`, and what happened in `events`. Other
+    languages do the same at `{url}/sandbox`.
 
     With `tls` it speaks HTTPS with a certificate of its own, for which `ca_file` vouches; this
     needs the package trustme. With `close_after=25` a connection ends with its 25th request, as

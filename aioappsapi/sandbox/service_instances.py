@@ -14,10 +14,11 @@ from .filters import ListRules
 from .jobs import Jobs
 from .listing import listed, metadata_of, stamps, to_one
 from .marketplace import BROKER_FIELDS, Fields, brokers_included, one_with, shown_fields
+from .realm import Realm
 from .resources import Job
 from .router import Handler
-from .services import Marketplace, Operation, ServiceInstance
-from .state import Space, World, guid
+from .services import Operation, ServiceInstance
+from .state import Space, guid
 from .uaa import Token
 
 _TYPES: Final = ("managed", "user-provided")
@@ -42,7 +43,6 @@ _INSTANCES: Final = ListRules(
         "type",
         "fields",
         "names",
-        "guids",
         "space_guids",
         "organization_guids",
         "service_plan_guids",
@@ -68,9 +68,9 @@ _MADE_OF: Final = (
 class ServiceInstances:
     """The routes of service instances."""
 
-    def __init__(self, world: World, marketplace: Marketplace, access: Access, jobs: Jobs) -> None:
-        self._world = world
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._world = realm.world
+        self._marketplace = realm.marketplace
         self._access = access
         self._jobs = jobs
 
@@ -94,7 +94,6 @@ class ServiceInstances:
             _INSTANCES,
             [row for row in rows if token.reads(row.space)],
             lambda row: instance_fields(call, row),
-            ("guids", lambda row: row.guid),
             ("names", lambda row: row.name),
             ("type", lambda row: row.type),
             ("space_guids", lambda row: row.space.guid),

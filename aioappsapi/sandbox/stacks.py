@@ -36,7 +36,11 @@ class Stacks:
     def _list(self, call: Call) -> Answer:
         call.reader()
         query = ListQuery(_STACKS, filters.decode(call.query))
-        rows = query.select(self._world.stacks.values(), ("names", lambda stack: stack.name))
+        rows = query.select(
+            self._world.stacks.values(),
+            ("guids", lambda stack: stack.guid),
+            ("names", lambda stack: stack.name),
+        )
         chosen, page = query.cut(query.refine(rows))
         resources = [json_text(_shown(call, stack)) for stack in chosen]
         return Answer(200, call.views.page(call.path, query.links(), page, resources))

@@ -221,7 +221,8 @@ class World:
     """Everything the sandbox knows, in dictionaries by GUID in the order of creation.
 
     The same seed and number of apps give the same world. `flags` are features by name, on unless
-    they are False. The first `seeded` apps have a route each.
+    they are False, and `flag_messages` what is said instead of a name. The first `seeded` apps
+    have a route each.
     """
 
     def __init__(self, seed: int, fleet: Fleet) -> None:
@@ -235,6 +236,7 @@ class World:
         self.users: dict[str, User] = {}
         self.clients: dict[str, OAuthClient] = {}
         self.flags: dict[str, bool] = {}
+        self.flag_messages: dict[str, str] = {}
         self.diego = "up"
         self.database = "up"
         self.log_cache = True

@@ -67,17 +67,17 @@ class Switches:
     @property
     def shelf(self) -> Shelf:
         """The droplets, packages, builds, deployments, tasks, jobs and revisions by GUID."""
-        return self._api.shelf
+        return self._api.realm.shelf
 
     @property
     def network(self) -> Network:
         """The domains and routes by GUID."""
-        return self._api.network
+        return self._api.realm.network
 
     @property
     def marketplace(self) -> Marketplace:
         """The brokers, offerings, plans, service instances and bindings by GUID."""
-        return self._api.marketplace
+        return self._api.realm.marketplace
 
     @property
     def events(self) -> Events:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from . import answer as say
-from .state import STARTED, App, Organization, Space, World
-
-if TYPE_CHECKING:
-    from .network import Network
-    from .resources import Shelf
-    from .services import Marketplace
+from .realm import Realm
+from .state import STARTED, App, Organization, Space
 
 
 class Usage:
     """The sums over a world, taken when they are asked for."""
 
-    def __init__(
-        self, world: World, shelf: Shelf, network: Network, marketplace: Marketplace
-    ) -> None:
-        self._world = world
-        self._shelf = shelf
-        self._network = network
-        self._marketplace = marketplace
+    def __init__(self, realm: Realm) -> None:
+        self._world = realm.world
+        self._shelf = realm.shelf
+        self._network = realm.network
+        self._marketplace = realm.marketplace
 
     def check(self, app: App) -> None:
         """Refuse to start what no longer fits into the space's or the organization's quota."""

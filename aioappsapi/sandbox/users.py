@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from . import answer as say
-from . import checks
+from . import checks, filters
 from .access import Access
 from .answer import Answer, json_text
 from .call import Call
@@ -17,12 +17,23 @@ from .router import Handler
 from .state import User, World, timestamp
 from .uaa import Token
 
+
+def _check_names(given: Mapping[str, str]) -> list[str]:
+    named = {"usernames", "partial_usernames"} & set(given)
+    if len(named) > 1:
+        kinds = "both usernames and partial_usernames"
+        return [f"Usernames filter cannot be provided with {kinds} filter."]
+    if "origins" in given and not named:
+        return ["Origins filter cannot be provided without usernames or partial_usernames filter."]
+    return []
+
+
 _USERS: Final = ListRules(
-    ("guids", "usernames", "partial_usernames", "origins", "label_selector"),
+    ("usernames", "partial_usernames", "origins", "label_selector"),
     orders=("created_at", "updated_at"),
+    check=_check_names,
 )
 _WISHES: Final[tuple[Wish, ...]] = (
-    ("guids", lambda user: user.guid),
     ("usernames", lambda user: user.name),
     ("origins", lambda _: "uaa"),
 )
@@ -52,7 +63,9 @@ class Users:
         return self._listed(call, self._access.users(call.reader()))
 
     def _listed(self, call: Call, users: Collection[User]) -> Answer:
-        return listed(call, _USERS, users, lambda user: user_fields(call, user), *_WISHES)
+        parts = filters.decode(call.query).get("partial_usernames", "").lower().split(",")
+        found = [user for user in users if any(part in user.name.lower() for part in parts)]
+        return listed(call, _USERS, found, lambda user: user_fields(call, user), *_WISHES)
 
     def _of_organization(self, call: Call, organization_guid: str) -> Answer:
         organization = self._access.organization(call.reader(), organization_guid)

@@ -1,0 +1,25 @@
+"""All that the API shows, in one place."""
+
+from __future__ import annotations
+
+from .network import Network
+from .resources import Shelf
+from .services import Marketplace
+from .state import App, World
+
+
+class Realm:
+    """A world, and what is made for its apps: droplets and the like, addresses, services."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.shelf = Shelf(world)
+        self.network = Network(world)
+        self.marketplace = Marketplace(world)
+
+    def remove_app(self, app: App) -> None:
+        """Take away an app with all that is its own."""
+        self.world.remove_app(app)
+        self.shelf.forget_app(app)
+        self.network.forget_app(app)
+        self.marketplace.forget_app(app)

@@ -1,0 +1,125 @@
+"""Quotas, usage and feature flags: what decides beforehand whether apps will start."""
+
+from __future__ import annotations
+
+import pytest
+
+from aioappsapi.sandbox.flags import DEFAULTS
+from aioappsapi.sandbox.state import App
+
+from .sandbox_caller import Caller
+
+
+@pytest.fixture
+def app(caller: Caller) -> App:
+    return next(app for app in caller.sandbox.apps.values() if app.droplet)
+
+
+async def started(caller: Caller, app: App) -> tuple[int, str]:
+    status, answer = await caller.change("POST", f"/v3/apps/{app.guid}/actions/start")
+    return status, answer.get("detail", "")
+
+
+@pytest.mark.parametrize(
+    ("of_space", "of_organization", "words"),
+    [
+        (None, 1023, "memory quota_exceeded"),
+        (1023, None, "memory space_quota_exceeded"),
+        (1023, 1023, "memory space_quota_exceeded, memory quota_exceeded"),
+    ],
+)
+async def test_a_quota_refuses_a_start(
+    caller: Caller, app: App, of_space: int | None, of_organization: int | None, words: str
+) -> None:
+    app.space.memory_limit = of_space
+    app.space.organization.memory_limit = of_organization
+    assert await started(caller, app) == (422, words)
+    assert app.state == "STOPPED"
+
+
+async def test_a_quota_counts_what_runs_in_the_space_tasks_too(caller: Caller, app: App) -> None:
+    other = caller.sandbox.add_app("other", space=app.space)
+    far = next(s for s in caller.sandbox.spaces.values() if s is not app.space)
+    elsewhere = caller.sandbox.add_app("elsewhere", space=far)
+    app.space.memory_limit = 2048
+    task = {"command": "sleep", "memory_in_mb": 1024}
+    assert (await started(caller, elsewhere))[0] == 200
+    assert (await started(caller, app))[0] == 200
+    assert (await caller.change("POST", f"/v3/apps/{app.guid}/tasks", task))[0] == 202
+    assert await started(caller, other) == (422, "memory space_quota_exceeded")
+    app.space.memory_limit = 3072
+    assert (await started(caller, other))[0] == 200
+
+
+async def test_quotas_tell_the_limits_and_places_point_to_them(caller: Caller, app: App) -> None:
+    space, home = app.space, app.space.organization
+    page = await caller.get(f"/v3/space_quotas?space_guids={space.guid}")
+    assert page["resources"] == []
+    space.memory_limit, home.memory_limit = 512, 4096
+    [quota] = (await caller.get(f"/v3/space_quotas?space_guids={space.guid}"))["resources"]
+    assert quota["apps"]["total_memory_in_mb"] == 512
+    shown = await caller.get(f"/v3/spaces/{space.guid}")
+    assert shown["relationships"]["quota"]["data"] == {"guid": quota["guid"]}
+    assert await caller.get(f"/v3/space_quotas/{quota['guid']}") == quota
+    [quota] = (await caller.get(f"/v3/organization_quotas?organization_guids={home.guid}"))[
+        "resources"
+    ]
+    assert quota["apps"]["total_memory_in_mb"] == 4096
+    shown = await caller.get(f"/v3/organizations/{home.guid}")
+    assert shown["relationships"]["quota"]["data"] == {"guid": quota["guid"]}
+    assert await caller.get(f"/v3/organization_quotas/{quota['guid']}") == quota
+    [same] = (await caller.get(f"/v3/organization_quotas?guids={quota['guid']}"))["resources"]
+    assert same == quota
+
+
+async def test_a_quota_shows_only_organizations_that_its_reader_knows(
+    caller: Caller, app: App
+) -> None:
+    for organization in caller.sandbox.organizations.values():
+        organization.quota_guid = "shared"
+    every = (await caller.get("/v3/organization_quotas/shared"))["relationships"]
+    assert len(every["organizations"]["data"]) == len(caller.sandbox.organizations)
+    await caller.login("developer")
+    known = (await caller.get("/v3/organization_quotas/shared"))["relationships"]
+    assert len(known["organizations"]["data"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["organizations", "spaces"])
+async def test_the_usage_adds_up(caller: Caller, app: App, kind: str) -> None:
+    place = app.space if kind == "spaces" else app.space.organization
+    app.processes[0].instances, app.processes[0].memory_in_mb = 3, 256
+    app.state = "STARTED"
+    summary = (await caller.get(f"/v3/{kind}/{place.guid}/usage_summary"))["usage_summary"]
+    assert summary["started_instances"] == 3
+    assert summary["memory_in_mb"] == 768
+    apps = [a for a in caller.sandbox.apps.values() if place in (a.space, a.space.organization)]
+    assert summary["routes"] == len(apps)
+    whole = (await caller.get("/v3/info/usage_summary"))["usage_summary"]
+    assert whole["memory_in_mb"] == 768
+    assert whole["routes"] == len(caller.sandbox.apps)
+    await caller.login("developer")
+    assert (await caller.change("GET", "/v3/info/usage_summary"))[0] == 403
+
+
+async def test_flags_are_switched_by_admins_and_work(caller: Caller) -> None:
+    page = await caller.get("/v3/feature_flags")
+    assert {flag["name"]: flag["enabled"] for flag in page["resources"]} == DEFAULTS
+    change = {"enabled": False, "custom_error_message": "no containers today"}
+    docker = caller.sandbox.add_app("docker", lifecycle="docker")
+    status, flag = await caller.change("PATCH", "/v3/feature_flags/diego_docker", change)
+    assert (status, flag["enabled"], flag["updated_at"] is None) == (200, False, False)
+    assert await caller.get("/v3/feature_flags/diego_docker") == flag
+    await caller.login("developer")
+    assert await started(caller, docker) == (403, "Feature Disabled: no containers today")
+    status, _ = await caller.change("PATCH", "/v3/feature_flags/diego_docker", {"enabled": True})
+    assert status == 403
+    caller.sandbox.flags["diego_docker"] = True
+    assert (await started(caller, docker))[0] == 200
+
+
+async def test_a_flag_is_a_boolean(caller: Caller) -> None:
+    status, error = await caller.change(
+        "PATCH", "/v3/feature_flags/app_scaling", {"enabled": "yes", "other": 1}
+    )
+    assert status == 422
+    assert error["detail"] == "Unknown field(s): 'other', Enabled must be a boolean"

@@ -1,0 +1,224 @@
+"""Routes and services around the sandbox's apps: seeded, made, bound, and gone with the app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aioappsapi.sandbox.network import twin
+from aioappsapi.sandbox.state import App
+
+from .sandbox_caller import UNKNOWN, Caller
+
+
+@pytest.fixture
+def app(caller: Caller) -> App:
+    home = next(iter(caller.sandbox.spaces.values()))
+    return next(app for app in caller.sandbox.apps.values() if app.space is home)
+
+
+def to(**links: str) -> dict[str, Any]:
+    return {name: {"data": {"guid": guid}} for name, guid in links.items()}
+
+
+async def ended(caller: Caller, method: str, path: str, fields: Any = None) -> Any:
+    """Ask for something that a job does; how the job ended."""
+    status, text, response = await caller.ask(method, path, json=fields)
+    assert status == 202, text
+    job = response.headers["Location"].partition("/v3/")[2]
+    await caller.get(f"/v3/{job}")
+    return await caller.get(f"/v3/{job}")
+
+
+def test_a_twin_is_a_guid_and_leads_back() -> None:
+    other = twin(UNKNOWN, "route")
+    assert len(other) == len(UNKNOWN)
+    assert (other[14], other[19]) == (UNKNOWN[14], UNKNOWN[19])
+    assert twin(other, "route") == UNKNOWN
+    assert other != UNKNOWN != twin(UNKNOWN, "destination") != other
+
+
+async def test_every_seeded_app_has_its_route(caller: Caller, app: App) -> None:
+    page = await caller.get("/v3/routes?per_page=500&include=domain")
+    assert len(page["resources"]) == len(caller.sandbox.apps)
+    assert [one["name"] for one in page["included"]["domains"]] == ["apps.sandbox.example"]
+    [route] = (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"]
+    assert route["url"] == f"{app.name}.apps.sandbox.example"
+    assert route["destinations"][0]["app"]["guid"] == app.guid
+    assert await caller.get(f"/v3/routes/{route['guid']}") == route
+    env = await caller.get(f"/v3/apps/{app.guid}/env")
+    assert env["application_env_json"]["VCAP_APPLICATION"]["uris"] == [route["url"]]
+
+
+async def test_a_seeded_route_stays_changed(caller: Caller, app: App) -> None:
+    [route] = (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"]
+    at = f"/v3/routes/{route['guid']}"
+    assert (await caller.change("PATCH", at, {"metadata": {"labels": {"a": "b"}}}))[0] == 200
+    assert (await caller.get(at))["metadata"]["labels"] == {"a": "b"}
+    destination = route["destinations"][0]["guid"]
+    assert (await caller.change("DELETE", f"{at}/destinations/{destination}"))[0] == 204
+    assert (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"] == []
+    assert (await caller.get(at))["destinations"] == []
+    assert (await ended(caller, "DELETE", at))["state"] == "COMPLETE"
+    assert (await caller.change("GET", at))[0] == 404
+
+
+async def test_a_route_is_made_and_led_to_an_app(caller: Caller, app: App) -> None:
+    domain = next(iter(caller.sandbox.network.domains))
+    body = {"host": "shop", "relationships": to(space=app.space.guid, domain=domain)}
+    await caller.login("developer")
+    status, route = await caller.change("POST", "/v3/routes", body)
+    assert (status, route["url"]) == (201, "shop.apps.sandbox.example")
+    status, error = await caller.change("POST", "/v3/routes", body)
+    assert (status, error["code"]) == (422, 10008)
+    leading = {"destinations": [{"app": {"guid": app.guid}}]}
+    path = f"/v3/routes/{route['guid']}/destinations"
+    for _ in range(2):
+        status, shown = await caller.change("POST", path, leading)
+        assert len(shown["destinations"]) == 1
+    found = await caller.get("/v3/routes?hosts=shop")
+    assert [one["guid"] for one in found["resources"]] == [route["guid"]]
+    reserved = f"/v3/domains/{domain}/route_reservations?host="
+    assert (await caller.get(f"{reserved}shop"))["matching_route"] is True
+    assert (await caller.get(f"{reserved}other"))["matching_route"] is False
+
+
+async def test_a_route_wants_a_right_and_a_place(caller: Caller, app: App) -> None:
+    body = {"host": "x", "relationships": to(space=app.space.guid, domain=UNKNOWN)}
+    status, error = await caller.change("POST", "/v3/routes", body)
+    assert error["detail"].startswith("Invalid domain.")
+    domain = next(iter(caller.sandbox.network.domains))
+    body = {"host": "x", "relationships": to(space=app.space.guid, domain=domain)}
+    for name in ("auditor", "outsider"):
+        await caller.login(name)
+        assert (await caller.change("POST", "/v3/routes", body))[0] == 403
+    caller.sandbox.flags["route_creation"] = False
+    await caller.login("developer")
+    status, error = await caller.change("POST", "/v3/routes", body)
+    assert (status, error["code"]) == (403, 330002)
+
+
+async def test_the_first_app_is_bound_to_what_it_finds_in_its_environment(
+    caller: Caller, app: App
+) -> None:
+    page = await caller.get(f"/v3/service_credential_bindings?app_guids={app.guid}")
+    assert [one["type"] for one in page["resources"]] == ["app", "app"]
+    env = (await caller.get(f"/v3/apps/{app.guid}/env"))["system_env_json"]["VCAP_SERVICES"]
+    assert sorted(env) == ["postgres-db", "user-provided"]
+    await ended(caller, "DELETE", f"/v3/apps/{app.guid}")
+    assert (await caller.get("/v3/service_credential_bindings"))["resources"] == []
+
+
+async def test_an_instance_is_made_bound_and_taken_away(caller: Caller, app: App) -> None:
+    plan = (await caller.get("/v3/service_plans?names=small"))["resources"][0]["guid"]
+    body = {
+        "type": "managed", "name": "mine", "parameters": {"size": 3},
+        "relationships": to(space=app.space.guid, service_plan=plan),
+    }  # fmt: skip
+    await caller.login("developer")
+    assert (await ended(caller, "POST", "/v3/service_instances", body))["state"] == "COMPLETE"
+    [row] = (await caller.get("/v3/service_instances?names=mine&type=managed"))["resources"]
+    at = f"/v3/service_instances/{row['guid']}"
+    assert await caller.get(f"{at}/parameters") == {"size": 3}
+    assert await caller.get(f"{at}/permissions") == {"manage": True, "read": True}
+    links = to(app=app.guid, service_instance=row["guid"])
+    binding = {"type": "app", "relationships": links}
+    await ended(caller, "POST", "/v3/service_credential_bindings", binding)
+    _, error = await caller.change("POST", "/v3/service_credential_bindings", binding)
+    assert error["detail"] == "The app is already bound to the service instance"
+    caller.sandbox.marketplace.broker_error = "broker exploded"
+    job = await ended(caller, "DELETE", at)
+    assert job["state"] == "FAILED"
+    assert "broker exploded" in job["errors"][0]["detail"]
+    caller.sandbox.marketplace.broker_error = None
+    assert (await ended(caller, "DELETE", at))["state"] == "COMPLETE"
+    assert (await caller.change("GET", at))[0] == 404
+
+
+async def test_credentials_are_for_developers(caller: Caller, app: App) -> None:
+    [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
+    path = f"/v3/service_instances/{own['guid']}/credentials"
+    [bound] = (
+        await caller.get(f"/v3/service_credential_bindings?service_instance_guids={own['guid']}")
+    )["resources"]
+    details = f"/v3/service_credential_bindings/{bound['guid']}/details"
+    for name, of_instance, of_binding in (
+        ("developer", 200, 200),
+        ("supporter", 403, 404),
+        ("auditor", 403, 404),
+        ("outsider", 404, 404),
+    ):
+        await caller.login(name)
+        assert (await caller.change("GET", path))[0] == of_instance
+        assert (await caller.change("GET", details))[0] == of_binding
+    await caller.login()
+    status, error = await caller.change("GET", path.replace("credentials", "parameters"))
+    assert (status, error["code"]) == (400, 120004)
+
+
+async def test_fields_bring_members_of_what_is_related(caller: Caller, app: App) -> None:
+    fields = (
+        "fields[space]=guid,relationships.organization&fields[space.organization]=name"
+        "&fields[service_plan]=name&fields[service_plan.service_offering]=name"
+        "&fields[service_plan.service_offering.service_broker]=name"
+    )
+    included = (await caller.get(f"/v3/service_instances?{fields}"))["included"]
+    home = app.space.organization
+    assert included == {
+        "spaces": [
+            {
+                "guid": app.space.guid,
+                "relationships": {"organization": {"data": {"guid": home.guid}}},
+            }
+        ],
+        "organizations": [{"name": home.name}],
+        "service_plans": [{"name": "small"}],
+        "service_offerings": [{"name": "postgres-db"}],
+        "service_brokers": [{"name": "sandbox-broker"}],
+    }
+
+
+async def test_sidecars_come_and_go(caller: Caller, app: App) -> None:
+    body = {"name": "proxy", "command": "run", "process_types": ["web"], "memory_in_mb": 64}
+    status, made = await caller.change("POST", f"/v3/apps/{app.guid}/sidecars", body)
+    assert (status, made["origin"]) == (201, "user")
+    for path in (f"/v3/apps/{app.guid}/sidecars", f"/v3/processes/{app.guid}/sidecars"):
+        assert (await caller.get(path))["resources"] == [made]
+    at = f"/v3/sidecars/{made['guid']}"
+    assert (await caller.change("PATCH", at, {"process_types": ["worker"]}))[0] == 200
+    assert (await caller.get(f"/v3/processes/{app.guid}/sidecars"))["resources"] == []
+    assert (await caller.change("DELETE", at))[0] == 204
+
+
+async def test_a_manifest_makes_an_app(caller: Caller, app: App) -> None:
+    manifest = b"applications:\n- name: fresh\n  memory: 2G\n  instances: 3\n- name: second\n"
+    at = f"/v3/spaces/{app.space.guid}"
+    headers = {"Content-Type": "application/x-yaml"}
+    status, text, _ = await caller.ask(
+        "POST", f"{at}/manifest_diff", data=manifest, headers=headers
+    )
+    assert (status, text.count('"op":"add"')) == (201, 2)
+    _, _, response = await caller.ask(
+        "POST", f"{at}/actions/apply_manifest", data=manifest, headers=headers
+    )
+    job = response.headers["Location"].partition("/v3/")[2]
+    for _ in range(2):
+        await caller.get(f"/v3/{job}")
+    [fresh] = (await caller.get("/v3/apps?names=fresh"))["resources"]
+    status, text, _ = await caller.ask("GET", f"/v3/apps/{fresh['guid']}/manifest")
+    assert "    memory: 2048M\n" in text
+    assert "    instances: 3\n" in text
+
+
+async def test_version_two_has_a_limit_of_its_own(caller: Caller) -> None:
+    caller.sandbox.faults = type(caller.sandbox.faults)(v2_rate_limit=1)
+    await caller.login("developer")
+    statuses = [(await caller.ask("GET", "/v2/apps"))[0] for _ in range(2)]
+    status, text, response = await caller.ask("GET", "/v2/apps")
+    assert statuses == [200, 429]
+    assert response.headers["X-RateLimit-Limit-V2-API"] == "1"
+    assert (status, "CF-RateLimitV2APIExceeded" in text) == (429, True)
+    assert (await caller.ask("GET", "/v3/apps"))[0] == 200
+    assert (await caller.ask("GET", "/v2/info"))[0] == 200
+    assert (await caller.ask("GET", "/v2/other"))[0] == 404
