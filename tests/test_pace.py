@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from email.utils import formatdate
 from math import ceil, inf
 
@@ -25,93 +24,18 @@ from aioappsapi._http.message import Response
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.throttle import Pause, Throttle
 from aioappsapi.sandbox import Faults, Sandbox
-from tests.fakes import GET, GUID, FakeTransport, app, caller, recording, run_virtual, virtual
-
-EPOCH = 1_790_000_000.0
-
-
-class Counting:
-    """A server that counts in windows and tells tenths, on the loop's clock.
-
-    `width` is how long a window takes, `taken` what others used of the first one. `exactly` tells
-    the very number, `dated` the time of day. `ahead` is how far its clock is from ours; `begins`
-    the part of a second at which windows begin, which the end that is told is without.
-    """
-
-    def __init__(
-        self,
-        limit: int,
-        *,
-        width: float = 60.0,
-        taken: int = 0,
-        latency: float = 0.1,
-        exactly: bool = False,
-        dated: bool = True,
-        ahead: float = 0.0,
-        begins: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.limit = limit
-        self.width = width
-        self.used = taken
-        self.window = 0
-        self.latency = latency
-        self.exactly = exactly
-        self.dated = dated
-        self.ahead = ahead
-        self.begins = begins
-        self.chance = random.Random(seed)
-        self.refused = 0
-        self.answered = 0
-
-    def now(self) -> float:
-        return EPOCH + self.ahead + anyio.current_time()
-
-    def count(self) -> Response:
-        """Count a request and make its answer."""
-        window = int((self.now() - self.begins) // self.width)
-        if window != self.window:
-            self.window, self.used = window, self.used if not self.window else 0
-        self.used += 1
-        left = max(self.limit - self.used, 0)
-        shown = left if self.exactly else left * 10 // self.limit * self.limit // 10
-        resets_at = (self.window + 1) * self.width + self.begins
-        headers = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(shown),
-            "X-RateLimit-Reset": str(int(resets_at)),
-        }
-        if self.dated:
-            headers["Date"] = formatdate(int(self.now()), usegmt=True)
-        if self.used > self.limit:
-            headers["Retry-After"] = str(ceil(resets_at - self.now()))
-            return app_like(429, headers)
-        return app_like(200, headers)
-
-    async def answer(self) -> Response:
-        """Count at once, and answer out of order."""
-        response = self.count()
-        self.refused += response.status == 429
-        self.answered += response.status == 200
-        await asyncio.sleep(self.chance.expovariate(1 / self.latency) if self.latency else 0)
-        return response
-
-
-def app_like(status: int, headers: dict[str, str]) -> Response:
-    made = app()
-    made.headers.update(headers)  # type: ignore[attr-defined]
-    return Response(status=status, headers=made.headers, body=made.body, url=made.url)
-
-
-def told(remaining: int, resets_at: float, *, limit: int = 20, status: int = 200) -> Response:
-    return app_like(
-        status,
-        {
-            "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(resets_at),
-        },
-    )
+from tests.counting import EPOCH, Counting, told
+from tests.fakes import (
+    GET,
+    GUID,
+    FakeTransport,
+    app,
+    caller,
+    recording,
+    run_virtual,
+    settle,
+    virtual,
+)
 
 
 class Sent:
@@ -226,8 +150,17 @@ def test_after_a_window_that_others_used_the_next_is_not_taken_for_ours() -> Non
     sent = Sent()
     for remaining in (18, 8):
         sent.get(told(remaining, EPOCH + 60))
+    sent.now = 60.0
     assert sent.get(told(18, EPOCH + 120)) == 18
+    sent.now = 120.0
     assert sent.get(told(18, EPOCH + 180)) == 19
+
+
+def test_machines_that_count_each_on_its_own_promise_no_more_than_they_tell() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 30))
+    assert sent.get(told(10, EPOCH + 50)) == 10
+    assert sent.get(told(16, EPOCH + 30)) == 10  # that of the other one
 
 
 def test_the_next_window_is_ours_when_its_time_has_come() -> None:
@@ -366,6 +299,27 @@ async def test_what_is_too_late_is_told_at_once_and_nothing_is_sent() -> None:
     with anyio.fail_after(5), pytest.raises(DeadlineError, match="nothing was sent"):
         await throttle.acquire()
     assert (anyio.current_time(), throttle.in_flight) == (before, 0)
+
+
+@virtual
+async def test_nobody_is_sent_away_while_those_in_flight_may_show_that_there_is_room() -> None:
+    throttle = Throttle(5, wall=lambda: EPOCH)
+    await throttle.acquire()
+    await throttle.acquire()
+    throttle.pace.heed(told(0, EPOCH + 60))  # of whom one is in flight all the same
+    assert throttle.closed_for > 50
+    waiting = asyncio.create_task(within(5, throttle.acquire()))
+    await settle()
+    assert not waiting.done()
+    throttle.pace.heed(told(4, EPOCH + 60))
+    throttle.release()
+    await waiting
+    assert throttle.in_flight == 2
+
+
+async def within(seconds: float, work: Awaitable[None]) -> None:
+    with anyio.fail_after(seconds):
+        await work
 
 
 @virtual

@@ -151,7 +151,7 @@ class Pace:
             self._begin(0)
         elif later > _WOBBLE or (later > 0 and self._has_moved(told)):
             self._window = min(self._window, later)
-            self._begin(0 if self._shared else told.limit)
+            self._begin(told.limit if self._has_ended() and not self._shared else 0)
         elif self._is_over or later < -_WOBBLE:
             return  # of a window that is over
         self._limit = told.limit
@@ -165,6 +165,10 @@ class Pace:
 
     def _has_moved(self, told: RateLimit) -> bool:
         return self._is_over or told.remaining > min(self._edges)
+
+    def _has_ended(self) -> bool:
+        """Tell whether the window has had its time; else somebody counts apart from the others."""
+        return self._is_over or self._server.now() >= self._resets_at - _WOBBLE
 
     def _learn_anew(self, told: RateLimit) -> None:
         """Take what is told for all that is left: somebody else uses it, too."""
