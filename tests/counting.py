@@ -20,7 +20,8 @@ class Counting:
 
     `width` is how long a window takes, `taken` what others used of the first one. `exactly` tells
     the very number, `dated` the time of day. `ahead` is how far its clock is from ours; `begins`
-    the part of a second at which windows begin, which the end that is told is without.
+    the part of a second at which windows begin, which the end that is told is without. A share of
+    `hiccups` is refused for another reason than the limit.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Counting:
         dated: bool = True,
         ahead: float = 0.0,
         begins: float = 0.0,
+        hiccups: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.limit = limit
@@ -45,6 +47,7 @@ class Counting:
         self.dated = dated
         self.ahead = ahead
         self.begins = begins
+        self.hiccups = hiccups
         self.chance = random.Random(seed)
         self.refused = 0
         self.answered = 0
@@ -76,6 +79,9 @@ class Counting:
     async def answer(self) -> Response:
         """Count at once, and answer out of order."""
         response = self.count()
+        if response.status == 200 and self.chance.random() < self.hiccups:
+            told = dict(response.headers) if self.chance.random() < 0.5 else {}
+            return app_like(429, {**told, "Retry-After": "1"})
         self.refused += response.status == 429
         self.answered += response.status == 200
         await asyncio.sleep(self.chance.expovariate(1 / self.latency) if self.latency else 0)

@@ -119,10 +119,12 @@ def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     assert sent.pace.limit == 20
 
 
-def test_a_refusal_ends_all_we_thought_we_knew() -> None:
+def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
-    assert sent.get(told(0, EPOCH + 60, status=429)) is None
+    assert sent.get(told(0, EPOCH + 60, status=429)) == 17
+    sent.now = 61.0
+    assert sent.get(told(18, EPOCH + 120)) == 18
 
 
 def test_a_late_answer_of_the_window_before_says_nothing() -> None:
@@ -263,6 +265,19 @@ def test_whatever_the_limit_nothing_is_refused(
         _, throttle = await run(server, 3 * limit, concurrency=concurrency)
         assert (server.refused, server.answered) == (0, 3 * limit)
         assert throttle.in_flight == 0
+
+    run_virtual(scenario())
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(limit=st.integers(100, 300), hiccups=st.floats(0, 0.03), seed=st.integers(0, 99))
+def test_other_refusals_do_not_make_it_promise_too_much(
+    limit: int, hiccups: float, seed: int
+) -> None:
+    async def scenario() -> None:
+        server = Counting(limit, hiccups=hiccups, latency=0.5, seed=seed)
+        await run(server, 2 * limit, concurrency=20)
+        assert (server.refused, server.answered) == (0, 2 * limit)
 
     run_virtual(scenario())
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -62,14 +63,15 @@ class Pace:
         self._limit: int | None = None  # None: not counted, as far as we know
         self._resets_at = 0.0
         self._window = math.inf  # how long one takes, once two were seen
+        self._cap = sys.maxsize  # what was told to remain before all was forgotten
         self._rest = 0.0  # of a window, the longest that was seen
         self._begin(0)
 
-    def _begin(self, fits: int) -> None:
+    def _begin(self, fits: int, *, lost: int = 0) -> None:
         """Begin a window, into which so many of our requests fit at least."""
         self._fits = fits
         self._counted = 0
-        self._lost = 0
+        self._lost = lost
         self._edges: dict[int, int] = {}  # what was told to remain, and how often that or more
         self._over_at = math.inf
         self._is_over = False  # by our clock, before an answer said so
@@ -133,30 +135,38 @@ class Pace:
         """
         if response is None:
             self._lost += 1
+        elif response.status == 429:
+            self._lost += 1  # it is the gate's to wait, and the next window's to be believed less
+            self._shared = True
         elif (told := response.rate_limit) is None:
             self._lost += response.status >= 500  # from something in front, perhaps on the way back
-        elif response.status == 429:
-            self.forget()  # less than we thought; the gate closes now, and then we shall see
         elif response.status != 401:  # which is counted for the address, not for the user
             self._server.heed(response.headers)
             self._learn(told)
 
     def forget(self) -> None:
-        """Know of no window any more."""
+        """Know of no window any more, but for how little is left in this one."""
         self._limit = None
+        self._lost = 0
+        self._cap = min([self._cap, *self._edges])
 
     def _learn(self, told: RateLimit) -> None:
         later = told.resets_at - self._resets_at
-        if told.limit != self._limit:
-            self._begin(0)
-        elif later > _WOBBLE or (later > 0 and self._has_moved(told)):
-            self._window = min(self._window, later)
-            self._begin(told.limit if self._has_ended() and not self._shared else 0)
-        elif self._is_over or later < -_WOBBLE:
+        if later < -_WOBBLE:
             return  # of a window that is over
+        moved = later > _WOBBLE or (later > 0 and self._has_moved(told))
+        if moved:
+            self._cap = sys.maxsize
+        if told.limit != self._limit:
+            self._begin(0, lost=self._lost)  # since nothing was known
+        elif moved:
+            self._window = min(self._window, later)
+            ours = self._has_ended() and not self._shared
+            self._begin(told.limit if ours else 0, lost=self._lost if self._is_over else 0)
+        elif self._is_over:
+            return
         self._limit = told.limit
-        if not self._edges or later > 0:
-            self._resets_at = told.resets_at
+        self._resets_at = max(self._resets_at, told.resets_at)
         self._mind_end()
         self._count(told.remaining)
         # The request of this answer is still in flight, and counted as well.
@@ -172,7 +182,9 @@ class Pace:
 
     def _learn_anew(self, told: RateLimit) -> None:
         """Take what is told for all that is left: somebody else uses it, too."""
+        self.forget()
         self._begin(0)
+        self._limit = told.limit
         self._shared = True
         self._mind_end()
         self._count(told.remaining)
@@ -183,7 +195,9 @@ class Pace:
         extra = min(_TOLERANCE, self._window * _SHARE) * self._jitter
         self._over_at = self._clock() + rest + extra
 
-    def _count(self, remaining: int) -> None:
+    def _count(self, told: int) -> None:
+        # What was forgotten may have been sent after this one, if more remained for it.
+        remaining = min(told, self._cap)
         self._counted += 1
         edges = self._edges
         if remaining not in edges:
