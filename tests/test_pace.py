@@ -112,6 +112,25 @@ def test_a_lost_answer_may_have_been_counted() -> None:
     assert sent.get(Response(status=200, headers={}, body=b"")) == 16  # the root is not counted
 
 
+def test_an_outage_spends_no_window() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    for _ in range(100):
+        sent.get(Response(status=503, headers={}, body=b""))
+    assert (sent.pace.left, sent.pace.opens_at) == (1, -inf)  # to find out
+    sent.in_flight = 1
+    assert (sent.pace.left, sent.pace.opens_at > 0) == (0, True)  # and no more than that
+    sent.in_flight = 0
+    assert sent.get(told(16, EPOCH + 60)) == 16
+
+
+def test_failures_before_anything_is_known_are_not_held_against_the_first_window() -> None:
+    sent = Sent()
+    for _ in range(100):
+        sent.get(None)
+    assert sent.get(told(18, EPOCH + 60)) == 18
+
+
 def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
@@ -175,14 +194,15 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     assert (sent.pace.left, sent.pace.opens_at) == (20, -inf)
 
 
-def test_a_server_that_answers_no_more_does_not_stop_the_clock() -> None:
+def test_a_server_that_answers_no_more_is_asked_one_by_one() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
-    for _ in range(21):
+    assert sent.pace.left == 20
+    for _ in range(30):
         sent.get(None)
-    assert 0 < sent.pace.opens_at < inf
-    sent.now = sent.pace.opens_at
+    assert sent.pace.left == 1
+    sent.now = 90.0
     assert sent.pace.left == 20
 
 
@@ -271,13 +291,14 @@ def test_whatever_the_limit_nothing_is_refused(
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(limit=st.integers(100, 300), hiccups=st.floats(0, 0.03), seed=st.integers(0, 99))
-def test_other_refusals_do_not_make_it_promise_too_much(
+def test_other_refusals_make_it_promise_one_too_many_at_the_most(
     limit: int, hiccups: float, seed: int
 ) -> None:
     async def scenario() -> None:
         server = Counting(limit, hiccups=hiccups, latency=0.5, seed=seed)
         await run(server, 2 * limit, concurrency=20)
-        assert (server.refused, server.answered) == (0, 2 * limit)
+        assert server.refused <= 1
+        assert server.answered == 2 * limit
 
     run_virtual(scenario())
 

@@ -67,11 +67,11 @@ class Pace:
         self._rest = 0.0  # of a window, the longest that was seen
         self._begin(0)
 
-    def _begin(self, fits: int, *, lost: int = 0) -> None:
+    def _begin(self, fits: int) -> None:
         """Begin a window, into which so many of our requests fit at least."""
         self._fits = fits
         self._counted = 0
-        self._lost = lost
+        self._lost = 0
         self._edges: dict[int, int] = {}  # what was told to remain, and how often that or more
         self._over_at = math.inf
         self._is_over = False  # by our clock, before an answer said so
@@ -90,7 +90,13 @@ class Pace:
     def left(self) -> int | None:
         """How many more may be sent in this window, at least; None where nobody counts."""
         self._roll()
-        return None if self._limit is None else max(self._fits - self._sent, 0)
+        if self._limit is None:
+            return None
+        in_flight = self._in_flight()
+        left = self._fits - self._counted - self._lost - in_flight
+        if left <= 0 and not in_flight and 10 * self._lost > self._limit:
+            return 1  # so many were lost that one has to find out whether they were counted
+        return max(left, 0)
 
     @property
     def resets_in(self) -> float | None:
@@ -110,10 +116,6 @@ class Pace:
         if self._limit is None or self.left != 0:
             return -math.inf
         return self._over_at if self._over_at - self._clock() <= self._longest else -math.inf
-
-    @property
-    def _sent(self) -> int:
-        return self._counted + self._lost + self._in_flight()
 
     def _roll(self) -> None:
         """Go on to the next window, if the time has come before an answer said so."""
@@ -136,7 +138,8 @@ class Pace:
         if response is None:
             self._lost += 1
         elif response.status == 429:
-            self._lost += 1  # it is the gate's to wait, and the next window's to be believed less
+            # The gate will wait, and the next window is believed less.
+            self._lost += 1
             self._shared = True
         elif (told := response.rate_limit) is None:
             self._lost += response.status >= 500  # from something in front, perhaps on the way back
@@ -147,7 +150,6 @@ class Pace:
     def forget(self) -> None:
         """Know of no window any more, but for how little is left in this one."""
         self._limit = None
-        self._lost = 0
         self._cap = min([self._cap, *self._edges])
 
     def _learn(self, told: RateLimit) -> None:
@@ -158,20 +160,26 @@ class Pace:
         if moved:
             self._cap = sys.maxsize
         if told.limit != self._limit:
-            self._begin(0, lost=self._lost)  # since nothing was known
+            self._begin(0)
         elif moved:
             self._window = min(self._window, later)
-            ours = self._has_ended() and not self._shared
-            self._begin(told.limit if ours else 0, lost=self._lost if self._is_over else 0)
+            self._begin(told.limit if self._has_ended() and not self._shared else 0)
         elif self._is_over:
             return
         self._limit = told.limit
         self._resets_at = max(self._resets_at, told.resets_at)
         self._mind_end()
         self._count(told.remaining)
-        # The request of this answer is still in flight, and counted as well.
-        if self._fits >= self._sent + told.remaining + math.ceil(told.limit / 10):
-            self._learn_anew(told)
+        self._check(told)
+
+    def _check(self, told: RateLimit) -> None:
+        """Compare what is told with what we think, which others and lost answers falsify."""
+        under_way = self._in_flight() - 1  # but for this one
+        most = told.remaining + math.ceil(told.limit / 10)
+        if self._fits > self._counted + self._lost + under_way + most:
+            self._learn_anew(told, shared=True)
+        elif self._lost and min(self._edges) > self._fits - self._counted - self._lost:
+            self._learn_anew(told, shared=self._shared)
 
     def _has_moved(self, told: RateLimit) -> bool:
         return self._is_over or told.remaining > min(self._edges)
@@ -180,12 +188,12 @@ class Pace:
         """Tell whether the window has had its time; else somebody counts apart from the others."""
         return self._is_over or self._server.now() >= self._resets_at - _WOBBLE
 
-    def _learn_anew(self, told: RateLimit) -> None:
-        """Take what is told for all that is left: somebody else uses it, too."""
+    def _learn_anew(self, told: RateLimit, *, shared: bool) -> None:
+        """Take what is told for all that is left."""
         self.forget()
         self._begin(0)
         self._limit = told.limit
-        self._shared = True
+        self._shared = shared
         self._mind_end()
         self._count(told.remaining)
 
