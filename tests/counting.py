@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from email.utils import formatdate
 from math import ceil
 
 import anyio
 
 from aioappsapi._http.message import Response
-from tests.fakes import app
+from aioappsapi._http.throttle import Throttle
+from tests.fakes import GET, GUID, FakeTransport, app, caller
 
 EPOCH = 1_790_000_000.0
 
@@ -103,3 +105,19 @@ def told(remaining: int, resets_at: float, *, limit: int = 20, status: int = 200
             "X-RateLimit-Reset": str(resets_at),
         },
     )
+
+
+async def run(server: Counting, requests: int, *, concurrency: int = 20) -> tuple[float, Throttle]:
+    """Send so many, so many at once; give how long it took."""
+    one = caller(FakeTransport(server.answer), ceiling=concurrency)
+    loop = asyncio.get_running_loop()
+    one.throttle = Throttle(concurrency, wall=lambda: EPOCH + loop.time())
+    began = loop.time()
+    todo: Iterator[int] = iter(range(requests))
+
+    async def worker() -> None:
+        for _ in todo:
+            await one.call(GET, GUID)
+
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    return loop.time() - began, one.throttle

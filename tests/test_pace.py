@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from email.utils import formatdate
 from math import ceil, inf
 
@@ -24,7 +24,7 @@ from aioappsapi._http.message import Response
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.throttle import Pause, Throttle
 from aioappsapi.sandbox import Faults, Sandbox
-from tests.counting import EPOCH, Counting, told
+from tests.counting import EPOCH, Counting, run, told
 from tests.fakes import (
     GET,
     GUID,
@@ -53,22 +53,6 @@ class Sent:
         self.pace.heed(response)
         self.in_flight -= 1
         return self.pace.left
-
-
-async def run(server: Counting, requests: int, *, concurrency: int = 20) -> tuple[float, Throttle]:
-    """Send so many, so many at once; give how long it took."""
-    one = caller(FakeTransport(server.answer), ceiling=concurrency)
-    loop = asyncio.get_running_loop()
-    one.throttle = Throttle(concurrency, wall=lambda: EPOCH + loop.time())
-    began = loop.time()
-    todo: Iterator[int] = iter(range(requests))
-
-    async def worker() -> None:
-        for _ in todo:
-            await one.call(GET, GUID)
-
-    await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return loop.time() - began, one.throttle
 
 
 # -- what is known

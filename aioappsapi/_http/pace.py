@@ -122,7 +122,7 @@ class Pace:
         if self._limit is None or self._clock() < self._over_at:
             return
         if self._shared:
-            self.forget()
+            self._forget()
             return
         over_at = self._clock() + min(self._window, self._rest)
         self._begin(self._limit)
@@ -147,7 +147,7 @@ class Pace:
             self._server.heed(response.headers)
             self._learn(told)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Know of no window any more, but for how little is left in this one."""
         self._limit = None
         self._cap = min([self._cap, *self._edges])
@@ -190,7 +190,7 @@ class Pace:
 
     def _learn_anew(self, told: RateLimit, *, shared: bool) -> None:
         """Take what is told for all that is left."""
-        self.forget()
+        self._forget()
         self._begin(0)
         self._limit = told.limit
         self._shared = shared
