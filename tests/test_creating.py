@@ -29,7 +29,6 @@ from aioappsapi.resources.apps import Apps
 from aioappsapi.sandbox import Sandbox
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Wire, app_json, refusal, reply
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 LOST = DisconnectedError("-")
 DONE = reply(app_json("app-1"), 201)
 TAKEN = refusal(422, "CF-UniquenessError", 10016)
@@ -41,7 +40,7 @@ class Space:
     def __init__(self, *answers: Answer | Exception, retry: RetryPolicy = AT_ONCE) -> None:
         self.answers = list(answers)
         self.found: list[dict[str, object]] = []
-        self.date = NOW
+        self.date = datetime.now(UTC).replace(microsecond=0)
         self.list_fails: Answer | None = None
         self.wire = Wire(self.answer)
         self.apps = Apps(self.wire.caller(retry=retry))
@@ -128,7 +127,7 @@ async def test_an_older_app_of_that_name_is_not_taken_for_the_new_one() -> None:
 @pytest.mark.parametrize("hours", [-5, 5])
 async def test_the_servers_clock_tells_how_old_an_app_is(hours: int) -> None:
     space = Space(LOST)
-    space.date = NOW + timedelta(hours=hours)
+    space.date += timedelta(hours=hours)
     assert (await space.holds(age=1).create()).guid == "app-1"
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Iterator
+from collections.abc import Awaitable
 from email.utils import formatdate
 from math import ceil, inf
 
@@ -25,93 +24,18 @@ from aioappsapi._http.message import Response
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.throttle import Pause, Throttle
 from aioappsapi.sandbox import Faults, Sandbox
-from tests.fakes import GET, GUID, FakeTransport, app, caller, recording, run_virtual, virtual
-
-EPOCH = 1_790_000_000.0
-
-
-class Counting:
-    """A server that counts in windows and tells tenths, on the loop's clock.
-
-    `width` is how long a window takes, `taken` what others used of the first one. `exactly` tells
-    the very number, `dated` the time of day. `ahead` is how far its clock is from ours; `begins`
-    the part of a second at which windows begin, which the end that is told is without.
-    """
-
-    def __init__(
-        self,
-        limit: int,
-        *,
-        width: float = 60.0,
-        taken: int = 0,
-        latency: float = 0.1,
-        exactly: bool = False,
-        dated: bool = True,
-        ahead: float = 0.0,
-        begins: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.limit = limit
-        self.width = width
-        self.used = taken
-        self.window = 0
-        self.latency = latency
-        self.exactly = exactly
-        self.dated = dated
-        self.ahead = ahead
-        self.begins = begins
-        self.chance = random.Random(seed)
-        self.refused = 0
-        self.answered = 0
-
-    def now(self) -> float:
-        return EPOCH + self.ahead + anyio.current_time()
-
-    def count(self) -> Response:
-        """Count a request and make its answer."""
-        window = int((self.now() - self.begins) // self.width)
-        if window != self.window:
-            self.window, self.used = window, self.used if not self.window else 0
-        self.used += 1
-        left = max(self.limit - self.used, 0)
-        shown = left if self.exactly else left * 10 // self.limit * self.limit // 10
-        resets_at = (self.window + 1) * self.width + self.begins
-        headers = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(shown),
-            "X-RateLimit-Reset": str(int(resets_at)),
-        }
-        if self.dated:
-            headers["Date"] = formatdate(int(self.now()), usegmt=True)
-        if self.used > self.limit:
-            headers["Retry-After"] = str(ceil(resets_at - self.now()))
-            return app_like(429, headers)
-        return app_like(200, headers)
-
-    async def answer(self) -> Response:
-        """Count at once, and answer out of order."""
-        response = self.count()
-        self.refused += response.status == 429
-        self.answered += response.status == 200
-        await asyncio.sleep(self.chance.expovariate(1 / self.latency) if self.latency else 0)
-        return response
-
-
-def app_like(status: int, headers: dict[str, str]) -> Response:
-    made = app()
-    made.headers.update(headers)  # type: ignore[attr-defined]
-    return Response(status=status, headers=made.headers, body=made.body, url=made.url)
-
-
-def told(remaining: int, resets_at: float, *, limit: int = 20, status: int = 200) -> Response:
-    return app_like(
-        status,
-        {
-            "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": str(remaining),
-            "X-RateLimit-Reset": str(resets_at),
-        },
-    )
+from tests.counting import EPOCH, Counting, run, told
+from tests.fakes import (
+    GET,
+    GUID,
+    FakeTransport,
+    app,
+    caller,
+    recording,
+    run_virtual,
+    settle,
+    virtual,
+)
 
 
 class Sent:
@@ -129,22 +53,6 @@ class Sent:
         self.pace.heed(response)
         self.in_flight -= 1
         return self.pace.left
-
-
-async def run(server: Counting, requests: int, *, concurrency: int = 20) -> tuple[float, Throttle]:
-    """Send so many, so many at once; give how long it took."""
-    one = caller(FakeTransport(server.answer), ceiling=concurrency)
-    loop = asyncio.get_running_loop()
-    one.throttle = Throttle(concurrency, wall=lambda: EPOCH + loop.time())
-    began = loop.time()
-    todo: Iterator[int] = iter(range(requests))
-
-    async def worker() -> None:
-        for _ in todo:
-            await one.call(GET, GUID)
-
-    await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return loop.time() - began, one.throttle
 
 
 # -- what is known
@@ -188,6 +96,25 @@ def test_a_lost_answer_may_have_been_counted() -> None:
     assert sent.get(Response(status=200, headers={}, body=b"")) == 16  # the root is not counted
 
 
+def test_an_outage_spends_no_window() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 60))
+    for _ in range(100):
+        sent.get(Response(status=503, headers={}, body=b""))
+    assert (sent.pace.left, sent.pace.opens_at) == (1, -inf)  # to find out
+    sent.in_flight = 1
+    assert (sent.pace.left, sent.pace.opens_at > 0) == (0, True)  # and no more than that
+    sent.in_flight = 0
+    assert sent.get(told(16, EPOCH + 60)) == 16
+
+
+def test_failures_before_anything_is_known_are_not_held_against_the_first_window() -> None:
+    sent = Sent()
+    for _ in range(100):
+        sent.get(None)
+    assert sent.get(told(18, EPOCH + 60)) == 18
+
+
 def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
@@ -195,10 +122,12 @@ def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     assert sent.pace.limit == 20
 
 
-def test_a_refusal_ends_all_we_thought_we_knew() -> None:
+def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
-    assert sent.get(told(0, EPOCH + 60, status=429)) is None
+    assert sent.get(told(0, EPOCH + 60, status=429)) == 17
+    sent.now = 61.0
+    assert sent.get(told(18, EPOCH + 120)) == 18
 
 
 def test_a_late_answer_of_the_window_before_says_nothing() -> None:
@@ -226,8 +155,17 @@ def test_after_a_window_that_others_used_the_next_is_not_taken_for_ours() -> Non
     sent = Sent()
     for remaining in (18, 8):
         sent.get(told(remaining, EPOCH + 60))
+    sent.now = 60.0
     assert sent.get(told(18, EPOCH + 120)) == 18
+    sent.now = 120.0
     assert sent.get(told(18, EPOCH + 180)) == 19
+
+
+def test_machines_that_count_each_on_its_own_promise_no_more_than_they_tell() -> None:
+    sent = Sent()
+    sent.get(told(18, EPOCH + 30))
+    assert sent.get(told(10, EPOCH + 50)) == 10
+    assert sent.get(told(16, EPOCH + 30)) == 10  # that of the other one
 
 
 def test_the_next_window_is_ours_when_its_time_has_come() -> None:
@@ -240,14 +178,15 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     assert (sent.pace.left, sent.pace.opens_at) == (20, -inf)
 
 
-def test_a_server_that_answers_no_more_does_not_stop_the_clock() -> None:
+def test_a_server_that_answers_no_more_is_asked_one_by_one() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
-    for _ in range(21):
+    assert sent.pace.left == 20
+    for _ in range(30):
         sent.get(None)
-    assert 0 < sent.pace.opens_at < inf
-    sent.now = sent.pace.opens_at
+    assert sent.pace.left == 1
+    sent.now = 90.0
     assert sent.pace.left == 20
 
 
@@ -334,6 +273,20 @@ def test_whatever_the_limit_nothing_is_refused(
     run_virtual(scenario())
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(limit=st.integers(100, 300), hiccups=st.floats(0, 0.03), seed=st.integers(0, 99))
+def test_other_refusals_make_it_promise_one_too_many_at_the_most(
+    limit: int, hiccups: float, seed: int
+) -> None:
+    async def scenario() -> None:
+        server = Counting(limit, hiccups=hiccups, latency=0.5, seed=seed)
+        await run(server, 2 * limit, concurrency=20)
+        assert server.refused <= 1
+        assert server.answered == 2 * limit
+
+    run_virtual(scenario())
+
+
 @virtual
 async def test_others_are_noticed_and_nothing_is_lost() -> None:
     server = Counting(200)
@@ -366,6 +319,27 @@ async def test_what_is_too_late_is_told_at_once_and_nothing_is_sent() -> None:
     with anyio.fail_after(5), pytest.raises(DeadlineError, match="nothing was sent"):
         await throttle.acquire()
     assert (anyio.current_time(), throttle.in_flight) == (before, 0)
+
+
+@virtual
+async def test_nobody_is_sent_away_while_those_in_flight_may_show_that_there_is_room() -> None:
+    throttle = Throttle(5, wall=lambda: EPOCH)
+    await throttle.acquire()
+    await throttle.acquire()
+    throttle.pace.heed(told(0, EPOCH + 60))  # of whom one is in flight all the same
+    assert throttle.closed_for > 50
+    waiting = asyncio.create_task(within(5, throttle.acquire()))
+    await settle()
+    assert not waiting.done()
+    throttle.pace.heed(told(4, EPOCH + 60))
+    throttle.release()
+    await waiting
+    assert throttle.in_flight == 2
+
+
+async def within(seconds: float, work: Awaitable[None]) -> None:
+    with anyio.fail_after(seconds):
+        await work
 
 
 @virtual

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,9 @@ async def test_a_bad_day_tells_no_secret(
     assert report.counts["failed"] > 0, "not a bad day"
     assert report.requests.retried > 0, "not a bad day"
     everything = "\n".join(told)
+    assert sum(one.name == "aioappsapi.http" for one in caplog.records) > 100, "no debug log"
+    assert "bearer" not in caplog.text.lower()
+    assert not re.search(r"\beyJ[\w-]+", everything), "a token, of whomever"
     secret = token.removeprefix("bearer ")
     assert len(secret) > 20
     for what in (PASSWORD, VARIABLE, secret, secret.rpartition(".")[2]):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -62,6 +63,7 @@ class Pace:
         self._limit: int | None = None  # None: not counted, as far as we know
         self._resets_at = 0.0
         self._window = math.inf  # how long one takes, once two were seen
+        self._cap = sys.maxsize  # what was told to remain before all was forgotten
         self._rest = 0.0  # of a window, the longest that was seen
         self._begin(0)
 
@@ -88,7 +90,13 @@ class Pace:
     def left(self) -> int | None:
         """How many more may be sent in this window, at least; None where nobody counts."""
         self._roll()
-        return None if self._limit is None else max(self._fits - self._sent, 0)
+        if self._limit is None:
+            return None
+        in_flight = self._in_flight()
+        left = self._fits - self._counted - self._lost - in_flight
+        if left <= 0 and not in_flight and 10 * self._lost > self._limit:
+            return 1  # so many were lost that one has to find out whether they were counted
+        return max(left, 0)
 
     @property
     def resets_in(self) -> float | None:
@@ -109,16 +117,12 @@ class Pace:
             return -math.inf
         return self._over_at if self._over_at - self._clock() <= self._longest else -math.inf
 
-    @property
-    def _sent(self) -> int:
-        return self._counted + self._lost + self._in_flight()
-
     def _roll(self) -> None:
         """Go on to the next window, if the time has come before an answer said so."""
         if self._limit is None or self._clock() < self._over_at:
             return
         if self._shared:
-            self.forget()
+            self._forget()
             return
         over_at = self._clock() + min(self._window, self._rest)
         self._begin(self._limit)
@@ -133,43 +137,63 @@ class Pace:
         """
         if response is None:
             self._lost += 1
+        elif response.status == 429:
+            # The gate will wait, and the next window is believed less.
+            self._lost += 1
+            self._shared = True
         elif (told := response.rate_limit) is None:
             self._lost += response.status >= 500  # from something in front, perhaps on the way back
-        elif response.status == 429:
-            self.forget()  # less than we thought; the gate closes now, and then we shall see
         elif response.status != 401:  # which is counted for the address, not for the user
             self._server.heed(response.headers)
             self._learn(told)
 
-    def forget(self) -> None:
-        """Know of no window any more."""
+    def _forget(self) -> None:
+        """Know of no window any more, but for how little is left in this one."""
         self._limit = None
+        self._cap = min([self._cap, *self._edges])
 
     def _learn(self, told: RateLimit) -> None:
         later = told.resets_at - self._resets_at
+        if later < -_WOBBLE:
+            return  # of a window that is over
+        moved = later > _WOBBLE or (later > 0 and self._has_moved(told))
+        if moved:
+            self._cap = sys.maxsize
         if told.limit != self._limit:
             self._begin(0)
-        elif later > _WOBBLE or (later > 0 and self._has_moved(told)):
+        elif moved:
             self._window = min(self._window, later)
-            self._begin(0 if self._shared else told.limit)
-        elif self._is_over or later < -_WOBBLE:
-            return  # of a window that is over
+            self._begin(told.limit if self._has_ended() and not self._shared else 0)
+        elif self._is_over:
+            return
         self._limit = told.limit
-        if not self._edges or later > 0:
-            self._resets_at = told.resets_at
+        self._resets_at = max(self._resets_at, told.resets_at)
         self._mind_end()
         self._count(told.remaining)
-        # The request of this answer is still in flight, and counted as well.
-        if self._fits >= self._sent + told.remaining + math.ceil(told.limit / 10):
-            self._learn_anew(told)
+        self._check(told)
+
+    def _check(self, told: RateLimit) -> None:
+        """Compare what is told with what we think, which others and lost answers falsify."""
+        under_way = self._in_flight() - 1  # but for this one
+        most = told.remaining + math.ceil(told.limit / 10)
+        if self._fits > self._counted + self._lost + under_way + most:
+            self._learn_anew(told, shared=True)
+        elif self._lost and min(self._edges) > self._fits - self._counted - self._lost:
+            self._learn_anew(told, shared=self._shared)
 
     def _has_moved(self, told: RateLimit) -> bool:
         return self._is_over or told.remaining > min(self._edges)
 
-    def _learn_anew(self, told: RateLimit) -> None:
-        """Take what is told for all that is left: somebody else uses it, too."""
+    def _has_ended(self) -> bool:
+        """Tell whether the window has had its time; else somebody counts apart from the others."""
+        return self._is_over or self._server.now() >= self._resets_at - _WOBBLE
+
+    def _learn_anew(self, told: RateLimit, *, shared: bool) -> None:
+        """Take what is told for all that is left."""
+        self._forget()
         self._begin(0)
-        self._shared = True
+        self._limit = told.limit
+        self._shared = shared
         self._mind_end()
         self._count(told.remaining)
 
@@ -179,7 +203,9 @@ class Pace:
         extra = min(_TOLERANCE, self._window * _SHARE) * self._jitter
         self._over_at = self._clock() + rest + extra
 
-    def _count(self, remaining: int) -> None:
+    def _count(self, told: int) -> None:
+        # What was forgotten may have been sent after this one, if more remained for it.
+        remaining = min(told, self._cap)
         self._counted += 1
         edges = self._edges
         if remaining not in edges:

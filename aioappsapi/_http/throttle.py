@@ -74,7 +74,7 @@ class Throttle:
         self._waiting: deque[_Turn] = deque()
         self._refused_until = -math.inf
         self._told_until = -math.inf
-        self._held_until = -math.inf
+        self._dismissed_until = -math.inf
         self._opening: asyncio.TimerHandle | None = None
         self._listeners: list[OnPause] = []
 
@@ -98,6 +98,11 @@ class Throttle:
     def _opens_at(self) -> float:
         return max(self._refused_until, self.pace.opens_at)
 
+    @property
+    def _surely_closed_until(self) -> float:
+        # What is in flight may still show that more is left than the pace dares to say.
+        return self._refused_until if self._in_flight else self._opens_at
+
     def on_pause(self, callback: OnPause) -> Callable[[], None]:
         """Have a callback told of every pause, when it begins and when it gets notably longer.
 
@@ -114,15 +119,15 @@ class Throttle:
     async def acquire(self) -> None:
         """Take a slot, waiting for the gate and for a free one.
 
-        Raises DeadlineError at once if the gate opens only after the caller's deadline, and as
-        soon as it is closed for so long.
+        Raises DeadlineError as soon as it is sure that the gate opens only after the caller's
+        deadline.
         """
         # fast path: most calls find a free slot, and then nothing is awaited.
         if self._in_flight < self._adaptive.limit and not self._waiting and not self.closed_for:
             self._in_flight += 1
             return
         turn = _Turn()
-        if turn.deadline >= self._opens_at:
+        if turn.deadline >= self._surely_closed_until:
             self._waiting.append(turn)
             self._admit()
             if await self._given(turn):
@@ -174,26 +179,22 @@ class Throttle:
                 self._in_flight += 1
                 turn.given.set_result(True)
         if self._waiting and self.closed_for:
-            self._hold(self._opens_at)
+            self._hold()
 
-    def _hold(self, until: float) -> None:
+    def _hold(self) -> None:
         """Keep those who wait until the gate opens, and send those away who cannot."""
-        if until == self._held_until:
-            return
-        self._held_until = until
+        until = self._surely_closed_until
         if until > self._refused_until:
             self._tell(until, _SPENT)
-        for turn in [turn for turn in self._waiting if turn.deadline < until]:
-            self._waiting.remove(turn)
-            if not turn.given.done():
-                turn.given.set_result(False)
+        if until > self._dismissed_until:
+            self._dismissed_until = until
+            for turn in [turn for turn in self._waiting if turn.deadline < until]:
+                self._waiting.remove(turn)
+                if not turn.given.done():
+                    turn.given.set_result(False)
         if self._opening is not None:
             self._opening.cancel()
-        self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._open)
-
-    def _open(self) -> None:
-        self._held_until = -math.inf  # a timer may come a little early, and has to be set again
-        self._admit()
+        self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._admit)
 
     def _tell(self, until: float, reason: str) -> None:
         if until <= self._told_until + _NOTABLE:
