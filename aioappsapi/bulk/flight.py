@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from aioappsapi._http.trace import CallRecord
+from aioappsapi.bulk.herd import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError
 from aioappsapi.models.app import App
@@ -44,7 +45,8 @@ class Flight(Generic[T]):
 
     `asked`, `accepted`, `first_at` (an instance ran) and `all_at` are times of the event loop's
     clock, None for what has not happened. `sends`: as long as no request was sent, nothing was
-    done. `release` gives back what is held for the app.
+    done. `load` is what its instances weigh where that counts, `release` gives back what is held
+    for it. `halted` says why the run begins nothing new; None while it does.
     """
 
     __slots__ = (
@@ -52,8 +54,10 @@ class Flight(Generic[T]):
         "all_at",
         "asked",
         "first_at",
+        "halted",
         "index",
         "key",
+        "load",
         "name",
         "record",
         "release",
@@ -63,13 +67,21 @@ class Flight(Generic[T]):
     )
 
     def __init__(
-        self, index: int, key: str, record: CallRecord, *, name: str | None = None
+        self,
+        index: int,
+        key: str,
+        record: CallRecord,
+        *,
+        name: str | None = None,
+        halted: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.index = index
         self.key = key
         self.name = name
         self.record = record
+        self.halted = halted
         self.stage = Stage.WORK
+        self.load: Load | None = None
         self.sends = False
         self.asked: float | None = None
         self.accepted: float | None = None

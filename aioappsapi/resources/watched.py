@@ -8,7 +8,8 @@ from typing import Final
 import anyio
 import msgspec
 
-from aioappsapi.errors import AppsApiError, DeadlineError
+from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
+from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Condition
 
 # For how many seconds a look is taken at what failed and may have happened all the same: the
@@ -19,10 +20,12 @@ VERIFY_FOR: Final = 45.0
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """What came of waiting for an app: proved, or the error that says why not.
 
-    Times are of the event loop's clock: when a first instance ran, and when all did.
+    `app` is there where its state had to be seen, too. Times are of the event loop's clock: when a
+    first instance ran, and when all did.
     """
 
     key: str
+    app: App | None = None
     error: AppsApiError | None = None
     first_at: float | None = None
     all_at: float | None = None
@@ -36,6 +39,7 @@ class Watched:
     """
 
     __slots__ = (
+        "app",
         "asked_at",
         "asked_why_at",
         "crashed_at",
@@ -44,6 +48,7 @@ class Watched:
         "first_at",
         "key",
         "no_room_at",
+        "refusals",
         "seen",
         "since",
         "states",
@@ -65,6 +70,8 @@ class Watched:
         self.since = anyio.current_time()
         self.ends_at = ends_at
         self.fallback = fallback
+        self.app: App | None = None
+        self.refusals = 0
         self.first_at: float | None = None
         self.crashed_at: float | None = None
         self.no_room_at: float | None = None
@@ -76,6 +83,7 @@ class Watched:
         """Keep what was seen of it."""
         self.seen = condition.text
         self.states = condition.states
+        self.refusals = 0
         now = anyio.current_time()
         if condition.any_running and self.first_at is None:
             self.first_at = max(now - condition.first_ago, self.asked_at)
@@ -89,5 +97,19 @@ class Watched:
         if self.fallback is not None:
             return self.fallback
         return DeadlineError(
-            f"{self.what}: accepted, but not as asked in time; seen last: {self.seen}."
+            f"{self.what}: noted, but not as asked in time; seen last: {self.seen}."
+        )
+
+    def out_of_sight(self, failure: AppsApiError) -> AppsApiError:
+        """Say that nobody can see what came of it."""
+        if self.fallback is not None:
+            return self.fallback
+        return UnverifiedError(
+            f"{self.what}: noted, but it cannot be seen what came of it: {failure}"
+        )
+
+    def sighting(self, error: AppsApiError | None, all_at: float | None) -> Sighting:
+        """Make what is told of it."""
+        return Sighting(
+            key=self.key, app=self.app, error=error, first_at=self.first_at, all_at=all_at
         )
