@@ -60,7 +60,7 @@ async def lack_of_room(
     details = await details_of(processes, of_app, "DOWN")
     if details is None:
         return None
-    watched.seen += f" ({details})"
+    watched.why = details
     now = anyio.current_time()
     if watched.no_room_at is None:
         watched.no_room_at = now

@@ -35,7 +35,8 @@ class Watched:
     """One app that is waited for; `what` says for people what was asked of it.
 
     `fallback` is what that failed with, if it may have been carried out all the same. Then even
-    the app's state is open, and has to be seen. Times are of the event loop's clock.
+    the app's state is open, and has to be seen. `why` is what keeps its instances down. Times are
+    of the event loop's clock.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Watched:
         "since",
         "states",
         "what",
+        "why",
     )
 
     def __init__(
@@ -77,11 +79,14 @@ class Watched:
         self.no_room_at: float | None = None
         self.asked_why_at = -math.inf
         self.seen = "nothing"
+        self.why: str | None = None
         self.states: tuple[str, ...] = ()
 
     def note(self, condition: Condition) -> None:
         """Keep what was seen of it."""
-        self.seen = condition.text
+        if not condition.down:
+            self.no_room_at = self.why = None
+        self.seen = condition.text if self.why is None else f"{condition.text} ({self.why})"
         self.states = condition.states
         self.refusals = 0
         now = anyio.current_time()
@@ -89,8 +94,6 @@ class Watched:
             self.first_at = max(now - condition.first_ago, self.asked_at)
         if condition.crashed and self.crashed_at is None:
             self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
-        if not condition.down:
-            self.no_room_at = None
 
     def too_late(self) -> AppsApiError:
         """Say what was seen last of an app whose time is over."""
