@@ -10,8 +10,9 @@ from typing import Final, Generic, TypeVar
 import anyio
 
 from aioappsapi._http.trace import CallRecord, charged_to
+from aioappsapi.bulk.endings import is_final
 from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.errors import AppsApiError, AuthError, TargetError
+from aioappsapi.errors import AppsApiError
 from aioappsapi.resources.waiter import BATCH
 
 V = TypeVar("V")
@@ -53,6 +54,8 @@ class Ahead(Generic[V]):
         """Give what is known of an app; None where the server knows nothing of it."""
         if index >= self._upto:
             async with self._lock:
+                if index - self._upto >= BATCH:
+                    self._upto = index  # nobody asks for those before any more
                 while index >= self._upto:
                     await self._read_on()
         elif self._upto - index < _EARLY and self._more() and not self._lock.locked():
@@ -70,8 +73,8 @@ class Ahead(Generic[V]):
             if keys:
                 with charged_to(self._record):
                     self._known.update(await self._read(keys))
-        except (AuthError, TargetError):
-            raise  # then nothing else can be asked either
         except AppsApiError as failure:
+            if is_final(failure):
+                raise
             log.info("%d apps could not be read ahead: %s", len(keys), failure)
         self._upto = upto

@@ -6,6 +6,7 @@ means: whether a look has to prove it, and whether another try at the end may do
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Literal
@@ -15,7 +16,7 @@ import anyio
 from aioappsapi._http.failures import Meaning, classify, is_quota
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.ahead import Ahead
-from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.flight import Flight, Stage, Verdict
 from aioappsapi.bulk.herd import Herd
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
@@ -40,6 +41,8 @@ from aioappsapi.resources.spaces import Spaces
 
 Action = Literal["start", "stop", "restart"]
 
+log = logging.getLogger("aioappsapi")
+
 # The state that an action is to lead to; a restart is to be seen by none.
 WANTED: Final[dict[Action, str]] = {"start": "STARTED", "stop": "STOPPED"}
 
@@ -60,7 +63,8 @@ class Asking:
         self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
         self.herd: Herd | None = None
-        if options.max_starting is not None or options.max_starting_mb is not None:
+        bounded = options.max_starting is not None or options.max_starting_mb is not None
+        if bounded and action != "stop":
             self.herd = Herd(instances=options.max_starting, memory=options.max_starting_mb)
 
     async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:
@@ -74,9 +78,10 @@ class Asking:
         if self._is_unchanged(app):
             return Verdict(status=Status.ALREADY, value=app, watch=self._waits)
         if (reason := self._suspensions.reason(app)) is not None:
-            spared = NotAttemptedError(f"{self._what(flight)}: {reason}.")
-            return Verdict(status=Status.NOT_ATTEMPTED, error=spared)
+            return self._spared(flight, reason)
         await self._take_room(flight)
+        if (reason := flight.halted()) is not None:
+            return flight.verdict or self._spared(flight, reason)
         if journal is not None:
             await journal.begun(flight.key)
         return await self._ask(flight, app)
@@ -89,6 +94,10 @@ class Asking:
 
     def _what(self, flight: Flight[App]) -> str:
         return f"{self._action} {flight.key}"
+
+    def _spared(self, flight: Flight[App], reason: str) -> Verdict[App]:
+        error = NotAttemptedError(f"{self._what(flight)}: {reason}.")
+        return Verdict(status=Status.NOT_ATTEMPTED, error=error)
 
     def _is_unchanged(self, app: App | None) -> bool:
         return self._options.skip_unchanged and app is not None and app.state == self._wanted
@@ -138,7 +147,9 @@ class Asking:
         if self.herd is None:
             return
         herd = self.herd
-        load = await self._loads.get(flight.index) or Load(1)
+        if flight.load is None:
+            flight.load = await self._loads.get(flight.index) or Load(1)
+        load = flight.load
 
         def release(verdict: Verdict[App]) -> None:
             troubled = isinstance(verdict.error, CrashedError | PlacementError)
@@ -150,6 +161,7 @@ class Asking:
 
     async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:
         flight.sends = True
+        flight.stage = Stage.WORK
         flight.asked = flight.asked or anyio.current_time()
         try:
             app = await self._call(flight.key)
@@ -171,7 +183,7 @@ class Asking:
             error = None if self._waits else failure
             return Verdict(status=Status.UNVERIFIED, error=error, watch=self._waits)
         if self._suspensions.is_one(failure):
-            await self._suspensions.note(failure, known or await self._apps.get(flight.key))
+            await self._suspect(failure, flight, known)
         meaning = classify(failure)[0]
         ambiguous = meaning is Meaning.AMBIGUOUS and self._wanted is not None
         return Verdict(
@@ -180,3 +192,11 @@ class Asking:
             watch=ambiguous and self._waits,
             again=meaning is Meaning.TRANSIENT or is_quota(failure),
         )
+
+    async def _suspect(self, failure: AppsApiError, flight: Flight[App], known: App | None) -> None:
+        try:
+            app = known or await self._apps.get(flight.key)
+        except AppsApiError as unknown:
+            log.info("whose suspension keeps %s is not known: %s", flight.key, unknown)
+        else:
+            await self._suspensions.note(failure, app)

@@ -10,8 +10,10 @@ from aioappsapi.bulk.report import Report
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
+    AuthError,
     DeadlineError,
     NotAttemptedError,
+    TargetError,
     UnverifiedError,
 )
 
@@ -63,6 +65,18 @@ def report_of(error: BaseException) -> Report[object] | None:
     return None
 
 
+def innermost(failure: BaseException) -> BaseException:
+    """Find what a group of exceptions was made of first."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+def is_final(error: AppsApiError) -> bool:
+    """Tell whether an error is everybody's: no login, or no such server."""
+    return isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused)
+
+
 def last_word(flight: Flight[T], what: str, why: str, *, seen: str, late: bool) -> Verdict[T]:
     """Judge an app that the end of its run met on the way.
 
@@ -85,7 +99,7 @@ def last_word(flight: Flight[T], what: str, why: str, *, seen: str, late: bool) 
 def _unseen(before: Verdict[T], what: str, why: str, *, seen: str, late: bool) -> Verdict[T]:
     if before.error is not None:
         return Verdict(status=before.status, error=before.error)
-    text = f"{what}: accepted, but {why} before it was seen to be as asked; seen last: {seen}."
+    text = f"{what}: noted, but {why} before it was seen to be as asked; seen last: {seen}."
     if late:
         return Verdict(status=Status.TIMED_OUT, value=before.value, error=DeadlineError(text))
     return Verdict(status=Status.UNVERIFIED, value=before.value, error=UnverifiedError(text))

@@ -23,7 +23,7 @@ import anyio
 
 from aioappsapi._http.throttle import OnPause, Throttle
 from aioappsapi._http.trace import CallRecord, current_record
-from aioappsapi.bulk.endings import RunAbortedError, attach_report, last_word
+from aioappsapi.bulk.endings import RunAbortedError, attach_report, innermost, is_final, last_word
 from aioappsapi.bulk.flight import Flight, Stage, Verdict, proved
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
@@ -33,11 +33,9 @@ from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import (
     AppsApiError,
-    AuthError,
     DeadlineError,
     InvalidInputError,
     NotAttemptedError,
-    TargetError,
 )
 from aioappsapi.resources.waiter import Waiter
 from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
@@ -207,7 +205,7 @@ class Run(Generic[T]):
             attach_report(cancelled, self.report)
             raise
         except Exception as failure:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
-            cause = _innermost(failure)
+            cause = innermost(failure)
             self._conclude(f"the run was aborted by {type(cause).__name__}", quietly=True)
             raise RunAbortedError(
                 f"{self._action}: aborted by {type(cause).__name__}; "
@@ -256,7 +254,9 @@ class Run(Generic[T]):
         if index is None:
             return None
         key = self._inputs.keys[index]
-        return Flight(index, key, CallRecord(self._outer), name=self._inputs.names.get(key))
+        name = self._inputs.names.get(key)
+        record = CallRecord(self._outer)
+        return Flight(index, key, record, name=name, halted=lambda: self._stopped)
 
     async def _next_put_off(self) -> Flight[T] | None:
         return self._again[0] if self._again else None
@@ -273,7 +273,6 @@ class Run(Generic[T]):
         current_record.set(flight.record)
         if last:
             flight.record.repeat()
-            flight.stage = Stage.WORK
             self._again.remove(flight)
         self._flights[flight.key] = flight
         verdict = await self._verdict(flight)
@@ -284,7 +283,7 @@ class Run(Generic[T]):
         else:
             self._settle(flight, verdict)
         error = verdict.error
-        if isinstance(error, TargetError) or (isinstance(error, AuthError) and error.refused):
+        if error is not None and is_final(error):
             self.stop(f"nobody can log in: {error}")
         elif flight.record.gave_up is not None:
             self.stop(flight.record.gave_up)
@@ -391,9 +390,3 @@ class Run(Generic[T]):
                 self._settle(flight, verdict, quietly=quietly)
         self._again.clear()
         self._finished_at = datetime.now(UTC)
-
-
-def _innermost(failure: BaseException) -> BaseException:
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure

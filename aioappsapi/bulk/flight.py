@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
 from aioappsapi._http.trace import CallRecord
+from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
@@ -45,7 +46,8 @@ class Flight(Generic[T]):
 
     `asked`, `accepted`, `first_at` (an instance ran) and `all_at` are times of the event loop's
     clock, None for what has not happened. `sends`: as long as no request was sent, nothing was
-    done. `release` gives back what is held for the app.
+    done. `load` is what its instances weigh where that counts, `release` gives back what is held
+    for it. `halted` says why the run begins nothing new; None while it does.
     """
 
     __slots__ = (
@@ -53,8 +55,10 @@ class Flight(Generic[T]):
         "all_at",
         "asked",
         "first_at",
+        "halted",
         "index",
         "key",
+        "load",
         "name",
         "record",
         "release",
@@ -64,13 +68,21 @@ class Flight(Generic[T]):
     )
 
     def __init__(
-        self, index: int, key: str, record: CallRecord, *, name: str | None = None
+        self,
+        index: int,
+        key: str,
+        record: CallRecord,
+        *,
+        name: str | None = None,
+        halted: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.index = index
         self.key = key
         self.name = name
         self.record = record
+        self.halted = halted
         self.stage = Stage.WORK
+        self.load: Load | None = None
         self.sends = False
         self.asked: float | None = None
         self.accepted: float | None = None
@@ -118,11 +130,12 @@ class Flight(Generic[T]):
 
 def proved(before: Verdict[T], sighting: Sighting) -> Verdict[T]:
     """Judge an app by what the waiter saw of it."""
+    value = before.value or cast("T | None", sighting.app)
     error = sighting.error
     if error is None:
         status = Status.ALREADY if before.status is Status.ALREADY else Status.OK
-        return Verdict(status=status, value=before.value)
+        return Verdict(status=status, value=value)
     if isinstance(error, UnverifiedError):
-        return Verdict(status=Status.UNVERIFIED, value=before.value, error=error)
+        return Verdict(status=Status.UNVERIFIED, value=value, error=error)
     status = Status.TIMED_OUT if isinstance(error, DeadlineError) else Status.FAILED
-    return Verdict(status=status, value=before.value, error=error)
+    return Verdict(status=status, value=value, error=error)

@@ -49,6 +49,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
         )
         check_wait(self.wait)
+        if self.wait != "none":
+            _ = self.patience  # refused now, not in the middle of the run
         _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_herd()
 

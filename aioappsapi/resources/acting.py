@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import anyio
 
 from aioappsapi._http.caller import Caller
@@ -13,6 +15,9 @@ from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Wait, check_wait
 from aioappsapi.resources.waiter import AppReader, Waiter
 from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
+
+# For how many seconds the last look may take, which is at the very end.
+_LAST_LOOK: Final = 0.5
 
 
 async def act(
@@ -30,8 +35,8 @@ async def act(
     Without a `deadline` the waiting takes at most `CF_STARTUP_TIMEOUT`.
     """
     check_wait(wait)
+    patience = startup_timeout() if deadline is None else deadline
     asked_at = anyio.current_time()
-    ends_at = None if deadline is None else asked_at + deadline
     fallback: AppsApiError | None = None
     app: App | None = None
     try:
@@ -40,17 +45,18 @@ async def act(
         if not is_worth_a_look(failure, operation):
             raise
         fallback = failure
-    now = anyio.current_time()
-    patience = startup_timeout() if fallback is None else VERIFY_FOR
+    # A deadline is for everything together, the time to start up begins with the acceptance.
+    accepted_at = anyio.current_time()
+    ends_at = (accepted_at if deadline is None else asked_at) + patience
     watched = Watched(
         guid,
         f"{operation.name} {guid}",
         asked_at=asked_at,
-        ends_at=now + patience if ends_at is None else ends_at,
+        ends_at=ends_at if fallback is None else min(ends_at, accepted_at + VERIFY_FOR),
         fallback=fallback,
     )
-    await _wait_for(watched, Waiter(reader, wait, down=down))
-    return app if app is not None else await reader.get(guid)
+    seen = await _wait_for(watched, Waiter(reader, wait, down=down))
+    return app or seen or await reader.get(guid)
 
 
 def is_worth_a_look(failure: AppsApiError, operation: Operation[App]) -> bool:
@@ -62,11 +68,14 @@ def is_worth_a_look(failure: AppsApiError, operation: Operation[App]) -> bool:
     return meaning is Meaning.AMBIGUOUS and may_repeat(meaning, operation.replay)
 
 
-async def _wait_for(watched: Watched, waiter: Waiter) -> None:
-    """Wait for one app. Raises what stood in the way."""
+async def _wait_for(watched: Watched, waiter: Waiter) -> App | None:
+    """Wait for one app, and give it if it was seen. Raises what stood in the way."""
     sightings: list[Sighting] = []
     waiter.add(watched)
     waiter.complete()
-    await waiter.run(sightings.append)
-    if (error := sightings[0].error) is not None:
+    with anyio.CancelScope(deadline=watched.ends_at + _LAST_LOOK):
+        await waiter.run(sightings.append)
+    error = sightings[0].error if sightings else watched.too_late()
+    if error is not None:
         raise error
+    return sightings[0].app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Literal
 
 import anyio
 
@@ -15,16 +15,15 @@ from aioappsapi.resources.instances import instances_of
 from aioappsapi.resources.processes import Processes
 from aioappsapi.resources.watched import Watched
 
-_NO_ROOM: Final = "insufficient resources"
-
 log = logging.getLogger("aioappsapi.waiter")
 
 
-async def details_of(processes: Processes, of_app: Sequence[Process]) -> str | None:
-    """Ask for what the server says of the first instance that is down or crashed."""
+async def details_of(
+    processes: Processes, of_app: Sequence[Process], state: Literal["CRASHED", "DOWN"]
+) -> str | None:
+    """Ask for what the server says of the first instance that is crashed, or down."""
     for process in of_app:
-        troubled = {one.state for one in instances_of(process)} & {"DOWN", "CRASHED"}
-        if not (troubled and process.instances):
+        if not process.instances or all(one.state != state for one in instances_of(process)):
             continue
         try:
             stats = await processes.get_stats(process.guid)
@@ -32,7 +31,7 @@ async def details_of(processes: Processes, of_app: Sequence[Process]) -> str | N
             log.info("no details of %s: %s", process.guid, failure)
             continue
         for one in stats:
-            if one.state in troubled and one.details:
+            if one.state == state and one.details:
                 return one.details
     return None
 
@@ -41,7 +40,7 @@ async def crash_of(
     processes: Processes, watched: Watched, of_app: Sequence[Process]
 ) -> CrashedError:
     """Describe an app whose instances crash."""
-    details = await details_of(processes, of_app)
+    details = await details_of(processes, of_app, "CRASHED")
     why = f": {details}" if details else ""
     return CrashedError(
         f"{watched.what}: its instances crash ({watched.seen}){why}.",
@@ -53,11 +52,15 @@ async def crash_of(
 async def lack_of_room(
     processes: Processes, watched: Watched, of_app: Sequence[Process], grace: float
 ) -> PlacementError | None:
-    """Find out whether there is no room for an app's instances, and has not been for long."""
-    details = await details_of(processes, of_app)
-    if details is None or _NO_ROOM not in details:
+    """Find out whether there is no room for an app's instances, and has not been for long.
+
+    What is down says why only where no cell took it: ``insufficient resources: memory``, ``found no
+    compatible cell``.
+    """
+    details = await details_of(processes, of_app, "DOWN")
+    if details is None:
         return None
-    watched.seen += f" ({details})"
+    watched.why = details
     now = anyio.current_time()
     if watched.no_room_at is None:
         watched.no_room_at = now

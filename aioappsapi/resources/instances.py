@@ -70,8 +70,9 @@ def come_up(processes: Sequence[Process], wait: Wait) -> Condition:
 def go_down(processes: Sequence[Process]) -> Condition:
     """Judge an app that was stopped: no instance may be left."""
     states = _states(processes)
+    told = all(process.process_instances is not msgspec.UNSET for process in processes)
     return Condition(
-        satisfied=bool(processes) and not set(states) - {"DOWN"},
+        satisfied=bool(processes) and told and not set(states) - {"DOWN"},
         gone=not processes,
         states=states,
         text=describe(processes),
@@ -89,7 +90,7 @@ def describe(processes: Sequence[Process]) -> str:
 
 
 def instances_of(process: Process) -> list[ProcessInstance]:
-    """Give the embedded instances of a process; none where they were not asked for."""
+    """Give the embedded instances of a process; none where they are not known."""
     return process.process_instances or []
 
 

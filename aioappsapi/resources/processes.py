@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Sequence
 from types import NoneType
 from typing import Final
@@ -10,9 +10,16 @@ from typing import Final
 import msgspec
 
 from aioappsapi._http.caller import Caller
+from aioappsapi._http.failures import Meaning, classify
 from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.protocol import Operation
-from aioappsapi.errors import BadRequestError, InvalidInputError, NotFoundError
+from aioappsapi.errors import (
+    AppsApiError,
+    BadRequestError,
+    DecodeError,
+    InvalidInputError,
+    NotFoundError,
+)
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 from aioappsapi.resources.checks import refuse_unless
@@ -22,6 +29,10 @@ from aioappsapi.resources.pooled import pooled
 
 # How many processes are asked for their instances together, where these cannot be embedded.
 _STATS_AT_ONCE: Final = 8
+# After so many of them that failed, the rest of a page is not asked for.
+_FAILURES: Final = 8
+
+log = logging.getLogger("aioappsapi")
 
 LIST: Final = endpoint("list processes", "GET", "/v3/processes", Page[Process], "list-processes")
 LIST_FOR_APP: Final = endpoint(
@@ -93,7 +104,8 @@ class Processes:
         """List processes; `with_instances` embeds the state of each instance.
 
         From a server that cannot embed them, the instances are asked for process by process, with
-        one more request each. Source: GET /v3/processes.
+        one more request each. Where that fails for the moment, a process keeps its
+        `process_instances` unset. Source: GET /v3/processes.
         """
         plain = {"label_selector": label_selector, "order_by": order_by}
         query = {
@@ -214,25 +226,41 @@ class _EmbeddingPager(Pager[Process]):
         plain = request.path.replace("&embed=process_instances", "")
         plain = plain.replace("?embed=process_instances&", "?").partition("?embed=")[0]
         page = await super()._fetch_now(msgspec.structs.replace(request, path=plain))
-        resources: dict[str, Process] = {}
+        return msgspec.structs.replace(page, resources=await self._complete(page.resources))
+
+    async def _complete(self, processes: Sequence[Process]) -> list[Process]:
+        completed = {process.guid: process for process in processes}
+        failures = 0
 
         async def complete(process: Process) -> None:
-            resources[process.guid] = await self._with_instances(process)
+            nonlocal failures
+            if failures >= _FAILURES:
+                return
+            instances = await self._instances_of(process)
+            if instances is None:
+                failures += 1
+            else:
+                completed[process.guid] = msgspec.structs.replace(
+                    process, process_instances=instances
+                )
 
-        await pooled(complete, page.resources, at_once=_STATS_AT_ONCE)
-        return msgspec.structs.replace(
-            page, resources=[resources[process.guid] for process in page.resources]
-        )
+        await pooled(complete, processes, at_once=_STATS_AT_ONCE)
+        return list(completed.values())
 
-    async def _with_instances(self, process: Process) -> Process:
-        stats: Sequence[InstanceStats] = ()
-        if process.instances:
-            with contextlib.suppress(NotFoundError):  # it went away between the two requests
-                stats = (await self._caller.call(STATS, process.guid)).resources
-        instances = [
-            ProcessInstance(index=one.index, state=one.state, since=one.uptime) for one in stats
-        ]
-        return msgspec.structs.replace(process, process_instances=instances)
+    async def _instances_of(self, process: Process) -> list[ProcessInstance] | None:
+        """Ask for the instances of a process; None if nobody can tell at the moment."""
+        if not process.instances:
+            return []
+        try:
+            stats = (await self._caller.call(STATS, process.guid)).resources
+        except NotFoundError:
+            return []  # it went away between the two requests
+        except AppsApiError as failure:
+            if classify(failure)[0] is Meaning.PERMANENT and not isinstance(failure, DecodeError):
+                raise
+            log.info("the instances of %s are not known: %s", process.guid, failure)
+            return None
+        return [ProcessInstance(index=i.index, state=i.state, since=i.uptime) for i in stats]
 
 
 def _is_embedded(page: Page[Process]) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final, Protocol
 
 import anyio
+import msgspec
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.failures import Meaning, classify
@@ -23,7 +24,6 @@ from aioappsapi.errors import (
     DeadlineError,
     DecodeError,
     TargetError,
-    UnverifiedError,
 )
 from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
@@ -47,6 +47,8 @@ _AT_ONCE: Final = 4
 # How long an app may look as if nothing happened before somebody asks why, and how often then.
 _PATIENCE: Final = 5.0
 _AGAIN: Final = 15.0
+# A server that hangs holds up the others, too; but a slow one has to get its chance.
+_OVERTIME: Final = 5.0
 # After so many polls in a row that the server refused for good, nobody asks any more.
 _REFUSALS: Final = 3
 
@@ -107,7 +109,6 @@ class Waiter:
         self._tell: Callable[[Sighting], None] = lambda _: None
         self._news = anyio.Event()
         self._complete = False
-        self._refusals = 0
 
     @property
     def waiting(self) -> int:
@@ -137,6 +138,7 @@ class Waiter:
             if not self._watched:
                 self._news = anyio.Event()
                 await self._news.wait()
+                pause = _FIRST
                 continue
             await self._pause(pause)
             pause = min(pause * _GROWTH, _LONGEST)
@@ -156,42 +158,46 @@ class Waiter:
     async def _poll(self) -> None:
         keys = list(self._watched)
         batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
-        # A server that hangs keeps nobody for long, and what comes just in time is still seen.
-        with anyio.move_on_after(max(self._soonest_end() - anyio.current_time(), 0.0) + 0.5):
+        left = max(self._soonest_end() - anyio.current_time(), 0.0)
+        with anyio.move_on_after(left + _OVERTIME):
             await pooled(self._look_at, batches, at_once=_AT_ONCE)
         now = anyio.current_time()
         for watched in [one for one in self._watched.values() if one.ends_at <= now]:
             self._end(watched, watched.too_late())
 
     async def _look_at(self, keys: Sequence[str]) -> None:
-        by_app: dict[str, list[Process]] = {key: [] for key in keys}
-        pager = self._processes.list(app_guids=keys, with_instances=True, per_page=_PAGE)
         try:
-            async for process in pager:
-                # A process of the type web has its app's GUID, should it not say whose it is.
-                of_app = by_app.get(process.relationships.app.guid or process.guid)
-                if of_app is not None:
-                    of_app.append(process)
-            await self._judge(by_app)
+            by_app = await self._read(keys)
         except AppsApiError as failure:
             self._mind(failure, keys)
         else:
-            self._refusals = 0
+            await self._judge(by_app)
+
+    async def _read(self, keys: Sequence[str]) -> dict[str, list[Process]]:
+        """Read the processes of apps, but for those of which nobody can tell at the moment."""
+        by_app: dict[str, list[Process]] = {key: [] for key in keys}
+        pager = self._processes.list(app_guids=keys, with_instances=True, per_page=_PAGE)
+        async for process in pager:
+            # A process of the type web has its app's GUID, should it not say whose it is.
+            key = process.relationships.app.guid or process.guid
+            if process.process_instances is msgspec.UNSET:
+                by_app.pop(key, None)
+            elif key in by_app:
+                by_app[key].append(process)
+        return by_app
 
     def _mind(self, failure: AppsApiError, keys: Sequence[str]) -> None:
         """Take a poll that failed: the next one is in a moment, unless none can succeed."""
         log.info("%d apps could not be looked at: %s", len(keys), failure)
         if isinstance(failure, DeadlineError | DecodeError):
             return
-        if classify(failure)[0] is not Meaning.PERMANENT:
+        if classify(failure)[0] not in {Meaning.PERMANENT, Meaning.TOKEN}:
             return
-        self._refusals += 1
-        if isinstance(failure, TargetError | AuthError) or self._refusals >= _REFUSALS:
-            for watched in [self._watched[key] for key in keys if key in self._watched]:
-                unproved = UnverifiedError(
-                    f"{watched.what}: accepted, but it cannot be seen what came of it: {failure}"
-                )
-                self._end(watched, watched.fallback or unproved)
+        hopeless = isinstance(failure, TargetError | AuthError)
+        for watched in [self._watched[key] for key in keys if key in self._watched]:
+            watched.refusals += 1
+            if hopeless or watched.refusals >= _REFUSALS:
+                self._end(watched, watched.out_of_sight(failure))
 
     # -- judging
 
@@ -214,8 +220,11 @@ class Waiter:
         await pooled(lambda it: self._confirm(*it, by_app[it[0].key]), proved, at_once=_AT_ONCE)
         await pooled(lambda it: self._crash(it, by_app[it.key]), crashed, at_once=_AT_ONCE)
         states = await self._states([*odd, *(watched for watched, _ in doubtful)])
+        if states is None:
+            return
         for watched, condition in doubtful:
-            if self._is_wanted(states.get(watched.key)):
+            watched.app = states.get(watched.key)
+            if self._is_wanted(watched.app):
                 await self._confirm(watched, condition, by_app[watched.key])
         await pooled(
             lambda it: self._explain(it, by_app[it.key], states.get(it.key)), odd, at_once=_AT_ONCE
@@ -237,11 +246,16 @@ class Waiter:
         watched.asked_why_at = now
         return True
 
-    async def _states(self, watched: Sequence[Watched]) -> dict[str, App]:
+    async def _states(self, watched: Sequence[Watched]) -> dict[str, App] | None:
+        """Read apps, of which some may be gone; None if they cannot be read now."""
         if not watched:
             return {}
         keys = [one.key for one in watched]
-        return {app.guid: app async for app in self._apps.list(guids=keys, per_page=_PAGE)}
+        try:
+            return {app.guid: app async for app in self._apps.list(guids=keys, per_page=_PAGE)}
+        except AppsApiError as failure:
+            log.info("the states of %d apps cannot be seen: %s", len(keys), failure)
+            return None
 
     def _is_wanted(self, app: App | None) -> bool:
         return app is not None and app.state == ("STOPPED" if self._down else "STARTED")
@@ -252,7 +266,9 @@ class Waiter:
         if self._wait == "routable" and not self._down and not await self._routable(processes):
             watched.seen = f"{condition.text}; not routable yet"
             return
-        self._end(watched, None, max(anyio.current_time() - condition.all_ago, watched.asked_at))
+        # Seconds ago are whole ones, so that the last of all may seem to be before the first.
+        first_at = watched.asked_at if watched.first_at is None else watched.first_at
+        self._end(watched, None, max(anyio.current_time() - condition.all_ago, first_at))
 
     async def _routable(self, processes: list[Process]) -> bool:
         try:
@@ -294,6 +310,4 @@ class Waiter:
         self, watched: Watched, error: AppsApiError | None, all_at: float | None = None
     ) -> None:
         if self._watched.pop(watched.key, None) is not None:
-            self._tell(
-                Sighting(key=watched.key, error=error, first_at=watched.first_at, all_at=all_at)
-            )
+            self._tell(watched.sighting(error, all_at))

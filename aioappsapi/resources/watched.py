@@ -8,7 +8,8 @@ from typing import Final
 import anyio
 import msgspec
 
-from aioappsapi.errors import AppsApiError, DeadlineError
+from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
+from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Condition
 
 # For how many seconds a look is taken at what failed and may have happened all the same: the
@@ -19,10 +20,12 @@ VERIFY_FOR: Final = 45.0
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """What came of waiting for an app: proved, or the error that says why not.
 
-    Times are of the event loop's clock: when a first instance ran, and when all did.
+    `app` is there where its state had to be seen, too. Times are of the event loop's clock: when a
+    first instance ran, and when all did.
     """
 
     key: str
+    app: App | None = None
     error: AppsApiError | None = None
     first_at: float | None = None
     all_at: float | None = None
@@ -32,10 +35,12 @@ class Watched:
     """One app that is waited for; `what` says for people what was asked of it.
 
     `fallback` is what that failed with, if it may have been carried out all the same. Then even
-    the app's state is open, and has to be seen. Times are of the event loop's clock.
+    the app's state is open, and has to be seen. `why` is what keeps its instances down. Times are
+    of the event loop's clock.
     """
 
     __slots__ = (
+        "app",
         "asked_at",
         "asked_why_at",
         "crashed_at",
@@ -44,10 +49,12 @@ class Watched:
         "first_at",
         "key",
         "no_room_at",
+        "refusals",
         "seen",
         "since",
         "states",
         "what",
+        "why",
     )
 
     def __init__(
@@ -65,29 +72,47 @@ class Watched:
         self.since = anyio.current_time()
         self.ends_at = ends_at
         self.fallback = fallback
+        self.app: App | None = None
+        self.refusals = 0
         self.first_at: float | None = None
         self.crashed_at: float | None = None
         self.no_room_at: float | None = None
         self.asked_why_at = -math.inf
         self.seen = "nothing"
+        self.why: str | None = None
         self.states: tuple[str, ...] = ()
 
     def note(self, condition: Condition) -> None:
         """Keep what was seen of it."""
-        self.seen = condition.text
+        if not condition.down:
+            self.no_room_at = self.why = None
+        self.seen = condition.text if self.why is None else f"{condition.text} ({self.why})"
         self.states = condition.states
+        self.refusals = 0
         now = anyio.current_time()
         if condition.any_running and self.first_at is None:
             self.first_at = max(now - condition.first_ago, self.asked_at)
         if condition.crashed and self.crashed_at is None:
             self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
-        if not condition.down:
-            self.no_room_at = None
 
     def too_late(self) -> AppsApiError:
         """Say what was seen last of an app whose time is over."""
         if self.fallback is not None:
             return self.fallback
         return DeadlineError(
-            f"{self.what}: accepted, but not as asked in time; seen last: {self.seen}."
+            f"{self.what}: noted, but not as asked in time; seen last: {self.seen}."
+        )
+
+    def out_of_sight(self, failure: AppsApiError) -> AppsApiError:
+        """Say that nobody can see what came of it."""
+        if self.fallback is not None:
+            return self.fallback
+        return UnverifiedError(
+            f"{self.what}: noted, but it cannot be seen what came of it: {failure}"
+        )
+
+    def sighting(self, error: AppsApiError | None, all_at: float | None) -> Sighting:
+        """Make what is told of it."""
+        return Sighting(
+            key=self.key, app=self.app, error=error, first_at=self.first_at, all_at=all_at
         )

@@ -1,0 +1,159 @@
+"""Is an app as somebody waits for? Only judgement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from aioappsapi import InvalidInputError
+from aioappsapi.models.process import Process, ProcessInstance
+from aioappsapi.resources.instances import check_wait, come_up, describe, go_down
+
+R, S, C, D, T = "RUNNING", "STARTING", "CRASHED", "DOWN", "STOPPING"
+
+
+def process(*states: str, wanted: int | None = None, kind: str = "web", since: int = 0) -> Process:
+    instances = [
+        ProcessInstance(index=index, state=state, since=since) for index, state in enumerate(states)
+    ]
+    count = len(states) if wanted is None else wanted
+    return Process(guid="p", type=kind, instances=count, process_instances=instances)
+
+
+def unknown(wanted: int = 1) -> Process:
+    return Process(guid="p", type="web", instances=wanted, process_instances=msgspec.UNSET)
+
+
+WORKER = process(R, kind="worker")
+
+
+@pytest.mark.parametrize(
+    ("processes", "any_", "all_"),
+    [
+        ([process(R)], True, True),
+        ([process(S)], False, False),
+        ([process(R, S)], True, False),
+        ([process(R, R)], True, True),
+        ([process(R, C)], True, False),
+        ([process(C, C)], False, False),
+        ([process(R, wanted=2)], True, False),
+        ([process(wanted=1)], False, False),
+        ([process(R), process(S, kind="worker")], False, False),
+        ([process(R, S), WORKER], True, False),
+        ([process(R, R, R, wanted=2)], True, True),
+        ([process(wanted=0), WORKER], True, True),
+        ([process(wanted=0)], True, True),
+        ([process(D, wanted=0)], True, True),
+        ([unknown()], False, False),
+        ([unknown(0)], True, True),
+        ([], False, False),
+        # A rolling deployment: the old web process still has what the new one lacks.
+        ([process(R), process(S)], False, False),
+        ([process(R), process(R, R)], True, True),
+    ],
+)
+def test_any_wants_one_of_each_process_and_all_wants_their_number(
+    processes: list[Process], any_: bool, all_: bool
+) -> None:
+    assert come_up(processes, "any").satisfied is any_
+    assert come_up(processes, "all").satisfied is all_
+    assert come_up(processes, "routable").satisfied is all_
+
+
+@pytest.mark.parametrize(
+    ("processes", "any_", "all_"),
+    [
+        ([process(R)], 0, 0),
+        ([process(C)], 1, 1),
+        ([process(C, S)], 0, 1),
+        ([process(C, C)], 2, 2),
+        ([process(R, C)], 0, 1),
+        ([process(S), process(C, kind="worker")], 1, 1),
+        ([process(C, wanted=0)], 0, 0),
+    ],
+)
+def test_a_crash_counts_where_it_stands_in_the_way(
+    processes: list[Process], any_: int, all_: int
+) -> None:
+    assert len(come_up(processes, "any").crashed) == any_
+    assert len(come_up(processes, "all").crashed) == all_
+
+
+@pytest.mark.parametrize(
+    ("processes", "down"),
+    [
+        ([process(D)], True),
+        ([process(R, D)], True),
+        ([process(wanted=2)], True),
+        ([process(S)], False),
+        ([process(C)], False),
+        ([process(R)], False),
+        ([process(wanted=0)], False),
+        ([], False),
+    ],
+)
+def test_down_is_what_has_no_place_yet(processes: list[Process], down: bool) -> None:
+    assert come_up(processes, "all").down is down
+
+
+@pytest.mark.parametrize(
+    ("processes", "gone"),
+    [
+        ([process(D, D)], True),
+        ([process(wanted=2)], True),
+        ([process(wanted=0)], True),
+        ([process(T)], False),
+        ([process(R, D)], False),
+        ([process(C)], False),
+        ([process(D), process(T, kind="worker")], False),
+        ([unknown()], False),
+        ([process(D), unknown()], False),
+        ([], False),
+    ],
+)
+def test_a_stopped_app_has_no_instance_left(processes: list[Process], gone: bool) -> None:
+    assert go_down(processes).satisfied is gone
+
+
+def test_an_app_without_processes_is_gone() -> None:
+    assert come_up([], "all").gone
+    assert go_down([]).gone
+    assert not come_up([process(wanted=0)], "all").gone
+
+
+def aged(*ages: int, kind: str = "web") -> Process:
+    instances = [ProcessInstance(index=index, state=R, since=age) for index, age in enumerate(ages)]
+    return Process(guid="p", type=kind, instances=len(ages), process_instances=instances)
+
+
+@pytest.mark.parametrize(
+    ("processes", "wait", "first", "whole"),
+    [
+        ([aged(7, 3)], "all", 7, 3),
+        ([aged(7, 3)], "any", 7, 7),
+        ([aged(7, 3), aged(5, kind="worker")], "any", 7, 5),
+        ([aged(7, 3), aged(2, kind="worker")], "all", 7, 2),
+        ([process(S)], "all", 0, 0),
+        ([], "all", 0, 0),
+    ],
+)
+def test_how_long_ago_it_came_up(
+    processes: list[Process], wait: Any, first: float, whole: float
+) -> None:
+    condition = come_up(processes, wait)
+    assert (condition.first_ago, condition.all_ago) == (first, whole)
+
+
+def test_what_is_said_of_instances() -> None:
+    said = describe([process(R, S, S), process(wanted=1, kind="worker")])
+    assert said == "web: 1 RUNNING, 2 STARTING of 3; worker: none of 1"
+    assert describe([]) == "no process"
+
+
+def test_only_policies_are_policies() -> None:
+    for wait in ("none", "any", "all", "routable"):
+        check_wait(wait)
+    with pytest.raises(InvalidInputError, match="none, any, all, routable"):
+        check_wait("some")
