@@ -9,32 +9,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from aioappsapi.bulk.report import Report
+from aioappsapi.cli.options import Selectors
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GLOB: Final = re.compile(r"[*?\[]")
-
-
-class Selectors(msgspec.Struct, frozen=True, kw_only=True):
-    """The options that select apps; those that are given all have to hold."""
-
-    everything: bool = False
-    organizations: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-    label_selector: str | None = None
-    names: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    state: str | None = None
-    stacks: tuple[str, ...] = ()
-    lifecycle: str | None = None
-
-    def __bool__(self) -> bool:
-        return self != Selectors(exclude=self.exclude)
 
 
 def checked_words(words: Sequence[str], selectors: Selectors) -> list[str]:
