@@ -10,6 +10,7 @@ import typer
 from aioappsapi._version import __version__
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.options import Options
+from aioappsapi.cli.apps import apps
 from aioappsapi.cli.console import out, show_log
 from aioappsapi.cli.groups import spread
 from aioappsapi.cli.options import Course, Selectors, Target, Told, Waiting, Words
@@ -45,7 +46,7 @@ def _register(action: Action) -> None:
         course: Course,
         told: Told,
         target: Target,
-        words: Words = [],  # noqa: B006 - typer makes a new one for each call
+        words: Words = [],
     ) -> None:
         def prepare() -> Work:
             _check(course, told)
@@ -69,6 +70,7 @@ def _register(action: Action) -> None:
 for _action in _HELP:
     _register(_action)
 
+app.add_typer(apps, name="apps")
 app.add_typer(reports, name="report")
 
 

@@ -32,7 +32,7 @@ def spread(command: Callable[..., R]) -> Callable[..., R]:
         return command(**typed, **made)
 
     parameters = list(_parameters(command, hints))
-    spread_out.__doc__ = command.__doc__
+    spread_out.__name__, spread_out.__doc__ = command.__name__, command.__doc__
     spread_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     spread_out.__annotations__ = {one.name: one.annotation for one in parameters}
     return spread_out

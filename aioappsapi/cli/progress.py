@@ -19,6 +19,8 @@ from rich.text import Text
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.printable import printable
+from aioappsapi.bulk.reasons import reason_of
 from aioappsapi.cli.summary import print_line
 from aioappsapi.models.app import App
 
@@ -72,7 +74,7 @@ class Display(ABC):
         """Count an outcome in, and tell of it if the app is not as asked."""
         self._done += 1
         if outcome.status in {Status.FAILED, Status.TIMED_OUT}:
-            print_line(self._console, line_of(outcome))
+            self._tell(outcome)
 
     def __exit__(
         self,
@@ -87,6 +89,9 @@ class Display(ABC):
 
     @abstractmethod
     def _end(self) -> None: ...
+
+    @abstractmethod
+    def _tell(self, outcome: Outcome[App]) -> None: ...
 
 
 def display(console: Console, run: Run[App], action: Action) -> Display:
@@ -134,15 +139,20 @@ class Live(Display):
         self._beat.stop()
         self._bar.stop()
 
+    def _tell(self, outcome: Outcome[App]) -> None:
+        # Short: request ids and GUIDs are in the report.
+        who = printable(outcome.name or outcome.key)
+        why = printable(reason_of(outcome))
+        line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
+        self._console.print(line, soft_wrap=False)
+
     def _refresh(self) -> None:
         self._bar.update(self._task, completed=self._done, total=self._run.total, refresh=True)
 
     def _counts(self) -> Text:
-        text = Text("  ").join(
-            Text(f"{count} {status}", _STYLES[status]) for status, count in _counted(self._run)
-        )
-        under_way = Text(", ".join(_under_way(self._run, self._action)), "cyan")
-        return Text("  ").join(part for part in (under_way, text) if part)
+        under_way = [Text(part, "cyan") for part in _under_way(self._run, self._action)]
+        ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in _counted(self._run)]
+        return Text("  ").join(under_way + ended)
 
 
 class Lines(Display):
@@ -169,6 +179,9 @@ class Lines(Display):
         if self._done % max((self._run.total or 0) // 10, 1) == 0:
             self._beat.restart()
             self._say_counts()
+
+    def _tell(self, outcome: Outcome[App]) -> None:
+        print_line(self._console, line_of(outcome))
 
     def _say_counts(self) -> None:
         done = ", ".join(f"{count} {status}" for status, count in _counted(self._run))

@@ -15,7 +15,13 @@ from aioappsapi.errors import AppsApiError, InvalidInputError
 Work = Callable[[Client], Awaitable[Exit]]
 
 
-def carried_out(target: Target, prepare: Callable[[], Work], *, concurrency: int = 1) -> Exit:
+def carried_out(
+    target: Target,
+    prepare: Callable[[], Work],
+    *,
+    concurrency: int = 1,
+    interrupted: str = "interrupted before anything was sent.",
+) -> Exit:
     """Log in and do the work; `prepare` checks, before anything else, what can be checked."""
     try:
         work = prepare()
@@ -31,7 +37,7 @@ def carried_out(target: Target, prepare: Callable[[], Work], *, concurrency: int
         say(str(error))
         return Exit.COULD_NOT_BEGIN
     except KeyboardInterrupt:
-        say("interrupted before anything was sent.")
+        say(interrupted)
         return Exit.INTERRUPTED
 
 
