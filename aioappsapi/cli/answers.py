@@ -22,6 +22,7 @@ def plain(value: object) -> object:
     """Give a value of the API as what JSON is made of."""
     made = msgspec.to_builtins(value)
     if isinstance(value, App):
+        made.pop("included", None)  # is at its places already
         return {_JOINED.get(name, name): part for name, part in made.items()}
     return made
 
@@ -32,11 +33,10 @@ def print_json(console: Console, value: object) -> None:
 
 
 def print_card(console: Console, fields: Mapping[str, object]) -> None:
-    """Print what is known of one thing, a line for each field that has a value."""
+    """Print what is known of one thing, a line for each field."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        if value not in (None, "", [], {}, ()):
-            print_line(console, f"{name:<{width}}  {_text(value)}")
+        print_line(console, f"{name:<{width}}  {_text(value)}".rstrip())
 
 
 def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

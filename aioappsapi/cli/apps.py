@@ -61,11 +61,10 @@ def _told(value: Struct, output: Output, fields: Mapping[str, object] | None = N
     """Print an answer; as text, only what people look for."""
     if output != "text":
         print_json(out, value)
-    elif fields is not None:
-        print_card(out, fields)
-    else:
-        every = msgspec.structs.asdict(value)
-        print_card(out, {name: part for name, part in every.items() if name not in _PLUMBING})
+        return
+    every = msgspec.structs.asdict(value) if fields is None else fields
+    known = {name: part for name, part in every.items() if part not in (None, "", [], {})}
+    print_card(out, {name: part for name, part in known.items() if name not in _PLUMBING})
 
 
 # -- lists
