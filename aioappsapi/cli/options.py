@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -15,11 +16,11 @@ from aioappsapi.resources.instances import Wait
 
 Profile = Literal["none", "demo", "chaos"]
 
-_SELECT: Final = "Which apps"
-_WAIT: Final = "What is waited for"
-_RUN: Final = "How the run goes"
-_TOLD: Final = "What is told"
-_TARGET: Final = "Which Cloud Foundry"
+_selects: Final = partial(typer.Option, rich_help_panel="Which apps")
+_waits: Final = partial(typer.Option, rich_help_panel="What is waited for")
+_steers: Final = partial(typer.Option, rich_help_panel="How the run goes")
+_tells: Final = partial(typer.Option, rich_help_panel="What is told")
+_targets: Final = partial(typer.Option, rich_help_panel="Which Cloud Foundry")
 _USUAL: Final = Options()
 
 Words = Annotated[
@@ -31,62 +32,38 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-Deadline = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="For everything.", rich_help_panel=_RUN)
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=_RUN)]
+Deadline = Annotated[float | None, _steers(metavar="SECONDS", help="For everything.")]
+Yes = Annotated[bool, _steers("--yes", "-y", help="Do not ask.")]
 WaitFor = Annotated[
     Wait,
-    typer.Option(
+    _waits(
         help="An instance of each process, all of them, or all and their routes; "
-        "after a stop, that none is left.",
-        rich_help_panel=_WAIT,
+        "after a stop, that none is left."
     ),
 ]
-Printed = Annotated[Output, typer.Option(help="What is printed.", rich_help_panel=_TOLD)]
+Printed = Annotated[Output, _tells(help="What is printed.")]
 
 
 class Selectors(Group, frozen=True, kw_only=True):
     """The options that select apps; those that are given all have to hold."""
 
-    everything: Annotated[
-        bool, typer.Option("--all", help="All apps.", rich_help_panel=_SELECT)
-    ] = False
+    everything: Annotated[bool, _selects("--all", help="All apps.")] = False
     organizations: Annotated[
-        list[str],
-        typer.Option(
-            "--org", metavar="NAME", help="In this organization.", rich_help_panel=_SELECT
-        ),
+        list[str], _selects("--org", metavar="NAME", help="In this organization.")
     ] = []
-    spaces: Annotated[
-        list[str],
-        typer.Option("--space", metavar="NAME", help="In this space.", rich_help_panel=_SELECT),
-    ] = []
+    spaces: Annotated[list[str], _selects("--space", metavar="NAME", help="In this space.")] = []
     label_selector: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SELECTOR", help="With labels, like env=prod,!legacy.", rich_help_panel=_SELECT
-        ),
+        str | None, _selects(metavar="SELECTOR", help="With labels, like env=prod,!legacy.")
     ] = None
-    names: Annotated[
-        list[str],
-        typer.Option("--name", metavar="GLOB", help="Called so.", rich_help_panel=_SELECT),
-    ] = []
-    exclude: Annotated[
-        list[str], typer.Option(metavar="GLOB", help="Not called so.", rich_help_panel=_SELECT)
-    ] = []
+    names: Annotated[list[str], _selects("--name", metavar="GLOB", help="Called so.")] = []
+    exclude: Annotated[list[str], _selects(metavar="GLOB", help="Not called so.")] = []
     state: Annotated[
-        Literal["STARTED", "STOPPED"] | None,
-        typer.Option(help="In this state.", case_sensitive=False, rich_help_panel=_SELECT),
+        Literal["STARTED", "STOPPED"] | None, _selects(help="In this state.", case_sensitive=False)
     ] = None
-    stacks: Annotated[
-        list[str],
-        typer.Option("--stack", metavar="NAME", help="On this stack.", rich_help_panel=_SELECT),
-    ] = []
-    lifecycle: Annotated[
-        str | None,
-        typer.Option(metavar="TYPE", help="buildpack, cnb or docker.", rich_help_panel=_SELECT),
-    ] = None
+    stacks: Annotated[list[str], _selects("--stack", metavar="NAME", help="On this stack.")] = []
+    lifecycle: Annotated[str | None, _selects(metavar="TYPE", help="buildpack, cnb or docker.")] = (
+        None
+    )
 
     def __bool__(self) -> bool:
         return self != Selectors(exclude=self.exclude)
@@ -98,64 +75,40 @@ class Waiting(Group, frozen=True, kw_only=True):
     wait: WaitFor = "none"
     startup_timeout: Annotated[
         float | None,
-        typer.Option(
+        _waits(
             metavar="SECONDS",
             help="What an app has for it; else CF_STARTUP_TIMEOUT (minutes), else 300.",
-            rich_help_panel=_WAIT,
         ),
     ] = None
     crash_grace: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            help="It may be crashed, or without a place, for so long.",
-            rich_help_panel=_WAIT,
-        ),
+        float, _waits(metavar="SECONDS", help="It may be crashed, or without a place, for so long.")
     ] = _USUAL.crash_grace
     max_starting: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="So many instances come up at a time.", rich_help_panel=_WAIT
-        ),
+        int | None, _waits(metavar="N", help="So many instances come up at a time.")
     ] = None
     max_starting_mb: Annotated[
-        int | None,
-        typer.Option(metavar="MB", help="So much memory of theirs, too.", rich_help_panel=_WAIT),
+        int | None, _waits(metavar="MB", help="So much memory of theirs, too.")
     ] = None
 
 
 class Course(Group, frozen=True, kw_only=True):
     """How a run goes."""
 
-    concurrency: Annotated[
-        int,
-        typer.Option(min=1, max=10_000, metavar="N", help="Apps at a time.", rich_help_panel=_RUN),
-    ] = _USUAL.concurrency
+    concurrency: Annotated[int, _steers(min=1, max=10_000, metavar="N", help="Apps at a time.")] = (
+        _USUAL.concurrency
+    )
     deadline: Deadline = None
     max_failures: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N", help="Stop after so many, or a share like 0.1.", rich_help_panel=_RUN
-        ),
+        float | None, _steers(metavar="N", help="Stop after so many, or a share like 0.1.")
     ] = None
     no_skip_unchanged: Annotated[
-        bool,
-        typer.Option(
-            "--no-skip-unchanged", help="Ask even for what is so already.", rich_help_panel=_RUN
-        ),
+        bool, _steers("--no-skip-unchanged", help="Ask even for what is so already.")
     ] = False
     journal: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Note each app here before it is asked for.", rich_help_panel=_RUN
-        ),
+        Path | None, _steers(metavar="FILE", help="Note each app here before it is asked for.")
     ] = None
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the journal's run.", rich_help_panel=_RUN)
-    ] = False
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list them.", rich_help_panel=_RUN)
-    ] = False
+    resume: Annotated[bool, _steers("--resume", help="Go on with the journal's run.")] = False
+    dry_run: Annotated[bool, _steers("--dry-run", help="Only list them.")] = False
     yes: Yes = False
 
 
@@ -165,10 +118,8 @@ class Told(Group, frozen=True, kw_only=True):
     output: Printed = "text"
     report: Annotated[
         list[Path],
-        typer.Option(
-            metavar="FILE",
-            help="Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too.",
-            rich_help_panel=_TOLD,
+        _tells(
+            metavar="FILE", help="Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too."
         ),
     ] = []
 
@@ -178,29 +129,14 @@ class Target(Group, frozen=True, kw_only=True):
 
     sandbox: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=100_000,
-            metavar="N",
-            help="An embedded Cloud Controller with N apps.",
-            rich_help_panel=_TARGET,
-        ),
+        _targets(min=1, max=100_000, metavar="N", help="An embedded Cloud Controller with N apps."),
     ] = None
-    profile: Annotated[
-        Profile | None,
-        typer.Option(help="What goes wrong there; else demo.", rich_help_panel=_TARGET),
-    ] = None
-    seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Which apps of it fail; else 0.", rich_help_panel=_TARGET),
-    ] = None
+    profile: Annotated[Profile | None, _targets(help="What goes wrong there; else demo.")] = None
+    seed: Annotated[int | None, _targets(metavar="N", help="Which apps of it fail; else 0.")] = None
     ca_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="PEM of authorities to trust.", rich_help_panel=_TARGET),
+        Path | None, _targets(metavar="FILE", help="PEM of authorities to trust.")
     ] = None
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Trust any certificate.", rich_help_panel=_TARGET)
-    ] = False
+    insecure: Annotated[bool, _targets("--insecure", help="Trust any certificate.")] = False
 
     def check(self) -> None:
         """Refuse options that would be lost on a real target. Raises InvalidInputError."""
