@@ -241,7 +241,7 @@ def test_ctrl_c_ends_in_order_with_a_report(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "done:" in line:
+        if " done" in line:
             process.send_signal(signal.SIGINT)
             break
     _, errors = process.communicate(timeout=40)

@@ -53,6 +53,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             _ = self.patience  # refused now, not in the middle of the run
         _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_herd()
+        if self.wait != "none" and self.startup_timeout is None:
+            startup_timeout()  # a variable that holds no time is found now, not half way
 
     def _check_herd(self) -> None:
         for name in ("max_starting", "max_starting_mb"):

@@ -1,51 +1,24 @@
-"""The commands and their options."""
+"""The commands: what was typed becomes a job, and the job an exit status."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Final
 
-import msgspec
 import typer
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.options import Options
-from aioappsapi.cli.options import (
-    CaFile,
-    Concurrency,
-    Deadline,
-    DryRun,
-    Everything,
-    Exclude,
-    Insecure,
-    Journal,
-    LabelSelector,
-    Lifecycle,
-    MaxFailures,
-    Names,
-    Organizations,
-    Printed,
-    Reports,
-    Resume,
-    Sandbox,
-    Seed,
-    Spaces,
-    Stacks,
-    State,
-    Words,
-    Yes,
-)
+from aioappsapi.cli.apps import apps
+from aioappsapi.cli.console import out, show_log
+from aioappsapi.cli.groups import spread
+from aioappsapi.cli.options import Course, Selectors, Target, Told, Waiting, Words
 from aioappsapi.cli.report import reports
-from aioappsapi.cli.run import Exit, Job, Output, carry_out, check_report, out, say, show_log
-from aioappsapi.cli.selection import Selectors, checked_words
-from aioappsapi.cli.target import Target, opened
-from aioappsapi.errors import (
-    AppsApiError,
-    InvalidInputError,
-)
+from aioappsapi.cli.run import Job, carry_out, check_report
+from aioappsapi.cli.selection import checked_words
+from aioappsapi.cli.session import Work, carried_out
+from aioappsapi.errors import InvalidInputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,132 +39,65 @@ def _register(action: Action) -> None:
     """Make the command of an action: all three take the same words and options."""
 
     @app.command(name=action, help=_HELP[action])
+    @spread
     def bulk(
-        words: Words = None,
-        everything: Everything = False,
-        organizations: Organizations = None,
-        spaces: Spaces = None,
-        label_selector: LabelSelector = None,
-        names: Names = None,
-        exclude: Exclude = None,
-        state: State = None,
-        stacks: Stacks = None,
-        lifecycle: Lifecycle = None,
-        concurrency: Concurrency = 50,
-        deadline: Deadline = None,
-        max_failures: MaxFailures = None,
-        dry_run: DryRun = False,
-        yes: Yes = False,
-        output: Printed = "text",
-        report: Reports = None,
-        journal: Journal = None,
-        resume: Resume = False,
-        sandbox: Sandbox = None,
-        seed: Seed = 0,
-        ca_file: CaFile = None,
-        insecure: Insecure = False,
+        selectors: Selectors,
+        waiting: Waiting,
+        course: Course,
+        told: Told,
+        target: Target,
+        words: Words = [],
     ) -> None:
-        options = _Options(
-            action=action,
-            words=tuple(words or ()),
-            selectors=Selectors(
-                everything=everything,
-                organizations=tuple(organizations or ()),
-                spaces=tuple(spaces or ()),
-                label_selector=label_selector,
-                names=tuple(names or ()),
-                exclude=tuple(exclude or ()),
-                state=state,
-                stacks=tuple(stacks or ()),
-                lifecycle=lifecycle,
-            ),
-            concurrency=concurrency,
-            deadline=deadline,
-            max_failures=max_failures,
-            dry_run=dry_run,
-            output=output,
-            reports=tuple(report or ()),
-            journal=journal,
-            resume=resume,
-            ask=not yes and sandbox is None,
-        )
-        target = Target(
-            sandbox=sandbox,
-            seed=seed,
-            ca_file=None if ca_file is None else str(ca_file),
-            insecure=insecure,
-            concurrency=concurrency,
-        )
-        raise typer.Exit(_carry_out(target, options))
+        def prepare() -> Work:
+            _check(course, told)
+            job = Job(
+                action=action,
+                words=tuple(checked_words(words, selectors)),
+                selectors=selectors,
+                options=_options(waiting, course),
+                journal=course.journal,
+                resume=course.resume,
+                dry_run=course.dry_run,
+                output=told.output,
+                reports=tuple(told.report),
+                ask=not course.yes and target.sandbox is None,
+            )
+            return partial(carry_out, job=job)
+
+        raise typer.Exit(carried_out(target, prepare, concurrency=course.concurrency))
 
 
 for _action in _HELP:
     _register(_action)
 
+app.add_typer(apps, name="apps")
 app.add_typer(reports, name="report")
 
 
-class _Options(msgspec.Struct, frozen=True, kw_only=True):
-    """The options as they were typed."""
+def _check(course: Course, told: Told) -> None:
+    """Check what else would be found out late. Raises InvalidInputError."""
+    for path in told.report:
+        check_report(path)
+    if course.resume and course.journal is None:
+        raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
 
-    action: Action
-    words: tuple[str, ...]
-    selectors: Selectors
-    concurrency: int
-    deadline: float | None
-    max_failures: float | None
-    dry_run: bool
-    output: Output
-    reports: tuple[Path, ...]
-    journal: Path | None
-    resume: bool
-    ask: bool
 
-    def job(self) -> Job:
-        """Check what can be checked before anybody is asked. Raises InvalidInputError."""
-        for path in self.reports:
-            check_report(path)
-        if self.resume and self.journal is None:
-            raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
-        return Job(
-            action=self.action,
-            words=tuple(checked_words(self.words, self.selectors)),
-            selectors=self.selectors,
-            options=Options(
-                concurrency=self.concurrency,
-                deadline=self.deadline,
-                max_failures=_count_or_share(self.max_failures),
-            ),
-            dry_run=self.dry_run,
-            output=self.output,
-            reports=self.reports,
-            journal=self.journal,
-            resume=self.resume,
-            ask=self.ask,
-        )
+def _options(waiting: Waiting, course: Course) -> Options:
+    return Options(
+        wait=waiting.wait,
+        startup_timeout=waiting.startup_timeout,
+        crash_grace=waiting.crash_grace,
+        max_starting=waiting.max_starting,
+        max_starting_mb=waiting.max_starting_mb,
+        concurrency=course.concurrency,
+        deadline=course.deadline,
+        max_failures=_count_or_share(course.max_failures),
+        skip_unchanged=not course.no_skip_unchanged,
+    )
 
 
 def _count_or_share(value: float | None) -> int | float | None:
     return int(value) if value is not None and value.is_integer() else value
-
-
-def _carry_out(target: Target, options: _Options) -> Exit:
-    try:
-        job = options.job()
-        with opened(target) as client:
-            return asyncio.run(carry_out(client, job))
-    except InvalidInputError as wrong:
-        say(str(wrong))
-        return Exit.USAGE
-    except RunAbortedError as aborted:
-        say(f"{aborted} Cause: {aborted.__cause__}")
-        return Exit.NOT_ALL
-    except AppsApiError as error:
-        say(str(error))
-        return Exit.COULD_NOT_BEGIN
-    except KeyboardInterrupt:
-        say("interrupted before anything was sent.")
-        return Exit.INTERRUPTED
 
 
 @app.command(
@@ -213,7 +119,7 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _main(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),

@@ -1,21 +1,30 @@
 """How a run looks while it goes on: a live display on a terminal, plain lines elsewhere.
 
-Always on standard error: standard output is for the result.
+Always on standard error: standard output is for the result. What passes the time is the event
+loop, so nothing here needs a thread or a lock.
 """
 
 from __future__ import annotations
 
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.printable import printable
+from aioappsapi.bulk.reasons import reason_of
+from aioappsapi.cli.summary import print_line
 from aioappsapi.models.app import App
 
-_STYLES = {
+_STYLES: Final = {
     Status.OK: "green",
     Status.ALREADY: "green",
     Status.UNVERIFIED: "yellow",
@@ -24,75 +33,48 @@ _STYLES = {
     Status.CANCELLED: "magenta",
     Status.NOT_ATTEMPTED: "magenta",
 }
+_REFRESH: Final = 0.1
+# A log that says nothing for longer looks like one of a run that hangs.
+_SILENCE: Final = 10.0
 
 
-class Display(Protocol):
-    """Shows a run."""
+class Beat:
+    """Calls something every so many seconds of the loop's clock."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-    def show(self, outcome: Outcome[App]) -> None: ...
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._call = call
+        self._timer: asyncio.TimerHandle | None = None
 
+    def restart(self) -> None:
+        """Count the seconds from now on."""
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
 
-def display(console: Console, run: Run[App], action: str) -> Display:
-    """Choose how a run is shown."""
-    return Live(console, run, action) if console.is_terminal else Lines(console, run, action)
+    def stop(self) -> None:
+        """Call no more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
-
-class Live:
-    """A bar with counts, and a line for each app that is not as asked."""
-
-    def __init__(self, console: Console, run: Run[App], action: str) -> None:
-        self._run = run
-        self._console = console
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[counts]}"),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task(action, total=run.total, counts="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def show(self, outcome: Outcome[App]) -> None:
-        """Count an outcome in."""
-        counts = styled_counts(self._run)
-        self._progress.update(self._task, advance=1, total=self._run.total, counts=counts)
-        if outcome.status in {Status.FAILED, Status.TIMED_OUT}:
-            self._console.print(line_of(outcome), markup=False, highlight=False, soft_wrap=True)
+    def _due(self) -> None:
+        self.restart()
+        self._call()
 
 
-class Lines:
-    """A line for each app that is not as asked, and one for every tenth of the run."""
+class Display(ABC):
+    """Shows a run inside its `with` block."""
 
-    def __init__(self, console: Console, run: Run[App], action: str) -> None:
+    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
         self._console = console
         self._run = run
         self._action = action
         self._done = 0
 
-    def __enter__(self) -> Self:
-        self._say(f"{self._action}: {self._run.total} apps")
-        return self
+    def show(self, outcome: Outcome[App]) -> None:
+        """Count an outcome in, and tell of it if the app is not as asked."""
+        self._done += 1
+        if outcome.status in {Status.FAILED, Status.TIMED_OUT}:
+            self._tell(outcome)
 
     def __exit__(
         self,
@@ -100,29 +82,125 @@ class Lines:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        pass
+        self._end()
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def _end(self) -> None: ...
+
+    @abstractmethod
+    def _tell(self, outcome: Outcome[App]) -> None: ...
+
+
+def display(console: Console, run: Run[App], action: Action) -> Display:
+    """Choose how a run is shown."""
+    return Live(console, run, action) if console.is_terminal else Lines(console, run, action)
+
+
+class _Bar(Progress):
+    """A bar, and under it the counts, which would not fit beside it on a narrow terminal."""
+
+    def __init__(self, console: Console, counts: Callable[[], Text]) -> None:
+        self._counts = counts
+        super().__init__(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Give the lines of the display."""
+        yield from super().get_renderables()
+        yield self._counts()
+
+
+class Live(Display):
+    """A bar with counts, and a line for each app that is not as asked."""
+
+    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
+        super().__init__(console, run, action)
+        self._bar = _Bar(console, self._counts)
+        self._task = self._bar.add_task(action, total=run.total)
+        self._beat = Beat(_REFRESH, self._refresh)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._beat.restart()
+        return self
+
+    def _end(self) -> None:
+        self._beat.stop()
+        self._bar.stop()
+
+    def _tell(self, outcome: Outcome[App]) -> None:
+        # Short: request ids and GUIDs are in the report.
+        who = printable(outcome.name or outcome.key)
+        why = printable(reason_of(outcome))
+        line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
+        self._console.print(line, soft_wrap=False)
+
+    def _refresh(self) -> None:
+        self._bar.update(self._task, completed=self._done, total=self._run.total, refresh=True)
+
+    def _counts(self) -> Text:
+        under_way = [Text(part, "cyan") for part in _under_way(self._run, self._action)]
+        ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in _counted(self._run)]
+        return Text("  ").join(under_way + ended)
+
+
+class Lines(Display):
+    """A line for each app that is not as asked, for every tenth of the run, and when time goes by.
+
+    So a log is short, and yet shows that something happens.
+    """
+
+    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
+        super().__init__(console, run, action)
+        self._beat = Beat(_SILENCE, self._say_counts)
+
+    def __enter__(self) -> Self:
+        print_line(self._console, f"{self._action}: {self._run.total} apps")
+        self._beat.restart()
+        return self
+
+    def _end(self) -> None:
+        self._beat.stop()
 
     def show(self, outcome: Outcome[App]) -> None:
-        """Count an outcome in."""
-        self._done += 1
-        if outcome.status in {Status.FAILED, Status.TIMED_OUT}:
-            self._say(line_of(outcome))
-        step = max((self._run.total or 0) // 10, 1)
-        if self._done % step == 0:
-            counts = ", ".join(f"{count} {status}" for status, count in _counted(self._run))
-            self._say(f"{self._action}: {self._done}/{self._run.total} done: {counts}")
+        """Count an outcome in, and tell of it if the app is not as asked."""
+        super().show(outcome)
+        if self._done % max((self._run.total or 0) // 10, 1) == 0:
+            self._beat.restart()
+            self._say_counts()
 
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def _tell(self, outcome: Outcome[App]) -> None:
+        print_line(self._console, line_of(outcome))
+
+    def _say_counts(self) -> None:
+        done = ", ".join(f"{count} {status}" for status, count in _counted(self._run))
+        parts = [f"{self._done}/{self._run.total} done", *_under_way(self._run, self._action)]
+        print_line(self._console, f"{self._action}: {', '.join(parts)}" + (done and f"; {done}"))
 
 
 def _counted(run: Run[App]) -> list[tuple[Status, int]]:
     return [(status, run.counts[status]) for status in Status if run.counts[status]]
 
 
-def styled_counts(run: Run[App]) -> str:
-    """Give the counts so far, in colours."""
-    return "  ".join(f"[{_STYLES[s]}]{count} {s}[/]" for s, count in _counted(run))
+def _under_way(run: Run[App], action: Action) -> Iterator[str]:
+    """Say what has begun and has no outcome yet, and what keeps it."""
+    if run.in_flight:
+        yield f"{run.in_flight} in flight"
+    if run.waiting:
+        yield f"{run.waiting} {'stopping' if action == 'stop' else 'starting'}"
+    if paused_for := getattr(run, "paused_for", 0.0):
+        yield f"paused for {paused_for:.0f} s by the rate limit"
 
 
 def line_of(outcome: Outcome[App]) -> str:

@@ -5,36 +5,18 @@ from __future__ import annotations
 import fnmatch
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from aioappsapi.bulk.report import Report
+from aioappsapi.cli.options import Selectors
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GLOB: Final = re.compile(r"[*?\[]")
-
-
-class Selectors(msgspec.Struct, frozen=True, kw_only=True):
-    """The options that select apps; those that are given all have to hold."""
-
-    everything: bool = False
-    organizations: tuple[str, ...] = ()
-    spaces: tuple[str, ...] = ()
-    label_selector: str | None = None
-    names: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    state: str | None = None
-    stacks: tuple[str, ...] = ()
-    lifecycle: str | None = None
-
-    def __bool__(self) -> bool:
-        return self != Selectors(exclude=self.exclude)
 
 
 def checked_words(words: Sequence[str], selectors: Selectors) -> list[str]:
@@ -56,8 +38,11 @@ def checked_words(words: Sequence[str], selectors: Selectors) -> list[str]:
 
 async def select(client: Client, words: Sequence[str], selectors: Selectors) -> list[str | App]:
     """Find the apps that were asked for. Raises InvalidInputError if there are none."""
-    found = await (_by_name(client, words) if words else _by_selectors(client, selectors))
-    kept = [one for one in found if not _matches(_name(one), selectors.exclude)]
+    if words:
+        found = await _by_name(client, words)
+        kept = [one for one in found if not _matches(_name(one), selectors.exclude)]
+    else:
+        kept = [app async for app in listed(client, selectors)]
     if not kept:
         raise InvalidInputError("No app matches the selection; nothing was done.")
     return kept
@@ -121,7 +106,20 @@ async def _by_name(client: Client, words: Sequence[str]) -> list[str | App]:
     return [called[word][0] if word in called else word for word in words]
 
 
-async def _by_selectors(client: Client, selectors: Selectors) -> list[str | App]:
+async def one_app(client: Client, word: str) -> str:
+    """Find the GUID of the one app that a GUID or a name stands for. Raises InvalidInputError."""
+    [one] = await _by_name(client, [word])
+    if isinstance(one, App):
+        return one.guid
+    if not _GUID.fullmatch(word):
+        raise InvalidInputError(f"No app {word!r} is visible with this login: check the name.")
+    return word
+
+
+async def listed(
+    client: Client, selectors: Selectors, *, include: Sequence[str] | None = None
+) -> AsyncIterator[App]:
+    """List the apps that are selected. Raises InvalidInputError for an unknown place."""
     organizations = await _organization_guids(client, selectors.organizations)
     spaces = await _space_guids(client, selectors.spaces, organizations)
     plain = [name for name in selectors.names if not _GLOB.search(name) and "," not in name]
@@ -134,16 +132,20 @@ async def _by_selectors(client: Client, selectors: Selectors) -> list[str | App]
         stacks=selectors.stacks or None,
         lifecycle_type=selectors.lifecycle,
         order_by="created_at",
+        include=include,
         per_page=1000,
     )
-    return [app async for app in pager if _wanted(app, selectors)]
+    async for app in pager:
+        if _wanted(app, selectors):
+            yield app
 
 
 def _wanted(app: App, selectors: Selectors) -> bool:
     # The server knows no filter by state, and no globs.
     if selectors.state is not None and app.state != selectors.state:
         return False
-    return not selectors.names or _matches(app.name, selectors.names)
+    called = not selectors.names or _matches(app.name, selectors.names)
+    return called and not _matches(app.name, selectors.exclude)
 
 
 async def _organization_guids(client: Client, names: Sequence[str]) -> list[str] | None:

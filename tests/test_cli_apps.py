@@ -1,0 +1,170 @@
+"""Single operations from the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from aioappsapi.cli.answers import print_card, print_rows
+from aioappsapi.cli.commands import app
+from aioappsapi.sandbox import SandboxProcess
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[SandboxProcess]:
+    with SandboxProcess(12) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    monkeypatch.setenv("CF_API", cloud.url)
+    monkeypatch.setenv("CF_USERNAME", "admin")
+    monkeypatch.setenv("CF_PASSWORD", "admin")
+    monkeypatch.chdir(tmp_path)
+    return cloud.url
+
+
+def apps(*words: str) -> Result:
+    return CliRunner().invoke(app, ["apps", *words])
+
+
+def answer(*words: str) -> dict[str, object]:
+    result = apps(*words, "--output", "json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_list_is_one_document_or_a_line_per_app_or_columns(target: str) -> None:
+    document = answer("list", "--name", "app-0000*")
+    assert document["schema"] == 1
+    assert document["target"] == target
+    assert document["total"] == 9 == len(document["apps"])
+    lines = apps("list", "--name", "app-0000*", "--output", "jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == document["apps"]
+    rows = [line.split("\t") for line in apps("list", "--name", "app-0000*").stdout.splitlines()]
+    assert rows == [[one["guid"], one["state"], one["name"]] for one in document["apps"]]
+
+
+def test_a_list_brings_spaces_and_organizations_along() -> None:
+    words = ("list", "--org", "acme", "--space", "prod", "--include", "space.organization")
+    document = answer(*words)
+    assert document["total"] > 0
+    for one in document["apps"]:
+        assert (one["space"]["name"], one["organization"]["name"]) == ("prod", "acme")
+    row = apps(*words).stdout.splitlines()[0]
+    assert row.split("\t")[3:] == ["prod", "acme"]
+
+
+def test_a_list_without_a_match_is_empty() -> None:
+    assert answer("list", "--name", "nothing*")["apps"] == []
+    assert apps("list", "--name", "nothing*").stdout == ""
+
+
+def test_an_app_is_shown_by_name_and_by_guid() -> None:
+    by_name = answer("get", "app-00002", "--include", "space.organization")
+    assert by_name["name"] == "app-00002"
+    assert by_name["space"]["guid"] == by_name["relationships"]["space"]["data"]["guid"]
+    del by_name["space"], by_name["organization"]
+    assert answer("get", by_name["guid"]) == by_name
+    card = apps("get", "app-00002", "--include", "space.organization").stdout
+    fields = dict(line.split(maxsplit=1) for line in card.splitlines())
+    assert fields["guid"] == by_name["guid"]
+    assert {"name", "state", "stack", "organization"} <= fields.keys()
+
+
+def test_a_start_waits_and_a_stop_ends_it() -> None:
+    assert answer("start", "app-00003", "--wait", "all", "--deadline", "60")["state"] == "STARTED"
+    assert answer("restart", "app-00003", "--wait", "any")["state"] == "STARTED"
+    stopped = apps("stop", "app-00003")
+    assert stopped.exit_code == 0
+    assert stopped.stdout.split() == [
+        *("guid", answer("get", "app-00003")["guid"]),
+        *("name", "app-00003"),
+        *("state", "STOPPED"),
+    ]
+
+
+def test_what_belongs_to_an_app_is_shown() -> None:
+    assert answer("permissions", "app-00001") == {
+        "read_basic_data": True,
+        "read_sensitive_data": True,
+    }
+    assert answer("ssh", "app-00001")["enabled"] is True
+    assert answer("droplet", "app-00001")["state"] == "STAGED"
+    names = {one["name"] for one in answer("features", "app-00001")["features"]}
+    assert {"ssh", "revisions"} <= names
+    assert "ssh\ton\t" in apps("features", "app-00001").stdout
+    assert apps("permissions", "app-00001").stdout.split() == [
+        *("read_basic_data", "yes"),
+        *("read_sensitive_data", "yes"),
+    ]
+
+
+def test_the_environment_is_shown_to_whoever_asks_for_it() -> None:
+    found = answer("env", "app-00001")
+    assert found["application_env_json"]["VCAP_APPLICATION"]["name"] == "app-00001"
+    text = apps("env", "app-00001").stdout
+    assert "# application_env_json\nVCAP_APPLICATION  {" in text
+    assert "environment_variables" not in apps("get", "app-00001").stdout
+
+
+def test_an_app_is_deleted_after_a_yes_and_is_gone_then() -> None:
+    refused = apps("delete", "app-00012")
+    assert refused.exit_code == 2
+    assert "delete app-00012" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert answer("delete", "app-00012", "--yes")["state"] == "COMPLETE"
+    gone = apps("get", "app-00012")
+    assert gone.exit_code == 2
+    assert "No app 'app-00012' is visible" in gone.stderr
+
+
+@pytest.mark.parametrize("command", ["get", "env", "start", "droplet", "features"])
+def test_what_the_server_refuses_is_one_line_and_a_status_of_its_own(command: str) -> None:
+    result = apps(command, UNKNOWN)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "404 CF-ResourceNotFound" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_who_cannot_begin_has_the_status_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_PASSWORD", "wrong")
+    assert apps("list").exit_code == 3
+
+
+def test_wrong_words_are_wrong_usage() -> None:
+    assert apps("get", "app-00001", "--include", "planets").exit_code == 2
+    assert apps("get").exit_code == 2
+    assert apps("start", "app-00001", "--wait", "some").exit_code == 2
+
+
+def test_the_sandbox_is_a_target_too() -> None:
+    result = CliRunner().invoke(app, ["apps", "delete", "app-00001", "--sandbox", "2"])
+    assert result.exit_code == 0
+    assert "COMPLETE" in result.stdout
+
+
+def test_a_table_on_a_terminal_keeps_guids_whole_and_obeys_no_name() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    print_rows(console, ("guid", "name"), [(UNKNOWN, "[bold]x\x1b[2J" + "y" * 40)])
+    text = console.file.getvalue()
+    assert UNKNOWN in text
+    assert "[bold]x\\x1b" in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_a_card_has_a_line_a_field_whatever_it_holds() -> None:
+    console = Console(file=io.StringIO())
+    print_card(console, {"A": "two\nlines", "LONG": "", "N": 1, "J": {"a": None}})
+    lines = console.file.getvalue().splitlines()
+    assert lines == ["A     two\\nlines", "LONG", "N     1", 'J     {"a":null}']

@@ -1,0 +1,126 @@
+"""How a run is shown while it goes on."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+from rich.console import Console
+
+from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.cli.progress import Lines, Live, display
+from aioappsapi.errors import UnprocessableError
+from aioappsapi.models import ApiError
+from tests.fakes import GUID, virtual
+
+
+@dataclass
+class ARun:
+    """What the display sees of a run."""
+
+    total: int = 40
+    in_flight: int = 0
+    waiting: int = 0
+    counts: Counter[Status] = field(default_factory=Counter)
+
+    def end(self, status: Status = Status.OK, **fields: object) -> Outcome:
+        self.counts[status] += 1
+        return Outcome(key=GUID, status=status, **fields)
+
+
+def refused() -> UnprocessableError:
+    return UnprocessableError(
+        f"start app {GUID}: 422 CF-UnprocessableEntity: No droplet. (request id r1)",
+        status=422,
+        errors=(ApiError(code=10008, title="CF-UnprocessableEntity", detail="No droplet."),),
+        request_id="r1",
+    )
+
+
+@pytest.fixture
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=80, soft_wrap=True)
+
+
+@pytest.fixture
+def log() -> Console:
+    return Console(file=io.StringIO(), width=80, soft_wrap=True)
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@virtual
+async def test_a_terminal_gets_the_live_display_and_anything_else_lines(
+    terminal: Console, log: Console
+) -> None:
+    assert isinstance(display(terminal, ARun(), "start"), Live)
+    assert isinstance(display(log, ARun(), "start"), Lines)
+
+
+@virtual
+async def test_a_log_tells_every_tenth_and_who_is_awaited(log: Console) -> None:
+    run = ARun(in_flight=5, waiting=20)
+    with display(log, run, "start") as shown:
+        for _ in range(8):
+            shown.show(run.end())
+    assert text(log).splitlines() == [
+        "start: 40 apps",
+        "start: 4/40 done, 5 in flight, 20 starting; 4 ok",
+        "start: 8/40 done, 5 in flight, 20 starting; 8 ok",
+    ]
+
+
+@virtual
+async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
+    run = ARun(waiting=40)
+    with display(log, run, "stop"):
+        await anyio.sleep(35)
+    await anyio.sleep(100)
+    assert text(log).splitlines() == ["stop: 40 apps"] + ["stop: 0/40 done, 40 stopping"] * 3
+
+
+@virtual
+async def test_a_line_for_progress_is_a_sign_of_life_too(log: Console) -> None:
+    run = ARun(total=2, waiting=1)
+    with display(log, run, "start") as shown:
+        await anyio.sleep(9)
+        shown.show(run.end())
+        await anyio.sleep(9)
+    assert text(log).count("done") == 1
+
+
+@virtual
+async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Console) -> None:
+    run = ARun()
+    with display(log, run, "start") as shown:
+        shown.show(run.end(Status.FAILED, name="web\x1b[2J", error=refused()))
+    line = f"failed: web\\x1b[2J ({GUID}): 422 CF-UnprocessableEntity: No droplet. (request id r1)"
+    assert line in text(log).splitlines()
+
+
+@virtual
+async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
+    run = ARun()
+    with display(terminal, run, "start") as shown:
+        shown.show(run.end(Status.FAILED, name="[red]web", error=refused()))
+    assert "[red]web: 422 CF-UnprocessableEntity: No droplet." in text(terminal)
+    assert "request id" not in text(terminal)
+    assert GUID not in text(terminal)
+
+
+@virtual
+async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
+    run = ARun(in_flight=5, waiting=20)
+    run.paused_for = 12.4  # type: ignore[attr-defined]
+    with display(terminal, run, "start") as shown:
+        shown.show(run.end())
+        await anyio.sleep(1)
+    shown_text = text(terminal)
+    for part in ("1/40", "5 in flight", "20 starting", "1 ok", "paused for 12 s by the rate limit"):
+        assert part in shown_text
