@@ -71,6 +71,15 @@ class Caller:
         value = json.loads(text) if text else {}
         return status, value.get("errors", [value])[0]
 
+    async def ended(self, method: str, path: str, fields: Any = None) -> Any:
+        """Ask for something that a job does, and return the job at its end."""
+        status, text, response = await self.ask(method, path, json=fields)
+        assert status == 202, text
+        job = response.headers["Location"].partition("/v3/")[2]
+        # Work is over once it was asked for twice.
+        await self.get(f"/v3/{job}")
+        return await self.get(f"/v3/{job}")
+
     async def names(self, query: str) -> list[str]:
         return [app["name"] for app in (await self.get(f"/v3/apps?{query}"))["resources"]]
 

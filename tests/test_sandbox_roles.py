@@ -68,12 +68,7 @@ async def test_a_role_is_given_works_and_is_taken_away(caller: Caller, space: Sp
     assert outsider.changes(space)
     status, error = await caller.change("POST", "/v3/roles", wanted)
     assert "already has 'space_developer' role" in error["detail"]
-    status, _, response = await caller.ask("DELETE", f"/v3/roles/{made['guid']}")
-    assert status == 202
-    job = response.headers["Location"].partition("/v3/")[2]
-    for _ in range(2):
-        answer = await caller.get(f"/v3/{job}")
-    assert answer["state"] == "COMPLETE"
+    assert (await caller.ended("DELETE", f"/v3/roles/{made['guid']}"))["state"] == "COMPLETE"
     assert not outsider.changes(space)
 
 

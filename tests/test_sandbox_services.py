@@ -22,15 +22,6 @@ def to(**links: str) -> dict[str, Any]:
     return {name: {"data": {"guid": guid}} for name, guid in links.items()}
 
 
-async def ended(caller: Caller, method: str, path: str, fields: Any = None) -> Any:
-    """Ask for something that a job does; how the job ended."""
-    status, text, response = await caller.ask(method, path, json=fields)
-    assert status == 202, text
-    job = response.headers["Location"].partition("/v3/")[2]
-    await caller.get(f"/v3/{job}")
-    return await caller.get(f"/v3/{job}")
-
-
 def test_a_twin_is_a_guid_and_leads_back() -> None:
     other = twin(UNKNOWN, "route")
     assert len(other) == len(UNKNOWN)
@@ -60,7 +51,7 @@ async def test_a_seeded_route_stays_changed(caller: Caller, app: App) -> None:
     assert (await caller.change("DELETE", f"{at}/destinations/{destination}"))[0] == 204
     assert (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"] == []
     assert (await caller.get(at))["destinations"] == []
-    assert (await ended(caller, "DELETE", at))["state"] == "COMPLETE"
+    assert (await caller.ended("DELETE", at))["state"] == "COMPLETE"
     assert (await caller.change("GET", at))[0] == 404
 
 
@@ -106,7 +97,7 @@ async def test_the_first_app_is_bound_to_what_it_finds_in_its_environment(
     assert [one["type"] for one in page["resources"]] == ["app", "app"]
     env = (await caller.get(f"/v3/apps/{app.guid}/env"))["system_env_json"]["VCAP_SERVICES"]
     assert sorted(env) == ["postgres-db", "user-provided"]
-    await ended(caller, "DELETE", f"/v3/apps/{app.guid}")
+    await caller.ended("DELETE", f"/v3/apps/{app.guid}")
     assert (await caller.get("/v3/service_credential_bindings"))["resources"] == []
 
 
@@ -117,22 +108,22 @@ async def test_an_instance_is_made_bound_and_taken_away(caller: Caller, app: App
         "relationships": to(space=app.space.guid, service_plan=plan),
     }  # fmt: skip
     await caller.login("developer")
-    assert (await ended(caller, "POST", "/v3/service_instances", body))["state"] == "COMPLETE"
+    assert (await caller.ended("POST", "/v3/service_instances", body))["state"] == "COMPLETE"
     [row] = (await caller.get("/v3/service_instances?names=mine&type=managed"))["resources"]
     at = f"/v3/service_instances/{row['guid']}"
     assert await caller.get(f"{at}/parameters") == {"size": 3}
     assert await caller.get(f"{at}/permissions") == {"manage": True, "read": True}
     links = to(app=app.guid, service_instance=row["guid"])
     binding = {"type": "app", "relationships": links}
-    await ended(caller, "POST", "/v3/service_credential_bindings", binding)
+    await caller.ended("POST", "/v3/service_credential_bindings", binding)
     _, error = await caller.change("POST", "/v3/service_credential_bindings", binding)
     assert error["detail"] == "The app is already bound to the service instance"
     caller.sandbox.marketplace.broker_error = "broker exploded"
-    job = await ended(caller, "DELETE", at)
+    job = await caller.ended("DELETE", at)
     assert job["state"] == "FAILED"
     assert "broker exploded" in job["errors"][0]["detail"]
     caller.sandbox.marketplace.broker_error = None
-    assert (await ended(caller, "DELETE", at))["state"] == "COMPLETE"
+    assert (await caller.ended("DELETE", at))["state"] == "COMPLETE"
     assert (await caller.change("GET", at))[0] == 404
 
 
@@ -222,3 +213,124 @@ async def test_version_two_has_a_limit_of_its_own(caller: Caller) -> None:
     assert (await caller.ask("GET", "/v3/apps"))[0] == 200
     assert (await caller.ask("GET", "/v2/info"))[0] == 200
     assert (await caller.ask("GET", "/v2/other"))[0] == 404
+
+
+async def test_a_key_is_made_once_and_taken_away(caller: Caller, app: App) -> None:
+    [database] = (await caller.get("/v3/service_instances?type=managed"))["resources"]
+    body = {
+        "type": "key", "name": "mine", "relationships": to(service_instance=database["guid"]),
+    }  # fmt: skip
+    path = "/v3/service_credential_bindings"
+    assert (await caller.ended("POST", path, body))["operation"] == "service_keys.create"
+    [key] = (await caller.get(f"{path}?type=key&include=service_instance"))["resources"]
+    assert "app" not in key["links"]
+    status, error = await caller.change("POST", path, body)
+    assert (status, "already has a key" in error["detail"]) == (422, True)
+    usage = await caller.get(f"/v3/spaces/{app.space.guid}/usage_summary")
+    assert usage["usage_summary"]["service_keys"] == 1
+    caller.sandbox.marketplace.broker_error = "broker exploded"
+    assert (await caller.ended("DELETE", f"{path}/{key['guid']}"))["state"] == "FAILED"
+    shown = (await caller.get(f"{path}/{key['guid']}"))["last_operation"]
+    assert (shown["type"], shown["state"]) == ("delete", "failed")
+    caller.sandbox.marketplace.broker_error = None
+    assert (await caller.ended("DELETE", f"{path}/{key['guid']}"))["state"] == "COMPLETE"
+    assert (await caller.get(f"{path}?type=key"))["resources"] == []
+
+
+async def test_a_binding_wants_an_app_and_an_instance(caller: Caller, app: App) -> None:
+    path = "/v3/service_credential_bindings"
+    [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
+    for body, words in (
+        ({"type": "x"}, "Type must be 'app' or 'key', Relationships 'relationships' is not"),
+        (
+            {"type": "app", "relationships": {}},
+            "Relationships App can't be blank, Relationships Service instance can't be blank",
+        ),
+        (
+            {"type": "app", "relationships": to(app=app.guid, service_instance=UNKNOWN)},
+            f"The service instance could not be found: '{UNKNOWN}'",
+        ),
+        (
+            {"type": "app", "relationships": to(app=UNKNOWN, service_instance=own["guid"])},
+            f"The app could not be found: '{UNKNOWN}'",
+        ),
+        (
+            {
+                "type": "app",
+                "parameters": {},
+                "relationships": to(app=app.guid, service_instance=own["guid"]),
+            },
+            "Binding parameters are not supported for user-provided service instances",
+        ),
+    ):
+        status, error = await caller.change("POST", path, body)
+        assert status == 422
+        assert error["detail"].startswith(words)
+    [bound] = (await caller.get(f"{path}?service_instance_names=my-ups"))["resources"]
+    assert (await caller.change("DELETE", f"{path}/{bound['guid']}"))[0] == 204
+    status, error = await caller.change("GET", f"{path}/{bound['guid']}")
+    assert (status, error["detail"]) == (404, "Service credential binding not found")
+
+
+async def test_an_instance_wants_a_name_a_place_and_a_plan(caller: Caller, app: App) -> None:
+    space = to(space=app.space.guid)
+    for body, words in (
+        ({"type": "x", "name": 1}, "Type must be one of 'managed', 'user-provided', Name must"),
+        (
+            {"type": "managed", "name": "a", "relationships": space},
+            "Relationships Service plan can't be blank",
+        ),
+        (
+            {"type": "managed", "name": "a", "relationships": space | to(service_plan=UNKNOWN)},
+            "Invalid service plan.",
+        ),
+        (
+            {"type": "user-provided", "name": "a", "relationships": to(space=UNKNOWN)},
+            "Invalid space.",
+        ),
+    ):
+        status, error = await caller.change("POST", "/v3/service_instances", body)
+        assert status == 422
+        assert error["detail"].startswith(words)
+
+
+async def test_the_destinations_of_a_route_are_replaced(caller: Caller, app: App) -> None:
+    [route] = (await caller.get(f"/v3/apps/{app.guid}/routes?include=space"))["resources"]
+    at = f"/v3/routes/{route['guid']}/destinations"
+    other = caller.sandbox.add_app("other", space=app.space)
+    far = next(a for a in caller.sandbox.apps.values() if a.space is not app.space)
+    for guid, words in (
+        (UNKNOWN, f'App(s) with guid(s) "{UNKNOWN}" do not exist or you do not have access.'),
+        (far.guid, "Routes cannot be mapped to destinations in different spaces."),
+    ):
+        status, error = await caller.change(
+            "PATCH", at, {"destinations": [{"app": {"guid": guid}}]}
+        )
+        assert (status, error["detail"]) == (422, words)
+    assert (await caller.change("PATCH", at, {"destinations": "x"}))[0] == 422
+    body = {"destinations": [{"app": {"guid": other.guid, "process": {"type": "worker"}}}]}
+    status, shown = await caller.change("PATCH", at, body)
+    assert [one["app"]["guid"] for one in shown["destinations"]] == [other.guid]
+    assert (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"] == []
+    status, _ = await caller.change("DELETE", f"{at}/{UNKNOWN}")
+    assert status == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"host": 1}, "Host must be a string"),
+        ({"host": "x" * 64}, "Host is too long (maximum is 63 characters)"),
+        ({"path": "nope"}, "Path is invalid"),
+        ({"other": 1}, "Unknown field(s): 'other'"),
+        ({"relationships": None}, "Relationships 'relationships' is not an object"),
+        ({"host": ""}, "Missing host. Routes in shared domains must have a host defined."),
+    ],
+)
+async def test_a_route_wants_a_good_address(
+    caller: Caller, app: App, change: dict[str, Any], words: str
+) -> None:
+    domain = next(iter(caller.sandbox.network.domains))
+    body = {"host": "x", "relationships": to(space=app.space.guid, domain=domain)}
+    status, error = await caller.change("POST", "/v3/routes", body | change)
+    assert (status, error["detail"]) == (422, words)
