@@ -315,8 +315,7 @@ class Run(Generic[T]):
         """Settle what the waiter found out."""
         flight = self._flights[sighting.key]
         before = cast("Verdict[T]", flight.verdict)
-        if before.status is not Status.ALREADY:
-            flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
+        flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
         app = cast("T | None", sighting.app)
         status = before.status
         if sighting.error is None:
