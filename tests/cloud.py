@@ -70,7 +70,8 @@ class Planned:
     """An app. `answers` are the first ones to its actions, before the platform's own.
 
     A `lost` one is told of the runner's absence though the state is written down; its instances
-    come `repaired_after` seconds later, or never.
+    come `repaired_after` seconds later, or never. `done` counts what was carried out, or may have
+    been.
     """
 
     guid: str
@@ -81,6 +82,7 @@ class Planned:
     lost: int = 0
     repaired_after: float | None = None
     shutdown: float = 1.0
+    done: int = 0
     began: float | None = None
     ended: float | None = None
 
@@ -151,9 +153,12 @@ class Cloud:
             return NOT_FOUND
         if app.answers:
             answer = app.answers.pop(0)
+            refused = isinstance(answer, Answer) and 400 <= answer.status < 500
+            app.done += not refused
             if isinstance(answer, BaseException):
                 raise answer
             return answer
+        app.done += 1
         wanted = "STOPPED" if action == "stop" else "STARTED"
         if app.lost:
             app.lost -= 1

@@ -26,7 +26,7 @@ from aioappsapi.errors import AuthError
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.cloud import CRASHING, RUNNER, Cloud, Planned, now, set_state, up, web
 from tests.fakes import FakeAuth, Time, virtual
-from tests.replay import ONE_TRY, refusal
+from tests.replay import ONE_TRY, Answer, Seen, refusal
 
 OK, ALREADY, FAILED, TIMED_OUT = Status.OK, Status.ALREADY, Status.FAILED, Status.TIMED_OUT
 UNVERIFIED, NOT_ATTEMPTED = Status.UNVERIFIED, Status.NOT_ATTEMPTED
@@ -202,6 +202,21 @@ async def test_the_deadline_before_a_second_round_leaves_what_the_first_came_to(
     assert statuses(report) == [FAILED, TIMED_OUT]
     assert isinstance(report[0].error, UnprocessableError)
     assert posts(cloud) == ["a", "b"], "the second try was held back until the end"
+
+
+@virtual
+async def test_a_second_try_in_flight_at_the_deadline_may_have_happened() -> None:
+    cloud = Cloud(Planned("a", answers=[QUOTA]), "b")
+    answer = cloud._answer
+
+    async def hang_at_the_second(seen: Seen) -> Answer:
+        if posts(cloud).count("a") == 2:
+            await asyncio.Event().wait()
+        return await answer(seen)
+
+    cloud.wire._answering = hang_at_the_second
+    report = await cloud.bulk().start(["a", "b"], deadline=60)
+    assert statuses(report) == [TIMED_OUT, OK]
 
 
 # -- what failed and may have happened

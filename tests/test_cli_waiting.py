@@ -79,7 +79,7 @@ def test_ctrl_c_while_waiting_tells_what_runs_from_what_was_only_accepted(
     assert report.counts["ok"] == 4
     assert report.counts["unverified"] == 6
     unseen = [one for one in report if one.status == "unverified"]
-    assert all("accepted, but the run was interrupted" in str(one.error) for one in unseen)
+    assert all("noted, but the run was interrupted" in str(one.error) for one in unseen)
 
 
 def test_what_finds_no_place_has_failed(target: Path) -> None:

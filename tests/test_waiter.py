@@ -235,7 +235,8 @@ async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
     )
     watch, errors = await waited(Cloud(Planned("a", [web(life)])), grace=20)
     assert isinstance(errors["a"], CrashedError)
-    assert watch.times["a"] < 35
+    # Now and then a look finds it starting.
+    assert 21 <= watch.times["a"] < 70
 
 
 @virtual
@@ -540,6 +541,7 @@ async def test_stats_that_all_fail_are_not_all_asked_for() -> None:
     _, errors = await waited(cloud, patience=20)
     assert {type(error) for error in errors.values()} == {DeadlineError}
     polls = cloud.count("GET", "/v3/processes?")
+    assert cloud.count("GET", "/v3/apps") == 0, "unknown is not gone"
     assert cloud.count("GET", "/stats") <= 16 * polls
 
 
@@ -657,7 +659,7 @@ async def test_polls_are_rare_where_the_rate_limit_is_short() -> None:
 
 @virtual
 async def test_apps_come_while_it_runs() -> None:
-    cloud = Cloud(Planned("a"), Planned("b"))
+    cloud = Cloud(Planned("a", [web(after=40)]), Planned("b"))
     watch = Watch(cloud)
     async with anyio.create_task_group() as group:
         group.start_soon(watch.waiter.run, watch.tell)
@@ -666,7 +668,7 @@ async def test_apps_come_while_it_runs() -> None:
         watch.start("a")
         watch.add("a")
         await asyncio.sleep(100)
-        assert watch.times["a"] < 53
+        assert watch.times["a"] < 97
         watch.start("b")
         watch.add("b")
         watch.waiter.complete()

@@ -323,8 +323,7 @@ class Run(Generic[T]):
         """Settle what the waiter found out."""
         flight = self._flights[sighting.key]
         before = cast("Verdict[T]", flight.verdict)
-        if before.status is not Status.ALREADY:
-            flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
+        flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
         self._settle(flight, proved(before, sighting))
 
     def _put_off(self, flight: Flight[T], verdict: Verdict[T]) -> None:
