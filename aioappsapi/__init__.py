@@ -4,6 +4,7 @@
 """
 
 from aioappsapi._http.message import RateLimit, Response
+from aioappsapi._http.throttle import Pause
 from aioappsapi._http.trace import Exchanges
 from aioappsapi._version import __version__
 from aioappsapi.auth import (
@@ -21,6 +22,7 @@ from aioappsapi.auth import (
 from aioappsapi.bulk import (
     Comparison,
     Outcome,
+    Plan,
     Report,
     Run,
     RunAbortedError,
@@ -70,6 +72,7 @@ from aioappsapi.models import (
     AppLinks,
     AppOwned,
     AppPermissions,
+    AppQuota,
     AppRelationships,
     BrokerCatalog,
     BrokerFeatures,
@@ -95,6 +98,7 @@ from aioappsapi.models import (
     DropletBuildpack,
     Environment,
     EnvironmentVariables,
+    FeatureFlag,
     HealthCheck,
     HealthCheckData,
     Included,
@@ -123,6 +127,8 @@ from aioappsapi.models import (
     ProcessLinks,
     ProcessRelationships,
     ProcessStats,
+    Quota,
+    QuotaUsage,
     RateLimits,
     Ref,
     Relationship,
@@ -162,6 +168,7 @@ __all__ = [
     "AppLinks",
     "AppOwned",
     "AppPermissions",
+    "AppQuota",
     "AppRelationships",
     "AppsApiError",
     "Auth",
@@ -204,6 +211,7 @@ __all__ = [
     "Environment",
     "EnvironmentVariables",
     "Exchanges",
+    "FeatureFlag",
     "ForbiddenError",
     "HealthCheck",
     "HealthCheckData",
@@ -240,12 +248,16 @@ __all__ = [
     "Pagination",
     "Passcode",
     "PasswordGrant",
+    "Pause",
     "PlacementError",
+    "Plan",
     "Process",
     "ProcessInstance",
     "ProcessLinks",
     "ProcessRelationships",
     "ProcessStats",
+    "Quota",
+    "QuotaUsage",
     "RateLimit",
     "RateLimitedError",
     "RateLimits",

@@ -87,11 +87,11 @@ async def chaos(seed: int) -> tuple[int, int, int, int]:
 
 
 async def rate_limited() -> dict[str, float]:
-    """Start three windows' worth of apps under a rate limit, alone.
+    """Start four windows' worth of apps under a rate limit, alone.
 
     The end of a window is told in whole seconds, so windows have to be longer than a few.
     """
-    limit, window, apps = 1_000, 15.0, 2_500
+    limit, window, apps = 1_000, 30.0, 3_500
     faults = Faults(rate_limit=limit, rate_window=window)
     async with Sandbox(apps, faults=faults) as cloud, client_of(cloud) as client:
         await client.log_in()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -96,26 +97,36 @@ def test_only_a_report_that_can_be_read_is_said_to_go_on(target: str) -> None:
     assert "report written to run.json; `start @run.json` goes on" in result.stderr
 
 
+def predicted(*words: str) -> dict[str, Any]:
+    """What a dry run says of the apps that are selected."""
+    result = run("start", *words, "--dry-run", "--output", "json")
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert document["dry_run"] is True
+    assert len(document["outcomes"]) == document["counts"]["total"]
+    return document
+
+
 def test_selectors_are_combined(target: str) -> None:
-    everything = json.loads(run("start", "--all", "--dry-run", "--output", "json").stdout)["apps"]
-    assert len(everything) == 60
-    few = run("start", "--name", "app-0001*", "--exclude", "*5", "--dry-run", "--output", "json")
-    names = [app["name"] for app in json.loads(few.stdout)["apps"]]
-    assert names == [f"app-0001{n}" for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
-    org = run("start", "--org", "acme", "--space", "prod", "--dry-run", "--output", "json")
-    chosen = json.loads(org.stdout)
-    assert 0 < chosen["total"] == len(chosen["apps"]) < 60
-    labels = run("start", "--label-selector", "env=prod", "--dry-run", "--output", "jsonl")
-    assert 0 < json.loads(labels.stdout.splitlines()[0])["total"] < 60
+    assert len(predicted("--all")["outcomes"]) == 60
+    few = predicted("--name", "app-0001*", "--exclude", "*5")["outcomes"]
+    assert [app["name"] for app in few] == [f"app-0001{n}" for n in (0, 1, 2, 3, 4, 6, 7, 8, 9)]
+    assert 0 < predicted("--org", "acme", "--space", "prod")["counts"]["total"] < 60
+    lines = run("start", "--label-selector", "env=prod", "--dry-run", "--output", "jsonl").stdout
+    head, *outcomes = lines.splitlines()
+    assert 0 < json.loads(head)["counts"]["total"] == len(outcomes) < 60
 
 
-def test_a_dry_run_lists_the_apps_and_asks_nobody_to_do_anything(target: str) -> None:
+def test_a_dry_run_predicts_and_asks_nobody_to_do_anything(target: str) -> None:
     run("stop", "app-00007")
-    result = run("start", "app-00007", "--dry-run")
-    assert result.exit_code == 0
-    assert "dry run: would start 1 apps" in result.stdout
-    assert "app-00007" in result.stdout
-    assert "STOPPED" in run("start", "app-00007", "--dry-run").stdout
+    for _ in range(2):
+        result = run("start", "app-00007", "--dry-run", "--report", "plan.json")
+        assert result.exit_code == 0
+        assert "dry run: would start 1 apps" in result.stdout
+        assert re.search(r"ok +app-00007", result.stdout), "it was not started by the first one"
+        assert "earliest finish: in " in result.stdout
+    assert Report.load("plan.json").predicted
+    assert predicted("--all")["plan"]["requests"]["ask"] > 0
 
 
 def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:

@@ -5,6 +5,7 @@ from aioappsapi.bulk.comparison import Change, Comparison, Pair
 from aioappsapi.bulk.endings import RunAbortedError, report_of
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.plan import Plan
 from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.bulk.timing import Moments, Step
 
@@ -15,6 +16,7 @@ __all__ = [
     "Moments",
     "Outcome",
     "Pair",
+    "Plan",
     "Report",
     "Requests",
     "Run",

@@ -34,7 +34,7 @@ from aioappsapi.errors import (
     UnverifiedError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.apps import GET, Apps
 from aioappsapi.resources.instances import come_up, go_down
 from aioappsapi.resources.processes import Processes
 from aioappsapi.resources.spaces import Spaces
@@ -69,6 +69,7 @@ class Asking:
 
     async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:
         """Ask for an app, if that is needed. Raises what keeps it from being asked."""
+        GET.build(flight.key)  # what can be no GUID is refused before it is noted anywhere
         app = await self._known(flight)
         flight.name = flight.name if app is None else app.name
         if journal is not None and flight.key in journal.past.doubtful:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import partial
 from typing import Annotated, Final
 
@@ -11,7 +13,7 @@ from aioappsapi._version import __version__
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.options import Options
 from aioappsapi.cli.apps import apps
-from aioappsapi.cli.console import out, show_log
+from aioappsapi.cli.console import Exit, out, say, show_log
 from aioappsapi.cli.groups import spread
 from aioappsapi.cli.options import Course, Selectors, Target, Told, Waiting, Words
 from aioappsapi.cli.report import reports
@@ -129,6 +131,15 @@ def _main(
 
 
 def run() -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the arguments name; not even a bug of ours ends in a traceback."""
     show_log()
-    app()
+    try:
+        app()
+    except Exception as bug:
+        if os.environ.get("AIOAPPSAPI_DEBUG"):
+            raise
+        say(
+            f"a bug of this program, {type(bug).__name__}: {bug}. "
+            "With AIOAPPSAPI_DEBUG=1 it shows where."
+        )
+        sys.exit(Exit.BUG)

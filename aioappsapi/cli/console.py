@@ -26,6 +26,7 @@ class Exit(IntEnum):
     NOT_ALL = 1
     USAGE = 2
     COULD_NOT_BEGIN = 3
+    BUG = 70
     INTERRUPTED = 130
 
 

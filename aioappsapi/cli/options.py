@@ -108,7 +108,7 @@ class Course(Group, frozen=True, kw_only=True):
         Path | None, _steers(metavar="FILE", help="Note each app here before it is asked for.")
     ] = None
     resume: Annotated[bool, _steers("--resume", help="Go on with the journal's run.")] = False
-    dry_run: Annotated[bool, _steers("--dry-run", help="Only list them.")] = False
+    dry_run: Annotated[bool, _steers("--dry-run", help="Only predict it.")] = False
     yes: Yes = False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.report import LOADABLE, SCHEMA, Report
+from aioappsapi.bulk.report import LOADABLE, Report
 from aioappsapi.bulk.writers import check_suffix
 from aioappsapi.cli.console import Exit, Output, confirm, err, out, say
+from aioappsapi.cli.dry_run import print_plan
 from aioappsapi.cli.options import Selectors
 from aioappsapi.cli.progress import display
 from aioappsapi.cli.selection import select
@@ -52,8 +52,7 @@ async def carry_out(client: Client, job: Job) -> Exit:
     """Select, ask, run, report. Raises AppsApiError if it cannot begin."""
     chosen = await select(client, job.words, job.selectors)
     if job.dry_run:
-        _print_plan(client, job, chosen)
-        return Exit.AS_ASKED
+        return await _dry_run(client, job, chosen)
     if job.ask and len(chosen) > _MANY:
         confirm(f"{job.action} {len(chosen)} apps at {client.api_url}")
     return await _run(client, job, chosen)
@@ -68,29 +67,11 @@ def check_report(path: Path) -> None:
         raise InvalidInputError(f"{path} is a folder.")
 
 
-def _print_plan(client: Client, job: Job, chosen: list[str | App]) -> None:
-    apps = [
-        {"key": one.guid, "name": one.name, "state": one.state}
-        if isinstance(one, App)
-        else {"key": one, "name": None, "state": None}
-        for one in chosen
-    ]
-    if job.output == "text":
-        out.print(f"dry run: would {job.action} {len(apps)} apps at {client.api_url}")
-        for app in apps:
-            out.print(f"  {app['key']}  {app['state'] or '?':<8}  {app['name'] or ''}".rstrip())
-        return
-    head: dict[str, object] = {
-        "schema": SCHEMA,
-        "action": job.action,
-        "target": client.api_url,
-        "dry_run": True,
-        "total": len(apps),
-    }
-    if job.output == "json":
-        out.file.write(json.dumps(head | {"apps": apps}) + "\n")
-    else:
-        out.file.writelines(json.dumps(record) + "\n" for record in (head, *apps))
+async def _dry_run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
+    plan = await client.bulk.plan(job.action, chosen, **msgspec.structs.asdict(job.options))
+    print_plan(out, plan, job.output)
+    _write(plan.report, job)
+    return Exit.AS_ASKED
 
 
 async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
@@ -113,13 +94,17 @@ async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
 
 def _finish(report: Report[App], job: Job) -> None:
     print_report(out, report, job.output)
+    _write(report, job)
+
+
+def _write(report: Report[App], job: Job) -> None:
     for path in job.reports:
         try:
             report.write(path)
         except OSError as cause:
             say(f"the report cannot be written to {path}: {cause.strerror or cause}")
         else:
-            goes_on = not report.ok and path.suffix in LOADABLE
+            goes_on = not (report.ok or report.predicted) and path.suffix in LOADABLE
             hint = f"; `{job.action} @{path}` goes on with what is not as asked" if goes_on else ""
             say(f"report written to {path}{hint}")
 

@@ -50,6 +50,7 @@ from aioappsapi.models.feature import (
     AppPermissions,
     SshEnabled,
 )
+from aioappsapi.models.feature_flag import FeatureFlag
 from aioappsapi.models.info import (
     CliVersion,
     Info,
@@ -80,6 +81,7 @@ from aioappsapi.models.process import (
     ProcessStats,
     Usage,
 )
+from aioappsapi.models.quota import AppQuota, Quota, QuotaUsage
 from aioappsapi.models.revision import (
     Revision,
     RevisionProcess,
@@ -133,6 +135,7 @@ __all__ = [
     "AppLinks",
     "AppOwned",
     "AppPermissions",
+    "AppQuota",
     "AppRelationships",
     "BrokerCatalog",
     "BrokerFeatures",
@@ -158,6 +161,7 @@ __all__ = [
     "DropletBuildpack",
     "Environment",
     "EnvironmentVariables",
+    "FeatureFlag",
     "HealthCheck",
     "HealthCheckData",
     "Included",
@@ -186,6 +190,8 @@ __all__ = [
     "ProcessLinks",
     "ProcessRelationships",
     "ProcessStats",
+    "Quota",
+    "QuotaUsage",
     "RateLimits",
     "Ref",
     "Relationship",
