@@ -231,7 +231,7 @@ async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
 @virtual
 async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
     life = tuple(
-        (5.0 * n + at, state) for n in range(20) for at, state in ((0, "STARTING"), (1, "CRASHED"))
+        (7.0 * n + at, state) for n in range(20) for at, state in ((0, "STARTING"), (1, "CRASHED"))
     )
     watch, errors = await waited(Cloud(Planned("a", [web(life)])), grace=20)
     assert isinstance(errors["a"], CrashedError)
