@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi import Client, Limits, PasswordGrant, Report, RetryPolicy, Status
+from aioappsapi import Client, DecodeError, Limits, PasswordGrant, Report, RetryPolicy, Status
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
 
@@ -124,5 +124,34 @@ def test_a_runner_that_comes_back_makes_waiting_starts_ok() -> None:
             assert Counter(outcome.status for outcome in report) == {Status.OK: 20}
             assert all(cloud.running(guid) for guid in cloud.apps)
             assert all(outcome.time_to_running > 20 for outcome in report)
+
+    run_virtual(run())
+
+
+def test_a_success_that_cannot_be_read_is_proved_by_a_look_and_not_sent_again() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        faults = Faults(garbage=1.0, max_per_app=1)
+        async with Sandbox(5, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+            await cf.log_in()
+            first, *others = cloud.apps
+            seen = await cf.bulk.start(others, wait="all")
+            assert {outcome.status for outcome in seen} == {Status.OK}
+            assert all(outcome.value.state == "STARTED" for outcome in seen)
+            assert (await cf.apps.start(first, wait="all")).state == "STARTED"
+            assert cloud.count("POST", "/actions/start") == 5
+
+    run_virtual(run())
+
+
+def test_a_success_that_cannot_be_read_proves_nothing_by_itself() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        faults = Faults(garbage=1.0)
+        async with Sandbox(1, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+            (outcome,) = await cf.bulk.start(list(cloud.apps))
+            assert outcome.status is Status.UNVERIFIED
+            assert isinstance(outcome.error, DecodeError)
+            assert outcome.attempts == 1
 
     run_virtual(run())

@@ -316,6 +316,7 @@ class Run(Generic[T]):
                 asked_at=now if flight.asked is None else flight.asked,
                 ends_at=now + patience,
                 fallback=verdict.error,
+                needs_app=verdict.value is None,
             )
         )
 

@@ -10,7 +10,7 @@ from aioappsapi._http.caller import Caller
 from aioappsapi._http.failures import Meaning, classify, may_repeat
 from aioappsapi._http.protocol import Operation
 from aioappsapi.config import startup_timeout
-from aioappsapi.errors import AppsApiError
+from aioappsapi.errors import AppsApiError, DecodeError
 from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Wait, check_wait
 from aioappsapi.resources.waiter import AppReader, Waiter
@@ -41,6 +41,8 @@ async def act(
     app: App | None = None
     try:
         app = await caller.call(operation, guid, deadline=deadline)
+    except DecodeError:
+        pass  # a success that cannot be read: it happened, and a look will tell
     except AppsApiError as failure:
         if not is_worth_a_look(failure, operation):
             raise
@@ -54,6 +56,7 @@ async def act(
         asked_at=asked_at,
         ends_at=ends_at if fallback is None else min(ends_at, accepted_at + VERIFY_FOR),
         fallback=fallback,
+        needs_app=app is None,
     )
     seen = await _wait_for(watched, Waiter(reader, wait, down=down))
     return app or seen or await reader.get(guid)

@@ -212,7 +212,7 @@ class Waiter:
             condition = go_down(processes) if self._down else come_up(processes, self._wait)
             watched.note(condition)
             if condition.satisfied:
-                (doubtful if watched.fallback is not None else proved).append((watched, condition))
+                (doubtful if watched.needs_app else proved).append((watched, condition))
             elif self._is_crashed(watched, condition):
                 crashed.append(watched)
             elif self._is_odd(watched, condition):

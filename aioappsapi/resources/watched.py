@@ -34,9 +34,9 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
 class Watched:
     """One app that is waited for; `what` says for people what was asked of it.
 
-    `fallback` is what that failed with, if it may have been carried out all the same. Then even
-    the app's state is open, and has to be seen. `why` is what keeps its instances down. Times are
-    of the event loop's clock.
+    `fallback` is what that failed with, if it may have been carried out all the same. Then, and
+    where the answer could not be read, it `needs_app`: its state has to be seen as well. `why` is
+    what keeps its instances down. Times are of the event loop's clock.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Watched:
         "fallback",
         "first_at",
         "key",
+        "needs_app",
         "no_room_at",
         "refusals",
         "seen",
@@ -65,6 +66,7 @@ class Watched:
         asked_at: float,
         ends_at: float,
         fallback: AppsApiError | None = None,
+        needs_app: bool = False,
     ) -> None:
         self.key = key
         self.what = what
@@ -72,6 +74,7 @@ class Watched:
         self.since = anyio.current_time()
         self.ends_at = ends_at
         self.fallback = fallback
+        self.needs_app = needs_app or fallback is not None
         self.app: App | None = None
         self.refusals = 0
         self.first_at: float | None = None
