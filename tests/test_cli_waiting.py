@@ -82,15 +82,6 @@ def test_ctrl_c_while_waiting_tells_what_runs_from_what_was_only_accepted(
     assert all("noted, but the run was interrupted" in str(one.error) for one in unseen)
 
 
-def test_what_finds_no_place_has_failed(target: Path) -> None:
-    result = run("start", "--all", "--wait", "any", "--crash-grace", "0", "--output", "json")
-    assert result.exit_code == 1
-    document = json.loads(result.stdout)
-    assert document["counts"]["ok"] == 4
-    reasons = [one["error"]["type"] for one in document["outcomes"] if one["status"] == "failed"]
-    assert reasons == ["PlacementError"] * 6
-
-
 def test_what_runs_is_ok_and_what_ran_before_already(target: Path) -> None:
     first = run("start", "app-00001", "--wait", "routable", "--output", "json")
     assert first.exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -147,15 +148,21 @@ def test_no_question_of_the_description_breaks_the_server(case: Any, cloud: Sand
     check(case, cloud)
 
 
+# A connection for each request would take longer than its answer.
+SESSION = requests.Session()
+
+
+@cache
+def token_of(url: str) -> str:
+    form = {"grant_type": "password", "username": "admin", "password": "admin"}
+    address = f"{url}/uaa/oauth/token"
+    answer = SESSION.post(address, data=form, auth=("cf", ""), timeout=10, proxies=NO_PROXY)
+    return str(answer.json()["access_token"])
+
+
 def check(case: Any, cloud: Sandbox) -> None:
-    token = requests.post(
-        f"{cloud.url}/uaa/oauth/token",
-        data={"grant_type": "password", "username": "admin", "password": "admin"},
-        auth=("cf", ""),
-        timeout=10,
-    ).json()["access_token"]
-    headers = {"Authorization": f"bearer {token}"}
-    response = case.call(base_url=cloud.url, headers=headers, proxies=NO_PROXY)
+    headers = {"Authorization": f"bearer {token_of(cloud.url)}"}
+    response = case.call(base_url=cloud.url, headers=headers, session=SESSION, proxies=NO_PROXY)
     # The real server answers so to a query that is not UTF-8, and the sandbox with it.
     if (
         response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR

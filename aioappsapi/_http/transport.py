@@ -62,7 +62,7 @@ class SessionPool:
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
         self._timeout = _client_timeout(timeouts)
         self._limits = limits
-        self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_context(tls)
+        self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
         self._session: aiohttp.ClientSession | None = None
 
@@ -220,6 +220,12 @@ def _shown(url: str) -> str:
         return str(URL(url, encoded=True).with_user(None).with_query(None))
     except ValueError:
         return url.partition("?")[0].rpartition("@")[2]
+
+
+def ssl_settings(tls: Tls) -> ssl_module.SSLContext | bool:
+    """Make the TLS settings. Raises InvalidInputError for a file that is missing or no PEM."""
+    # aiohttp has one for the usual case, and reading all authorities takes 20 ms.
+    return True if tls == Tls() else ssl_context(tls)
 
 
 def ssl_context(tls: Tls) -> ssl_module.SSLContext:
