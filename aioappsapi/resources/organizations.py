@@ -6,27 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.message import Replay
-from aioappsapi._http.protocol import Operation
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.page import Page
+from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.paging import Pager, page_size, split_queries
 
-LIST: Final = Operation(
-    "list organizations",
-    "GET",
-    "/v3/organizations",
-    Page[Organization],
-    replay=Replay.SAFE,
-    source="https://v3-apidocs.cloudfoundry.org/#list-organizations",
+LIST: Final = endpoint(
+    "list organizations", "GET", "/v3/organizations", Page[Organization], "list-organizations"
 )
-GET: Final = Operation(
-    "get organization",
-    "GET",
-    "/v3/organizations/{}",
-    Organization,
-    replay=Replay.SAFE,
-    source="https://v3-apidocs.cloudfoundry.org/#get-an-organization",
+GET: Final = endpoint(
+    "get organization", "GET", "/v3/organizations/{}", Organization, "get-an-organization"
 )
 
 

@@ -6,28 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.message import Replay
-from aioappsapi._http.protocol import Operation
 from aioappsapi.models.page import Page
 from aioappsapi.models.space import Space
+from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.paging import Pager, page_size, split_queries
 
-LIST: Final = Operation(
-    "list spaces",
-    "GET",
-    "/v3/spaces",
-    Page[Space],
-    replay=Replay.SAFE,
-    source="https://v3-apidocs.cloudfoundry.org/#list-spaces",
-)
-GET: Final = Operation(
-    "get space",
-    "GET",
-    "/v3/spaces/{}",
-    Space,
-    replay=Replay.SAFE,
-    source="https://v3-apidocs.cloudfoundry.org/#get-a-space",
-)
+LIST: Final = endpoint("list spaces", "GET", "/v3/spaces", Page[Space], "list-spaces")
+GET: Final = endpoint("get space", "GET", "/v3/spaces/{}", Space, "get-a-space")
 
 
 class Spaces:
