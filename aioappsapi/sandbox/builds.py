@@ -9,6 +9,7 @@ from . import checks
 from .access import DEVELOPERS, Access
 from .answer import Answer, ApiError, json_text
 from .call import Call, dig
+from .labels import metadata_problems
 from .listing import BUILDS, PACKAGES, metadata_of, page_of, to_app
 from .outages import UP, stager_unavailable
 from .resources import Build, Droplet, Package, Shelf
@@ -184,7 +185,7 @@ def _check_package(fields: dict[str, Any]) -> None:
         problems.append("Data must be an object")
     elif fields["type"] == "docker" and not dig(fields, "data", "image"):
         problems.append("Data Image required")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    checks.refuse(metadata_problems(fields) + problems)
 
 
 def _uploaded(package: Package) -> None:

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from . import answer as say
 from .answer import json_text
+from .labels import metadata_problems
 from .state import World
 
 _LIFECYCLES: Final = ("buildpack", "docker", "cnb")
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_RESERVED: Final = "cloudfoundry.org"
 _CREATE: Final = ("name", "relationships", "lifecycle", "environment_variables", "metadata")
 _UPDATE: Final = ("name", "lifecycle", "metadata")
 _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
@@ -33,21 +32,22 @@ def unknown_fields(fields: dict[str, Any], known: Iterable[str]) -> list[str]:
 
 def check_creation(fields: dict[str, Any]) -> None:
     """Refuse a body that is no new app."""
-    problems = unknown_fields(fields, _CREATE)
+    problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
     problems += _relationships(fields.get("relationships"))
     problems += _lifecycle_type(fields)
     problems += _name(fields.get("name"), nullable=False)
     if not isinstance(fields.get("environment_variables", {}), dict | None):
         problems.append("Environment variables must be an object")
-    refuse(problems + _lifecycle_data(fields) + metadata_problems(fields))
+    refuse(problems + _lifecycle_data(fields))
 
 
 def check_update(fields: dict[str, Any]) -> None:
     """Refuse a body that is no change of an app."""
-    problems = unknown_fields(fields, _UPDATE) + _lifecycle_type(fields)
+    problems = metadata_problems(fields) + unknown_fields(fields, _UPDATE)
+    problems += _lifecycle_type(fields)
     if "name" in fields:
         problems += _name(fields["name"], nullable=True)
-    refuse(problems + _lifecycle_data(fields) + metadata_problems(fields))
+    refuse(problems + _lifecycle_data(fields))
 
 
 def check_name_given(name: object) -> None:
@@ -106,26 +106,6 @@ def forbidden_names(variables: dict[str, Any]) -> list[str]:
     return problems
 
 
-def metadata_problems(fields: dict[str, Any]) -> list[str]:
-    """Complain about labels and annotations."""
-    metadata = fields.get("metadata", {})
-    if not isinstance(metadata, dict):
-        return ["Metadata must be an object"]
-    problems = []
-    for kind in ("labels", "annotations"):
-        if not isinstance(metadata.get(kind, {}), dict | None):
-            return [f"Metadata '{kind}' is not an object"]
-    for name, value in (metadata.get("labels") or {}).items():
-        problems += [f"Metadata label {problem}" for problem in _label_problems(name, value)]
-    for value in (metadata.get("annotations") or {}).values():
-        if value is not None and len(str(value)) > 5000:
-            shown = f"'{str(value)[:8]}...'"
-            problems.append(
-                f"Metadata annotation value error: {shown} is greater than 5000 characters"
-            )
-    return problems
-
-
 def merge_metadata(
     fields: dict[str, Any], labels: dict[str, str], annotations: dict[str, str]
 ) -> None:
@@ -150,20 +130,6 @@ def merge(kept: dict[str, Any], given: dict[str, Any]) -> None:
 def masked(buildpacks: Iterable[str]) -> list[str]:
     """Hide the credentials in the addresses of buildpacks."""
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
-
-
-def _label_problems(name: str, value: object) -> list[str]:
-    prefix, slash, key = name.rpartition("/")
-    if slash and prefix.lower() == _RESERVED:
-        return [f"key error: prefix '{prefix}' is reserved"]
-    if not _LABEL.fullmatch(key):
-        return [f"key error: '{name}' contains invalid characters"]
-    text = "" if value is None else str(value)
-    if len(text) > 63:
-        return [f"value error: '{text[:8]}...' is greater than 63 characters"]
-    if text and not _LABEL.fullmatch(text):
-        return [f"value error: '{text}' contains invalid characters"]
-    return []
 
 
 def _relationships(given: object) -> list[str]:

@@ -9,6 +9,7 @@ from . import checks
 from .access import SUPPORTERS, Access, holds
 from .answer import Answer, json_text
 from .call import Call, dig
+from .labels import metadata_problems
 from .listing import DEPLOYMENTS, metadata_of, page_of, to_app
 from .resources import Deployment, Shelf
 from .router import Handler
@@ -117,7 +118,7 @@ class Deployments:
         fields = call.fields()
         deployment = self._changeable(call, deployment_guid)
         problems = checks.unknown_fields(fields, ("metadata",))
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         checks.merge_metadata(fields, deployment.labels, deployment.annotations)
         deployment.touch()
         return Answer(200, json_text(self._text(call, deployment)))
@@ -173,7 +174,7 @@ def _check(fields: dict[str, Any]) -> None:
     strategy = fields.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:
         problems.append(f"Strategy '{strategy}' is not a supported deployment strategy")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    checks.refuse(metadata_problems(fields) + problems)
 
 
 def _status(deployment: Deployment) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from .access import Access, holds, manages
 from .answer import Answer, json_text
 from .call import Call, dig
 from .jobs import Jobs
+from .labels import metadata_problems
 from .realm import Realm
 from .router import Handler
 from .state import Organization, Space, guid, timestamp
@@ -161,7 +162,7 @@ def _name(fields: dict[str, Any], known: tuple[str, ...]) -> str:
     problems = checks.unknown_fields(fields, known)
     if not isinstance(fields.get("name"), str):
         problems.append("Name must be a string")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    checks.refuse(metadata_problems(fields) + problems)
     return str(fields["name"])
 
 

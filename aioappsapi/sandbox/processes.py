@@ -12,6 +12,7 @@ from .access import DEVELOPERS, SUPPORTERS, Access
 from .actions import Actions
 from .answer import Answer
 from .call import Call
+from .labels import metadata_problems
 from .outages import UP, UnknownError, check_stats
 from .resources import Shelf
 from .router import Handler
@@ -234,7 +235,7 @@ def _check_update(fields: dict[str, Any]) -> None:
             problems.append(f"{label} data must be an object")
     if not isinstance(fields.get("command"), str | None):
         problems.append("Command must be a string")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    checks.refuse(metadata_problems(fields) + problems)
 
 
 def _kind(check: object) -> object:

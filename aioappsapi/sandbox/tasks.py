@@ -9,6 +9,7 @@ from . import checks
 from .access import DEVELOPERS, Access
 from .answer import Answer, json_text
 from .call import Call
+from .labels import metadata_problems
 from .listing import TASKS, metadata_of, page_of, to_app
 from .outages import UP, task_workers_unavailable
 from .resources import Shelf, Task
@@ -85,7 +86,7 @@ class Tasks:
         problems = checks.unknown_fields(fields, _FIELDS)
         if not fields.get("command") and not fields.get("template"):
             problems.append("Command No command or template provided")
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         app = self._access.app(token, app_guid)
         self._access.check_change(token, app.space, DEVELOPERS)
         droplet = fields.get("droplet_guid") or app.droplet
