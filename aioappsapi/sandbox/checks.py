@@ -14,6 +14,9 @@ from .state import World
 _LIFECYCLES: Final = ("buildpack", "docker", "cnb")
 _CREATE: Final = ("name", "relationships", "lifecycle", "environment_variables", "metadata")
 _UPDATE: Final = ("name", "lifecycle", "metadata")
+_LONGEST: Final = 4096
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
 
 
@@ -34,20 +37,20 @@ def check_creation(fields: dict[str, Any]) -> None:
     """Refuse a body that is no new app."""
     problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
     problems += _relationships(fields.get("relationships"))
-    problems += _lifecycle_type(fields)
+    problems += _lifecycle(fields)
     problems += _name(fields.get("name"), nullable=False)
     if not isinstance(fields.get("environment_variables", {}), dict | None):
         problems.append("Environment variables must be an object")
-    refuse(problems + _lifecycle_data(fields))
+    refuse(problems + _lifecycle_given(fields))
 
 
 def check_update(fields: dict[str, Any]) -> None:
     """Refuse a body that is no change of an app."""
     problems = metadata_problems(fields) + unknown_fields(fields, _UPDATE)
-    problems += _lifecycle_type(fields)
+    problems += _lifecycle(fields)
     if "name" in fields:
         problems += _name(fields["name"], nullable=True)
-    refuse(problems + _lifecycle_data(fields))
+    refuse(problems + _lifecycle_given(fields))
 
 
 def check_name_given(name: object) -> None:
@@ -97,13 +100,38 @@ def check_variables(fields: dict[str, Any]) -> None:
 def forbidden_names(variables: dict[str, Any]) -> list[str]:
     """Complain about names of variables."""
     problems = []
-    if "" in variables:
-        problems.append("key must be a minimum length of 1")
-    if any(name.upper().startswith("VCAP_") for name in variables):
-        problems.append("cannot start with VCAP_")
-    if any(name.upper() == "PORT" for name in variables):
-        problems.append("cannot set PORT")
+    for name in map(str.upper, variables):
+        if not name:
+            problems.append("key must be a minimum length of 1")
+        elif name.startswith("VCAP_"):
+            problems.append("cannot start with VCAP_")
+        elif name.startswith("VMC"):
+            problems.append("cannot start with VMC_")
+        elif name == "PORT":
+            problems.append("cannot set PORT")
     return problems
+
+
+def number_problems(
+    name: str, value: object, least: int, most: int | None = None, *, positive: bool = False
+) -> list[str]:
+    """Complain about what is no whole number between the bounds; null is one, and so is "2".
+
+    `positive` says it as the server does where 0 is too little.
+    """
+    label = name.replace("_", " ").capitalize()
+    text = "" if isinstance(value, bool) else str(value)
+    if value is None:
+        return []
+    if not _WHOLE.fullmatch(text):
+        number = _NUMBER.fullmatch(text) is not None
+        return [f"{label} must be an integer" if number else f"{label} is not a number"]
+    if int(text) < least:
+        bound = "greater than 0" if positive else f"greater than or equal to {least}"
+        return [f"{label} must be {bound}"]
+    if most is not None and int(text) > most:
+        return [f"{label} must be less than or equal to {most}"]
+    return []
 
 
 def merge_metadata(
@@ -137,31 +165,64 @@ def _relationships(given: object) -> list[str]:
         return ["Relationships 'relationships' is not an object"]
     if not given:
         return ["Relationships 'relationships' must include one or more valid relationships"]
-    return [f"Relationships {problem}" for problem in unknown_fields(given, ("space",))]
+    problems = unknown_fields(given, ("space",)) + _space(given.get("space"))
+    return [f"Relationships {problem}" for problem in problems]
 
 
-def _lifecycle_type(fields: dict[str, Any]) -> list[str]:
+def _space(given: object) -> list[str]:
+    problems = [] if given else ["Space can't be blank"]
+    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
+    if data is None:
+        return problems
+    if not isinstance(data, dict) or [*data] != ["guid"]:
+        shape = 'space: {"data": {"guid": "valid-guid"}}'
+        return [*problems, f'Space must be structured like this: "{shape}"']
+    if not isinstance(data["guid"], str):
+        problems.append("Space guid must be a string")
+    if not isinstance(data["guid"], str) or not 1 <= len(data["guid"]) <= 200:
+        problems.append("Space guid must be between 1 and 200 characters")
+    return problems
+
+
+def _lifecycle(fields: dict[str, Any]) -> list[str]:
     lifecycle = fields.get("lifecycle")
-    if isinstance(lifecycle, dict) and lifecycle.get("type") not in (None, *_LIFECYCLES):
+    if not isinstance(lifecycle, dict):
+        return []
+    kind = lifecycle.get("type")
+    if kind not in (None, *_LIFECYCLES):
         kinds = ", ".join(_LIFECYCLES)
         return [f"Lifecycle type is not included in the list: {kinds}"]
-    return []
-
-
-def _lifecycle_data(fields: dict[str, Any]) -> list[str]:
-    lifecycle = fields.get("lifecycle")
-    if lifecycle is None:
-        return []
-    data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
+    data = lifecycle.get("data")
     if not isinstance(data, dict):
-        return ["Lifecycle data must be an object"]
-    known = () if lifecycle.get("type") == "docker" else ("buildpacks", "stack", "credentials")
-    problems = unknown_fields(data, known)
-    if not isinstance(data.get("buildpacks"), list | None):
-        problems.append("Buildpacks must be an array")
-    if not isinstance(data.get("stack"), str | None):
+        return []
+    if kind == "docker":
+        return [f"Lifecycle {problem}" for problem in unknown_fields(data, ())]
+    return [f"Lifecycle {problem}" for problem in _lifecycle_data(data)]
+
+
+def _lifecycle_data(data: dict[str, Any]) -> list[str]:
+    problems = unknown_fields(data, ("buildpacks", "stack", "credentials"))
+    stack, buildpacks = data.get("stack"), data.get("buildpacks")
+    if not isinstance(stack, str | None):
         problems.append("Stack must be a string")
-    return [f"Lifecycle {problem}" for problem in problems]
+    elif stack is not None and not 1 <= len(stack) <= _LONGEST:
+        problems.append(f"Stack must be between 1 and {_LONGEST} characters")
+    if not isinstance(buildpacks, list | None):
+        problems.append("Buildpacks must be an array")
+    if not isinstance(data.get("credentials"), dict | None):
+        problems.append("Credentials must be an object")
+    names = buildpacks if isinstance(buildpacks, list) else []
+    if not all(isinstance(name, str) for name in names):
+        problems.append("Buildpacks can only contain strings")
+    if not all(name.strip() and len(name) <= _LONGEST for name in names if isinstance(name, str)):
+        problems.append(f"Buildpacks entries must be between 1 and {_LONGEST} characters")
+    return problems
+
+
+def _lifecycle_given(fields: dict[str, Any]) -> list[str]:
+    lifecycle = fields.get("lifecycle", {"data": {}})
+    data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
+    return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
 
 
 def _name(name: object, *, nullable: bool) -> list[str]:
