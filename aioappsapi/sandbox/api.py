@@ -114,6 +114,7 @@ class Api:
         try:
             if self._world.database != UP and len(call.parts) > 1:
                 return database_gone()
+            self._world.fleet.settle()
             self.realm.shelf.settle()
             return self._inside(call)
         except ApiError as error:

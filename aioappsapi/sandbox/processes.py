@@ -115,7 +115,8 @@ class Processes:
     def _found(self, token: Token, keys: tuple[str, ...]) -> tuple[App, Process]:
         if len(keys) == 2:
             app = self._access.app(token, keys[0])
-            named = next((p for p in app.processes if p.type == keys[1]), None)
+            # While a deployment rolls there are two web processes, of which the new one counts.
+            named = next((p for p in reversed(app.processes) if p.type == keys[1]), None)
             pair = None if named is None else (app, named)
         else:
             pair = self._world.process(keys[0])
