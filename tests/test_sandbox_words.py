@@ -180,3 +180,31 @@ async def test_bad_tasks_and_variables(caller: Caller) -> None:
     _, error = await caller.change("PATCH", f"/v3/apps/{guid}/environment_variables", body)
     said = "Var cannot start with VMC_, Var cannot set PORT, Var cannot start with VCAP_"
     assert error["detail"] == said
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b'{"name":"\\ud800"}', 500), (b'{"name":NaN}', 400), (b'{"name":"\\ud83d\\ude00"}', 200)],
+)
+async def test_a_body_that_is_no_text_or_no_json(caller: Caller, body: bytes, status: int) -> None:
+    [guid, *_] = caller.sandbox.apps
+    headers = {"Content-Type": "application/json"}
+    answer = await caller.ask("PATCH", f"/v3/apps/{guid}", data=body, headers=headers)
+    assert answer[0] == status
+
+
+async def test_any_path_may_end_with_a_format(caller: Caller) -> None:
+    [guid, *_] = caller.sandbox.apps
+    for path in ("/v3/apps", f"/v3/apps/{guid}/env", f"/v3/processes/{guid}/stats"):
+        plain, formed = await caller.get(path), await caller.get(f"{path}.json")
+        assert plain.keys() == formed.keys()
+    assert (await caller.ask("POST", f"/v3/apps/{guid}/actions/start.json"))[0] == 200
+    assert caller.sandbox.apps[guid].state == "STARTED"
+
+
+async def test_a_change_of_a_health_check_keeps_the_rest(caller: Caller) -> None:
+    [guid, *_] = caller.sandbox.apps
+    for check in ({"type": "http", "data": {"timeout": 9}}, {"data": {"endpoint": "/up"}}):
+        _, process = await caller.change("PATCH", f"/v3/processes/{guid}", {"health_check": check})
+    assert process["health_check"]["type"] == "http"
+    assert process["health_check"]["data"].items() >= {"timeout": 9, "endpoint": "/up"}.items()

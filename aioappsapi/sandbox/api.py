@@ -173,7 +173,7 @@ class Api:
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
         wanted = filters.wished(call.query, filters.APPS)
-        app = self._access.app(token, app_guid.removesuffix(".json"))
+        app = self._access.app(token, app_guid)
         text = call.views.app(app)
         return text[:-1] + _included(call.views, [app], wanted) + "}" if wanted else text
 

@@ -184,8 +184,8 @@ class Processes:
         app, process = self._changeable(call, keys, DEVELOPERS)
         if "command" in fields:
             process.command = fields["command"]
-        process.health_check = fields.get("health_check", process.health_check)
-        process.readiness = fields.get("readiness_health_check", process.readiness)
+        process.health_check = _merged(process.health_check, fields.get("health_check"))
+        process.readiness = _merged(process.readiness, fields.get("readiness_health_check"))
         checks.merge_metadata(fields, process.labels, process.annotations)
         app.updated_at = timestamp()
         return Answer(200, call.views.process(app, process, listed=False))
@@ -198,6 +198,13 @@ class Processes:
         self._actions.order(app, call)
         self._world.fleet.replace(process, int(index))
         return Answer(204, "", "")
+
+
+def _merged(kept: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:
+    if given is None:
+        return kept
+    data = ((kept or {}).get("data") or {}) | (given.get("data") or {})
+    return (kept or {}) | given | {"data": data}
 
 
 def _rows(app: App) -> list[_Row]:
@@ -230,7 +237,7 @@ def _check_update(fields: dict[str, Any]) -> None:
     elif command is not None and not 1 <= len(command) <= _LONGEST:
         problems.append(f"Command must be between 1 and {_LONGEST} characters")
     for name, label in _CHECKS:
-        if name in fields:
+        if fields.get(name) is not None:
             problems += _check_problems(label, fields[name])
     checks.refuse(problems)
 

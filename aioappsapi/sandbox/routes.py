@@ -163,6 +163,8 @@ class RouteRoutes:
         fields = call.fields()
         route = self._changeable(call, route_guid)
         problems = checks.unknown_fields(fields, ("metadata", "options"))
+        if not isinstance(fields.get("options"), dict | None):
+            problems.append("Options must be an object")
         checks.refuse(metadata_problems(fields) + problems)
         checks.merge_metadata(fields, route.labels, route.annotations)
         checks.merge(route.options, fields.get("options") or {})
