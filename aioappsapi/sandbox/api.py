@@ -84,7 +84,7 @@ class Api:
             AppRoutes(realm, access),
             jobs,
             Droplets(*parts, jobs),
-            Builds(*parts),
+            Builds(*parts, self._faults),
             Deployments(*parts),
             Tasks(*parts),
             Revisions(*parts),
