@@ -208,3 +208,19 @@ async def test_a_change_of_a_health_check_keeps_the_rest(caller: Caller) -> None
         _, process = await caller.change("PATCH", f"/v3/processes/{guid}", {"health_check": check})
     assert process["health_check"]["type"] == "http"
     assert process["health_check"]["data"].items() >= {"timeout": 9, "endpoint": "/up"}.items()
+
+
+async def test_one_resource_takes_what_its_list_takes(caller: Caller) -> None:
+    app = next(iter(caller.sandbox.apps.values()))
+    space = await caller.get(f"/v3/spaces/{app.space.guid}?include=organization")
+    assert [one["name"] for one in space["included"]["organizations"]] == ["acme"]
+    assert "included" not in await caller.get(f"/v3/spaces/{app.space.guid}")
+    process = await caller.get(f"/v3/processes/{app.guid}?embed=process_instances")
+    assert [one["state"] for one in process["process_instances"]] == ["DOWN"]
+    for path in (f"spaces/{app.space.guid}?embed=x", f"processes/{app.guid}?include=x"):
+        status, error = await caller.change("GET", f"/v3/{path}")
+        assert (status, "Unknown query parameter(s)" in error["detail"]) == (400, True)
+    status, error = await caller.change("GET", f"/v3/apps/{app.guid}/processes/web?embed=all")
+    assert error["detail"].endswith(
+        "Invalid embedded resource: 'all'. Valid embedded resources are: 'process_instances'"
+    )

@@ -194,7 +194,11 @@ class Api:
         return call.views.page("/v3/spaces", query.links(), page, resources, included)
 
     def _space(self, call: Call, token: Token, space_guid: str) -> str:
-        return call.views.space(self._access.space(token, space_guid))
+        wanted = filters.wished(call.query, filters.SPACES)
+        space = self._access.space(token, space_guid)
+        text = call.views.space(space)
+        included = call.views.included(None, [space.organization] if wanted else None)
+        return text[:-1] + included + "}"
 
     def _organizations(self, call: Call, token: Token) -> str:
         query = filters.ListQuery(filters.ORGANIZATIONS, filters.decode(call.query))

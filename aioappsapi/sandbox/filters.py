@@ -278,12 +278,16 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(map(unquote, _SEPARATOR.split(text)))
 
 
-def wished(query: str, rules: ListRules) -> tuple[str, ...]:
-    """Return what a request for one resource wishes to include, which the list's rules decide."""
+def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+    """Return what a request for one resource wishes to include, which the list's rules decide.
+
+    Under the `name` of embed it is what the request wishes to embed.
+    """
+    embeds = name == "embed"
+    valid, kind = (rules.embeds, "embedded") if embeds else (rules.includes, "included")
     given = decode(query)
-    wanted = named(given["include"]) if "include" in given else ()
-    problems = unknown_parameters(given, ("include",))
-    problems += unknown_resources(wanted, rules.includes, "included")
+    wanted = named(given[name]) if name in given else ()
+    problems = unknown_parameters(given, (name,)) + unknown_resources(wanted, valid, kind)
     if problems:
         raise rules.refuse(problems)
     return wanted

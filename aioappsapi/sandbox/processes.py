@@ -125,8 +125,12 @@ class Processes:
         return pair
 
     def _show(self, call: Call, *keys: str) -> Answer:
-        app, process = self._found(call.reader(), keys)
-        return Answer(200, call.views.process(app, process, listed=False))
+        token = call.reader()
+        embed = bool(filters.wished(call.query, filters.PROCESSES, "embed"))
+        app, process = self._found(token, keys)
+        if embed:
+            self._check_contact(call)
+        return Answer(200, call.views.process(app, process, listed=False, embed=embed))
 
     def _stats(self, call: Call, *keys: str) -> Answer:
         app, process = self._found(call.reader(), keys)
