@@ -224,3 +224,32 @@ async def test_one_resource_takes_what_its_list_takes(caller: Caller) -> None:
     assert error["detail"].endswith(
         "Invalid embedded resource: 'all'. Valid embedded resources are: 'process_instances'"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "detail"),
+    [
+        ("organizations", {}, "Name can't be blank"),
+        ("organizations", {"name": 7, "suspended": 1},
+         "Name must be a string, Suspended must be a boolean"),
+        ("organizations", {"name": ""},
+         ("Name is too short (minimum is 1 character), Name must not contain escaped characters, "
+         "Name can't be blank")),
+        ("organizations", {"name": "x" * 256}, "Name is too long (maximum is 255 characters)"),
+        ("spaces", {"name": "a\nb"}, ("Relationships 'relationships' is not an object, "
+         "Name must not contain escaped characters")),
+        ("spaces", {"relationships": {"organization": {"data": {"guid": ""}}}},
+         ("Relationships Organization guid must be between 1 and 200 characters, "
+         "Name can't be blank")),
+        ("packages", {"type": "bits", "data": {"image": "x"}},
+         ("Data must be empty if provided for bits packages, "
+         "Relationships 'relationships' is not an object")),
+        ("packages", {"type": "zip", "relationships": {"app": {"data": {"guid": "x"}}}},
+         "Type must be one of 'bits, docker'"),
+    ],
+)  # fmt: skip
+async def test_bad_new_places_and_packages(
+    caller: Caller, path: str, fields: dict[str, Any], detail: str
+) -> None:
+    status, error = await caller.change("POST", f"/v3/{path}", fields)
+    assert (status, error["detail"]) == (422, detail)

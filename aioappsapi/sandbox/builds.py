@@ -221,12 +221,16 @@ def _check_build(fields: dict[str, Any]) -> None:
 
 def _check_package(fields: dict[str, Any]) -> None:
     problems = checks.unknown_fields(fields, ("type", "data", "relationships", "metadata"))
-    if fields.get("type") not in ("bits", "docker"):
-        problems.append("Type must be one of 'bits, docker'")
-    elif not isinstance(fields.get("data"), dict | None):
+    kind, data = fields.get("type"), fields.get("data")
+    if not isinstance(data, dict | None):
         problems.append("Data must be an object")
-    elif fields["type"] == "docker" and not dig(fields, "data", "image"):
+    elif kind == "docker" and not dig(data, "image"):
         problems.append("Data Image required")
+    elif kind == "bits" and data:
+        problems.append("Data must be empty if provided for bits packages")
+    problems += checks.relationship_problems(fields, "app")
+    if kind not in ("bits", "docker"):
+        problems.append("Type must be one of 'bits, docker'")
     checks.refuse(metadata_problems(fields) + problems)
 
 

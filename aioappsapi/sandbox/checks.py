@@ -36,7 +36,7 @@ def unknown_fields(fields: dict[str, Any], known: Iterable[str]) -> list[str]:
 def check_creation(fields: dict[str, Any]) -> None:
     """Refuse a body that is no new app."""
     problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
-    problems += _relationships(fields.get("relationships"))
+    problems += relationship_problems(fields, "space")
     problems += _lifecycle(fields)
     problems += _name(fields.get("name"), nullable=False)
     if not isinstance(fields.get("environment_variables", {}), dict | None):
@@ -134,6 +134,33 @@ def number_problems(
     return []
 
 
+def relationship_problems(fields: dict[str, Any], name: str) -> list[str]:
+    """Complain about the relationship that a new resource has to have."""
+    given = fields.get("relationships")
+    if not isinstance(given, dict):
+        return ["Relationships 'relationships' is not an object"]
+    if not given:
+        return ["Relationships 'relationships' must include one or more valid relationships"]
+    problems = unknown_fields(given, (name,)) + _to_one(name, given.get(name))
+    return [f"Relationships {problem}" for problem in problems]
+
+
+def _to_one(name: str, given: object) -> list[str]:
+    label = name.capitalize()
+    problems = [] if given else [f"{label} can't be blank"]
+    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
+    if data is None:
+        return problems
+    if not isinstance(data, dict) or [*data] != ["guid"]:
+        shape = f'{name}: {{"data": {{"guid": "valid-guid"}}}}'
+        return [*problems, f'{label} must be structured like this: "{shape}"']
+    if not isinstance(data["guid"], str):
+        problems.append(f"{label} guid must be a string")
+    if not isinstance(data["guid"], str) or not 1 <= len(data["guid"]) <= 200:
+        problems.append(f"{label} guid must be between 1 and 200 characters")
+    return problems
+
+
 def merge_metadata(
     fields: dict[str, Any], labels: dict[str, str], annotations: dict[str, str]
 ) -> None:
@@ -158,30 +185,6 @@ def merge(kept: dict[str, Any], given: dict[str, Any]) -> None:
 def masked(buildpacks: Iterable[str]) -> list[str]:
     """Hide the credentials in the addresses of buildpacks."""
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
-
-
-def _relationships(given: object) -> list[str]:
-    if not isinstance(given, dict):
-        return ["Relationships 'relationships' is not an object"]
-    if not given:
-        return ["Relationships 'relationships' must include one or more valid relationships"]
-    problems = unknown_fields(given, ("space",)) + _space(given.get("space"))
-    return [f"Relationships {problem}" for problem in problems]
-
-
-def _space(given: object) -> list[str]:
-    problems = [] if given else ["Space can't be blank"]
-    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
-    if data is None:
-        return problems
-    if not isinstance(data, dict) or [*data] != ["guid"]:
-        shape = 'space: {"data": {"guid": "valid-guid"}}'
-        return [*problems, f'Space must be structured like this: "{shape}"']
-    if not isinstance(data["guid"], str):
-        problems.append("Space guid must be a string")
-    if not isinstance(data["guid"], str) or not 1 <= len(data["guid"]) <= 200:
-        problems.append("Space guid must be between 1 and 200 characters")
-    return problems
 
 
 def _lifecycle(fields: dict[str, Any]) -> list[str]:
