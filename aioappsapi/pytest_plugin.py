@@ -39,19 +39,24 @@ def _plain_client() -> None:
 def cf_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """Serve a Cloud Controller of this test's own, in a thread; `url` is its address."""
     # Imported here, so that a test run without a sandbox does not pay for one.
-    from aioappsapi.sandbox import Faults, Sandbox
     from aioappsapi.sandbox.thread import SandboxThread
 
-    marker = request.node.get_closest_marker("cf_sandbox")
+    with SandboxThread(_sandbox(request.node.get_closest_marker("cf_sandbox"))) as sandbox:
+        yield sandbox
+
+
+def _sandbox(marker: pytest.Mark | None) -> Sandbox:
+    """Make what the marker asks for. Raises UsageError where it asks for what there is not."""
+    from aioappsapi.sandbox import Faults, Sandbox
+
     settings: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}
     profile = settings.pop("profile", None)
-    if profile is not None:
-        try:
+    try:
+        if profile is not None:
             settings["faults"] = Faults.profile(profile)
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
-    with SandboxThread(Sandbox(**settings)) as sandbox:
-        yield sandbox
+        return Sandbox(*(marker.args if marker is not None else ()), **settings)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"cf_sandbox: {error}") from None
 
 
 async def _cf_client(cf_sandbox: Sandbox) -> AsyncIterator[Client]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,17 +92,21 @@ def ours(module: str) -> bool:
 
 def test_exports_are_what_is_there() -> None:
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    imported = {
-        alias.asname or alias.name
+    homes = {
+        alias.asname or alias.name: str(node.module)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and ours(str(node.module))
         for alias in node.names
     }
 
-    assert sorted(imported) == sorted(aioappsapi.__all__)
+    assert sorted(homes) == sorted(aioappsapi.__all__)
     assert len(set(aioappsapi.__all__)) == len(aioappsapi.__all__)
-    for name in aioappsapi.__all__:
-        assert getattr(aioappsapi, name) is not None, name
+    for name, home in homes.items():
+        # What the types say, and what is brought in when somebody asks.
+        assert getattr(aioappsapi, name) is getattr(importlib.import_module(home), name), name
+    assert set(aioappsapi.__all__) <= set(dir(aioappsapi))
+    with pytest.raises(AttributeError, match="'Nothing'"):
+        _ = aioappsapi.Nothing
 
 
 def test_the_version_is_one() -> None:
@@ -187,12 +192,19 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
         assert list(pool.map(_import_each, (names[::2], names[1::2]))) == [(0, "")] * 2
 
 
-def test_importing_the_library_does_not_bring_the_command_line_or_a_server() -> None:
-    code = (
-        "import sys, aioappsapi;"
-        "print([m for m in ('typer', 'rich', 'jinja2', 'aioappsapi.sandbox', 'aioappsapi.cli')"
-        " if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        (
+            "from aioappsapi import Client",
+            ("typer", "rich", "jinja2", "aioappsapi.sandbox", "aioappsapi.cli"),
+        ),
+        ("import aioappsapi.sandbox.__main__", ("msgspec", "tenacity", "aioappsapi.client")),
+        ("import aioappsapi.pytest_plugin", ("aiohttp", "aioappsapi.client", "aioappsapi.sandbox")),
+    ],
+)
+def test_nobody_waits_for_what_is_not_asked_for(code: str, unwanted: tuple[str, ...]) -> None:
+    code = f"import sys; {code}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 pytest_plugins = ["pytester"]
 
 
-def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
+def run(pytester: pytest.Pytester, source: str, *words: str) -> pytest.RunResult:
     pytester.makepyfile(source)
-    words = ["-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
-    return pytester.runpytest_subprocess(*words)
+    if not words:
+        words = ("-o", "asyncio_default_fixture_loop_scope=function")
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
 
 
 def test_a_test_gets_a_cloud_of_its_own_and_a_client(pytester: pytest.Pytester) -> None:
@@ -72,16 +76,58 @@ def test_the_marker_takes_faults_a_profile_and_tls(pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=2)
 
 
-def test_an_unknown_profile_is_said(pytester: pytest.Pytester) -> None:
+def test_what_the_marker_cannot_ask_for_is_said(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
         """
         import pytest
 
         @pytest.mark.cf_sandbox(profile="nice")
-        def test_it(cf_sandbox):
+        def test_profile(cf_sandbox):
+            pass
+
+        @pytest.mark.cf_sandbox(appz=3)
+        def test_name(cf_sandbox):
+            pass
+
+        @pytest.mark.cf_sandbox(-1)
+        def test_number(cf_sandbox):
             pass
         """,
     )
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*profile='nice': 'none', 'demo', 'chaos' are known.*"])
+    result.assert_outcomes(errors=3)
+    for words in (
+        "*profile='nice': 'none', 'demo', 'chaos' are known.*",
+        "*cf_sandbox: *unexpected keyword argument 'appz'*",
+        "*cf_sandbox: apps is at least 0, not -1*",
+    ):
+        result.stdout.fnmatch_lines([words])
+
+
+def test_without_pytest_asyncio_there_is_the_sandbox_and_a_word_on_the_client(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(
+        sitecustomize="""
+        from importlib import util
+
+        find = util.find_spec
+        util.find_spec = lambda name: None if name == "pytest_asyncio" else find(name)
+        """
+    )
+    here = os.pathsep.join([str(pytester.path), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", here)
+    result = run(
+        pytester,
+        """
+        def test_alone(cf_sandbox):
+            assert len(cf_sandbox.apps) == 10
+
+        def test_client(cf_client):
+            pass
+        """,
+        "-p",
+        "no:asyncio",
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*cf_client needs pytest-asyncio, which is not installed.*"])

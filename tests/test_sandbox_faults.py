@@ -298,7 +298,7 @@ def test_presets_and_limits_of_shares() -> None:
         Faults(bad_gateway=0.7, unavailable=0.7)
     with pytest.raises(ValueError, match="more than 1 together"):
         Faults(bad_gateway=0.7, reads=2)
-    with pytest.raises(ValueError, match="startup cannot be -1"):
+    with pytest.raises(ValueError, match="startup is a number from 0 on, not -1"):
         Faults(startup=-1)
     with pytest.raises(ValueError, match="crash_backoff"):
         Faults(crash_backoff=0)

@@ -57,6 +57,33 @@ async def test_an_app_from_its_creation_to_its_end(caller: Caller) -> None:
     assert (await send(caller, "GET", f"/v3/packages/{package['guid']}"))[0] == 404
 
 
+async def test_builds_fail_by_lot_or_by_word(caller: Caller) -> None:
+    async def staged(package: str) -> tuple[str, str | None]:
+        _, build = await send(caller, "POST", "/v3/builds", {"package": {"guid": package}})
+        for _ in range(2):
+            build = await caller.get(f"/v3/builds/{build['guid']}")
+        return build["state"], build["error"]
+
+    packages = (await caller.get("/v3/packages?per_page=10"))["resources"]
+    guids = [package["guid"] for package in packages]
+    caller.sandbox.faults = Faults(staging_failed=0.5)
+    seen = [await staged(guid) for guid in guids]
+    assert {state for state, _ in seen} == {"STAGED", "FAILED"}
+    assert all((state == "FAILED") == (error is not None) for state, error in seen)
+    caller.sandbox.faults = Faults()
+    caller.sandbox.shelf.staging_error = "no luck"
+    assert await staged(guids[0]) == ("FAILED", "StagingError - Staging error: no luck")
+    bad = {"package": {"guid": 1}, "staging_memory_in_mb": 0}
+    status, error = await send(caller, "POST", "/v3/builds", bad)
+    assert (status, error["errors"][0]["detail"]) == (
+        422,
+        (
+            "Staging memory in mb must be greater than 0, Package guid must be a string, "
+            "Package guid must be between 1 and 200 characters"
+        ),
+    )
+
+
 async def test_a_deployment_rolls_out_and_can_be_taken_back(caller: Caller) -> None:
     app = caller.sandbox.add_app("steady", state="STARTED")
     asked = {"relationships": {"app": {"data": {"guid": app.guid}}}, "strategy": "canary"}

@@ -30,22 +30,12 @@ NO_PROXY = {"http": "", "https": ""}
 DESCRIPTION = json.loads(
     (Path(__file__).parent / "openapi" / "capi-v3.json").read_text(encoding="utf-8")
 )
-# The description knows far more than the sandbox does.
+# What is asked most is asked more often than the rest.
 SCOPE = (
     r"^/v3/(apps|processes|jobs|spaces|organizations|droplets|packages|builds|deployments|tasks)"
     r"(/\{guid\})?(/actions/(start|stop|restart|scale|cancel|continue|clear_buildpack_cache)|"
     r"/env|/environment_variables|/features|/permissions|/ssh_enabled|/droplets/current|"
     r"/relationships/current_droplet|/processes|/stats)?$"
-)
-# Of these, what is read: there is more to change in the description than here.
-READ = (
-    r"^/v3/(audit_events|app_usage_events|buildpacks|domains|environment_variable_groups|"
-    r"feature_flags|info|isolation_segments|organization_quotas|organizations|roles|routes|"
-    r"security_groups|service_brokers|service_credential_bindings|service_instances|"
-    r"service_offerings|service_plans|sidecars|space_quotas|spaces|stacks|users|apps|processes)"
-    r"(/\{(guid|name)\})?(/usage_summary|/users|/domains|/domains/default|/route_reservations|"
-    r"/destinations|/details|/parameters|/credentials|/permissions|/visibility|/sidecars|"
-    r"/routes|/manifest|/revisions|/builds|/tasks)?$"
 )
 
 
@@ -128,7 +118,7 @@ def test_another_client_refreshes_its_token(other: Any, cloud: Sandbox) -> None:
 
 schema = schemathesis.openapi.from_dict(DESCRIPTION)
 acting = schema.include(path_regex=SCOPE)
-reading = schema.include(path_regex=READ, method="GET").exclude(path_regex=SCOPE)
+others = schema.exclude(path_regex=SCOPE)
 LIMITS: dict[str, Any] = {
     "deadline": None,
     "derandomize": True,
@@ -142,9 +132,9 @@ def test_no_request_of_the_description_breaks_the_server(case: Any, cloud: Sandb
     check(case, cloud)
 
 
-@reading.parametrize()
-@settings(max_examples=4, **LIMITS)
-def test_no_question_of_the_description_breaks_the_server(case: Any, cloud: Sandbox) -> None:
+@others.parametrize()
+@settings(max_examples=2, **LIMITS)
+def test_nor_does_any_other_even_of_those_that_are_not_there(case: Any, cloud: Sandbox) -> None:
     check(case, cloud)
 
 

@@ -25,6 +25,19 @@ async def test_every_grant_gives_a_token(caller: Caller) -> None:
     assert (await caller.token(grant_type="password", passcode="once"))[0] == 401
 
 
+async def test_who_is_logged_in_gets_a_passcode_that_works_once(caller: Caller) -> None:
+    await caller.login("developer")
+    status, text, _ = await caller.ask("GET", "/uaa/passcode")
+    form = {"grant_type": "password", "passcode": json.loads(text)}
+    answers = [await caller.token(**form) for _ in range(2)]
+    assert (status, [answer[0] for answer in answers]) == (200, [200, 401])
+    caller.headers["Authorization"] = f"bearer {answers[0][1]['access_token']}"
+    who = await caller.get("/uaa/userinfo")
+    assert who["user_name"] == "developer"
+    status, error = (await caller.ask("GET", "/uaa/passcode", headers={"Authorization": "x"}))[:2]
+    assert (status, json.loads(error)["error"]) == (401, "invalid_token")
+
+
 async def test_a_token_is_a_jwt_with_the_usual_claims(caller: Caller) -> None:
     payload = caller.headers["Authorization"].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))

@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line; the entry point of `aioappsapi` and `python -m aioappsapi`."""
+    if sys.argv[1:2] == ["sandbox"]:
+        # It starts in half the time without the client and the other commands.
+        sys.exit(serve(sys.argv[2:]))
     try:
         from aioappsapi.cli.commands import run
     except ModuleNotFoundError as missing:
@@ -15,3 +18,10 @@ def main() -> None:
             "which brings it."
         )
     run()
+
+
+def serve(arguments: list[str]) -> int:
+    """Run `aioappsapi sandbox`, whose options are the sandbox's own, to its exit status."""
+    from aioappsapi.sandbox.__main__ import main as sandbox
+
+    return sandbox(arguments, prog="aioappsapi sandbox", port=8080, apps=100)

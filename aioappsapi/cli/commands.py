@@ -12,6 +12,7 @@ import typer
 from aioappsapi._version import __version__
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.options import Options
+from aioappsapi.cli import serve
 from aioappsapi.cli.apps import apps
 from aioappsapi.cli.console import Exit, out, say, show_log
 from aioappsapi.cli.groups import spread
@@ -108,10 +109,7 @@ def _count_or_share(value: float | None) -> int | float | None:
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def sandbox(context: typer.Context) -> None:
-    from aioappsapi.sandbox.__main__ import main as serve
-
-    # Its options are the sandbox's own, which has a command line without our dependencies too.
-    raise typer.Exit(serve(context.args, prog="aioappsapi sandbox", port=8080, apps=100))
+    raise typer.Exit(serve(context.args))
 
 
 def _version(asked: bool) -> None:

@@ -133,13 +133,21 @@ def main(
     except ImportError as error:
         return _say(str(error))
     except (OSError, OverflowError) as error:
-        return _say(f"cannot listen on port {options['port']}: {_reason(error)}")
+        return _say(f"cannot listen on {_place(options)}: {_reason(error)}")
     return 0
 
 
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number is not None and number > 0 else str(error)
+    # The event loop's own words for a number of the system are long, those for others are not.
+    if number is not None and number > 0:
+        return os.strerror(number)
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _place(options: dict[str, Any]) -> str:
+    port = f"port {options['port']}"
+    return f"{options['host']}, {port}" if "host" in options else port
 
 
 def _say(text: str) -> int:

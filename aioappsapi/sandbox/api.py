@@ -84,7 +84,7 @@ class Api:
             AppRoutes(realm, access),
             jobs,
             Droplets(*parts, jobs),
-            Builds(*parts),
+            Builds(*parts, self._faults),
             Deployments(*parts),
             Tasks(*parts),
             Revisions(*parts),
@@ -114,6 +114,7 @@ class Api:
         try:
             if self._world.database != UP and len(call.parts) > 1:
                 return database_gone()
+            self._world.fleet.settle()
             self.realm.shelf.settle()
             return self._inside(call)
         except ApiError as error:
@@ -172,7 +173,7 @@ class Api:
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
         wanted = filters.wished(call.query, filters.APPS)
-        app = self._access.app(token, app_guid.removesuffix(".json"))
+        app = self._access.app(token, app_guid)
         text = call.views.app(app)
         return text[:-1] + _included(call.views, [app], wanted) + "}" if wanted else text
 
@@ -193,7 +194,11 @@ class Api:
         return call.views.page("/v3/spaces", query.links(), page, resources, included)
 
     def _space(self, call: Call, token: Token, space_guid: str) -> str:
-        return call.views.space(self._access.space(token, space_guid))
+        wanted = filters.wished(call.query, filters.SPACES)
+        space = self._access.space(token, space_guid)
+        text = call.views.space(space)
+        included = call.views.included(None, [space.organization] if wanted else None)
+        return text[:-1] + included + "}"
 
     def _organizations(self, call: Call, token: Token) -> str:
         query = filters.ListQuery(filters.ORGANIZATIONS, filters.decode(call.query))

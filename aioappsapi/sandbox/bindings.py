@@ -12,6 +12,7 @@ from .answer import Answer, json_text
 from .call import Call, dig
 from .filters import ListRules
 from .jobs import Jobs
+from .labels import metadata_problems
 from .listing import listed, metadata_of, stamps, to_one
 from .marketplace import one_with
 from .realm import Realm
@@ -216,7 +217,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
         wanted = ("app", "service_instance") if kind == "app" else ("service_instance",)
         labels = [name.capitalize().replace("_", " ") for name in wanted if name not in links]
         problems += [f"Relationships {label} can't be blank" for label in labels]
-    return problems + checks.metadata_problems(fields)
+    return metadata_problems(fields) + problems
 
 
 def _fields(call: Call, row: Binding) -> dict[str, Any]:

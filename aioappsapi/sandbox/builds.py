@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from . import answer as say
@@ -9,11 +10,14 @@ from . import checks
 from .access import DEVELOPERS, Access
 from .answer import Answer, ApiError, json_text
 from .call import Call, dig
+from .chance import rolls
+from .faults import Faults
+from .labels import metadata_problems
 from .listing import BUILDS, PACKAGES, metadata_of, page_of, to_app
 from .outages import UP, stager_unavailable
 from .resources import Build, Droplet, Package, Shelf
 from .router import Handler
-from .state import World, guid, guid_of
+from .state import App, World, guid, guid_of
 from .uaa import Token
 
 _NO_APP: Final = "App is invalid. Ensure it exists and you have access to it."
@@ -21,16 +25,31 @@ _NO_PACKAGE: Final = (
     "Unable to use package. Ensure that the package exists and you have access to it."
 )
 _EMPTY_ZIP: Final = "PK\5\6" + "\0" * 18
+_NOT_DETECTED: Final = (
+    "NoAppDetectedError - An app was not successfully detected by any available buildpack"
+)
+_BUILD: Final = (
+    "package",
+    "lifecycle",
+    "staging_memory_in_mb",
+    "staging_disk_in_mb",
+    "staging_log_rate_limit_bytes_per_second",
+    "environment_variables",
+    "metadata",
+)
 _BUSY: Final = "Only one build can be STAGING at a time per application."
 
 
 class Builds:
     """The routes of packages and builds."""
 
-    def __init__(self, world: World, shelf: Shelf, access: Access) -> None:
+    def __init__(
+        self, world: World, shelf: Shelf, access: Access, faults: Callable[[], Faults]
+    ) -> None:
         self._world = world
         self._shelf = shelf
         self._access = access
+        self._faults = faults
 
     def routes(self) -> dict[str, Handler]:
         """Return the routes of this part."""
@@ -149,12 +168,13 @@ class Builds:
     def _create_build(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
+        _check_build(fields)
         package = self._visible_package(token, dig(fields, "package", "guid"))
         if package is None:
             raise say.unprocessable(_NO_PACKAGE)
         self._access.check_change(token, package.app.space, DEVELOPERS)
-        rows = self._shelf.builds.values()
-        if any(b.app is package.app and b.state == "STAGING" for b in rows):
+        earlier = [b for b in self._shelf.builds.values() if b.app is package.app]
+        if any(build.state == "STAGING" for build in earlier):
             raise ApiError(422, 170017, "CF-StagingInProgress", _BUSY)
         if self._world.diego != UP or call.runner_down:
             raise stager_unavailable()
@@ -162,13 +182,20 @@ class Builds:
         build.creator = _creator(token)
         checks.merge_metadata(fields, build.labels, build.annotations)
         self._shelf.builds[build.guid] = build
-        self._shelf.begin(build, lambda: self._staged(build, package))
+        error = self._error(package.app, len(earlier))
+        self._shelf.begin(build, lambda: self._staged(build, package, error))
         return Answer(201, json_text(_shown_build(call, build)))
 
-    def _staged(self, build: Build, package: Package) -> None:
-        reason = self._shelf.staging_error
-        if reason is not None:
-            build.state, build.error = "FAILED", f"StagingError - Staging error: {reason}"
+    def _error(self, app: App, number: int) -> str | None:
+        """Return what the app's n-th build fails with, None if it does not."""
+        if self._shelf.staging_error is not None:
+            return f"StagingError - Staging error: {self._shelf.staging_error}"
+        (lot,) = rolls(self._world.seed, "staging", app.guid, number, count=1)
+        return _NOT_DETECTED if lot < self._faults().staging_failed else None
+
+    def _staged(self, build: Build, package: Package, error: str | None) -> None:
+        if error is not None:
+            build.state, build.error = "FAILED", error
             return
         droplet = Droplet(guid=guid(self._world.rng), app=build.app, package=package.guid)
         droplet.image = package.image
@@ -176,15 +203,35 @@ class Builds:
         build.state, build.droplet = "STAGED", droplet.guid
 
 
+def _check_build(fields: dict[str, Any]) -> None:
+    problems = metadata_problems(fields)
+    for name in ("staging_disk_in_mb", "staging_memory_in_mb"):
+        problems += checks.number_problems(name, fields.get(name), 1, positive=True)
+    problems += checks.unknown_fields(fields, _BUILD)
+    package = fields.get("package")
+    package_guid = package.get("guid") if isinstance(package, dict) else None
+    if not package_guid:
+        problems.append("Package guid can't be blank")
+    if not isinstance(package_guid, str):
+        problems.append("Package guid must be a string")
+    if not isinstance(package_guid, str) or not 1 <= len(package_guid) <= 200:
+        problems.append("Package guid must be between 1 and 200 characters")
+    checks.refuse(problems)
+
+
 def _check_package(fields: dict[str, Any]) -> None:
     problems = checks.unknown_fields(fields, ("type", "data", "relationships", "metadata"))
-    if fields.get("type") not in ("bits", "docker"):
-        problems.append("Type must be one of 'bits, docker'")
-    elif not isinstance(fields.get("data"), dict | None):
+    kind, data = fields.get("type"), fields.get("data")
+    if not isinstance(data, dict | None):
         problems.append("Data must be an object")
-    elif fields["type"] == "docker" and not dig(fields, "data", "image"):
+    elif kind == "docker" and not dig(data, "image"):
         problems.append("Data Image required")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    elif kind == "bits" and data:
+        problems.append("Data must be empty if provided for bits packages")
+    problems += checks.relationship_problems(fields, "app")
+    if kind not in ("bits", "docker"):
+        problems.append("Type must be one of 'bits, docker'")
+    checks.refuse(metadata_problems(fields) + problems)
 
 
 def _uploaded(package: Package) -> None:

@@ -86,8 +86,12 @@ class Call:
         if not self.body:
             return {}
         try:
-            return json.loads(self.body.decode())
-        except UnicodeDecodeError as error:
+            value = json.loads(self.body.decode(), parse_constant=_refuse)
+            if b"\\u" in self.body:
+                # Half of a surrogate pair is no text that could be kept or sent back.
+                json.dumps(value, ensure_ascii=False).encode()
+            return value
+        except UnicodeError as error:
             raise UndecodableQueryError from error
         except ValueError as error:
             raise say.parse_error() from error
@@ -97,6 +101,10 @@ class Call:
         if not token.scopes & scopes:
             raise say.not_authorized()
         return token
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def dig(fields: object, *names: str) -> str:

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from . import answer as say
 from .answer import json_text
+from .labels import metadata_problems
 from .state import World
 
 _LIFECYCLES: Final = ("buildpack", "docker", "cnb")
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_RESERVED: Final = "cloudfoundry.org"
 _CREATE: Final = ("name", "relationships", "lifecycle", "environment_variables", "metadata")
 _UPDATE: Final = ("name", "lifecycle", "metadata")
+_LONGEST: Final = 4096
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
 
 
@@ -33,21 +35,22 @@ def unknown_fields(fields: dict[str, Any], known: Iterable[str]) -> list[str]:
 
 def check_creation(fields: dict[str, Any]) -> None:
     """Refuse a body that is no new app."""
-    problems = unknown_fields(fields, _CREATE)
-    problems += _relationships(fields.get("relationships"))
-    problems += _lifecycle_type(fields)
+    problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
+    problems += relationship_problems(fields, "space")
+    problems += _lifecycle(fields)
     problems += _name(fields.get("name"), nullable=False)
     if not isinstance(fields.get("environment_variables", {}), dict | None):
         problems.append("Environment variables must be an object")
-    refuse(problems + _lifecycle_data(fields) + metadata_problems(fields))
+    refuse(problems + _lifecycle_given(fields))
 
 
 def check_update(fields: dict[str, Any]) -> None:
     """Refuse a body that is no change of an app."""
-    problems = unknown_fields(fields, _UPDATE) + _lifecycle_type(fields)
+    problems = metadata_problems(fields) + unknown_fields(fields, _UPDATE)
+    problems += _lifecycle(fields)
     if "name" in fields:
         problems += _name(fields["name"], nullable=True)
-    refuse(problems + _lifecycle_data(fields) + metadata_problems(fields))
+    refuse(problems + _lifecycle_given(fields))
 
 
 def check_name_given(name: object) -> None:
@@ -97,32 +100,64 @@ def check_variables(fields: dict[str, Any]) -> None:
 def forbidden_names(variables: dict[str, Any]) -> list[str]:
     """Complain about names of variables."""
     problems = []
-    if "" in variables:
-        problems.append("key must be a minimum length of 1")
-    if any(name.upper().startswith("VCAP_") for name in variables):
-        problems.append("cannot start with VCAP_")
-    if any(name.upper() == "PORT" for name in variables):
-        problems.append("cannot set PORT")
+    for name in map(str.upper, variables):
+        if not name:
+            problems.append("key must be a minimum length of 1")
+        elif name.startswith("VCAP_"):
+            problems.append("cannot start with VCAP_")
+        elif name.startswith("VMC"):
+            problems.append("cannot start with VMC_")
+        elif name == "PORT":
+            problems.append("cannot set PORT")
     return problems
 
 
-def metadata_problems(fields: dict[str, Any]) -> list[str]:
-    """Complain about labels and annotations."""
-    metadata = fields.get("metadata", {})
-    if not isinstance(metadata, dict):
-        return ["Metadata must be an object"]
-    problems = []
-    for kind in ("labels", "annotations"):
-        if not isinstance(metadata.get(kind, {}), dict | None):
-            return [f"Metadata '{kind}' is not an object"]
-    for name, value in (metadata.get("labels") or {}).items():
-        problems += [f"Metadata label {problem}" for problem in _label_problems(name, value)]
-    for value in (metadata.get("annotations") or {}).values():
-        if value is not None and len(str(value)) > 5000:
-            shown = f"'{str(value)[:8]}...'"
-            problems.append(
-                f"Metadata annotation value error: {shown} is greater than 5000 characters"
-            )
+def number_problems(
+    name: str, value: object, least: int, most: int | None = None, *, positive: bool = False
+) -> list[str]:
+    """Complain about what is no whole number between the bounds; null is one, and so is "2".
+
+    `positive` says it as the server does where 0 is too little.
+    """
+    label = name.replace("_", " ").capitalize()
+    text = "" if isinstance(value, bool) else str(value)
+    if value is None:
+        return []
+    if not _WHOLE.fullmatch(text):
+        number = _NUMBER.fullmatch(text) is not None
+        return [f"{label} must be an integer" if number else f"{label} is not a number"]
+    if int(text) < least:
+        bound = "greater than 0" if positive else f"greater than or equal to {least}"
+        return [f"{label} must be {bound}"]
+    if most is not None and int(text) > most:
+        return [f"{label} must be less than or equal to {most}"]
+    return []
+
+
+def relationship_problems(fields: dict[str, Any], name: str) -> list[str]:
+    """Complain about the relationship that a new resource has to have."""
+    given = fields.get("relationships")
+    if not isinstance(given, dict):
+        return ["Relationships 'relationships' is not an object"]
+    if not given:
+        return ["Relationships 'relationships' must include one or more valid relationships"]
+    problems = unknown_fields(given, (name,)) + _to_one(name, given.get(name))
+    return [f"Relationships {problem}" for problem in problems]
+
+
+def _to_one(name: str, given: object) -> list[str]:
+    label = name.capitalize()
+    problems = [] if given else [f"{label} can't be blank"]
+    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
+    if data is None:
+        return problems
+    if not isinstance(data, dict) or [*data] != ["guid"]:
+        shape = f'{name}: {{"data": {{"guid": "valid-guid"}}}}'
+        return [*problems, f'{label} must be structured like this: "{shape}"']
+    if not isinstance(data["guid"], str):
+        problems.append(f"{label} guid must be a string")
+    if not isinstance(data["guid"], str) or not 1 <= len(data["guid"]) <= 200:
+        problems.append(f"{label} guid must be between 1 and 200 characters")
     return problems
 
 
@@ -152,50 +187,45 @@ def masked(buildpacks: Iterable[str]) -> list[str]:
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
 
 
-def _label_problems(name: str, value: object) -> list[str]:
-    prefix, slash, key = name.rpartition("/")
-    if slash and prefix.lower() == _RESERVED:
-        return [f"key error: prefix '{prefix}' is reserved"]
-    if not _LABEL.fullmatch(key):
-        return [f"key error: '{name}' contains invalid characters"]
-    text = "" if value is None else str(value)
-    if len(text) > 63:
-        return [f"value error: '{text[:8]}...' is greater than 63 characters"]
-    if text and not _LABEL.fullmatch(text):
-        return [f"value error: '{text}' contains invalid characters"]
-    return []
-
-
-def _relationships(given: object) -> list[str]:
-    if not isinstance(given, dict):
-        return ["Relationships 'relationships' is not an object"]
-    if not given:
-        return ["Relationships 'relationships' must include one or more valid relationships"]
-    return [f"Relationships {problem}" for problem in unknown_fields(given, ("space",))]
-
-
-def _lifecycle_type(fields: dict[str, Any]) -> list[str]:
+def _lifecycle(fields: dict[str, Any]) -> list[str]:
     lifecycle = fields.get("lifecycle")
-    if isinstance(lifecycle, dict) and lifecycle.get("type") not in (None, *_LIFECYCLES):
+    if not isinstance(lifecycle, dict):
+        return []
+    kind = lifecycle.get("type")
+    if kind not in (None, *_LIFECYCLES):
         kinds = ", ".join(_LIFECYCLES)
         return [f"Lifecycle type is not included in the list: {kinds}"]
-    return []
-
-
-def _lifecycle_data(fields: dict[str, Any]) -> list[str]:
-    lifecycle = fields.get("lifecycle")
-    if lifecycle is None:
-        return []
-    data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
+    data = lifecycle.get("data")
     if not isinstance(data, dict):
-        return ["Lifecycle data must be an object"]
-    known = () if lifecycle.get("type") == "docker" else ("buildpacks", "stack", "credentials")
-    problems = unknown_fields(data, known)
-    if not isinstance(data.get("buildpacks"), list | None):
-        problems.append("Buildpacks must be an array")
-    if not isinstance(data.get("stack"), str | None):
+        return []
+    if kind == "docker":
+        return [f"Lifecycle {problem}" for problem in unknown_fields(data, ())]
+    return [f"Lifecycle {problem}" for problem in _lifecycle_data(data)]
+
+
+def _lifecycle_data(data: dict[str, Any]) -> list[str]:
+    problems = unknown_fields(data, ("buildpacks", "stack", "credentials"))
+    stack, buildpacks = data.get("stack"), data.get("buildpacks")
+    if not isinstance(stack, str | None):
         problems.append("Stack must be a string")
-    return [f"Lifecycle {problem}" for problem in problems]
+    elif stack is not None and not 1 <= len(stack) <= _LONGEST:
+        problems.append(f"Stack must be between 1 and {_LONGEST} characters")
+    if not isinstance(buildpacks, list | None):
+        problems.append("Buildpacks must be an array")
+    if not isinstance(data.get("credentials"), dict | None):
+        problems.append("Credentials must be an object")
+    names = buildpacks if isinstance(buildpacks, list) else []
+    if not all(isinstance(name, str) for name in names):
+        problems.append("Buildpacks can only contain strings")
+    if not all(name.strip() and len(name) <= _LONGEST for name in names if isinstance(name, str)):
+        problems.append(f"Buildpacks entries must be between 1 and {_LONGEST} characters")
+    return problems
+
+
+def _lifecycle_given(fields: dict[str, Any]) -> list[str]:
+    lifecycle = fields.get("lifecycle", {"data": {}})
+    data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
+    return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
 
 
 def _name(name: object, *, nullable: bool) -> list[str]:

@@ -9,8 +9,10 @@ from . import checks
 from .access import SUPPORTERS, Access, holds
 from .answer import Answer, json_text
 from .call import Call, dig
+from .labels import metadata_problems
 from .listing import DEPLOYMENTS, metadata_of, page_of, to_app
 from .resources import Deployment, Shelf
+from .rollout import Rollouts, instances_wanted
 from .router import Handler
 from .state import STARTED, App, World, guid
 from .uaa import Token
@@ -20,6 +22,14 @@ _NO_DROPLET: Final = (
     "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app."
 )
 _STRATEGIES: Final = ("rolling", "canary", "recreate")
+_OPTIONS: Final = (
+    "canary",
+    "max_in_flight",
+    "web_instances",
+    "memory_in_mb",
+    "disk_in_mb",
+    "log_rate_limit_in_bytes_per_second",
+)
 _FIELDS: Final = ("relationships", "droplet", "revision", "strategy", "options", "metadata")
 
 
@@ -30,6 +40,7 @@ class Deployments:
         self._world = world
         self._shelf = shelf
         self._access = access
+        self._rollouts = Rollouts(world)
 
     def routes(self) -> dict[str, Handler]:
         """Return the routes of this part."""
@@ -63,6 +74,7 @@ class Deployments:
     def _show(self, call: Call, deployment_guid: str) -> Answer:
         deployment = self._visible(call.reader(), deployment_guid)
         self._shelf.look_at(deployment)
+        self._rollouts.look(deployment)
         return Answer(200, json_text(self._text(call, deployment)))
 
     def _create(self, call: Call) -> Answer:
@@ -71,19 +83,31 @@ class Deployments:
         _check(fields)
         app = self._app(call, token, fields)
         self._access.check_change(token, app.space, SUPPORTERS)
-        droplet = dig(fields, "droplet", "guid") or app.droplet
+        droplet = self._droplet(fields, app)
         self._shelf.current_droplet(app)
         if droplet not in self._shelf.droplets or self._shelf.droplets[droplet].app is not app:
             raise say.unprocessable(_NO_DROPLET)
-        self._supersede(app)
         deployment = Deployment(guid=guid(self._world.rng), app=app, droplet=droplet)
         deployment.strategy = fields.get("strategy") or "rolling"
         deployment.previous_droplet = app.droplet
+        deployment.original = self._supersede(app)
+        options = fields.get("options") or {}
+        deployment.max_in_flight = options.get("max_in_flight") or 1
+        deployment.wanted = options.get("web_instances") or deployment.original
         app.droplet = droplet
         checks.merge_metadata(fields, deployment.labels, deployment.annotations)
         self._shelf.deployments[deployment.guid] = deployment
         self._roll_out(deployment)
         return Answer(201, json_text(self._text(call, deployment)))
+
+    def _droplet(self, fields: dict[str, Any], app: App) -> str | None:
+        revision_guid = dig(fields, "revision", "guid")
+        if not revision_guid:
+            return dig(fields, "droplet", "guid") or app.droplet
+        revision = self._shelf.revisions.get(revision_guid)
+        if revision is None or revision.app is not app:
+            raise say.unprocessable("The revision does not exist")
+        return revision.droplet
 
     def _app(self, call: Call, token: Token, fields: dict[str, Any]) -> App:
         app = self._world.apps.get(call.asked_app(fields))
@@ -93,11 +117,14 @@ class Deployments:
             raise say.unprocessable(_NO_APP)
         return app
 
-    def _supersede(self, app: App) -> None:
+    def _supersede(self, app: App) -> int:
+        """End the deployment that is under way, and return how many web instances there are."""
         running = self._shelf.running_deployment(app)
-        if running is not None:
-            self._shelf.abandon(running)
-            running.turn("FINALIZED", "SUPERSEDED")
+        if running is None:
+            return instances_wanted(app)
+        self._shelf.abandon(running)
+        running.turn("FINALIZED", "SUPERSEDED")
+        return running.original
 
     def _roll_out(self, deployment: Deployment) -> None:
         app = deployment.app
@@ -106,18 +133,14 @@ class Deployments:
             self._world.fleet.launch(app)
             deployment.turn("FINALIZED", "DEPLOYED")
             return
-        deployment.process = guid(self._world.rng)
         app.revision += 1
-        if deployment.strategy == "canary":
-            self._shelf.begin(deployment, lambda: deployment.turn("ACTIVE", "PAUSED"))
-        else:
-            self._shelf.begin(deployment, lambda: deployment.turn("FINALIZED", "DEPLOYED"))
+        self._rollouts.begin(deployment)
 
     def _update(self, call: Call, deployment_guid: str) -> Answer:
         fields = call.fields()
         deployment = self._changeable(call, deployment_guid)
         problems = checks.unknown_fields(fields, ("metadata",))
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         checks.merge_metadata(fields, deployment.labels, deployment.annotations)
         deployment.touch()
         return Answer(200, json_text(self._text(call, deployment)))
@@ -135,6 +158,7 @@ class Deployments:
         self._shelf.abandon(deployment)
         deployment.turn("ACTIVE", "CANCELING")
         deployment.app.droplet = deployment.previous_droplet
+        self._rollouts.take_back(deployment)
         self._shelf.begin(deployment, lambda: deployment.turn("FINALIZED", "CANCELED"))
         return say.nothing()
 
@@ -144,7 +168,8 @@ class Deployments:
             status = f"status: {deployment.value} and reason: {deployment.reason}"
             raise say.unprocessable(f"Cannot continue a deployment with {status}")
         deployment.turn("ACTIVE", "DEPLOYING")
-        self._shelf.begin(deployment, lambda: deployment.turn("FINALIZED", "DEPLOYED"))
+        deployment.continued, deployment.seen = True, False
+        self._rollouts.go_on(deployment)
         return say.nothing()
 
     def _text(self, call: Call, deployment: Deployment) -> dict[str, Any]:
@@ -157,7 +182,7 @@ class Deployments:
             "updated_at": deployment.updated_at,
             "status": _status(deployment),
             "strategy": deployment.strategy,
-            "options": {"max_in_flight": 1},
+            "options": {"max_in_flight": deployment.max_in_flight},
             "droplet": {"guid": deployment.droplet},
             "previous_droplet": {"guid": deployment.previous_droplet},
             "new_processes": new,
@@ -173,7 +198,25 @@ def _check(fields: dict[str, Any]) -> None:
     strategy = fields.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:
         problems.append(f"Strategy '{strategy}' is not a supported deployment strategy")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    if fields.get("revision") and fields.get("droplet"):
+        problems.append("Droplet Cannot set both fields 'droplet' and 'revision'")
+    checks.refuse(metadata_problems(fields) + problems + _option_problems(fields))
+
+
+def _option_problems(fields: dict[str, Any]) -> list[str]:
+    options = fields.get("options") or {}
+    if not isinstance(options, dict):
+        return ["Options must be an object"]
+    unknown = ", ".join(name for name in options if name not in _OPTIONS)
+    problems = [f"Options has unsupported key(s): {unknown}"] if unknown else []
+    for name in ("web_instances", "max_in_flight"):
+        value = options.get(name)
+        if value and (type(value) is not int or value < 1):
+            label = name.replace("_", " ").capitalize()
+            problems.append(f"{label} must be an integer greater than 0")
+    if options.get("canary") and fields.get("strategy") != "canary":
+        problems.append("Options.canary are only valid for Canary deployments")
+    return problems
 
 
 def _status(deployment: Deployment) -> dict[str, Any]:

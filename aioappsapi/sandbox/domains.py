@@ -11,6 +11,7 @@ from .access import Access, manages
 from .answer import Answer, json_text
 from .call import Call, dig
 from .filters import ListRules
+from .labels import metadata_problems
 from .listing import listed, metadata_of, stamps, to_one
 from .network import Domain, Network
 from .router import Handler
@@ -152,7 +153,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
         problems.append("Name does not comply with RFC 1035 standards")
     elif "." not in name:
         problems.append('Name must contain at least one "."')
-    return problems + checks.metadata_problems(fields)
+    return metadata_problems(fields) + problems
 
 
 def domain_fields(call: Call, domain: Domain) -> dict[str, Any]:

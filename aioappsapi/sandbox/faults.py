@@ -42,6 +42,7 @@ _OTHER_SHARES: Final = (
     "without_droplet",
     "crash",
     "crash_once",
+    "staging_failed",
     "latency_spread",
     "startup_spread",
 )
@@ -85,6 +86,7 @@ class Faults:
     Apps:
 
     - `without_droplet`: apps that cannot start (422), drawn when the world is made.
+    - `staging_failed`: builds that end as FAILED.
 
     Refused, and nothing was done:
 
@@ -175,6 +177,7 @@ class Faults:
     rate_window: float = 60.0
     limit_admins: bool = True
     v2_rate_limit: int | None = None
+    staging_failed: float = 0.0
     _bounds: tuple[tuple[float, Fault], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -193,7 +196,7 @@ class Faults:
                 raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)!r}")
         for name in _TIMES:
             if not getattr(self, name) >= 0.0:
-                raise ValueError(f"{name} cannot be {getattr(self, name)!r}: it is less than 0")
+                raise ValueError(f"{name} is a number from 0 on, not {getattr(self, name)!r}")
         if not (self.crash_backoff > 0.0 and self.rate_window > 0.0):
             raise ValueError("crash_backoff and rate_window are more than 0 seconds")
         together = self._bounds[-1][0] if self._bounds else 0.0

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 from .answer import ApiError, bad_query
+from .labels import Predicate, selected
 
 T = TypeVar("T")
-Predicate = Callable[[dict[str, str]], bool]
 Looked = str | Collection[str] | None
 
 _COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
@@ -23,15 +23,12 @@ _OPERATORS: Final = {
     "lte": operator.le,
 }
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_INTEGER: Final = re.compile(r"[0-9]+")
+_INTEGER: Final = re.compile(r"\s*\+?([0-9]{1,18})")
 _MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ")
-_KEY: Final = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
-_VALUE: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?"
-_SET: Final = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
-_EQUALITY: Final = re.compile(rf"({_KEY})\s*(==|!=|=)\s*({_VALUE})")
-_EXISTENCE: Final = re.compile(rf"(!?)\s*({_KEY})")
+_NO_MOMENT: Final = (
+    "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
+)
 _SEPARATOR: Final = re.compile(r",\s*")
-_COMMA: Final = re.compile(r",(?![^(]*\))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +111,10 @@ class ListQuery:
     def __init__(self, rules: ListRules, given: dict[str, str]) -> None:
         self._rules = rules
         self.given = given
-        if rules.default_order and "order_by" not in given:
-            given["order_by"] = rules.default_order
+        if not given.get("order_by"):
+            given.pop("order_by", None)
+        if rules.default_order:
+            given.setdefault("order_by", rules.default_order)
         self._problems: list[str] = []
         self._labels: list[Predicate] = []
         self._moments: list[tuple[str, Callable[[str], bool]]] = []
@@ -139,7 +138,7 @@ class ListQuery:
         text = self.given.get(name)
         if text is None:
             return None
-        return frozenset(map(unquote_plus, _SEPARATOR.split(text)))
+        return frozenset(named(text))
 
     def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
         """Return the rows that fulfil every filter given.
@@ -194,11 +193,13 @@ class ListQuery:
         text = self.given.get(name)
         if text is None:
             return default
-        if not _INTEGER.fullmatch(text) or int(text) < 1:
+        # Like Ruby's: the digits that the text begins with, and otherwise nothing.
+        digits = _INTEGER.match(text)
+        if digits is None or int(digits[1]) < 1:
             label = name.replace("_", " ").capitalize()
             self._problems.append(f"{label} must be a positive integer")
             return default
-        return int(text)
+        return int(digits[1])
 
     def _page_size(self) -> int:
         size = self._positive("per_page", 50)
@@ -220,21 +221,17 @@ class ListQuery:
 
     def _read_moment(self, field: str, comparison: str, text: str) -> None:
         label = field.replace("_", " ").capitalize()
-        moments = text.split(",")
-        attribute = field.removesuffix("s")
+        moments = _SEPARATOR.split(text)
+        problems = []
         if comparison and comparison not in _OPERATORS:
-            self._problems.append(f"{label} has an invalid operator")
-        elif comparison and len(moments) > 1:
-            self._problems.append(
-                f"{label} only accepts one value when using a relational operator"
-            )
-        elif not all(map(_MOMENT.fullmatch, moments)):
-            self._problems.append(
-                f"{label} has an invalid timestamp format. "
-                "Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
-            )
+            problems.append(f"Invalid relational operator: '{comparison}'")
+        if comparison and len(moments) > 1:
+            problems.append("only accepts one value when using a relational operator")
         else:
-            self._moments.append((attribute, _comparing(comparison, moments)))
+            problems += [_NO_MOMENT for moment in moments if not _MOMENT.fullmatch(moment)]
+        self._problems += [f"{label} {problem}" for problem in problems]
+        if not problems:
+            self._moments.append((field.removesuffix("s"), _comparing(comparison, moments)))
 
     def _check_unknown(self) -> None:
         allowed = self._rules.allowed()
@@ -244,7 +241,7 @@ class ListQuery:
     def _named(self, name: str, valid: tuple[str, ...], kind: str) -> tuple[str, ...]:
         if name not in self._rules.filters or name not in self.given:
             return ()
-        wanted = tuple(self.given[name].split(","))
+        wanted = named(self.given[name])
         self._problems += unknown_resources(wanted, valid, kind)
         return wanted
 
@@ -272,21 +269,25 @@ class ListQuery:
         selector = self.given.get("label_selector")
         if selector is None or "label_selector" not in self._rules.filters:
             return
-        if not selector.strip():
-            self._problems.append("Missing label_selector value")
-            return
-        predicates = [_requirement(part.strip()) for part in _COMMA.split(selector)]
-        if None in predicates:
-            self._problems.append("Invalid label_selector value")
-        self._labels = [predicate for predicate in predicates if predicate is not None]
+        self._labels, problems = selected(selector)
+        self._problems += problems
 
 
-def wished(query: str, rules: ListRules) -> tuple[str, ...]:
-    """Return what a request for one resource wishes to include, which the list's rules decide."""
+def named(text: str) -> tuple[str, ...]:
+    """Return the comma-separated values of a parameter, in which %2C is a comma of theirs."""
+    return tuple(map(unquote, _SEPARATOR.split(text)))
+
+
+def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+    """Return what a request for one resource wishes to include, which the list's rules decide.
+
+    Under the `name` of embed it is what the request wishes to embed.
+    """
+    embeds = name == "embed"
+    valid, kind = (rules.embeds, "embedded") if embeds else (rules.includes, "included")
     given = decode(query)
-    wanted = tuple(given["include"].split(",")) if "include" in given else ()
-    problems = unknown_parameters(given, ("include",))
-    problems += unknown_resources(wanted, rules.includes, "included")
+    wanted = named(given[name]) if name in given else ()
+    problems = unknown_parameters(given, (name,)) + unknown_resources(wanted, valid, kind)
     if problems:
         raise rules.refuse(problems)
     return wanted
@@ -313,14 +314,16 @@ def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[s
 
 
 def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
-    """Complain about what cannot be included (or embedded), if there is such."""
+    """Complain about what cannot be included (or embedded), each and once for a repetition."""
     known = ", ".join(f"'{name}'" for name in valid)
+    problems = []
     for index, name in enumerate(wanted):
         if name not in valid:
-            return [f"Invalid {kind} resource: '{name}'. Valid {kind} resources are: {known}"]
-        if name in wanted[:index]:
-            return [f"Duplicate {kind} resource: '{name}'"]
-    return []
+            problem = f"Invalid {kind} resource: '{name}'. Valid {kind} resources are: {known}"
+            problems.append(problem)
+        elif wanted[:index].count(name) == 1:
+            problems.append(f"Duplicate {kind} resource: '{name}'")
+    return problems
 
 
 def unknown_members(
@@ -354,22 +357,3 @@ def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
         return moments.__contains__
     compare, bound = _OPERATORS[comparison], moments[0]
     return lambda moment: bool(compare(moment, bound))
-
-
-def _requirement(text: str) -> Predicate | None:
-    if match := _SET.fullmatch(text):
-        key, kind, listed = match.groups()
-        values = {value.strip() for value in listed.split(",")}
-        return _membership(key, values, negated=kind == "notin")
-    if match := _EQUALITY.fullmatch(text):
-        key, sign, value = match.groups()
-        return _membership(key, {value}, negated=sign == "!=")
-    if match := _EXISTENCE.fullmatch(text):
-        absent, key = bool(match[1]), match[2]
-        return lambda labels: (key in labels) is not absent
-    return None
-
-
-def _membership(key: str, values: set[str], *, negated: bool) -> Predicate:
-    # As in Kubernetes, "not in" holds for those without the label too.
-    return lambda labels: (labels.get(key) in values) is not negated

@@ -170,9 +170,9 @@ class Fleet:
                         self._do(step, instance, now, after)
 
     @_alone
-    def resize(self, app: App) -> None:
+    def resize(self, app: App, now: float | None = None) -> None:
         """Start what an app wants more of now, and let go what it wants no more."""
-        now = self.settle()
+        now = self.settle() if now is None else now
         for process in app.processes:
             self._live(app, process, now)
 
@@ -202,6 +202,12 @@ class Fleet:
             for instance in process.live or ():
                 self._vanish(instance, now)
             process.live = None
+
+    @_alone
+    def later(self, after: float, act: Callable[[float], None], now: float | None = None) -> None:
+        """Do something some seconds from now, in its turn among what the instances do."""
+        now = self.clock() if now is None else now
+        self._do(lambda _, due: act(due), Instance(0), now, after)
 
     # What can be seen.
 

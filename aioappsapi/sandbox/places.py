@@ -10,10 +10,12 @@ from .access import Access, holds, manages
 from .answer import Answer, json_text
 from .call import Call, dig
 from .jobs import Jobs
+from .labels import metadata_problems
 from .realm import Realm
 from .router import Handler
 from .state import Organization, Space, guid, timestamp
 
+_LONGEST_NAME: Final = 255
 _SPACE_MANAGERS: Final = frozenset({"space_manager"})
 
 
@@ -46,7 +48,8 @@ class Places:
         fields = call.fields()
         if not (call.writer().is_admin or self._world.flags.get("user_org_creation")):
             raise say.not_authorized()
-        name = _name(fields, ("name", "suspended", "metadata"))
+        _check_organization(fields, fresh=True)
+        name = str(fields["name"])
         places = self._world.organizations
         if any(o.name == name for o in places.values()):
             raise say.unprocessable(f"Organization '{name}' already exists.")
@@ -61,7 +64,8 @@ class Places:
         place = self._access.organization(token, organization_guid)
         if not manages(token, place) or ("suspended" in fields and not token.is_admin):
             raise say.not_authorized()
-        name = _name({"name": place.name, **fields}, ("name", "suspended", "metadata"))
+        _check_organization(fields, fresh=False)
+        name = fields.get("name") or place.name
         others = (o for o in self._world.organizations.values() if o is not place)
         if any(other.name == name for other in others):
             raise say.unprocessable(f"Organization name '{name}' is already taken.")
@@ -87,7 +91,8 @@ class Places:
     def _create_space(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        name = _name(fields, ("name", "relationships", "metadata"))
+        _check_space(fields, fresh=True)
+        name = str(fields["name"])
         wanted = dig(fields, "relationships", "organization", "data", "guid")
         organization = self._world.organizations.get(wanted)
         if organization is None:
@@ -107,7 +112,8 @@ class Places:
     def _update_space(self, call: Call, space_guid: str) -> Answer:
         fields = call.fields()
         space = self._changeable(call, space_guid)
-        name = _name({"name": space.name, **fields}, ("name", "metadata"))
+        _check_space(fields, fresh=False)
+        name = fields.get("name") or space.name
         homes = (s for s in self._world.spaces.values() if s.organization is space.organization)
         if any(other.name == name and other is not space for other in homes):
             raise say.unprocessable("Name must be unique per organization")
@@ -157,12 +163,42 @@ class Places:
         return Answer(200, json_text(_ssh(space)))
 
 
-def _name(fields: dict[str, Any], known: tuple[str, ...]) -> str:
-    problems = checks.unknown_fields(fields, known)
-    if not isinstance(fields.get("name"), str):
-        problems.append("Name must be a string")
-    checks.refuse(problems + checks.metadata_problems(fields))
-    return str(fields["name"])
+def _check_organization(fields: dict[str, Any], *, fresh: bool) -> None:
+    problems = checks.unknown_fields(fields, ("name", "suspended", "metadata"))
+    problems += _name_problems(fields.get("name"), least=1)
+    if not isinstance(fields.get("suspended"), bool | None):
+        problems.append("Suspended must be a boolean")
+    if fresh:
+        problems += _missing_name(fields)
+    checks.refuse(metadata_problems(fields) + problems)
+
+
+def _check_space(fields: dict[str, Any], *, fresh: bool) -> None:
+    if fresh:
+        problems = checks.unknown_fields(fields, ("name", "relationships", "metadata"))
+        problems += checks.relationship_problems(fields, "organization") + _missing_name(fields)
+    else:
+        problems = checks.unknown_fields(fields, ("name", "metadata"))
+    problems += _name_problems(fields.get("name"), least=0 if fresh else 1)
+    checks.refuse(metadata_problems(fields) + problems)
+
+
+def _missing_name(fields: dict[str, Any]) -> list[str]:
+    return [] if str(fields.get("name") or "").strip() else ["Name can't be blank"]
+
+
+def _name_problems(name: object, *, least: int) -> list[str]:
+    if name is None:
+        return []
+    problems = [] if isinstance(name, str) else ["Name must be a string"]
+    text = str(name)
+    if len(text) < least:
+        problems.append("Name is too short (minimum is 1 character)")
+    if len(text) > _LONGEST_NAME:
+        problems.append(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
+    if not text or not text.isprintable():
+        problems.append("Name must not contain escaped characters")
+    return problems
 
 
 def _ssh(space: Space) -> dict[str, Any]:

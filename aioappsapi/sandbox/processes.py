@@ -12,24 +12,28 @@ from .access import DEVELOPERS, SUPPORTERS, Access
 from .actions import Actions
 from .answer import Answer
 from .call import Call
+from .labels import metadata_problems
 from .outages import UP, UnknownError, check_stats
 from .resources import Shelf
 from .router import Handler
 from .state import App, Process, World, timestamp
 from .uaa import Token
 
-_SCALED: Final = (
-    "instances",
-    "memory_in_mb",
-    "disk_in_mb",
-    "log_rate_limit_in_bytes_per_second",
-)
+_MOST: Final = 2**31 - 1
+_LOG_RATE: Final = "log_rate_limit_in_bytes_per_second"
+_SCALED: Final = {
+    "instances": (0, _MOST),
+    "memory_in_mb": (1, _MOST),
+    "disk_in_mb": (1, _MOST),
+    _LOG_RATE: (-1, 2**63 - 1),
+}
 _UPDATED: Final = ("command", "user", "health_check", "readiness_health_check", "metadata")
 _CHECKS: Final = (
     ("health_check", "Health check"),
     ("readiness_health_check", "Readiness health check"),
 )
 _MAX_DISK: Final = 8192
+_LONGEST: Final = 4096
 _DEPLOYING: Final = "Cannot scale this process while a deployment is in flight."
 
 
@@ -111,7 +115,8 @@ class Processes:
     def _found(self, token: Token, keys: tuple[str, ...]) -> tuple[App, Process]:
         if len(keys) == 2:
             app = self._access.app(token, keys[0])
-            named = next((p for p in app.processes if p.type == keys[1]), None)
+            # While a deployment rolls there are two web processes, of which the new one counts.
+            named = next((p for p in reversed(app.processes) if p.type == keys[1]), None)
             pair = None if named is None else (app, named)
         else:
             pair = self._world.process(keys[0])
@@ -120,8 +125,12 @@ class Processes:
         return pair
 
     def _show(self, call: Call, *keys: str) -> Answer:
-        app, process = self._found(call.reader(), keys)
-        return Answer(200, call.views.process(app, process, listed=False))
+        token = call.reader()
+        embed = bool(filters.wished(call.query, filters.PROCESSES, "embed"))
+        app, process = self._found(token, keys)
+        if embed:
+            self._check_contact(call)
+        return Answer(200, call.views.process(app, process, listed=False, embed=embed))
 
     def _stats(self, call: Call, *keys: str) -> Answer:
         app, process = self._found(call.reader(), keys)
@@ -171,7 +180,7 @@ class Processes:
             process.instances, process.memory_in_mb = before
             raise
         process.disk_in_mb = wanted.get("disk_in_mb", process.disk_in_mb)
-        process.log_rate = wanted.get(_SCALED[3], process.log_rate)
+        process.log_rate = wanted.get(_LOG_RATE, process.log_rate)
 
     def _update(self, call: Call, *keys: str) -> Answer:
         fields = call.fields()
@@ -179,8 +188,8 @@ class Processes:
         app, process = self._changeable(call, keys, DEVELOPERS)
         if "command" in fields:
             process.command = fields["command"]
-        process.health_check = fields.get("health_check", process.health_check)
-        process.readiness = fields.get("readiness_health_check", process.readiness)
+        process.health_check = _merged(process.health_check, fields.get("health_check"))
+        process.readiness = _merged(process.readiness, fields.get("readiness_health_check"))
         checks.merge_metadata(fields, process.labels, process.annotations)
         app.updated_at = timestamp()
         return Answer(200, call.views.process(app, process, listed=False))
@@ -195,6 +204,13 @@ class Processes:
         return Answer(204, "", "")
 
 
+def _merged(kept: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:
+    if given is None:
+        return kept
+    data = ((kept or {}).get("data") or {}) | (given.get("data") or {})
+    return (kept or {}) | given | {"data": data}
+
+
 def _rows(app: App) -> list[_Row]:
     return [
         _Row(app, process, process.guid, app.created_at, app.updated_at, process.labels)
@@ -204,19 +220,11 @@ def _rows(app: App) -> list[_Row]:
 
 def _scaling(fields: dict[str, Any]) -> dict[str, int]:
     problems = checks.unknown_fields(fields, _SCALED)
-    wanted: dict[str, int] = {}
-    for name, value in fields.items():
-        label = name.replace("_", " ").capitalize()
-        try:
-            wanted[name] = int(value)
-        except (TypeError, ValueError):
-            problems.append(f"{label} is not a number")
-            continue
-        lowest = {"instances": 0, _SCALED[3]: -1}.get(name, 1)
-        if name in _SCALED and wanted[name] < lowest:
-            bound = "greater than 0" if lowest == 1 else f"greater than or equal to {lowest}"
-            problems.append(f"{label} must be {bound}")
+    for name, (least, most) in _SCALED.items():
+        value, positive = fields.get(name), least == 1
+        problems += checks.number_problems(name, value, least, most, positive=positive)
     checks.refuse(problems)
+    wanted = {name: int(value) for name, value in fields.items() if value is not None}
     if wanted.get("disk_in_mb", 0) > _MAX_DISK:
         raise say.unprocessable(
             f"disk_quota too much disk requested (requested {wanted['disk_in_mb']} MB - "
@@ -226,16 +234,27 @@ def _scaling(fields: dict[str, Any]) -> dict[str, int]:
 
 
 def _check_update(fields: dict[str, Any]) -> None:
-    problems = checks.unknown_fields(fields, _UPDATED)
-    for name, label in _CHECKS:
-        if name in fields and _kind(fields[name]) not in ("port", "process", "http"):
-            problems.append(f'{label} type must be "port", "process", or "http"')
-        elif name in fields and not isinstance(fields[name].get("data"), dict | None):
-            problems.append(f"{label} data must be an object")
-    if not isinstance(fields.get("command"), str | None):
+    problems = metadata_problems(fields) + checks.unknown_fields(fields, _UPDATED)
+    command = fields.get("command")
+    if not isinstance(command, str | None):
         problems.append("Command must be a string")
-    checks.refuse(problems + checks.metadata_problems(fields))
+    elif command is not None and not 1 <= len(command) <= _LONGEST:
+        problems.append(f"Command must be between 1 and {_LONGEST} characters")
+    for name, label in _CHECKS:
+        if fields.get(name) is not None:
+            problems += _check_problems(label, fields[name])
+    checks.refuse(problems)
 
 
-def _kind(check: object) -> object:
-    return check.get("type") if isinstance(check, dict) else None
+def _check_problems(label: str, check: object) -> list[str]:
+    known = check if isinstance(check, dict) else {"type": None}
+    problems = []
+    if "type" in known and known["type"] not in ("port", "process", "http"):
+        problems.append(f'{label} type must be "port", "process", or "http"')
+    data = known.get("data")
+    if not isinstance(data, dict | None):
+        return [*problems, f"{label} data must be an object"]
+    for name in ("timeout", "invocation_timeout", "interval"):
+        value = (data or {}).get(name)
+        problems += checks.number_problems(f"{label} {name}", value, 1, _MOST)
+    return problems

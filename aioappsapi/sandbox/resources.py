@@ -78,7 +78,10 @@ class Build(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Deployment(Resource):
-    """The exchange of an app's instances for new ones, some at a time."""
+    """The exchange of an app's instances for new ones, some at a time.
+
+    There were `original` web instances, and there are to be `wanted` ones of the new `process`.
+    """
 
     app: App
     strategy: str = "rolling"
@@ -87,6 +90,11 @@ class Deployment(Resource):
     droplet: str | None = None
     previous_droplet: str | None = None
     process: str | None = None
+    max_in_flight: int = 1
+    original: int = 1
+    wanted: int = 1
+    continued: bool = False
+    seen: bool = False
     status_changed_at: str = field(default_factory=timestamp)
 
     def turn(self, value: str, reason: str) -> None:

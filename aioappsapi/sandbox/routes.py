@@ -14,6 +14,7 @@ from .call import Call, dig
 from .domains import domain_fields
 from .filters import ListRules
 from .jobs import Jobs
+from .labels import metadata_problems
 from .listing import listed, metadata_of, stamps, to_one
 from .network import Destination, Domain, Network, Route
 from .router import Handler
@@ -162,7 +163,9 @@ class RouteRoutes:
         fields = call.fields()
         route = self._changeable(call, route_guid)
         problems = checks.unknown_fields(fields, ("metadata", "options"))
-        checks.refuse(problems + checks.metadata_problems(fields))
+        if not isinstance(fields.get("options"), dict | None):
+            problems.append("Options must be an object")
+        checks.refuse(metadata_problems(fields) + problems)
         checks.merge_metadata(fields, route.labels, route.annotations)
         checks.merge(route.options, fields.get("options") or {})
         route.touch()
@@ -257,7 +260,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     else:
         missing = [kind for kind in ("Space", "Domain") if kind.lower() not in links]
         problems += [f"Relationships {kind} can't be blank" for kind in missing]
-    return problems + checks.metadata_problems(fields)
+    return metadata_problems(fields) + problems
 
 
 def _destination(row: dict[str, Any], destination_guid: str) -> Destination:

@@ -215,6 +215,9 @@ class Sandbox(Switches):
         if request.method == "OPTIONS" and (answer := preflight(request.headers)) is not None:
             return answer
         parts = [part for part in path.split("/") if part]
+        if parts[:1] == ["v3"]:
+            # The server takes the end of any path for the format that is wished for.
+            parts[-1] = parts[-1].removesuffix(".json")
         method = "GET" if request.method == "HEAD" else request.method
         body = await request.read() if request.can_read_body else b""
         kind = request.headers.get("Content-Type", "") if body else ""

@@ -12,6 +12,7 @@ from .answer import Answer, json_text
 from .call import Call, dig
 from .filters import ListRules
 from .jobs import Jobs
+from .labels import metadata_problems
 from .listing import listed, metadata_of, stamps, to_one
 from .marketplace import BROKER_FIELDS, Fields, brokers_included, one_with, shown_fields
 from .realm import Realm
@@ -238,7 +239,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
             if name not in links:
                 label = name.capitalize().replace("_", " ")
                 problems.append(f"Relationships {label} can't be blank")
-    return problems + checks.metadata_problems(fields)
+    return metadata_problems(fields) + problems
 
 
 def operation_fields(last: Operation, *names: str) -> dict[str, Any]:

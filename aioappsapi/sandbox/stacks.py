@@ -11,6 +11,7 @@ from .access import Access
 from .answer import Answer, json_text
 from .call import Call
 from .filters import ListQuery, ListRules
+from .labels import metadata_problems
 from .router import Handler
 from .state import STACK, Stack, World, timestamp
 
@@ -64,7 +65,7 @@ class Stacks:
         problems = checks.unknown_fields(fields, ("state", "state_reason", "metadata"))
         if fields.get("state", stack.state) not in _STATES:
             problems.append(f"State must be one of {', '.join(_STATES)}")
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         stack.state = fields.get("state", stack.state)
         stack.reason = fields.get("state_reason", stack.reason)
         stack.updated_at = timestamp()

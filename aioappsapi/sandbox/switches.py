@@ -123,9 +123,12 @@ class Switches:
         self.uaa.expire_tokens()
 
     def instances(self, app_guid: str, process_type: str = "web") -> list[Instance]:
-        """Return what the instances of an app's process are doing right now."""
+        """Return what the instances of an app's process are doing right now.
+
+        Of the two web processes that there are during a deployment it is the new one.
+        """
         app = self.world.apps[app_guid]
-        process = next(one for one in app.processes if one.type == process_type)
+        process = next(one for one in reversed(app.processes) if one.type == process_type)
         return self.world.fleet.instances(app, process)
 
     def running(self, app_guid: str) -> bool:

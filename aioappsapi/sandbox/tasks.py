@@ -9,6 +9,7 @@ from . import checks
 from .access import DEVELOPERS, Access
 from .answer import Answer, json_text
 from .call import Call
+from .labels import metadata_problems
 from .listing import TASKS, metadata_of, page_of, to_app
 from .outages import UP, task_workers_unavailable
 from .resources import Shelf, Task
@@ -82,10 +83,12 @@ class Tasks:
         fields = call.fields()
         token = call.writer()
         self._access.check_flag(token, "task_creation")
-        problems = checks.unknown_fields(fields, _FIELDS)
+        problems = metadata_problems(fields) + checks.unknown_fields(fields, _FIELDS)
+        for name in ("disk_in_mb", "memory_in_mb"):
+            problems += checks.number_problems(name, fields.get(name), 1, positive=True)
         if not fields.get("command") and not fields.get("template"):
             problems.append("Command No command or template provided")
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(problems)
         app = self._access.app(token, app_guid)
         self._access.check_change(token, app.space, DEVELOPERS)
         droplet = fields.get("droplet_guid") or app.droplet
@@ -103,8 +106,8 @@ class Tasks:
         name = fields.get("name") or task_guid[:8]
         task = Task(guid=task_guid, app=app, command=command, name=name, sequence=number)
         task.droplet = droplet
-        task.memory_in_mb = fields.get("memory_in_mb") or task.memory_in_mb
-        task.disk_in_mb = fields.get("disk_in_mb") or task.disk_in_mb
+        task.memory_in_mb = int(fields.get("memory_in_mb") or 0) or task.memory_in_mb
+        task.disk_in_mb = int(fields.get("disk_in_mb") or 0) or task.disk_in_mb
         checks.merge_metadata(fields, task.labels, task.annotations)
         self._shelf.tasks[task.guid] = task
         self._shelf.begin(task, lambda: setattr(task, "state", "SUCCEEDED"))

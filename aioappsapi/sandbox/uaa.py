@@ -128,6 +128,8 @@ class Uaa:
                 return _fine(_server_info(base))
             if method == "GET" and path == f"{PREFIX}/userinfo":
                 return _fine(self._user_info(authorization))
+            if method == "GET" and path == f"{PREFIX}/passcode":
+                return _fine(self._new_passcode(authorization))
         except UaaError as error:
             return error.answer()
         return Answer(404, '{"error":"not_found"}', JSON, framed=False)
@@ -243,11 +245,20 @@ class Uaa:
             now = self._clock()
             self._access = {t: k for t, k in self._access.items() if k.expires_at > now}
 
-    def _user_info(self, authorization: str) -> dict[str, object]:
+    def _logged_in(self, authorization: str) -> User:
         token = self._access.get(authorization.partition(" ")[2])
         if token is None or token.user is None or token.expires_at <= self._clock():
             raise UaaError(401, "invalid_token", "The token is not valid")
-        user = token.user
+        return token.user
+
+    def _new_passcode(self, authorization: str) -> str:
+        user = self._logged_in(authorization)
+        passcode = guid(self._rng)[:8]
+        self.passcodes[passcode] = user.name
+        return passcode
+
+    def _user_info(self, authorization: str) -> dict[str, object]:
+        user = self._logged_in(authorization)
         return {
             "user_id": user.guid,
             "sub": user.guid,
@@ -263,7 +274,7 @@ _NO_STORE: Final = {
 }
 
 
-def _fine(fields: dict[str, object]) -> Answer:
+def _fine(fields: object) -> Answer:
     return Answer(200, json_text(fields), JSON, framed=False, headers=dict(_NO_STORE))
 
 

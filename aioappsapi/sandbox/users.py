@@ -12,6 +12,7 @@ from .answer import Answer, json_text
 from .call import Call
 from .filters import ListRules
 from .jobs import Jobs
+from .labels import metadata_problems
 from .listing import Wish, listed, metadata_of, stamps
 from .router import Handler
 from .state import User, World, timestamp
@@ -95,7 +96,7 @@ class Users:
             problems.append("Guid must be a string")
         elif not 1 <= len(user_guid) <= 200:
             problems.append("Guid must be between 1 and 200 characters")
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         if user_guid in self._world.users:
             raise say.unprocessable(f"User with guid '{user_guid}' already exists.")
         now = timestamp()
@@ -110,7 +111,7 @@ class Users:
         user = self._found(token, user_guid)
         _check_admin(token)
         problems = checks.unknown_fields(fields, ("metadata",))
-        checks.refuse(problems + checks.metadata_problems(fields))
+        checks.refuse(metadata_problems(fields) + problems)
         checks.merge_metadata(fields, user.labels, user.annotations)
         user.updated_at = timestamp()
         return Answer(200, json_text(user_fields(call, user)))

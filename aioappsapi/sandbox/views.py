@@ -335,16 +335,17 @@ def _lifecycle(app: App) -> str:
 
 
 def _health_check(process: Process) -> dict[str, object]:
-    default = {"type": "port" if process.type == "web" else "process"}
-    return _check(process.health_check or default, "timeout", "invocation_timeout", "interval")
+    default = "port" if process.type == "web" else "process"
+    return _check(process.health_check, default, "timeout", "invocation_timeout", "interval")
 
 
 def _readiness_check(process: Process) -> dict[str, object]:
-    return _check(process.readiness or {"type": "process"}, "invocation_timeout", "interval")
+    return _check(process.readiness, "process", "invocation_timeout", "interval")
 
 
-def _check(check: dict[str, Any], *settings: str) -> dict[str, object]:
-    if check["type"] == "http":
+def _check(check: dict[str, Any] | None, default: str, *settings: str) -> dict[str, object]:
+    kind = (check or {}).get("type", default)
+    if kind == "http":
         settings = (*settings, "endpoint")
-    given = check.get("data") or {}
-    return {"type": check["type"], "data": {name: given.get(name) for name in settings}}
+    given = (check or {}).get("data") or {}
+    return {"type": kind, "data": {name: given.get(name) for name in settings}}

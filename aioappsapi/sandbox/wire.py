@@ -98,8 +98,8 @@ def _headers(request: web.BaseRequest, answer: Answer, began: float) -> dict[str
 
 
 def _varies(request: web.BaseRequest, answer: Answer) -> bool:
-    typed = answer.content_type in {JSON, YAML} and ".json" not in request.raw_path
-    return typed and "Accept" in request.headers
+    typed = answer.content_type in {JSON, YAML} and "Accept" in request.headers
+    return typed and not request.raw_path.partition("?")[0].endswith(".json")
 
 
 async def _in_pieces(

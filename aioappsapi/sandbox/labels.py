@@ -1,0 +1,120 @@
+"""Labels and annotations: what they may be called, and the selectors that look for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+Predicate = Callable[[dict[str, str]], bool]
+
+_RESERVED: Final = "cloudfoundry.org"
+_LONGEST: Final = 63
+_LONGEST_PREFIX: Final = 253
+_LONGEST_ANNOTATION: Final = 5000
+_MOST_REQUIREMENTS: Final = 50
+_CHARACTERS: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_ENDS: Final = re.compile(r"[A-Za-z0-9](?:.*[A-Za-z0-9])?")
+_PART: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN: Final = re.compile(rf"(?:{_PART}\.)+{_PART}")
+_REQUIREMENT: Final = re.compile(r"(?:\(.*?\)|[^,])+")
+_KEY: Final = r"([A-Za-z0-9_./-]+)"
+_FORMS: Final = (
+    (re.compile(r"(.*?) in \((.*)\)"), False),
+    (re.compile(r"(.*?) notin \((.*)\)"), True),
+    (re.compile(rf"{_KEY}==?(.*)"), False),
+    (re.compile(rf"{_KEY}!=(.*)"), True),
+)
+_EXISTS: Final = re.compile(rf"(!?){_KEY}")
+
+
+def metadata_problems(fields: dict[str, Any]) -> list[str]:
+    """Complain about labels and annotations."""
+    metadata = fields.get("metadata", {})
+    if not isinstance(metadata, dict):
+        return ["Metadata must be an object"]
+    unknown = " ".join(f"'{name}'" for name in metadata if name not in ("labels", "annotations"))
+    problems = [f"has unexpected field(s): {unknown}"] if unknown else []
+    for kind, check in (("labels", _label), ("annotations", _annotation)):
+        given = metadata.get(kind)
+        if isinstance(given, dict):
+            problems += [one for pair in given.items() for one in check(*pair)]
+        elif given not in (None, False):
+            problems.append(f"'{kind}' is not an object")
+    return [f"Metadata {problem}" for problem in problems]
+
+
+def selected(selector: str) -> tuple[list[Predicate], list[str]]:
+    """Return what a selector asks of a resource's labels, and the complaints about it."""
+    requirements = _REQUIREMENT.findall(selector)
+    if not requirements:
+        return [], ["Missing label_selector value"]
+    if len(requirements) > _MOST_REQUIREMENTS:
+        return [], [f"Too many label_selector requirements (maximum is {_MOST_REQUIREMENTS})"]
+    found = list(map(_requirement, requirements))
+    return (
+        [one for one in found if not isinstance(one, str)],
+        [one for one in found if isinstance(one, str)],
+    )
+
+
+def _requirement(text: str) -> Predicate | str:
+    for form, negated in _FORMS:
+        if match := form.fullmatch(text):
+            key, values = match[1], match[2].split(",")
+            problem = _key_problem(key) or next(filter(None, map(_value_problem, values)), "")
+            return problem or _membership(key, frozenset(values), negated=negated)
+    if match := _EXISTS.fullmatch(text):
+        absent, key = bool(match[1]), match[2]
+        return _key_problem(key) or (lambda labels: (key in labels) is not absent)
+    return "Invalid label_selector value"
+
+
+def _membership(key: str, values: frozenset[str], *, negated: bool) -> Predicate:
+    # As in Kubernetes, "not in" holds for those without the label too.
+    return lambda labels: (labels.get(key) in values) is not negated
+
+
+def _label(key: str, value: object) -> Iterator[str]:
+    if problem := _key_problem(key):
+        yield f"label key error: {problem}"
+    if problem := _value_problem("" if value is None else str(value)):
+        yield f"label value error: {problem}"
+
+
+def _annotation(key: str, value: object) -> Iterator[str]:
+    text = "" if value is None else str(value)
+    if text.strip() and (problem := _key_problem(key)):
+        yield f"annotation key error: {problem}"
+    if len(text) > _LONGEST_ANNOTATION:
+        yield f"annotation value error: {_too_long(text, _LONGEST_ANNOTATION)}"
+
+
+def _key_problem(key: str) -> str:
+    prefix, slash, name = key.partition("/")
+    if not key.strip():
+        return "key cannot be empty string"
+    if "/" in name:
+        return "key has more than one '/'"
+    if slash and not _DOMAIN.fullmatch(prefix):
+        return f"prefix '{prefix}' must be in valid dns format"
+    if slash and len(prefix) > _LONGEST_PREFIX:
+        return f"prefix {_too_long(prefix, _LONGEST_PREFIX)}"
+    if prefix.lower() == _RESERVED and slash:
+        return f"prefix '{_RESERVED}' is reserved"
+    name = name if slash else key
+    return _value_problem(name) if name.strip() else "key cannot be empty string"
+
+
+def _value_problem(value: str) -> str:
+    if not value:
+        return ""
+    if not _CHARACTERS.fullmatch(value):
+        return f"'{value}' contains invalid characters"
+    if not _ENDS.fullmatch(value):
+        return f"'{value}' starts or ends with invalid characters"
+    return _too_long(value, _LONGEST) if len(value) > _LONGEST else ""
+
+
+def _too_long(text: str, longest: int) -> str:
+    return f"'{text[:8]}...' is greater than {longest} characters"
