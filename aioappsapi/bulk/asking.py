@@ -85,7 +85,10 @@ class Asking:
             return flight.verdict or self._spared(flight, reason)
         if journal is not None:
             await journal.begun(flight.key)
-        return await self._ask(flight, app)
+        verdict = await self._ask(flight, app)
+        if journal is not None and verdict.watch and flight.accepted is not None:
+            journal.accepted(flight.key)
+        return verdict
 
     # -- what is known
 

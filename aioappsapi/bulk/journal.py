@@ -1,9 +1,10 @@
 """What a run has begun and what came of it, on disk before it happens.
 
-One line of JSON says which run it is, then one line for each app that is about to be asked and one
-for each outcome. A line that an app is about to be asked is on disk before the request goes out;
-many of them share one flush. So whatever ends the process, a later run knows what is done, what
-was not begun, and what was in flight.
+One line of JSON says which run it is, then one line for each app that is about to be asked, one
+where the server accepted that and instances are to prove it, and one for each outcome. A line that
+an app is about to be asked is on disk before the request goes out; many of them share one flush. So
+whatever ends the process, a later run knows what is done, what was not begun, and what was in
+flight.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
 class _Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened to an app. `doubtful`: it may have been carried out all the same."""
 
-    event: Literal["begun", "ended"]
+    event: Literal["begun", "accepted", "ended"]
     key: str
     doubtful: bool = False
     outcome: OutcomeRecord | None = None
@@ -92,6 +93,8 @@ class Journal:
         self._saving: asyncio.Task[None] | None = None
 
     def _open(self) -> IO[bytes]:
+        if self.path.exists() and not self.path.is_file():
+            raise InvalidInputError(f"The journal {self.path} cannot be opened: it is no file.")
         try:
             file = self.path.open("a+b", buffering=0)
         except OSError as cause:
@@ -161,6 +164,10 @@ class Journal:
                 self._saving.add_done_callback(_known)
             await asyncio.shield(self._saving)
 
+    def accepted(self, key: str) -> None:
+        """Note that the server accepted what was asked; on disk with the next app, or the end."""
+        self._write(_Line(event="accepted", key=key))
+
     def ended(self, outcome: Outcome[object], *, ambiguous: bool) -> None:
         """Note an outcome. It is on disk with the next app that is begun, or at the end.
 
@@ -229,13 +236,12 @@ class Journal:
 
     def _save_name(self) -> None:
         """Have the file's name on disk as well, which is for its folder to keep."""
-        if fcntl is None:
-            return  # Windows keeps it with the file
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if fcntl is not None:  # Windows keeps it with the file
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def _known(saving: asyncio.Task[None]) -> None:
@@ -256,6 +262,9 @@ def _past(lines: Iterator[_Line]) -> Past:
     doubtful: set[str] = set()
     accepted: set[str] = set()
     for line in lines:
+        if line.event == "accepted":
+            accepted.add(line.key)
+            continue
         if line.event == "begun" or line.outcome is None:
             doubtful.add(line.key)
             continue

@@ -117,9 +117,10 @@ async def _in_pieces(
             request.transport.close()
         return response
     size = -(-len(body) // _PIECES) or 1
-    for start in range(0, len(body), size):
-        await response.write(body[start : start + size])
-        await asyncio.sleep(answer.drip)
+    with contextlib.suppress(ConnectionError):  # whoever asked may have gone meanwhile
+        for start in range(0, len(body), size):
+            await response.write(body[start : start + size])
+            await asyncio.sleep(answer.drip)
     return response
 
 
