@@ -5,11 +5,13 @@ import asyncio
 import anyio
 import pytest
 
-from aioappsapi import Report, report_of
+from aioappsapi import Pause, RateLimitedError, Report, RetryPolicy, report_of
 from aioappsapi.bulk import Bulk
 from aioappsapi.resources.apps import Apps
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire
+
+LIMITED = Answer(429, b"Rate limit exceeded", (("Retry-After", "7200"),))
 
 
 async def never(seen: Seen) -> Answer:
@@ -55,3 +57,32 @@ async def test_the_report_is_found_in_a_group() -> None:
 
 def test_where_there_is_none_none_is_found() -> None:
     assert report_of(ValueError("x")) is None
+
+
+@virtual
+async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[Seen] = []
+
+    async def limited(one: Seen) -> Answer:
+        seen.append(one)
+        return LIMITED
+
+    pauses: list[Pause] = []
+    wire = Wire(limited)
+    one = Bulk(Apps(wire.caller(retry=RetryPolicy())), target="-", ceiling=10)
+    guids = [f"app-{number}" for number in range(100)]
+    began = anyio.current_time()
+    report = await one.start(guids, skip_unchanged=False, concurrency=3, on_pause=pauses.append)
+
+    assert anyio.current_time() == began
+    assert report.stopped is not None
+    assert "opens again in 7200 s, which is more than max_retry_after" in report.stopped
+    assert report.counts["failed"] == len(seen) == 3
+    assert report.counts["not_attempted"] == 97
+    assert "calls fail rather than wait 7200" in caplog.text
+    assert [round(pause.seconds) for pause in pauses] == [7200]
+    await anyio.sleep(1)
+    with pytest.raises(RateLimitedError):  # the gate is open: who asks is told by the server
+        await one._apps.start("app-0")
