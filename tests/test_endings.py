@@ -1,13 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import anyio
 import pytest
 
-from aioappsapi import Pause, RateLimitedError, Report, RetryPolicy, report_of
+from aioappsapi import (
+    Client,
+    DeadlineError,
+    PasswordGrant,
+    Pause,
+    RateLimitedError,
+    Report,
+    RetryPolicy,
+    Status,
+    report_of,
+)
 from aioappsapi.bulk import Bulk
 from aioappsapi.resources.apps import Apps
+from aioappsapi.resources.instances import Wait
+from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire
 
@@ -86,3 +99,26 @@ async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
     await anyio.sleep(1)
     with pytest.raises(RateLimitedError):  # the gate is open: who asks is told by the server
         await one._apps.start("app-0")
+
+
+@pytest.mark.parametrize("wait", ["none", "all"])
+@virtual
+async def test_a_rate_limit_that_outlasts_the_deadline_ends_the_run_at_once(wait: Wait) -> None:
+    clock = asyncio.get_running_loop().time
+    faults = Faults(rate_limit=100, rate_window=600.0, startup=5.0)
+    auth = PasswordGrant("admin", "admin")
+    async with (
+        Sandbox(500, faults=faults, clock=clock) as cloud,
+        Client(cloud.url, auth=auth, proxy="") as client,
+    ):
+        await client.log_in()
+        began = clock()
+        report = await client.bulk.start(list(cloud.apps), deadline=100, wait=wait)
+        assert clock() - began < 10
+        ended = Counter(outcome.status for outcome in report)
+        assert ended[Status.NOT_ATTEMPTED] > 300
+        assert ended[Status.UNVERIFIED if wait == "all" else Status.OK] == 99, "and one to look"
+        asked = len(cloud.requests)
+        with pytest.raises(DeadlineError, match="nothing was sent"):
+            await client.apps.get(next(iter(cloud.apps)), deadline=50)
+        assert len(cloud.requests) == asked, "it stays closed for later calls"
