@@ -67,6 +67,7 @@ def _make(
 
 _KEPT: Final = (
     "Content-Type",
+    "Date",
     "Location",
     "Retry-After",
     "X-Cf-RouterError",
