@@ -21,6 +21,7 @@ import pytest
 
 from aioappsapi import (
     Client,
+    CrashedError,
     InvalidInputError,
     PasswordGrant,
     Report,
@@ -364,6 +365,23 @@ async def test_a_restart_that_was_accepted_is_looked_at_and_not_sent_again() -> 
                 assert {outcome.status for outcome in again} == {Status.OK}
                 assert all(map(cloud.running, guids))
             assert cloud.count("POST", "/actions/restart") == 3
+
+
+@virtual
+async def test_a_restart_that_crashed_is_not_sent_again() -> None:
+    loop = asyncio.get_running_loop()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "run.journal")
+        faults = Faults(crash=1.0)
+        async with Sandbox(2, started=True, faults=faults, clock=loop.time) as cloud:
+            async with client(cloud) as cf:
+                guids = list(cloud.apps)
+                first = await cf.bulk.restart(guids, journal=path, wait="all")
+                again = await cf.bulk.restart(guids, journal=path, wait="all", resume=True)
+                for outcome in [*first, *again]:
+                    assert outcome.status is Status.FAILED
+                    assert isinstance(outcome.error, CrashedError)
+            assert cloud.count("POST", "/actions/restart") == 2
 
 
 @virtual
