@@ -188,13 +188,16 @@ class Journal:
 
         Outcomes that cannot be saved are no loss but of time: a resumed run looks at their apps.
         """
-        if (saving := self._saving) is not None:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([saving])
         try:
-            self.close()
-        except OSError as cause:
-            log.error("the last outcomes are not in the journal %s: %s", self.path, cause)  # noqa: TRY400
+            if (saving := self._saving) is not None:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([saving])
+        finally:  # a second cancellation does not mind the shield
+            try:
+                self.close()
+            except OSError as cause:
+                said = f"the last outcomes are not in the journal {self.path}: {cause}"
+                log.error(said)  # noqa: TRY400 - where it came from helps nobody
 
     def close(self) -> None:
         """Save what is not saved, and let others at the file. Raises OSError."""
