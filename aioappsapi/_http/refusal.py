@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
@@ -30,12 +30,36 @@ def response_error(request: Request, response: Response) -> ResponseError:
     """Make the typed error of an answer that is not a success, whatever its bytes are."""
     errors = _read_errors(response.body)
     if request.sensitive:
-        errors = tuple(ApiError(code=one.code, title=one.title) for one in errors)
+        errors = tuple(_withheld(one, request.body) for one in errors)
     said = _titles(errors, response) if request.sensitive else _said(errors, response)
     error = _make(error_class(response.status), request, response, errors, said)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
     return error
+
+
+# The server's words for a variable that it does not take: "... for key 'KEY', value '[1]'".
+_VALUE: Final = re.compile(r"(?<=\bvalue ').*(?=')", re.DOTALL)
+# A shorter text is no secret, and would be found in other words.
+_SHORTEST_SECRET: Final = 4
+
+
+def _withheld(error: ApiError, sent: bytes | None) -> ApiError:
+    """Take out of an error's text what was sent, which it may quote."""
+    detail = _VALUE.sub("...", error.detail or "")
+    for text in _texts(msgspec.json.decode(sent) if sent else None):
+        if len(text) >= _SHORTEST_SECRET:
+            detail = detail.replace(text, "...")
+    return msgspec.structs.replace(error, detail=detail or error.detail)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give all values in a piece of JSON as texts."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+    elif value is not None:
+        yield str(value)
 
 
 def decode_error(request: Request, response: Response, cause: Exception) -> DecodeError:
