@@ -25,7 +25,7 @@ from aioappsapi import (
     PasswordGrant,
     RetryPolicy,
 )
-from aioappsapi.errors import RedirectedError
+from aioappsapi.errors import RedirectedError, UnprocessableError
 from aioappsapi.resources.apps import Apps
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
@@ -195,3 +195,17 @@ def test_a_login_of_the_cf_command_tells_no_token(
     with pytest.raises(AppsApiError) as caught:
         Client.from_cf_cli(path)
     assert PASSWORD not in everything_of(caught.value)
+
+
+async def test_a_value_is_taken_out_of_whatever_words_quote_it() -> None:
+    said = f"I do not like {VARIABLE}, nor PIN, nor deep {VARIABLE}!"
+    body = {"errors": [{"code": 1, "title": "CF-Unprocessable", "detail": said}]}
+
+    async def refuse(seen: Seen) -> Answer:
+        return Answer(422, json.dumps(body).encode())
+
+    bad: Any = {"KEY": VARIABLE, "PIN": "PIN", "DEEP": [{"x": [VARIABLE]}]}
+    with pytest.raises(UnprocessableError) as caught:
+        await Apps(Wire(refuse).caller()).update_environment_variables("a", bad, validate=False)
+    assert caught.value.detail == "I do not like ..., nor PIN, nor deep ...!"
+    assert VARIABLE not in everything_of(caught.value)
