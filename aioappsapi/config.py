@@ -60,7 +60,8 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
     `attempts` counts the first try. The pause is drawn evenly between 0 and
     ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter"). Answers of 429 have their own
     count, `rate_limited_attempts`, because nothing was done and the server says when to come back;
-    a `Retry-After` above `max_retry_after` seconds is raised instead of slept. `budget` is how many
+    a `Retry-After` above `max_retry_after` seconds is raised instead of slept, and ends a bulk run.
+    `budget` is how many
     repetitions all calls together may take before successes pay for more: a dying server is not
     hammered. What may be sent
     again at all is decided per operation, not here.

@@ -9,6 +9,7 @@ import json
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,9 +71,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
+        self.set_default_executor(AtOnce())
 
     def time(self) -> float:
         return self.now
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Do nothing: there are no threads, and the one that it would wait in is real."""
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does what is for a thread at once: a clock that jumps cannot wait for one."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as failure:  # noqa: BLE001 - it is for whoever waits
+            future.set_exception(failure)
+        return future
 
 
 def run_virtual(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -264,6 +264,31 @@ async def test_out_of_tries_a_look_may_prove_it(action: str) -> None:
 
 
 @virtual
+async def test_what_may_have_happened_is_looked_at_whatever_the_last_failure_was() -> None:
+    """The first try is written down, and the others meet a server that is busy."""
+    cloud = Cloud(Planned("a", answers=[BUSY] * 9), "b")
+    cloud.meddlers.append(committed_at_first(cloud, "a"))
+    report = await cloud.bulk(RetryPolicy(attempts=2, base=0)).start(["a", "b"], wait="all")
+    assert statuses(report) == [OK, OK]
+    assert posts(cloud).count("a") == 4, "with a second round"
+
+    cloud = Cloud(Planned("a", answers=[BUSY] * 9))
+    cloud.meddlers.append(committed_at_first(cloud, "a"))
+    app = await cloud.apps_on(RetryPolicy(attempts=2, base=0)).start("a", wait="all")
+    assert app.state == "STARTED"
+
+
+def committed_at_first(cloud: Cloud, guid: str) -> Any:
+    def meddle(seen: Seen) -> Answer | None:
+        if seen.method != "POST" or f"/{guid}/" not in seen.path or posts(cloud).count(guid) != 1:
+            return None
+        set_state(cloud.apps[guid], "STARTED", delay=10)
+        return RUNNER
+
+    return meddle
+
+
+@virtual
 async def test_a_restart_that_failed_is_not_proved_by_running() -> None:
     cloud = Cloud(Planned("a", answers=[RUNNER]))
     set_state(cloud.apps["a"], "STARTED")

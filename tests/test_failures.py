@@ -89,7 +89,7 @@ ANSWERS: list[tuple[str, Response, Meaning]] = [
     ("503 stats", failure(503, "CF-StatsUnavailable", code=200002), AMBIGUOUS),
     ("503 service unavailable", failure(503, "CF-ServiceUnavailable"), TRANSIENT),
     ("503 no endpoints", router(503, "no_endpoints"), TRANSIENT),
-    ("503 limit", router(503, "connection_limit_reached"), TRANSIENT),
+    ("503 limit", router(503, "Connection Limit Reached"), TRANSIENT),
     ("503 html", failure(503), AMBIGUOUS),
     ("502 endpoint failure", router(502, "endpoint_failure"), AMBIGUOUS),
     ("499", failure(499), AMBIGUOUS),

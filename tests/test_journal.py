@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import random
@@ -14,13 +15,23 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from aioappsapi import Client, InvalidInputError, PasswordGrant, Report, Status
+from aioappsapi import (
+    Client,
+    CrashedError,
+    InvalidInputError,
+    PasswordGrant,
+    Report,
+    RunAbortedError,
+    Status,
+)
 from aioappsapi.bulk.journal import Journal
 from aioappsapi.errors import DisconnectedError
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
+from tests.fakes import virtual
 
 TARGET = "http://cc.test"
 
@@ -36,6 +47,11 @@ def client(cloud: Sandbox) -> Client:
 def events(path: Path) -> list[tuple[str, str]]:
     lines = [json.loads(line) for line in path.read_text().splitlines()[1:]]
     return [(line["event"], line["key"]) for line in lines]
+
+
+def drop_lines(path: Path, count: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-count]))
 
 
 async def test_every_app_is_on_disk_before_it_is_asked_for(tmp_path: Path) -> None:
@@ -199,41 +215,187 @@ async def test_resume_without_a_journal_is_refused() -> None:
 KILLED_APPS = 150
 
 
-def test_whenever_a_run_is_killed_each_app_is_started_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("action", "wait", "kills"),
+    [("start", "none", 20), ("start", "all", 3), ("restart", "none", 3), ("restart", "all", 3)],
+)
+def test_whenever_a_run_is_killed_each_app_is_asked_once(
+    tmp_path: Path, action: str, wait: str, kills: int
+) -> None:
     draw = random.Random(5)
-    points = [draw.randrange(1, KILLED_APPS) for _ in range(20)]
+    points = [draw.randrange(1, KILLED_APPS) for _ in range(kills)]
+    one = partial(killed_and_resumed, tmp_path, action, wait)
     with ThreadPoolExecutor(2) as pool:
-        assert all(pool.map(partial(killed_and_resumed, tmp_path), range(20), points))
+        assert all(pool.map(one, range(kills), points))
 
 
-def killed_and_resumed(folder: Path, number: int, starts: int) -> bool:
-    """Kill a run when so many starts have come in, resume it, and hold it against the cloud."""
+def killed_and_resumed(folder: Path, action: str, wait: str, number: int, asked_for: int) -> bool:
+    """Kill a run when so many requests have come in, resume it, and hold it against the cloud."""
     path, report = folder / f"{number}.journal", folder / f"{number}.json"
-    with SandboxThread(Sandbox(KILLED_APPS, faults=Faults(latency=0.005), seed=number)) as cloud:
-        words = ["start", "--all", "--yes", "--journal", str(path), "--concurrency", "8"]
+    faults = Faults(latency=0.005, startup=0.2)
+    with SandboxThread(Sandbox(KILLED_APPS, faults=faults, seed=number)) as cloud:
+        words = [action, "--all", "--yes", "--journal", str(path), "--concurrency", "8"]
+        words += ["--wait", wait]
         login = {"CF_API": cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
         command = [sys.executable, "-m", "aioappsapi", *words]
         quiet = subprocess.DEVNULL
         environment = os.environ | login
         first = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
-        kill_after(first, cloud, starts)
+        kill_after(first, cloud, f"/actions/{action}", asked_for)
         resumed = [*command, "--resume", "--report", str(report)]
         subprocess.run(resumed, stdout=quiet, stderr=quiet, env=environment, check=False)
         posts = Counter(r.path_qs for r in cloud.requests if r.method == "POST" and r.status)
-        asked = {path: n for path, n in posts.items() if path.endswith("/actions/start")}
-        assert len(asked) == KILLED_APPS
+        asked = {path: n for path, n in posts.items() if path.endswith(f"/actions/{action}")}
         assert set(asked.values()) == {1}, "what was in flight is looked at, and not asked again"
-        assert {app.state for app in cloud.apps.values()} == {"STARTED"}
-    counts = Report.load(report).counts
-    assert counts["ok"] + counts["unverified"] == counts["total"] == KILLED_APPS
+        assert all(app.applied[action] <= 1 for app in cloud.apps.values())
+        left = {app.guid for app in cloud.apps.values() if not app.applied[action]}
+        assert action == "restart" or not left
+    outcomes = Report.load(report)
+    ended = Counter(outcome.status for outcome in outcomes)
+    assert ended[Status.OK] + ended[Status.UNVERIFIED] == len(outcomes) == KILLED_APPS
+    assert {outcome.key for outcome in outcomes if outcome.as_asked}.isdisjoint(left)
+    assert len(left) <= 8, "only what was in flight may have been left alone"
+    if wait == "all":
+        assert ended[Status.UNVERIFIED] <= (0 if action == "start" else 16)
     return True
 
 
-def kill_after(process: subprocess.Popen[bytes], cloud: Sandbox, starts: int) -> None:
-    """Kill a process as soon as so many starts have come in, or let it end by itself."""
-    while cloud.count("POST", "/actions/start") < starts:
+def kill_after(process: subprocess.Popen[bytes], cloud: Sandbox, what: str, often: int) -> None:
+    """Kill a process as soon as so many requests have come in, or let it end by itself."""
+    while cloud.count("POST", what) < often:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.002)
             return
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+async def test_what_cannot_be_saved_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.journal"
+    async with Sandbox(30) as cloud, client(cloud) as cf:
+        guids = list(cloud.apps)
+        await cf.bulk.start(guids[:3], journal=path)
+
+        def full(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(RunAbortedError) as caught:
+                await cf.bulk.start(guids, journal=path, resume=True)
+        assert cloud.count("POST", "/actions/start") == 3
+        report = caught.value.report
+        assert (report.counts["ok"], report.counts["not_attempted"]) == (3, 27)
+        assert isinstance(caught.value.__cause__, OSError)
+        report = await cf.bulk.start(guids, journal=path, resume=True)
+        assert report.ok
+        assert cloud.count("POST", "/actions/start") == 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size")
+def test_a_disk_that_takes_half_a_line_leaves_none(tmp_path: Path) -> None:
+    """In a process of its own, because a limit cannot be taken back."""
+    path = tmp_path / "run.journal"
+    journal(path).close()
+    size = path.stat().st_size
+    program = f"""
+import asyncio, resource, signal
+from aioappsapi.bulk.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 20}, {size + 20}))
+journal = Journal({str(path)!r}, action="start", target={TARGET!r}, resume=True)
+try:
+    asyncio.run(journal.begun("a"))
+except OSError:
+    journal.close()
+    print("refused", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "refused\n"
+    assert path.stat().st_size == size
+    mended = journal(path, resume=True)
+    assert mended.past.doubtful == frozenset()
+    mended.close()
+
+
+async def test_outcomes_that_cannot_be_saved_cost_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "run.journal"
+    real, flushes = os.fsync, []
+
+    def full_at_the_end(descriptor: int) -> None:
+        flushes.append(descriptor)
+        if len(flushes) > 3:  # the head, its folder, and the line of the app
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    async with Sandbox(1) as cloud, client(cloud) as cf:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full_at_the_end)
+            assert (await cf.bulk.start(list(cloud.apps), journal=path)).ok
+        assert "the last outcomes are not in the journal" in caplog.text
+        again = await cf.bulk.start(list(cloud.apps), journal=path, resume=True)
+        assert cloud.count("POST", "/actions/start") == 1
+    assert again[0].status is Status.OK
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "."])
+def test_what_can_hold_no_journal_is_said(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"cannot be (opened|written)"):
+        journal(tmp_path / name)
+
+
+@virtual
+async def test_a_restart_that_was_accepted_is_looked_at_and_not_sent_again() -> None:
+    loop = asyncio.get_running_loop()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "run.journal")
+        faults = Faults(startup=60.0, startup_spread=0.0)
+        async with Sandbox(3, started=True, faults=faults, clock=loop.time) as cloud:
+            async with client(cloud) as cf:
+                guids = list(cloud.apps)
+                first = await cf.bulk.restart(guids, journal=path, wait="all", deadline=10)
+                assert {outcome.status for outcome in first} == {Status.TIMED_OUT}
+                again = await cf.bulk.restart(guids, journal=path, wait="all", resume=True)
+                assert {outcome.status for outcome in again} == {Status.OK}
+                assert all(map(cloud.running, guids))
+            assert cloud.count("POST", "/actions/restart") == 3
+
+
+@virtual
+async def test_a_restart_that_crashed_is_not_sent_again() -> None:
+    loop = asyncio.get_running_loop()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "run.journal")
+        faults = Faults(crash=1.0)
+        async with Sandbox(2, started=True, faults=faults, clock=loop.time) as cloud:
+            async with client(cloud) as cf:
+                guids = list(cloud.apps)
+                first = await cf.bulk.restart(guids, journal=path, wait="all")
+                again = await cf.bulk.restart(guids, journal=path, wait="all", resume=True)
+                for outcome in [*first, *again]:
+                    assert outcome.status is Status.FAILED
+                    assert isinstance(outcome.error, CrashedError)
+            assert cloud.count("POST", "/actions/restart") == 2
+
+
+@virtual
+async def test_what_was_put_off_is_known_not_to_have_happened() -> None:
+    """A restart that did not arrive may be sent again, should the run not come to that."""
+    loop = asyncio.get_running_loop()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "run.journal")
+        faults = Faults(unavailable=1.0, max_per_app=5)
+        async with Sandbox(1, started=True, faults=faults, clock=loop.time) as cloud:
+            async with client(cloud) as cf:
+                guids = list(cloud.apps)
+                assert (await cf.bulk.restart(guids, journal=path)).ok
+                assert [event for event, _ in events(path)] == ["begun", "ended"] * 2
+                drop_lines(path, 2)
+                assert (await cf.bulk.restart(guids, journal=path, resume=True)).ok
+            assert cloud.apps[guids[0]].applied["restart"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ import anyio
 import pytest
 from rich.console import Console
 
+from aioappsapi import Client, PasswordGrant, Pause
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.cli.progress import Lines, Live, display
 from aioappsapi.errors import UnprocessableError
 from aioappsapi.models import ApiError
+from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import GUID, virtual
 
 
@@ -24,6 +27,7 @@ class ARun:
     total: int = 40
     in_flight: int = 0
     waiting: int = 0
+    paused_for: float = 0.0
     counts: Counter[Status] = field(default_factory=Counter)
 
     def end(self, status: Status = Status.OK, **fields: object) -> Outcome:
@@ -116,11 +120,34 @@ async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
 
 @virtual
 async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
-    run = ARun(in_flight=5, waiting=20)
-    run.paused_for = 12.4  # type: ignore[attr-defined]
+    run = ARun(in_flight=5, waiting=20, paused_for=12.4)
     with display(terminal, run, "start") as shown:
         shown.show(run.end())
         await anyio.sleep(1)
     shown_text = text(terminal)
     for part in ("1/40", "5 in flight", "20 starting", "1 ok", "paused for 12 s by the rate limit"):
         assert part in shown_text
+
+
+@virtual
+async def test_a_pause_is_in_the_log_told_to_the_callback_and_in_the_progress(
+    log: Console, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a real run under a real rate limit: nothing is ever waited for in silence."""
+    clock = asyncio.get_running_loop().time
+    faults = Faults(rate_limit=20, rate_window=40.0)
+    pauses: list[Pause] = []
+    auth = PasswordGrant("admin", "admin")
+    async with (
+        Sandbox(30, faults=faults, clock=clock) as cloud,
+        Client(cloud.url, auth=auth, proxy="") as client,
+    ):
+        run = client.bulk.stream("start", list(cloud.apps), on_pause=pauses.append)
+        with display(log, run, "start") as shown:
+            async with run as outcomes:
+                async for outcome in outcomes:
+                    shown.show(outcome)
+    assert run.report.ok
+    assert max(pause.seconds for pause in pauses) > 20
+    assert "nothing new is sent for" in caplog.text
+    assert text(log).count("by the rate limit") >= 2

@@ -382,6 +382,16 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(CIMultiDict(headers), NOW) == seconds
 
 
+@pytest.mark.parametrize("ours", [-3600, 0, 3600])
+def test_a_date_to_come_back_at_is_by_the_servers_clock(ours: int) -> None:
+    now = time.time() + ours
+    headers = {"Date": email.utils.formatdate(now, usegmt=True)}
+    later = email.utils.formatdate(now + 40, usegmt=True)
+    assert retry_after(CIMultiDict(headers | {"Retry-After": later})) == 40
+    error = response_error(request(), response(503, b"", headers | {"Retry-After": later}))
+    assert retry_after(error.headers) == 40
+
+
 def test_retry_after_counts_from_now() -> None:
     headers = CIMultiDict({"X-RateLimit-Reset": str(time.time() + 100)})
 

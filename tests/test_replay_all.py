@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -95,7 +96,8 @@ def check(error: ResponseError, one: Recording) -> None:
     if one.category in SENSITIVE and not error.body:
         assert error.status == one.status
         assert [msgspec.to_builtins(e) for e in error.errors] == [
-            {"code": e["code"], "title": e["title"], "detail": e["detail"]}
+            # A value that the server quotes is a secret.
+            {**e, "detail": re.sub(r"value '.*'", "value '...'", e["detail"])}
             for e in one.json["errors"]
         ]
         assert (error.detail or "") not in str(error)

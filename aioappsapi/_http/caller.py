@@ -189,7 +189,9 @@ class Caller:
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
-            return  # absurd: this call raises it, and nobody else is held up by it
+            # This call raises it and a run ends by it; other calls may find out for themselves.
+            self.throttle.tell_of_refusal(pause)
+            return
         # Not all at the very second: other clients wait for the same one, which is rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
         self.throttle.close_gate(pause)

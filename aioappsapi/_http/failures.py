@@ -71,7 +71,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((503,), A, titles=("CF-RunnerUnavailable",)),
     Row((500,), A, json=True, tries=2),
     Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
-    Row((503,), T, json=False, router=("no_endpoints", "connection_limit_reached")),
+    Row((503,), T, json=False, router=("no_endpoints", "Connection Limit Reached")),
     Row(range(500, 1000), A),
     Row(range(1000), P),
 )

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}")
 _METHOD: Final = re.compile(r"[A-Z]+")
+# What is read and written there are secrets.
+_SENSITIVE: Final = re.compile(r"/(?:env|environment_variables|environment_variable_groups/\w+)\Z")
 _PATH: Final = re.compile(r"/[!-~]*")
 
 
@@ -133,6 +135,7 @@ def free_request(
         method=method,
         path=_with_query(path, query),
         replay=replay,
+        sensitive=_SENSITIVE.search(path.partition("?")[0]) is not None,
         body=None if json is msgspec.UNSET else msgspec.json.encode(json),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
 
@@ -29,11 +29,37 @@ _LONGEST_TEXT: Final = 300
 def response_error(request: Request, response: Response) -> ResponseError:
     """Make the typed error of an answer that is not a success, whatever its bytes are."""
     errors = _read_errors(response.body)
-    said = _titles(errors) if request.sensitive and errors else _said(errors, response)
+    if request.sensitive:
+        errors = tuple(_withheld(one, request.body) for one in errors)
+    said = _titles(errors, response) if request.sensitive else _said(errors, response)
     error = _make(error_class(response.status), request, response, errors, said)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
     return error
+
+
+# The server's words for a variable that it does not take: "... for key 'KEY', value '[1]'".
+_VALUE: Final = re.compile(r"(?<=\bvalue ').*(?=')", re.DOTALL)
+# A shorter text is no secret, and would be found in other words.
+_SHORTEST_SECRET: Final = 4
+
+
+def _withheld(error: ApiError, sent: bytes | None) -> ApiError:
+    """Take out of an error's text what was sent, which it may quote."""
+    detail = _VALUE.sub("...", error.detail or "")
+    for text in _texts(msgspec.json.decode(sent) if sent else None):
+        if len(text) >= _SHORTEST_SECRET:
+            detail = detail.replace(text, "...")
+    return msgspec.structs.replace(error, detail=detail or error.detail)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Give all values in a piece of JSON as texts."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+    elif value is not None:
+        yield str(value)
 
 
 def decode_error(request: Request, response: Response, cause: Exception) -> DecodeError:
@@ -65,6 +91,7 @@ def _make(
 
 _KEPT: Final = (
     "Content-Type",
+    "Date",
     "Location",
     "Retry-After",
     "X-Cf-RouterError",
@@ -77,7 +104,15 @@ _KEPT: Final = (
 
 def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     # By name, so that no cookie or token that something adds can ever be kept.
-    return {name: headers[name] for name in _KEPT if name in headers}
+    kept = {name: headers[name] for name in _KEPT if name in headers}
+    if "Location" in kept:
+        kept["Location"] = _bare(kept["Location"])
+    return kept
+
+
+def _bare(address: str) -> str:
+    """Cut out of an address what may hold a token or a password."""
+    return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", address, maxsplit=1)[0])
 
 
 def _read_errors(body: bytes) -> tuple[ApiError, ...]:
@@ -102,7 +137,10 @@ def _read_v2_error(body: bytes) -> tuple[ApiError, ...]:
         return ()
 
 
-def _titles(errors: tuple[ApiError, ...]) -> str:
+def _titles(errors: tuple[ApiError, ...], response: Response) -> str:
+    """Say what an answer is whose texts may quote secrets."""
+    if not errors:
+        return response.headers.get("X-Cf-RouterError", "in words that may hold secrets")
     return _one_line("; ".join(str(error.title or error.code) for error in errors))
 
 
@@ -111,7 +149,7 @@ def _said(errors: tuple[ApiError, ...], response: Response) -> str:
         texts = [f"{error.title or error.code}: {error.detail or 'no detail'}" for error in errors]
         return _one_line("; ".join(texts))
     if 300 <= response.status < 400:
-        location = response.headers.get("Location", "elsewhere")
+        location = _bare(response.headers.get("Location", "elsewhere"))
         return f"redirects to {_one_line(location)}; use that as the API's address"
     return describe_body(response)
 
@@ -140,9 +178,10 @@ def _one_line(text: str) -> str:
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Read how many seconds to wait: `Retry-After` in seconds or as a date, else the window's end.
 
-    `now` is in epoch seconds. Source: RFC 9110, section 10.2.3, and the API's rate limit headers.
+    `now` is in epoch seconds, by the server's clock where it tells. Source: RFC 9110, section
+    10.2.3, and the API's rate limit headers.
     """
-    now = time.time() if now is None else now
+    now = _date(headers) if now is None else now
     for name, parse in (
         ("Retry-After", float),
         ("Retry-After", lambda text: parsedate_to_datetime(text).timestamp() - now),
@@ -155,3 +194,10 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         if math.isfinite(seconds):
             return max(seconds, 0.0)
     return None
+
+
+def _date(headers: Mapping[str, str]) -> float:
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return time.time()

@@ -28,6 +28,7 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
 _BROKE: Final = "so much has failed that the budget of repetitions is used up"
+_CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
 
 log = logging.getLogger("aioappsapi.retry")
 
@@ -62,7 +63,10 @@ class _Patience:
     def _has_tries(self, error: AppsApiError) -> bool:
         if self._meaning is Meaning.TOKEN:
             return self._renewable and self._seen[Meaning.TOKEN] == 1
-        if (_said_wait(error) or 0.0) > self._policy.max_retry_after:
+        wait = _said_wait(error) or 0.0
+        if wait > self._policy.max_retry_after:
+            if self._meaning is Meaning.RATE_LIMITED:
+                self._give_up(_CLOSED.format(wait))
             return False
         if self._meaning is Meaning.RATE_LIMITED:
             return self._seen[self._meaning] < self._policy.rate_limited_attempts
@@ -72,10 +76,13 @@ class _Patience:
     def _can_afford_it(self) -> bool:
         if self._budget.take():
             return True
-        if (record := current_record.get()) is not None:
-            record.give_up(_BROKE)
-        log.warning("%s: not repeated: %s", self._request, _BROKE)
+        self._give_up(_BROKE)
         return False
+
+    def _give_up(self, reason: str) -> None:
+        if (record := current_record.get()) is not None:
+            record.give_up(reason)
+        log.warning("%s: not repeated: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
         """Say how many seconds to wait: full jitter, or what was asked. tenacity's `wait`."""

@@ -25,13 +25,17 @@ from aioappsapi.errors import DeadlineError
 log = logging.getLogger("aioappsapi")
 
 _REFUSED: Final = "rate limit reached"
+_TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
 _SPENT: Final = "the window's requests are spent"
 # By so many seconds a closing has to be prolonged before it is told again.
 _NOTABLE: Final = 1.0
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Nothing new is sent for so many seconds, and why."""
+    """The server lets nothing new through for so many seconds, and why.
+
+    Calls wait for that, but for one longer than `RetryPolicy.max_retry_after`: there they fail.
+    """
 
     seconds: float
     reason: str
@@ -169,6 +173,10 @@ class Throttle:
         self._tell(self._refused_until, _REFUSED)
         self._admit()
 
+    def tell_of_refusal(self, seconds: float) -> None:
+        """Tell of a pause that is so long that nobody waits for it; the gate stays open."""
+        self._tell(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+
     def _admit(self) -> None:
         """Give free slots to those who wait."""
         while self._waiting and self._in_flight < self._adaptive.limit:
@@ -196,12 +204,12 @@ class Throttle:
             self._opening.cancel()
         self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._admit)
 
-    def _tell(self, until: float, reason: str) -> None:
+    def _tell(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
         if until <= self._told_until + _NOTABLE:
             return
         self._told_until = until
         pause = Pause(until - self._clock(), reason)
-        log.warning("%s: nothing new is sent for %.1f s", reason, pause.seconds)
+        log.warning("%s: %s %.1f s", reason, effect, pause.seconds)
         for listener in list(self._listeners):
             try:
                 listener(pause)

@@ -19,7 +19,7 @@ from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.flight import Flight, Stage, Verdict
 from aioappsapi.bulk.herd import Herd
 from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.journal import Journal, Past
 from aioappsapi.bulk.load import Load, read_loads
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Status
@@ -72,8 +72,8 @@ class Asking:
         GET.build(flight.key)  # what can be no GUID is refused before it is noted anywhere
         app = await self._known(flight)
         flight.name = flight.name if app is None else app.name
-        if journal is not None and flight.key in journal.past.doubtful:
-            verdict = await self._look(flight, app)
+        if journal is not None and self._is_open(flight.key, journal.past):
+            verdict = await self._look(flight, app, journal.past)
             if verdict is not None:
                 return verdict
         if self._is_unchanged(app):
@@ -85,7 +85,10 @@ class Asking:
             return flight.verdict or self._spared(flight, reason)
         if journal is not None:
             await journal.begun(flight.key)
-        return await self._ask(flight, app)
+        verdict = await self._ask(flight, app)
+        if journal is not None and verdict.watch and flight.accepted is not None:
+            journal.accepted(flight.key)
+        return verdict
 
     # -- what is known
 
@@ -112,17 +115,25 @@ class Asking:
     async def _read_states(self, keys: Sequence[str]) -> dict[str, App]:
         return {app.guid: app async for app in self._apps.list(guids=keys, per_page=len(keys))}
 
-    async def _look(self, flight: Flight[App], app: App | None) -> Verdict[App] | None:
+    def _is_open(self, key: str, past: Past) -> bool:
+        """Tell whether an earlier run left an app that must not be asked again just so."""
+        return key in past.doubtful or (self._wanted is None and key in past.accepted)
+
+    async def _look(self, flight: Flight[App], app: App | None, past: Past) -> Verdict[App] | None:
         """Look at an app that an earlier run may have asked for; None if it has to be asked.
 
-        Whether an app was restarted cannot be seen. A state that is as asked is written down, so
-        that asking again would change nothing: it is for its instances to prove it.
+        Whether an app was restarted cannot be seen, but the journal may know that the server
+        accepted it. A state that is as asked is written down, so that asking again would change
+        nothing: it is for its instances to prove it.
         """
         flight.record.doubt(unproven=False)  # a look that fails leaves it as open as before
         flight.asked = anyio.current_time()
         if app is None:
             app = await self._apps.get(flight.key)
+        if self._wanted is None and flight.key in past.accepted:
+            return Verdict(status=Status.OK, value=app, watch=self._waits)
         if self._wanted is not None and app.state != self._wanted:
+            flight.record.ambiguous = False  # it was not carried out
             return None
         if self._wanted is not None and self._waits:
             return Verdict(status=Status.OK, value=app, watch=True)
@@ -186,11 +197,12 @@ class Asking:
         if self._suspensions.is_one(failure):
             await self._suspect(failure, flight, known)
         meaning = classify(failure)[0]
-        ambiguous = meaning is Meaning.AMBIGUOUS and self._wanted is not None
+        # Not the last failure alone: what was tried before may have been carried out.
+        may_have = flight.record.ambiguous and self._wanted is not None
         return Verdict(
             status=Status.FAILED,
             error=failure,
-            watch=ambiguous and self._waits,
+            watch=may_have and self._waits,
             again=meaning is Meaning.TRANSIENT or is_quota(failure),
         )
 

@@ -276,10 +276,10 @@ class Run(Generic[T]):
             self._again.remove(flight)
         self._flights[flight.key] = flight
         verdict = await self._verdict(flight)
-        if verdict.watch and self._waiter is not None:
-            self._hand_over(self._waiter, flight, verdict)
-        elif verdict.again and not last and flight.record.gave_up is None:
+        if verdict.again and not last and flight.record.gave_up is None:
             self._put_off(flight, verdict)
+        elif verdict.watch and self._waiter is not None:
+            self._hand_over(self._waiter, flight, verdict)
         else:
             self._settle(flight, verdict)
         error = verdict.error
@@ -333,17 +333,25 @@ class Run(Generic[T]):
         flight.stage = Stage.PUT_OFF
         flight.let_go(verdict)
         self._again.append(flight)
+        self._note(flight, self._outcome(flight, verdict))
         self._mind_failures()
 
     def _settle(self, flight: Flight[T], verdict: Verdict[T], *, quietly: bool = False) -> None:
         """Give an app its one outcome, and tell everybody."""
         self._flights.pop(flight.key, None)
         flight.let_go(verdict)
-        outcome = flight.outcome(verdict, now=anyio.current_time(), wall=self._wall)
-        if self._journal is not None and flight.asked is not None:
-            self._journal.ended(outcome, ambiguous=flight.record.ambiguous)
+        outcome = self._outcome(flight, verdict)
+        self._note(flight, outcome)
         self._ledger.add(flight.index, outcome, flight.record)
         self._tell(outcome, quietly=quietly)
+
+    def _outcome(self, flight: Flight[T], verdict: Verdict[T]) -> Outcome[T]:
+        return flight.outcome(verdict, now=anyio.current_time(), wall=self._wall)
+
+    def _note(self, flight: Flight[T], outcome: Outcome[T]) -> None:
+        """Have the journal say what came of asking."""
+        if self._journal is not None and flight.asked is not None:
+            self._journal.ended(outcome, ambiguous=flight.record.ambiguous)
 
     def _tell(self, outcome: Outcome[T], *, quietly: bool = False) -> None:
         if not outcome.as_asked:

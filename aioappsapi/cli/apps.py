@@ -54,7 +54,7 @@ def _carry_out(target: Target, work: Callable[[Client], Awaitable[None]]) -> NoR
             return Exit.NOT_ALL
         return Exit.AS_ASKED
 
-    raise typer.Exit(carried_out(target, lambda: done, interrupted="interrupted."))
+    raise typer.Exit(carried_out(target, lambda: done))
 
 
 def _told(value: Struct, output: Output, fields: Mapping[str, object] | None = None) -> None:

@@ -199,8 +199,8 @@ def _under_way(run: Run[App], action: Action) -> Iterator[str]:
         yield f"{run.in_flight} in flight"
     if run.waiting:
         yield f"{run.waiting} {'stopping' if action == 'stop' else 'starting'}"
-    if paused_for := getattr(run, "paused_for", 0.0):
-        yield f"paused for {paused_for:.0f} s by the rate limit"
+    if run.paused_for:
+        yield f"paused for {run.paused_for:.0f} s by the rate limit"
 
 
 def line_of(outcome: Outcome[App]) -> str:

@@ -20,7 +20,6 @@ def carried_out(
     prepare: Callable[[], Work],
     *,
     concurrency: int = 1,
-    interrupted: str = "interrupted before anything was sent.",
 ) -> Exit:
     """Log in and do the work; `prepare` checks, before anything else, what can be checked."""
     try:
@@ -37,7 +36,7 @@ def carried_out(
         say(str(error))
         return Exit.COULD_NOT_BEGIN
     except KeyboardInterrupt:
-        say(interrupted)
+        say("interrupted.")  # before a run, or after it: what was sent then is in its report
         return Exit.INTERRUPTED
 
 

@@ -25,6 +25,7 @@ def print_report(console: Console, report: Report[object], output: str) -> None:
     else:
         for line in text_lines(report):
             print_line(console, line)
+    console.file.flush()  # before another Ctrl-C can cut it off
 
 
 def print_line(console: Console, line: str) -> None:

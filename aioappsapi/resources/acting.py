@@ -7,10 +7,11 @@ from typing import Final
 import anyio
 
 from aioappsapi._http.caller import Caller
-from aioappsapi._http.failures import Meaning, classify, may_repeat
+from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
+from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.config import startup_timeout
-from aioappsapi.errors import AppsApiError, DecodeError
+from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError
 from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Wait, check_wait
 from aioappsapi.resources.waiter import AppReader, Waiter
@@ -39,14 +40,18 @@ async def act(
     asked_at = anyio.current_time()
     fallback: AppsApiError | None = None
     app: App | None = None
-    try:
-        app = await caller.call(operation, guid, deadline=deadline)
-    except DecodeError:
-        pass  # a success that cannot be read: it happened, and a look will tell
-    except AppsApiError as failure:
-        if not is_worth_a_look(failure, operation):
+    with recorded(CallRecord) as record:
+        try:
+            app = await caller.call(operation, guid, deadline=deadline)
+        except DecodeError:
+            pass  # a success that cannot be read: it happened, and a look will tell
+        except DeadlineError:
             raise
-        fallback = failure
+        except AppsApiError as failure:
+            # Some try may have happened, and a look will tell; of a restart nobody sees that.
+            if not record.ambiguous or operation.replay is Replay.ONCE:
+                raise
+            fallback = failure
     # A deadline is for everything together, the time to start up begins with the acceptance.
     accepted_at = anyio.current_time()
     ends_at = (accepted_at if deadline is None else asked_at) + patience
@@ -60,15 +65,6 @@ async def act(
     )
     seen = await _wait_for(watched, Waiter(reader, wait, down=down))
     return app or seen or await reader.get(guid)
-
-
-def is_worth_a_look(failure: AppsApiError, operation: Operation[App]) -> bool:
-    """Tell whether an action that failed may have been carried out, and a look will tell.
-
-    Nobody sees of an app whether it was restarted.
-    """
-    meaning = classify(failure)[0]
-    return meaning is Meaning.AMBIGUOUS and may_repeat(meaning, operation.replay)
 
 
 async def _wait_for(watched: Watched, waiter: Waiter) -> App | None:

@@ -11,12 +11,13 @@ from contextlib import aclosing
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
+import anyio
 import msgspec
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation
-from aioappsapi.errors import DecodeError, InvalidInputError
+from aioappsapi.errors import DeadlineError, DecodeError, InvalidInputError
 from aioappsapi.models.base import Resource
 from aioappsapi.models.page import Page
 
@@ -81,7 +82,14 @@ class Pager(Generic[R]):
                 ahead.exception()  # a page nobody asked for any more may have failed
 
     def _fetch(self, request: Request) -> asyncio.Task[Page[R]]:
-        return asyncio.create_task(self._fetch_now(request), name=f"aioappsapi {request}")
+        # A task is outside of the caller's scopes, and bound by their deadline all the same.
+        page = self._fetch_until(request, anyio.current_effective_deadline())
+        return asyncio.create_task(page, name=f"aioappsapi {request}")
+
+    async def _fetch_until(self, request: Request, deadline: float) -> Page[R]:
+        with anyio.CancelScope(deadline=deadline):
+            return await self._fetch_now(request)
+        raise DeadlineError(f"{request}: the deadline came first.")
 
     async def _fetch_now(self, request: Request) -> Page[R]:
         return await self._caller.run(request, self._operation.parse)

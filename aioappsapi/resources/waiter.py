@@ -8,6 +8,7 @@ pause between polls grows from one second to a few.
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final, Protocol
@@ -51,6 +52,7 @@ _AGAIN: Final = 15.0
 _OVERTIME: Final = 5.0
 # After so many polls in a row that the server refused for good, nobody asks any more.
 _REFUSALS: Final = 3
+_FINAL: Final = frozenset({Meaning.PERMANENT, Meaning.TOKEN})
 
 
 def polling(caller: Caller) -> Caller:
@@ -109,6 +111,7 @@ class Waiter:
         self._tell: Callable[[Sighting], None] = lambda _: None
         self._news = anyio.Event()
         self._complete = False
+        self._deadline = math.inf
 
     @property
     def waiting(self) -> int:
@@ -133,6 +136,7 @@ class Waiter:
     async def run(self, tell: Callable[[Sighting], None]) -> None:
         """Poll until all apps are told of and no more come. What `tell` raises ends it."""
         self._tell = tell
+        self._deadline = anyio.current_effective_deadline()
         pause = _FIRST
         while self._watched or not self._complete:
             if not self._watched:
@@ -189,11 +193,16 @@ class Waiter:
     def _mind(self, failure: AppsApiError, keys: Sequence[str]) -> None:
         """Take a poll that failed: the next one is in a moment, unless none can succeed."""
         log.info("%d apps could not be looked at: %s", len(keys), failure)
-        if isinstance(failure, DeadlineError | DecodeError):
+        if isinstance(failure, DeadlineError):
+            # The rate limit may open again only when nobody waits any more.
+            opens_at = anyio.current_time() + self._apps.caller.throttle.closed_for
+            hopeless = opens_at > self._deadline
+            passes = not hopeless
+        else:
+            hopeless = isinstance(failure, TargetError | AuthError)
+            passes = isinstance(failure, DecodeError) or classify(failure)[0] not in _FINAL
+        if passes:
             return
-        if classify(failure)[0] not in {Meaning.PERMANENT, Meaning.TOKEN}:
-            return
-        hopeless = isinstance(failure, TargetError | AuthError)
         for watched in [self._watched[key] for key in keys if key in self._watched]:
             watched.refusals += 1
             if hopeless or watched.refusals >= _REFUSALS:

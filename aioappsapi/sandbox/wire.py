@@ -110,16 +110,17 @@ async def _in_pieces(
         status=answer.status, reason=_REASONS.get(answer.status), headers=headers
     )
     response.content_length = len(body)
-    await response.prepare(request)
-    if answer.cut:
-        await response.write(body[: len(body) // 2])
-        if request.transport is not None:
-            request.transport.close()
-        return response
-    size = -(-len(body) // _PIECES) or 1
-    for start in range(0, len(body), size):
-        await response.write(body[start : start + size])
-        await asyncio.sleep(answer.drip)
+    with contextlib.suppress(ConnectionError):  # whoever asked may have gone meanwhile
+        await response.prepare(request)
+        if answer.cut:
+            await response.write(body[: len(body) // 2])
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        size = -(-len(body) // _PIECES) or 1
+        for start in range(0, len(body), size):
+            await response.write(body[start : start + size])
+            await asyncio.sleep(answer.drip)
     return response
 
 
