@@ -214,6 +214,7 @@ class Bulk:
             Apps(polling(self._apps.caller)),
             options.wait,
             down=action == "stop",
+            anew=action == "restart",
             grace=options.crash_grace,
             scarce=lambda: pace.scarce(inputs.left),
         )

@@ -8,6 +8,7 @@ import anyio
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.failures import Meaning, classify, may_repeat
+from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import AppsApiError, DecodeError
@@ -58,7 +59,9 @@ async def act(
         fallback=fallback,
         needs_app=app is None,
     )
-    seen = await _wait_for(watched, Waiter(reader, wait, down=down))
+    # What each request makes anew is not proved by what was there before.
+    anew = operation.replay is Replay.ONCE
+    seen = await _wait_for(watched, Waiter(reader, wait, down=down, anew=anew))
     return app or seen or await reader.get(guid)
 
 
