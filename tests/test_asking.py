@@ -324,6 +324,29 @@ async def test_a_stopped_run_starts_nothing_that_was_held_back() -> None:
     assert len(posts(cloud)) == 1
 
 
+@virtual
+async def test_what_is_held_back_is_told_from_what_is_in_flight() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(after=10)]) for n in range(9)), latency=0.1)
+    run = cloud.bulk().stream(
+        "start", list(cloud.apps), wait="all", concurrency=6, max_starting=2, max_failures=9
+    )
+    async with run:
+        await asyncio.sleep(0.25)  # two lists of 0.1 s each, then the first requests
+        assert (run.in_flight, run.held, run.waiting) == (2, 4, 0)
+        await asyncio.sleep(0.2)
+        assert (run.in_flight, run.held, run.waiting) == (0, 6, 2)
+    assert {outcome.status for outcome in run.report} == {NOT_ATTEMPTED, UNVERIFIED}
+
+
+@virtual
+async def test_held_back_in_the_second_round_at_the_deadline_it_is_what_the_first_came_to() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(after=40)], answers=[QUOTA]) for n in range(2)))
+    report = await cloud.bulk().start(list(cloud.apps), wait="all", max_starting=1, deadline=20)
+    assert statuses(report) == [TIMED_OUT, FAILED]
+    assert isinstance(report[1].error, UnprocessableError)
+    assert report[1].attempts == 1
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -157,7 +157,9 @@ class Asking:
             well = False if troubled else verdict.status is Status.OK or None
             herd.leave(load, well=well)
 
+        stage, flight.stage = flight.stage, Stage.HELD
         await herd.enter(load)
+        flight.stage = stage
         flight.release = release
 
     async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:

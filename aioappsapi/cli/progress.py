@@ -197,10 +197,12 @@ def _under_way(run: Run[App], action: Action) -> Iterator[str]:
     """Say what has begun and has no outcome yet, and what keeps it."""
     if run.in_flight:
         yield f"{run.in_flight} in flight"
+    if run.held:
+        yield f"{run.held} held back"
     if run.waiting:
         yield f"{run.waiting} {'stopping' if action == 'stop' else 'starting'}"
-    if paused_for := getattr(run, "paused_for", 0.0):
-        yield f"paused for {paused_for:.0f} s by the rate limit"
+    if run.paused_for:
+        yield f"paused for {run.paused_for:.0f} s by the rate limit"
 
 
 def line_of(outcome: Outcome[App]) -> str:
