@@ -71,8 +71,8 @@ class Planned:
 
     A `lost` one is told of the runner's absence though the state is written down; its instances
     come `repaired_after` seconds later, or never. After a restart the instances of before go on for
-    `lingers` seconds, and only then the new ones start. `done` counts what was carried out, or may have
-    been.
+    `lingers` seconds, and only then the new ones start. `done` counts what was carried out, or may
+    have been.
     """
 
     guid: str

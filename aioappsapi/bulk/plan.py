@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.failures import is_quota
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.bulk.ahead import is_askable
@@ -19,7 +20,8 @@ from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.preflight import Oracle
 from aioappsapi.bulk.report import Report, Requests
-from aioappsapi.errors import ResponseError
+from aioappsapi.bulk.suspensions import Suspensions
+from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
 from aioappsapi.resources.apps import Apps
@@ -125,9 +127,7 @@ async def _rate_limits(apps: Apps) -> RateLimits | None:
 
 
 def _plan(report: Report[App], options: Options, pace: Pace, limits: RateLimits | None) -> Plan:
-    total, ask = len(report), report.counts["ok"]
-    # What is refused is asked for as well: only a run finds out.
-    ask += report.counts["failed"]
+    total, ask = len(report), report.counts["ok"] + _in_vain(report, options.concurrency)
     reads = math.ceil(total / BATCH) if options.skip_unchanged else 0
     if options.max_starting is not None or options.max_starting_mb is not None:
         reads += math.ceil(total / BATCH)
@@ -147,6 +147,18 @@ def _plan(report: Report[App], options: Options, pace: Pace, limits: RateLimits 
         left=pace.left,
         seconds=seconds,
     )
+
+
+def _in_vain(report: Report[App], concurrency: int) -> int:
+    """Count the requests for what is refused, which only a run finds out.
+
+    What a quota refuses is asked for twice, what is no GUID never; of a suspended place only those
+    apps are asked for that are under way together.
+    """
+    errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
+    suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)
+    quotas = sum(one is not None and is_quota(one) for one in errors)
+    return len(errors) + quotas - max(suspended - concurrency, 0)
 
 
 def _polls(watched: int, working: float) -> float:
