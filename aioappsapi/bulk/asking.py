@@ -63,8 +63,7 @@ class Asking:
         self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
         self.herd: Herd | None = None
-        bounded = options.max_starting is not None or options.max_starting_mb is not None
-        if bounded and action != "stop":
+        if options.is_bounded and action != "stop":
             self.herd = Herd(instances=options.max_starting, memory=options.max_starting_mb)
 
     async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:

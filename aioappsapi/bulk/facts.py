@@ -88,13 +88,17 @@ class FactFinder:
         self._flags = FeatureFlags(caller)
         self._facts = Facts()
 
-    async def find(self, keys: Sequence[str]) -> Facts:
-        """Read everything. Raises what the list of apps does; all else may be missing."""
+    async def find(self, keys: Sequence[str], *, weigh_all: bool = False) -> Facts:
+        """Read everything. Raises what the list of apps does; all else may be missing.
+
+        Quotas mind what would start; with `weigh_all` the rest is weighed as well.
+        """
         facts = self._facts
         batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
         await pooled(self._read_apps, batches, at_once=_AT_ONCE)
         stopped = [app.guid for app in facts.apps.values() if app.state != "STARTED"]
-        batches = [stopped[at : at + BATCH] for at in range(0, len(stopped), BATCH)]
+        weighed = list(facts.apps) if weigh_all else stopped
+        batches = [weighed[at : at + BATCH] for at in range(0, len(weighed), BATCH)]
         await pooled(self._read_loads, batches, at_once=_AT_ONCE)
         await self._read_login()
         await self._read_flags()

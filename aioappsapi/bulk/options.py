@@ -67,6 +67,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether starts are held back while many instances are starting."""
+        return self.max_starting is not None or self.max_starting_mb is not None
+
+    @property
     def patience(self) -> float:
         """How many seconds an app has from its acceptance until it is as asked."""
         return startup_timeout() if self.startup_timeout is None else self.startup_timeout
