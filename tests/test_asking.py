@@ -287,6 +287,21 @@ async def test_so_many_instances_are_starting_and_not_more() -> None:
 
 
 @virtual
+async def test_a_first_crash_slows_what_follows_though_the_app_comes_up() -> None:
+    once = ((0.0, "STARTING"), (4.0, "CRASHED"), (30.0, "STARTING"), (34.0, "RUNNING"))
+    apps = [Planned(f"app-{n}", [web(once if n < 4 else up(4))]) for n in range(12)]
+    cloud = Cloud(*apps)
+    bulk = cloud.bulk()
+    report = await bulk.start(list(cloud.apps), wait="all", max_starting=6, crash_grace=600)
+    assert report.ok
+    begun = sorted(app.began or 0.0 for app in apps)
+    # Four are crashed and keep their places, of which only three are left: the rest waits.
+    late = [moment for moment in begun if moment > begun[0] + 10]
+    assert len(late) >= 4
+    assert min(late) >= begun[0] + 34
+
+
+@virtual
 async def test_a_stop_is_not_held_back() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", shutdown=20) for n in range(9)))
     for app in cloud.apps.values():

@@ -294,7 +294,7 @@ async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
 
 @virtual
 async def test_no_room_is_seen_beside_a_crash() -> None:
-    kind = web(CRASHING, ((0.0, "DOWN"),))
+    kind = web(CRASHING, ((0.0, "STARTING"), (7.0, "DOWN")))
     cloud = Cloud(Planned("a", [kind]))
 
     def stats(seen: Seen) -> Answer | None:

@@ -62,6 +62,7 @@ class Asking:
         self._states = Ahead(inputs, self._read_states, record)
         self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
+        self._turns: dict[str, int] = {}  # of those that are starting without trouble
         self.herd: Herd | None = None
         if options.is_bounded and action != "stop":
             self.herd = Herd(instances=options.max_starting, memory=options.max_starting_mb)
@@ -143,6 +144,12 @@ class Asking:
 
     # -- asking
 
+    def trouble(self, key: str) -> None:
+        """Take notice of an app that crashed or found no room: what follows has to go slower."""
+        turn = self._turns.pop(key, None)
+        if self.herd is not None and turn is not None:
+            self.herd.slow_down(turn)
+
     async def _take_room(self, flight: Flight[App]) -> None:
         if self.herd is None:
             return
@@ -152,12 +159,13 @@ class Asking:
         load = flight.load
 
         def release(verdict: Verdict[App]) -> None:
-            troubled = isinstance(verdict.error, CrashedError | PlacementError)
-            well = False if troubled else verdict.status is Status.OK or None
-            herd.leave(load, well=well)
+            if isinstance(verdict.error, CrashedError | PlacementError):
+                self.trouble(flight.key)
+            untroubled = self._turns.pop(flight.key, None) is not None
+            herd.leave(load, well=untroubled and verdict.status is Status.OK)
 
         stage, flight.stage = flight.stage, Stage.HELD
-        await herd.enter(load)
+        self._turns[flight.key] = await herd.enter(load)
         flight.stage = stage
         flight.release = release
 

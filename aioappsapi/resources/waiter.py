@@ -92,8 +92,8 @@ class Waiter:
     `apps` are those of a caller for polls. `wait` is the policy, `down` turns it round: until no
     instance is left. With `anew` only instances count that came up since the app was asked for.
     `grace` is for how many seconds an app may be crashed, or without a place, before it has failed.
-    `scarce` says when the rate limit leaves less than is needed for better
-    things, and polls have to be rare.
+    `scarce` says when the rate limit leaves less than is needed for better things, and polls have
+    to be rare. `on_crash` is called at the first crash of an app, which may come up all the same.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Waiter:
         anew: bool = False,
         grace: float = 30.0,
         scarce: Callable[[], bool] = lambda: False,
+        on_crash: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._apps = apps
         self._processes = Processes(apps.caller)
@@ -114,6 +115,7 @@ class Waiter:
         self._anew = anew
         self._grace = grace
         self._scarce = scarce
+        self._on_crash = on_crash
         self._watched: dict[str, Watched] = {}
         self._tell: Callable[[Sighting], None] = lambda _: None
         self._news = anyio.Event()
@@ -228,7 +230,8 @@ class Waiter:
             if (watched := self._watched.get(key)) is None:
                 continue
             condition = self._condition(watched, processes)
-            watched.note(condition)
+            if watched.note(condition):
+                self._on_crash(key)
             if condition.satisfied:
                 (doubtful if watched.needs_app else proved).append((watched, condition))
             elif self._is_crashed(watched, condition):

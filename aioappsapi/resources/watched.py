@@ -89,8 +89,8 @@ class Watched:
         self.why: str | None = None
         self.states: tuple[str, ...] = ()
 
-    def note(self, condition: Condition) -> None:
-        """Keep what was seen of it."""
+    def note(self, condition: Condition) -> bool:
+        """Keep what was seen of it, and tell whether it is its first crash."""
         now = anyio.current_time()
         if not condition.down:
             self.down_at = self.why = None
@@ -101,8 +101,10 @@ class Watched:
         self.refusals = 0
         if condition.any_running and self.first_at is None:
             self.first_at = max(now - condition.first_ago, self.asked_at)
-        if condition.crashed and self.crashed_at is None:
-            self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
+        if not condition.crashed or self.crashed_at is not None:
+            return False
+        self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
+        return True
 
     def is_stuck(self, grace: float) -> bool:
         """Tell whether to ask why it is down: after the grace, ever more rarely, and at its end."""
