@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import sys
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -22,6 +23,11 @@ from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
 
 STARTUP = Faults(startup=20.0, startup_spread=0.5, crash_once=0.02)
+ADVERSE: dict[str, dict[str, Any]] = {
+    "room for half of them": {"cell_memory_mb": 500 * 1024},
+    "a fifth of them in crash loops": {"faults": replace(STARTUP, crash=0.2)},
+    "server without embed": {"embeds": False},
+}
 CELLS = {"cells": 10, "cell_memory_mb": 200_000, "max_starting_per_cell": 10}
 
 
@@ -40,6 +46,16 @@ async def batched(figures: dict[str, float], apps: int) -> None:
         report = await client.bulk.start(list(cloud.apps), wait="all", concurrency=100)
         assert report.ok, report
         figures[f"requests per app, {apps} apps"] = report.requests.sent / apps
+
+
+async def adverse(figures: dict[str, float], name: str, **options: Any) -> None:
+    """Start and wait where a thousand apps do not just come up, or the server cannot embed."""
+    embeds, faults = options.pop("embeds", True), options.pop("faults", STARTUP)
+    async with virtual_sandbox(1_000, faults, **options) as cloud, client_of(cloud) as client:
+        if not embeds:
+            client.apps.caller.abilities.lack("embed")
+        report = await client.bulk.start(list(cloud.apps), wait="all")
+        figures[f"requests per app, {name}"] = report.requests.sent / 1_000
 
 
 async def naive(figures: dict[str, float], apps: int) -> None:
@@ -94,7 +110,7 @@ async def predicted(figures: dict[str, float]) -> None:
             auth = PasswordGrant(user, user)
             async with Client(cloud.url, auth=auth, proxy="") as client:
                 expected = await client.bulk.start(list(cloud.apps), dry_run=True)
-                report = await client.bulk.start(list(cloud.apps), concurrency=10)
+                report = await client.bulk.start(list(cloud.apps))
         pairs = zip(expected, report, strict=True)
         same += sum(one.as_asked == other.as_asked for one, other in pairs)
         total += len(report)
@@ -104,7 +120,9 @@ async def predicted(figures: dict[str, float]) -> None:
 def passed(figures: dict[str, float]) -> dict[str, str]:
     """Name the figures that are not as they should be."""
     bounds = {f"requests per app, {apps} apps": 2.2 for apps in (100, 1_000, 10_000)}
+    bounds |= dict.fromkeys((f"requests per app, {name}" for name in ADVERSE), 2.2)
     bounds |= {
+        "requests per app, server without embed": 4.0,
         "429s under a limit of 2,000": 0,
         "peak of starting instances, max_starting=100": 100,
         "share of apps that crashed, max_starting=100": 0.02,
@@ -121,6 +139,8 @@ def main() -> int:
     for apps in (100, 1_000, 10_000):
         run_virtual(batched(figures, apps))
         run_virtual(naive(figures, apps))
+    for name, options in ADVERSE.items():
+        run_virtual(adverse(figures, name, **options))
     for bound in (None, 100):
         run_virtual(herd(figures, bound))
     asyncio.run(rate_limited(figures))

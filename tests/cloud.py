@@ -70,8 +70,9 @@ class Planned:
     """An app. `answers` are the first ones to its actions, before the platform's own.
 
     A `lost` one is told of the runner's absence though the state is written down; its instances
-    come `repaired_after` seconds later, or never. `done` counts what was carried out, or may have
-    been.
+    come `repaired_after` seconds later, or never. After a restart the instances of before go on for
+    `lingers` seconds, and only then the new ones start. `done` counts what was carried out, or may
+    have been.
     """
 
     guid: str
@@ -82,7 +83,9 @@ class Planned:
     lost: int = 0
     repaired_after: float | None = None
     shutdown: float = 1.0
+    lingers: float = 0.0
     done: int = 0
+    before: float | None = None
     began: float | None = None
     ended: float | None = None
 
@@ -165,7 +168,8 @@ class Cloud:
             set_state(app, wanted, delay=app.repaired_after)
             return RUNNER
         if action == "restart" or app.state != wanted:
-            set_state(app, wanted, delay=0.0)
+            app.before = app.began
+            set_state(app, wanted, delay=app.lingers if action == "restart" else 0.0)
         return reply(self._shown(app))
 
     def _processes(self, query: dict[str, str]) -> Answer:
@@ -218,9 +222,12 @@ def states_of(app: Planned, kind: Kind) -> list[tuple[str, float]]:
         if app.began is None or gone >= 0:
             return [("DOWN", max(gone, 0.0))] * kind.instances
         return [("STOPPING", now() - app.ended)] * kind.instances
-    if app.began is None or now() < app.began:
+    began = app.began
+    if began is not None and now() < began and app.before is not None:
+        began = app.before
+    if began is None or now() < began:
         return [("DOWN", 0.0)] * kind.instances
-    return [_moment(life, now() - app.began) for life in kind.lives[: kind.instances]]
+    return [_moment(life, now() - began) for life in kind.lives[: kind.instances]]
 
 
 def _moment(life: Life, elapsed: float) -> tuple[str, float]:

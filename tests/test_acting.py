@@ -18,9 +18,9 @@ from aioappsapi import (
     ServerError,
     UnprocessableError,
 )
-from tests.cloud import CRASHING, RUNNER, Cloud, Planned, now, set_state, web
+from tests.cloud import CRASHING, RUNNER, Cloud, Life, Planned, now, set_state, up, web
 from tests.fakes import virtual
-from tests.replay import refusal
+from tests.replay import Answer, Seen, refusal, reply
 
 QUOTA = refusal(422, "CF-UnprocessableEntity", 10008, "memory quota_exceeded")
 TWICE = RetryPolicy(attempts=2, base=0.0)
@@ -60,6 +60,46 @@ async def test_restart_waits_for_the_new_instances() -> None:
     await cloud.apps_on().restart("a", wait="routable")
     assert now() >= 1_107
     assert cloud.count("POST", "/actions/restart") == 1
+
+
+@pytest.mark.parametrize("life", [up(7), CRASHING])
+@virtual
+async def test_what_ran_or_had_crashed_before_a_restart_proves_nothing(life: Life) -> None:
+    cloud = Cloud(Planned("a", [web(life)], lingers=12))
+    set_state(cloud.apps["a"], "STARTED")
+    await asyncio.sleep(100)
+    cloud.apps["a"].processes[0].lives = [life]
+    restart = asyncio.create_task(cloud.apps_on().restart("a", wait="all"))
+    await asyncio.sleep(11)
+    assert not restart.done()
+    cloud.apps["a"].processes[0].lives = [up(7)]
+    assert (await restart).state == "STARTED"
+    assert now() >= 1_119
+
+
+@virtual
+async def test_a_restart_that_never_comes_to_new_instances_is_not_proved() -> None:
+    cloud = Cloud(Planned("a", lingers=10_000), embeds="refused")
+    set_state(cloud.apps["a"], "STARTED")
+    await asyncio.sleep(100)
+    with pytest.raises(DeadlineError, match="1 STOPPING of 1"):
+        await cloud.apps_on().restart("a", wait="any", deadline=60)
+
+
+@virtual
+async def test_clocks_of_the_platform_that_differ_a_little_hold_up_no_restart() -> None:
+    cloud = Cloud(Planned("a", [web(after=0)]))
+    cloud.meddlers.append(lambda seen: ahead(seen, 1))
+    await cloud.apps_on().restart("a", wait="all", deadline=10)
+
+
+def ahead(seen: Seen, seconds: int) -> Answer | None:
+    """Tell of an instance that it came up just when it was asked for, and a little earlier."""
+    if seen.path != "/v3/processes":
+        return None
+    instance = {"index": 0, "state": "RUNNING", "since": int(now() - 1_000) + seconds}
+    process = {"guid": "a", "type": "web", "instances": 1, "process_instances": [instance]}
+    return reply({"pagination": {"next": None}, "resources": [process]})
 
 
 @virtual

@@ -312,6 +312,21 @@ async def test_so_many_instances_are_starting_and_not_more() -> None:
 
 
 @virtual
+async def test_a_first_crash_slows_what_follows_though_the_app_comes_up() -> None:
+    once = ((0.0, "STARTING"), (4.0, "CRASHED"), (30.0, "STARTING"), (34.0, "RUNNING"))
+    apps = [Planned(f"app-{n}", [web(once if n < 4 else up(4))]) for n in range(12)]
+    cloud = Cloud(*apps)
+    bulk = cloud.bulk()
+    report = await bulk.start(list(cloud.apps), wait="all", max_starting=6, crash_grace=600)
+    assert report.ok
+    begun = sorted(app.began or 0.0 for app in apps)
+    # Four are crashed and keep their places, of which only three are left: the rest waits.
+    late = [moment for moment in begun if moment > begun[0] + 10]
+    assert len(late) >= 4
+    assert min(late) >= begun[0] + 34
+
+
+@virtual
 async def test_a_stop_is_not_held_back() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", shutdown=20) for n in range(9)))
     for app in cloud.apps.values():
@@ -349,6 +364,29 @@ async def test_a_stopped_run_starts_nothing_that_was_held_back() -> None:
     assert len(posts(cloud)) == 1
 
 
+@virtual
+async def test_what_is_held_back_is_told_from_what_is_in_flight() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(after=10)]) for n in range(9)), latency=0.1)
+    run = cloud.bulk().stream(
+        "start", list(cloud.apps), wait="all", concurrency=6, max_starting=2, max_failures=9
+    )
+    async with run:
+        await asyncio.sleep(0.25)  # two lists of 0.1 s each, then the first requests
+        assert (run.in_flight, run.held, run.waiting) == (2, 4, 0)
+        await asyncio.sleep(0.2)
+        assert (run.in_flight, run.held, run.waiting) == (0, 6, 2)
+    assert {outcome.status for outcome in run.report} == {NOT_ATTEMPTED, UNVERIFIED}
+
+
+@virtual
+async def test_held_back_in_the_second_round_at_the_deadline_it_is_what_the_first_came_to() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(after=40)], answers=[QUOTA]) for n in range(2)))
+    report = await cloud.bulk().start(list(cloud.apps), wait="all", max_starting=1, deadline=20)
+    assert statuses(report) == [TIMED_OUT, FAILED]
+    assert isinstance(report[1].error, UnprocessableError)
+    assert report[1].attempts == 1
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -356,6 +394,9 @@ async def test_a_stopped_run_starts_nothing_that_was_held_back() -> None:
         {"max_starting": 0, "wait": "all"},
         {"max_starting": 5},
         {"max_starting_mb": 5},
+        {"max_starting": 2.5, "wait": "all"},
+        {"max_starting_mb": "5", "wait": "all"},
+        {"deadline": "5"},
         {"crash_grace": -1, "wait": "all"},
         {"startup_timeout": 0, "wait": "all"},
     ],

@@ -24,13 +24,14 @@ class Queue:
         self.herd = herd
         self.loads = loads
         self.inside: list[int] = []
+        self.turns: dict[int, int] = {}
         self.tasks = [asyncio.create_task(self._enter(n)) for n in range(len(loads))]
 
     async def _enter(self, number: int) -> None:
-        await self.herd.enter(self.loads[number])
+        self.turns[number] = await self.herd.enter(self.loads[number])
         self.inside.append(number)
 
-    async def leave(self, number: int, well: bool | None = None) -> None:
+    async def leave(self, number: int, well: bool = False) -> None:
         self.herd.leave(self.loads[number], well=well)
         await settle()
 
@@ -86,16 +87,30 @@ async def test_what_has_no_instances_is_never_held_back() -> None:
 
 
 async def test_trouble_halves_the_bound_and_success_lets_it_grow() -> None:
-    herd = Herd(instances=100)
+    herd = Herd(instances=10)
     line = await queue(herd, *(one() for _ in range(100)))
-    await line.leave(0, well=False)
-    await line.leave(1, well=False)
-    assert herd.share == 0.25
-    await line.leave(2)
-    assert herd.share == 0.25, "what says nothing changes nothing"
-    for number in range(3, 100):
+    herd.slow_down(line.turns[3])
+    assert herd.share == 0.5
+    await line.leave(0)
+    assert herd.share == 0.5, "what says nothing changes nothing"
+    for number in range(1, 16):
+        await line.leave(number, well=True)
+    assert 0.65 < herd.share < 0.8, "a tenth for each five"
+    for number in range(16, 100):
         await line.leave(number, well=True)
     assert herd.share == 1.0
+
+
+async def test_a_crowd_in_trouble_halves_the_bound_once() -> None:
+    herd = Herd(instances=8)
+    line = await queue(herd, *(one() for _ in range(9)))
+    for number in range(8):
+        herd.slow_down(line.turns[number])
+    assert herd.share == 0.5
+    for number in range(5):
+        await line.leave(number)
+    herd.slow_down(line.turns[8])
+    assert herd.share == 0.25, "it began after the bound was halved"
 
 
 async def test_however_much_crashes_one_may_start() -> None:
@@ -103,7 +118,8 @@ async def test_however_much_crashes_one_may_start() -> None:
     for _ in range(100):
         line = await queue(herd, one(1, 100))
         assert line.inside == [0]
-        await line.leave(0, well=False)
+        herd.slow_down(line.turns[0])
+        await line.leave(0)
     assert herd.share > 0
 
 
@@ -119,7 +135,7 @@ async def test_a_cancelled_one_gives_way_to_those_behind_it() -> None:
 async def test_cancelled_at_the_moment_of_its_turn_it_gives_the_room_back() -> None:
     herd = Herd(instances=1)
     line = await queue(herd, one(), one(), one())
-    herd.leave(line.loads[0])
+    herd.leave(line.loads[0], well=False)
     line.tasks[1].cancel()  # its turn was given to it, and it has not run since
     await settle()
     assert line.inside == [0, 2]
@@ -133,7 +149,7 @@ async def test_cancelled_at_the_moment_of_its_turn_it_gives_the_room_back() -> N
             st.integers(0, 6),  # instances
             st.integers(0, 4),  # memory of each, in hundreds
             st.integers(0, 5),  # seconds that they take to start
-            st.sampled_from([True, False, None]),
+            st.booleans(),
             st.none() | st.integers(0, 9),  # seconds until it is cancelled
         ),
         max_size=25,
@@ -152,7 +168,7 @@ async def _live(apps: list[Any], bound: int | None, memory: int | None) -> None:
     inside: list[Load] = []
     done = 0
 
-    async def start(load: Load, seconds: int, well: bool | None) -> None:
+    async def start(load: Load, seconds: int, well: bool) -> None:
         nonlocal done
         await herd.enter(load)
         inside.append(load)

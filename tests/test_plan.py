@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from aioappsapi import Client, InvalidInputError, PasswordGrant
+from aioappsapi.bulk import Plan, Report
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.fakes import run_virtual
 
 
 def client(cloud: Sandbox) -> Client:
@@ -47,6 +52,75 @@ async def test_more_requests_than_the_rate_limit_allows_take_more_windows() -> N
     fields = plan.to_dict()
     assert fields["rate_limit"] == {"limit": 200, "window_s": 60.0, "left": plan.left}
     assert "at least" in "\n".join(plan.lines())
+
+
+def planned_and_real(
+    action: Any, faults: Faults, *, apps: int = 400, started: bool = False, **options: Any
+) -> tuple[Plan, Report[Any], float]:
+    """Plan a run and carry it out, by a clock on which only the sandbox takes time."""
+    found: list[tuple[Plan, Report[Any], float]] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        async with Sandbox(apps, faults=faults, started=started, clock=loop.time) as cloud:
+            next(iter(cloud.organizations.values())).memory_limit = apps * 512
+            async with client(cloud) as cf:
+                plan = await cf.bulk.plan(action, list(cloud.apps), **options)
+                begun = loop.time()
+                report = await getattr(cf.bulk, action)(list(cloud.apps), **options)
+                found.append((plan, report, loop.time() - begun))
+
+    run_virtual(run())
+    return found[0]
+
+
+def close(planned: float, real: float, share: float) -> bool:
+    return abs(planned - real) <= share * real
+
+
+SLOW = Faults(latency=0.2, latency_spread=0.0, without_droplet=0.1, startup=30.0, startup_spread=0)
+
+
+@pytest.mark.parametrize("concurrency", [5, 50])
+def test_without_waiting_requests_and_time_are_as_planned(concurrency: int) -> None:
+    plan, report, seconds = planned_and_real("start", SLOW, concurrency=concurrency)
+    assert plan.requests == report.requests.sent, "also what a quota refuses twice"
+    assert close(plan.seconds, seconds, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("action", "options"),
+    [
+        ("start", {}),
+        ("restart", {}),
+        ("start", {"max_starting": 50}),
+        ("start", {"max_starting_mb": 40 * 1024}),
+        ("restart", {"max_starting": 50}),
+    ],
+)
+def test_a_run_that_waits_is_nearly_as_planned(action: str, options: dict[str, Any]) -> None:
+    started = action == "restart"
+    plan, report, seconds = planned_and_real(action, SLOW, started=started, wait="all", **options)
+    assert close(plan.requests, report.requests.sent, 0.05)
+    assert close(plan.seconds, seconds, 0.25)
+
+
+async def test_a_stop_is_planned_for_what_goes() -> None:
+    async with Sandbox(10, started=True) as cloud, client(cloud) as cf:
+        plan = await cf.bulk.plan("stop", list(cloud.apps), wait="all", max_starting=1)
+    assert 10 <= plan.seconds < 12
+    assert list(plan.lines())[-1].endswith("if an instance goes in 10 s")
+
+
+async def test_of_a_suspended_place_not_all_are_asked_for_and_of_no_guids_none() -> None:
+    async with Sandbox(400) as cloud:
+        for space in cloud.spaces.values():
+            space.suspended = True
+        async with Client(cloud.url, auth=PasswordGrant("developer", "developer"), proxy="") as cf:
+            guids = [app.guid async for app in cf.apps.list()]
+            plan = await cf.bulk.plan("start", [*guids, "no guid"], concurrency=10)
+    assert len(guids) > 100
+    assert plan.ask == 10
 
 
 async def test_only_actions_are_planned() -> None:

@@ -81,6 +81,21 @@ def docker_is_off(cloud: Sandbox) -> None:
         app.lifecycle = "docker"
 
 
+def cnb_is_off_and_says_so(cloud: Sandbox) -> None:
+    for app in list(cloud.apps.values())[::3]:
+        app.lifecycle = "cnb"
+
+
+def limits_of_all_kinds(cloud: Sandbox) -> None:
+    space, home = next(iter(cloud.spaces.values())), next(iter(cloud.organizations.values()))
+    space.memory_limit = home.memory_limit = 16 * 1024
+    space.instance_limit, home.instance_limit = 9, 11
+    space.process_memory_limit, home.process_memory_limit = 3 * 1024, 2 * 1024
+    for number, app in enumerate(cloud.apps.values()):
+        app.processes[0].instances = number % 4
+        app.processes[0].memory_in_mb = 512 * (1 + number % 7)
+
+
 def nothing(cloud: Sandbox) -> None:
     pass
 
@@ -96,6 +111,8 @@ def nothing(cloud: Sandbox) -> None:
         small_quota,
         small_space_quota,
         docker_is_off,
+        cnb_is_off_and_says_so,
+        limits_of_all_kinds,
     ],
 )
 async def test_what_is_predicted_happens(arrange: Callable[[Sandbox], None], user: str) -> None:
@@ -120,6 +137,26 @@ async def test_stops_and_restarts_are_predicted_as_well(action: Any) -> None:
         predicted, real = await predicted_and_real(cloud, "developer", action)
     assert summary(predicted) == summary(real)
     assert [one.status for one in predicted] == [one.status for one in real]
+
+
+async def test_what_a_switched_off_feature_says_is_predicted_too() -> None:
+    async with Sandbox(3) as cloud:
+        for app in cloud.apps.values():
+            app.lifecycle = "docker"
+        cloud.flags["diego_docker"] = False
+        cloud.world.flag_messages["diego_docker"] = "no containers today"
+        predicted, real = await predicted_and_real(cloud, "developer", "restart")
+    assert summary(predicted) == summary(real)
+    assert str(real[0].error).count("no containers today") == 1
+
+
+async def test_however_many_are_under_way_together_a_quota_takes_as_many_as_predicted() -> None:
+    async with Sandbox(400) as cloud, client(cloud) as cf:
+        next(iter(cloud.organizations.values())).memory_limit = 100 * 1024
+        guids = list(cloud.apps)
+        predicted = await cf.bulk.start(guids, dry_run=True)
+        real = await cf.bulk.start(guids)
+    assert predicted.counts == real.counts
 
 
 async def test_reasons_are_errors_of_the_classes_that_a_run_would_meet() -> None:

@@ -26,6 +26,7 @@ class ARun:
 
     total: int = 40
     in_flight: int = 0
+    held: int = 0
     waiting: int = 0
     paused_for: float = 0.0
     counts: Counter[Status] = field(default_factory=Counter)
@@ -120,12 +121,13 @@ async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
 
 @virtual
 async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
-    run = ARun(in_flight=5, waiting=20, paused_for=12.4)
+    run = ARun(in_flight=5, held=45, waiting=20, paused_for=12.4)
     with display(terminal, run, "start") as shown:
         shown.show(run.end())
         await anyio.sleep(1)
     shown_text = text(terminal)
-    for part in ("1/40", "5 in flight", "20 starting", "1 ok", "paused for 12 s by the rate limit"):
+    parts = ("1/40", "5 in flight", "45 held back", "20 starting", "1 ok", "paused for 12 s by")
+    for part in parts:
         assert part in shown_text
 
 

@@ -108,6 +108,12 @@ def test_report_as_json_has_exactly_these_fields() -> None:
         "counts": MIXED.counts,
         "requests": {"sent": 4, "retried": 1, "by_status": {"200": 3, "503": 1}},
         "timings": MIXED.timings,
+        "throughput": {
+            "step_s": 0.1,
+            "asked": [2] + [0] * 44,
+            "accepted": [0, 0, 1] + [0] * 42,
+            "running": [0] * 44 + [1],
+        },
         "outcomes": [
             {
                 "key": "a",
@@ -156,6 +162,7 @@ def test_report_as_json_has_exactly_these_fields() -> None:
         "counts",
         "requests",
         "timings",
+        "throughput",
         "outcomes",
     ]
 

@@ -37,6 +37,35 @@ async def test_a_quota_refuses_a_start(
     assert app.state == "STOPPED"
 
 
+async def test_quotas_limit_the_instances_and_their_size_as_well(caller: Caller, app: App) -> None:
+    space, home = app.space, app.space.organization
+    app.processes[0].instances = 2
+    space.instance_limit = home.instance_limit = 1
+    space.process_memory_limit = home.process_memory_limit = 1023
+    status, words = await started(caller, app)
+    assert status == 422
+    assert words.split(", ") == [
+        "memory instance_memory_limit_exceeded",
+        "memory space_instance_memory_limit_exceeded",
+        "app_instance_limit app_instance_limit_exceeded",
+        "app_instance_limit space_app_instance_limit_exceeded",
+    ]
+    page = await caller.get(f"/v3/space_quotas?space_guids={space.guid}")
+    assert page["resources"][0]["apps"]["total_instances"] == 1
+    assert page["resources"][0]["apps"]["per_process_memory_in_mb"] == 1023
+    space.instance_limit = home.instance_limit = 2
+    space.process_memory_limit = home.process_memory_limit = 1024
+    assert (await started(caller, app))[0] == 200
+
+
+async def test_cloud_native_buildpacks_have_a_flag_which_is_off(caller: Caller) -> None:
+    app = caller.sandbox.add_app("cnb", lifecycle="cnb")
+    await caller.login("developer")
+    assert await started(caller, app) == (403, "Feature Disabled: diego_cnb")
+    caller.sandbox.flags["diego_cnb"] = True
+    assert (await started(caller, app))[0] == 200
+
+
 async def test_a_quota_counts_what_runs_in_the_space_tasks_too(caller: Caller, app: App) -> None:
     other = caller.sandbox.add_app("other", space=app.space)
     far = next(s for s in caller.sandbox.spaces.values() if s is not app.space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -273,7 +274,7 @@ async def test_no_room_for_longer_than_the_grace(details: str) -> None:
     assert error.details == details
     assert error.states == ("DOWN",)
     assert 30 <= watch.times["a"] <= 60
-    assert cloud.count("GET", "/stats") <= 4, "nobody asks why with each poll"
+    assert cloud.count("GET", "/stats") == 1, "nobody asks why before it matters"
 
 
 @virtual
@@ -293,7 +294,7 @@ async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
 
 @virtual
 async def test_no_room_is_seen_beside_a_crash() -> None:
-    kind = web(CRASHING, ((0.0, "DOWN"),))
+    kind = web(CRASHING, ((0.0, "STARTING"), (7.0, "DOWN")))
     cloud = Cloud(Planned("a", [kind]))
 
     def stats(seen: Seen) -> Answer | None:
@@ -573,6 +574,41 @@ async def test_the_batch_is_asked_in_parallel_but_for_a_few() -> None:
     cloud.wire._answering = counted
     await waited(cloud)
     assert most == 8
+
+
+@virtual
+async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a_time() -> None:
+    apps = [Planned(f"app-{n:03}", [web(after=5 + n % 30)]) for n in range(1_000)]
+    cloud = Cloud(*apps, embeds="refused", latency=0.1)
+    watch = Watch(cloud)
+    watch.waiter._apps.caller.abilities.lack("embed")
+    watch.start()
+    watch.add()
+    assert set((await watch.run()).values()) == {None}
+    moments = [moment for moment, seen in cloud.times if "/stats" in seen.path]
+    most = max(sum(at <= other < at + 0.1 for other in moments) for at in moments[::50])
+    assert most <= 8
+    assert len(cloud.seen) <= 3_000
+    assert max(watch.times.values()) <= 35 + 35
+
+
+@virtual
+async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
+    kinds = [web(CRASHING), web(((0.0, "DOWN"),), details="insufficient resources: memory")]
+    cloud = Cloud(*(Planned(f"app-{n:03}", [kinds[n % 2]]) for n in range(1_000)), latency=0.1)
+    _, errors = await waited(cloud)
+    kinds_of_errors = Counter(type(error) for error in errors.values())
+    assert kinds_of_errors == {CrashedError: 500, PlacementError: 500}
+    moments = [moment for moment, seen in cloud.times if "/stats" in seen.path]
+    assert len(moments) == 1_000
+    assert max(sum(at <= other < at + 0.1 for other in moments) for at in moments[::50]) <= 4
+
+
+@virtual
+async def test_down_without_words_is_asked_about_ever_more_rarely() -> None:
+    cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),))]))
+    assert isinstance(await error_of(cloud), DeadlineError)
+    assert 3 <= cloud.count("GET", "/stats") <= 6
 
 
 # -- what failed and may have happened all the same

@@ -7,6 +7,7 @@ import gc
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ from aioappsapi import (
     report_of,
 )
 from tests.cloud import CRASHING, RUNNER, Cloud, Kind, Life, Planned, now, set_state, up, web
+from tests.counting import Counting
 from tests.fakes import run_virtual, virtual
 from tests.replay import ONE_TRY, Answer, Seen, refusal
 
@@ -167,8 +169,36 @@ async def test_a_thousand_apps_of_which_many_crash_take_few_requests() -> None:
     keys = list(cloud.apps)
     report = await cloud.bulk().start(keys, wait="all")
     assert Counter(statuses(report)) == {FAILED: 667, OK: 333}
-    assert len(cloud.seen) / 1_000 <= 3
+    assert len(cloud.seen) / 1_000 <= 2.2
     check(report, cloud, keys)
+
+
+def counted(cloud: Cloud, server: Counting) -> None:
+    """Have the cloud count its requests in windows, and refuse what is too much."""
+    answer = cloud.wire._answering
+
+    async def count(seen: Seen) -> Answer:
+        told = server.count()
+        server.refused += told.status == 429
+        made = refusal(429, "CF-RateLimitExceeded") if told.status == 429 else await answer(seen)
+        return msgspec.structs.replace(made, headers=(*made.headers, *told.headers.items()))
+
+    cloud.wire._answering = count
+
+
+@virtual
+async def test_where_the_rate_limit_is_short_polls_are_rare_until_all_were_asked_for() -> None:
+    apps = (Planned(f"app-{n:03}", [web(after=250)]) for n in range(300))
+    cloud, server = Cloud(*apps, latency=0.5), Counting(100)
+    counted(cloud, server)
+    report = await cloud.bulk().start(list(cloud.apps), wait="all", concurrency=1)
+    assert report.ok
+    assert server.refused == 0
+    *_, last = [moment for moment, seen in cloud.times if seen.method == "POST"]
+    polls = [moment for moment, seen in cloud.times if seen.path == "/v3/processes"]
+    before = [moment for moment in polls if moment < last]
+    assert len(before) <= 20, "every 5 s it would be 40"
+    assert len(polls) - len(before) >= 50, "then they are as often as ever"
 
 
 # -- ends

@@ -62,9 +62,9 @@ class Asking:
         self._states = Ahead(inputs, self._read_states, record)
         self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
+        self._turns: dict[str, int] = {}  # of those that are starting without trouble
         self.herd: Herd | None = None
-        bounded = options.max_starting is not None or options.max_starting_mb is not None
-        if bounded and action != "stop":
+        if options.is_bounded and action != "stop":
             self.herd = Herd(instances=options.max_starting, memory=options.max_starting_mb)
 
     async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:
@@ -155,6 +155,12 @@ class Asking:
 
     # -- asking
 
+    def trouble(self, key: str) -> None:
+        """Take notice of an app that crashed or found no room: what follows has to go slower."""
+        turn = self._turns.pop(key, None)
+        if self.herd is not None and turn is not None:
+            self.herd.slow_down(turn)
+
     async def _take_room(self, flight: Flight[App]) -> None:
         if self.herd is None:
             return
@@ -164,11 +170,14 @@ class Asking:
         load = flight.load
 
         def release(verdict: Verdict[App]) -> None:
-            troubled = isinstance(verdict.error, CrashedError | PlacementError)
-            well = False if troubled else verdict.status is Status.OK or None
-            herd.leave(load, well=well)
+            if isinstance(verdict.error, CrashedError | PlacementError):
+                self.trouble(flight.key)
+            untroubled = self._turns.pop(flight.key, None) is not None
+            herd.leave(load, well=untroubled and verdict.status is Status.OK)
 
-        await herd.enter(load)
+        stage, flight.stage = flight.stage, Stage.HELD
+        self._turns[flight.key] = await herd.enter(load)
+        flight.stage = stage
         flight.release = release
 
     async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:

@@ -192,8 +192,9 @@ class Bulk:
         chosen = self._checked(options)
         inputs = Inputs(keys)
         record = CallRecord(current_record.get())
+        asking = Asking(self._apps, action, chosen, inputs, record)
         return Run(
-            Asking(self._apps, action, chosen, inputs, record),
+            asking,
             inputs,
             action=action,
             target=self._target,
@@ -202,11 +203,17 @@ class Bulk:
             on_pause=options.get("on_pause"),
             throttle=self._apps.caller.throttle,
             open_journal=self._opener(action, options),
-            waiter=self._waiter(action, chosen, inputs),
+            waiter=self._waiter(action, chosen, inputs, asking.trouble),
             record=record,
         )
 
-    def _waiter(self, action: Action, options: Options, inputs: Inputs) -> Waiter | None:
+    def _waiter(
+        self,
+        action: Action,
+        options: Options,
+        inputs: Inputs,
+        on_crash: Callable[[str], None],
+    ) -> Waiter | None:
         if options.wait == "none":
             return None
         pace = self._apps.caller.throttle.pace
@@ -214,8 +221,10 @@ class Bulk:
             Apps(polling(self._apps.caller)),
             options.wait,
             down=action == "stop",
+            anew=action == "restart",
             grace=options.crash_grace,
             scarce=lambda: pace.scarce(inputs.left),
+            on_crash=on_crash,
         )
 
     def _opener(self, action: Action, options: RunOptions[App]) -> Callable[[], Journal] | None:

@@ -83,7 +83,7 @@ def last_word(flight: Flight[T], what: str, why: str, *, seen: str, late: bool) 
     `why` the run ended, `seen` how the app was seen last, `late`: it was the deadline.
     """
     before = flight.verdict
-    if flight.stage is Stage.PUT_OFF and before is not None:
+    if flight.stage in {Stage.PUT_OFF, Stage.HELD} and before is not None:
         return before
     if flight.stage is Stage.WATCHED and before is not None:
         return _unseen(before, what, why, seen=seen, late=late)

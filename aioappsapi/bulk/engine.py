@@ -53,8 +53,8 @@ class Run(Generic[T]):
     """One bulk run, while it goes on and afterwards.
 
     Made by `Bulk`. Iterated over inside `async with client.bulk.stream(...)`, it gives outcomes as
-    they come; `total`, `counts`, `in_flight` and `waiting` are live, `report` is what is known so
-    far.
+    they come; `total`, `counts`, `in_flight`, `held` and `waiting` are live, `report` is what is
+    known so far.
     """
 
     def __init__(
@@ -113,7 +113,12 @@ class Run(Generic[T]):
     @property
     def in_flight(self) -> int:
         """How many apps are being asked for."""
-        return len(self._flights) - self.waiting - len(self._again)
+        return len(self._flights) - self.held - self.waiting - len(self._again)
+
+    @property
+    def held(self) -> int:
+        """How many apps are held back until others have come up."""
+        return sum(flight.stage is Stage.HELD for flight in self._flights.values())
 
     @property
     def waiting(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -29,24 +29,24 @@ log = logging.getLogger("aioappsapi")
 
 
 class Room:
-    """What an organization or a space may use and does; `what` is the quota's word in refusals."""
+    """What an organization or a space may use and does; `prefix` is the quota's in refusals."""
 
-    def __init__(self, what: str, quota: AppQuota, usage: QuotaUsage) -> None:
-        self._what = what
+    def __init__(self, prefix: str, quota: AppQuota, usage: QuotaUsage) -> None:
+        self._prefix = prefix
         self._quota = quota
         self._memory = usage.memory_in_mb
         self._instances = usage.started_instances
 
-    def refuses(self, load: Load) -> str | None:
-        """Say in the server's words what an app would exceed, None if it fits."""
-        quota = self._quota
+    def refusals(self, load: Load) -> Iterator[tuple[int, str]]:
+        """Say in the server's words what an app would exceed, each with its place among them."""
+        quota, prefix = self._quota, self._prefix
+        first = not prefix  # an organization's come first, but for the memory of all
         if _exceeds(self._memory + load.memory, quota.total_memory_in_mb):
-            return f"memory {self._what}_exceeded"
+            yield int(first), f"memory {prefix}quota_exceeded"
         if _exceeds(load.largest, quota.per_process_memory_in_mb):
-            return "memory instance_memory_limit_exceeded"
+            yield 2 + (not first), f"memory {prefix}instance_memory_limit_exceeded"
         if _exceeds(self._instances + load.instances, quota.total_instances):
-            return "app_instance_limit app_instance_limit_exceeded"
-        return None
+            yield 4 + (not first), f"app_instance_limit {prefix}app_instance_limit_exceeded"
 
     def take(self, load: Load) -> None:
         """Count an app in that would be started."""
@@ -63,12 +63,13 @@ class Facts(msgspec.Struct, kw_only=True):
 
     `admin` may change everything, also what is suspended or switched off. `writes`: whether the
     login may change anything at all. `spaces` are those where it has a role that may start apps.
+    `switched_off` has features by name, and what the server says of them.
     """
 
     apps: dict[str, App] = msgspec.field(default_factory=dict)
     loads: dict[str, Load] = msgspec.field(default_factory=dict)
     rooms: dict[str, Room] = msgspec.field(default_factory=dict)
-    switched_off: frozenset[str] = frozenset()
+    switched_off: dict[str, str] = msgspec.field(default_factory=dict)
     admin: bool = False
     writes: bool = True
     spaces: frozenset[str] | None = None
@@ -87,13 +88,17 @@ class FactFinder:
         self._flags = FeatureFlags(caller)
         self._facts = Facts()
 
-    async def find(self, keys: Sequence[str]) -> Facts:
-        """Read everything. Raises what the list of apps does; all else may be missing."""
+    async def find(self, keys: Sequence[str], *, weigh_all: bool = False) -> Facts:
+        """Read everything. Raises what the list of apps does; all else may be missing.
+
+        Quotas mind what would start; with `weigh_all` the rest is weighed as well.
+        """
         facts = self._facts
         batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
         await pooled(self._read_apps, batches, at_once=_AT_ONCE)
         stopped = [app.guid for app in facts.apps.values() if app.state != "STARTED"]
-        batches = [stopped[at : at + BATCH] for at in range(0, len(stopped), BATCH)]
+        weighed = list(facts.apps) if weigh_all else stopped
+        batches = [weighed[at : at + BATCH] for at in range(0, len(weighed), BATCH)]
         await pooled(self._read_loads, batches, at_once=_AT_ONCE)
         await self._read_login()
         await self._read_flags()
@@ -136,7 +141,11 @@ class FactFinder:
             return
         try:
             flags = await self._flags.list()
-            self._facts.switched_off = frozenset(flag.name for flag in flags if not flag.enabled)
+            self._facts.switched_off = {
+                flag.name: flag.custom_error_message or flag.name
+                for flag in flags
+                if not flag.enabled
+            }
         except AppsApiError as failure:
             _unknown("feature flags", failure)
 
@@ -162,7 +171,7 @@ class FactFinder:
             for ref in quota.relationships.organizations.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
                     usage = await self._quotas.get_usage_of_organization(ref.guid)
-                    self._facts.rooms[ref.guid] = Room("quota", quota.apps, usage)
+                    self._facts.rooms[ref.guid] = Room("", quota.apps, usage)
 
     async def _read_spaces(self, guids: Sequence[str]) -> None:
         wanted = set(guids)
@@ -170,7 +179,7 @@ class FactFinder:
             for ref in quota.relationships.spaces.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
                     usage = await self._quotas.get_usage_of_space(ref.guid)
-                    self._facts.rooms[ref.guid] = Room("space_quota", quota.apps, usage)
+                    self._facts.rooms[ref.guid] = Room("space_", quota.apps, usage)
 
 
 def organization_of(app: App) -> str | None:

@@ -37,6 +37,7 @@ class Stage(Enum):
     """Where an app is on its way."""
 
     WORK = "work"  # with a worker
+    HELD = "held back"  # until others have come up
     WATCHED = "watched"  # accepted, and waited for
     PUT_OFF = "put off"  # failed, and tried again at the end
 

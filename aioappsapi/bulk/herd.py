@@ -10,14 +10,17 @@ import anyio
 
 from aioappsapi.bulk.load import Load
 
-_RATE_OF_GROWTH: Final = 0.1
+# By how much the share grows when as many apps have come up well as are starting at a time.
+_GROWTH: Final = 0.1
+_SMALLEST_SHARE: Final = 0.05
 
 
 class Herd:
     """Holds new starts back while as many instances as allowed have not come up.
 
     First come, first served. An app that is larger than the bound starts alone. Crashes and lack
-    of room halve the bound, what comes up well lets it grow again to where it began.
+    of room halve the bound, what comes up well lets it grow again to where it began. Troubles come
+    in crowds: those that were starting already when it was halved do not halve it again.
     """
 
     def __init__(self, *, instances: int | None = None, memory: int | None = None) -> None:
@@ -25,7 +28,10 @@ class Herd:
         self._memory = memory
         self._share = 1.0
         self._starting = Load()
+        self._inside = 0
         self._held: deque[tuple[Load, anyio.Event]] = deque()
+        self._turns = 0
+        self._halved_at = 0
         self.peak = 0
 
     @property
@@ -43,11 +49,11 @@ class Herd:
         """Which part of the bound is allowed at the moment."""
         return self._share
 
-    async def enter(self, load: Load) -> None:
-        """Wait until there is room for an app's instances, and take it."""
+    async def enter(self, load: Load) -> int:
+        """Wait until there is room for an app's instances, and take it. Gives the app's turn."""
         if not self._held and self._has_room(load):
             self._take(load)
-            return
+            return self._next_turn()
         turn = (load, anyio.Event())
         self._held.append(turn)
         try:
@@ -59,15 +65,24 @@ class Herd:
                 self._held.remove(turn)
             self._admit()
             raise
+        return self._next_turn()
 
-    def leave(self, load: Load, *, well: bool | None = None) -> None:
-        """Give the room back; `well` is whether the app came up, None where that says nothing."""
+    def leave(self, load: Load, *, well: bool) -> None:
+        """Give the room back; `well` is whether the app came up without any trouble."""
+        if well:
+            self._share = min(self._share + _GROWTH / self._inside, 1.0)
         self._leave(load)
-        if well is False:
-            self._share = max(self._share / 2, 0.01)
-        elif well:
-            self._share = min(self._share * (1 + _RATE_OF_GROWTH) + 0.01, 1.0)
         self._admit()
+
+    def slow_down(self, turn: int) -> None:
+        """Halve the bound, for an app that crashed or found no room."""
+        if turn > self._halved_at:
+            self._halved_at = self._turns
+            self._share = max(self._share / 2, _SMALLEST_SHARE)
+
+    def _next_turn(self) -> int:
+        self._turns += 1
+        return self._turns
 
     def _has_room(self, load: Load) -> bool:
         if not self._starting.instances:
@@ -80,11 +95,13 @@ class Herd:
         )
 
     def _take(self, load: Load) -> None:
+        self._inside += 1
         self._starting.instances += load.instances
         self._starting.memory += load.memory
         self.peak = max(self.peak, self._starting.instances)
 
     def _leave(self, load: Load) -> None:
+        self._inside -= 1
         self._starting.instances -= load.instances
         self._starting.memory -= load.memory
 

@@ -42,7 +42,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         )
         for name in ("deadline", "startup_timeout"):
             seconds = getattr(self, name)
-            _require(seconds is None or seconds > 0, f"{name}={seconds}: seconds > 0, or None.")
+            _require(
+                seconds is None or (isinstance(seconds, int | float) and seconds > 0),
+                f"{name}={seconds!r}: seconds > 0, or None.",
+            )
         limit = self.max_failures
         _require(
             limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
@@ -59,12 +62,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def _check_herd(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
-            _require(bound is None or bound >= 1, f"{name}={bound}: at least 1, or None.")
+            _require(
+                bound is None or (isinstance(bound, int) and bound >= 1),
+                f"{name}={bound!r}: at least 1, or None.",
+            )
             _require(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, so somebody has to "
                 "look: give wait='all', 'any' or 'routable'.",
             )
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether starts are held back while many instances are starting."""
+        return self.max_starting is not None or self.max_starting_mb is not None
 
     @property
     def patience(self) -> float:

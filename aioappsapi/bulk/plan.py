@@ -8,18 +8,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import anyio
 import msgspec
 
+from aioappsapi._http.failures import is_quota
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.bulk.ahead import is_askable
 from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.facts import FactFinder
+from aioappsapi.bulk.facts import FactFinder, Facts
 from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.preflight import Oracle
 from aioappsapi.bulk.report import Report, Requests
-from aioappsapi.errors import ResponseError
+from aioappsapi.bulk.suspensions import Suspensions
+from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
 from aioappsapi.resources.apps import Apps
@@ -28,11 +33,13 @@ from aioappsapi.resources.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 
-# What one small API machine was measured to accept.
-_ASKED_PER_SECOND: Final = 60.0
-# How long instances usually take, and how far polls then are apart.
-_USUAL_STARTUP: Final = 30.0
+# How many seconds instances usually take to come up, and to go; and how far polls then are apart.
+_USUAL: Final[dict[Action, float]] = {"start": 30.0, "restart": 30.0, "stop": 10.0}
 _POLL_EVERY: Final = 5.0
+# How many more polls there are at the beginning, when pauses are short.
+_FIRST_POLLS: Final = 4
+# An answer that took longer was held back by the rate limit.
+_LONGEST_ANSWER: Final = 2.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +48,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `report` predicts each app's outcome. The requests are counted apart: those that `read` states,
     `ask` for apps and `wait` for instances; the last are an estimate. `limit` and `window` (in
     seconds) are the rate limit, `left` what is left of it at least; None where this login is not
-    limited. `seconds` is how long it takes at the earliest.
+    limited. `seconds` is how long it takes at the earliest: if an action takes no longer than the
+    answers to this plan's own requests, and where somebody waits, if an instance takes the usual
+    30 s to come up (10 s to go).
     """
 
     report: Report[App]
@@ -89,7 +98,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             window = f" in {self.window / 60:g} min" if self.window else ""
             yield f"rate limit: {self.limit}{window}, at least {self.left} left"
         finish = self.earliest_finish.strftime("%Y-%m-%d %H:%M:%S UTC")
-        yield f"earliest finish: in {_duration(self.seconds)}, {finish}"
+        yield f"earliest finish: in {_duration(self.seconds)}, {finish}{self._provided()}"
+
+    def _provided(self) -> str:
+        if not self.wait:
+            return ""
+        action = self.report.action
+        comes = "goes" if action == "stop" else "comes up"
+        usual = _USUAL["stop" if action == "stop" else "start"]
+        return f", if an instance {comes} in {usual:g} s"
 
 
 async def draw_up(
@@ -99,8 +116,11 @@ async def draw_up(
     await inputs.read_rest()
     started_at = datetime.now(UTC)
     with recorded(CallRecord) as record:
-        facts = await FactFinder(apps).find([key for key in inputs.keys if is_askable(key)])
+        keys = [key for key in inputs.keys if is_askable(key)]
+        facts = await FactFinder(apps).find(keys, weigh_all=options.is_bounded)
+        asked_at = anyio.current_time()
         limits = await _rate_limits(apps)
+        answer = min(anyio.current_time() - asked_at, _LONGEST_ANSWER)
     skip = options.skip_unchanged and action != "restart"
     requests = Requests()
     requests.add(record)
@@ -113,7 +133,8 @@ async def draw_up(
         requests=requests,
         predicted=True,
     )
-    return _plan(report, options, apps.caller.throttle.pace, limits)
+    working = _working(report, facts, options, answer)
+    return _plan(report, options, apps.caller.throttle.pace, limits, working)
 
 
 async def _rate_limits(apps: Apps) -> RateLimits | None:
@@ -124,19 +145,36 @@ async def _rate_limits(apps: Apps) -> RateLimits | None:
         return None
 
 
-def _plan(report: Report[App], options: Options, pace: Pace, limits: RateLimits | None) -> Plan:
-    total, ask = len(report), report.counts["ok"]
-    # What is refused is asked for as well: only a run finds out.
-    ask += report.counts["failed"]
-    reads = math.ceil(total / BATCH) if options.skip_unchanged else 0
-    if options.max_starting is not None or options.max_starting_mb is not None:
+def _working(report: Report[App], facts: Facts, options: Options, answer: float) -> float:
+    """Tell how many seconds pass until the last app was asked for."""
+    asked = report.counts["ok"] + _in_vain(report, options.concurrency)
+    seconds = math.ceil(asked / options.concurrency) * answer
+    if report.action == "stop" or not options.is_bounded:
+        return seconds
+    loads = [facts.loads.get(one.key, Load(1)) for one in report if one.status is Status.OK]
+    instances = sum(load.instances for load in loads) / (options.max_starting or math.inf)
+    memory = sum(load.memory for load in loads) / (options.max_starting_mb or math.inf)
+    turns = math.ceil(max(instances, memory))
+    return max(seconds, (turns - 1) * _USUAL["start"])
+
+
+def _plan(
+    report: Report[App],
+    options: Options,
+    pace: Pace,
+    limits: RateLimits | None,
+    working: float,
+) -> Plan:
+    total, ask = len(report), report.counts["ok"] + _in_vain(report, options.concurrency)
+    restarts, stops = report.action == "restart", report.action == "stop"
+    reads = math.ceil(total / BATCH) if options.skip_unchanged and not restarts else 0
+    if options.is_bounded and not stops:
         reads += math.ceil(total / BATCH)
     watched = 0 if options.wait == "none" else total - report.counts["failed"]
-    working = max(ask / _ASKED_PER_SECOND, ask * 0.2 / options.concurrency)
-    wait = math.ceil(_polls(watched, working))
+    usual = _USUAL["stop" if stops else "start"] if watched else 0.0
+    wait = _polls(watched, working, usual)
     window = None if limits is None else limits.reset_interval_in_minutes
-    seconds = working + (_USUAL_STARTUP if watched else 0.0)
-    seconds += _waiting(pace, reads + ask + wait, 60.0 * (window or 60))
+    paused = _waiting(pace, reads + ask + wait, 60.0 * (window or 60))
     return Plan(
         report=report,
         read=reads,
@@ -145,16 +183,28 @@ def _plan(report: Report[App], options: Options, pace: Pace, limits: RateLimits 
         limit=pace.limit,
         window=None if window is None else 60.0 * window,
         left=pace.left,
-        seconds=seconds,
+        seconds=working + usual + paused,
     )
 
 
-def _polls(watched: int, working: float) -> float:
+def _in_vain(report: Report[App], concurrency: int) -> int:
+    """Count the requests for what is refused, which only a run finds out.
+
+    What a quota refuses is asked for twice, what is no GUID never; of a suspended place only those
+    apps are asked for that are under way together.
+    """
+    errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
+    suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)
+    quotas = sum(one is not None and is_quota(one) for one in errors)
+    return len(errors) + quotas - max(suspended - concurrency, 0)
+
+
+def _polls(watched: int, working: float, usual: float) -> int:
     """Estimate the polls: at each one those are waited for that came within the usual time."""
     if not watched:
         return 0
-    ticks = (working + _USUAL_STARTUP) / _POLL_EVERY
-    at_a_time = watched * min(_USUAL_STARTUP / max(working, _USUAL_STARTUP), 1.0)
+    ticks = _FIRST_POLLS + math.ceil((working + usual) / _POLL_EVERY)
+    at_a_time = watched * min(usual / max(working, usual), 1.0)
     return ticks * math.ceil(at_a_time / BATCH)
 
 

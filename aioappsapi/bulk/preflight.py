@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from aioappsapi._http.failures import is_quota
 from aioappsapi.bulk.asking import WANTED, Action
 from aioappsapi.bulk.facts import Facts, organization_of
 from aioappsapi.bulk.load import Load
@@ -36,8 +37,15 @@ class Oracle:
         self._skip = skip_unchanged
 
     def predict(self, keys: Sequence[str]) -> list[Outcome[App]]:
-        """Predict the outcomes in the order of the input."""
-        return [self._outcome(key) for key in keys]
+        """Predict the outcomes in the order of the input.
+
+        What a quota refuses is tried again at the end of a run, when even more is used of it.
+        """
+        outcomes = [self._outcome(key) for key in keys]
+        return [
+            self._outcome(one.key) if one.error is not None and is_quota(one.error) else one
+            for one in outcomes
+        ]
 
     def _outcome(self, key: str) -> Outcome[App]:
         try:
@@ -76,18 +84,17 @@ class Oracle:
             return self._no(app, 10017, "OrgSuspended", "The organization is suspended")
         if app.included_space and app.space.suspended:
             return self._no(app, 10019, "SpaceSuspended", "The space is suspended")
-        flag = _FLAGS.get(app.lifecycle.type)
-        if flag in facts.switched_off and self._action != "stop":
-            return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {flag}")
+        said = facts.switched_off.get(_FLAGS.get(app.lifecycle.type, ""))
+        if said is not None and self._action != "stop":
+            return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
         return None
 
     def _over_quota(self, app: App) -> AppsApiError | None:
         load = self._facts.loads.get(app.guid, Load())
         places = (app.relationships.space.guid, organization_of(app))
         rooms = [self._facts.rooms[place] for place in places if place in self._facts.rooms]
-        for room in rooms:
-            if (exceeded := room.refuses(load)) is not None:
-                return self._unprocessable(app, exceeded)
+        if exceeded := sorted(one for room in rooms for one in room.refusals(load)):
+            return self._unprocessable(app, ", ".join(said for _, said in exceeded))
         for room in rooms:
             room.take(load)
         return None

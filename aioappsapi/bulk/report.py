@@ -14,7 +14,7 @@ from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.comparison import Comparison
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
-from aioappsapi.bulk.timing import Moments, Step, moments_of, throughput, timings
+from aioappsapi.bulk.timing import COUNTED, Moments, Step, moments_of, step_for, throughput, timings
 from aioappsapi.bulk.writers import write_report
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
@@ -174,6 +174,11 @@ class Report(Sequence[Outcome[T_co]], Generic[T_co]):
             "requests": self.requests.to_dict(),
             "timings": self.timings,
         }
+        timeline = self.timeline()
+        if (step := step_for(timeline)) is not None:
+            steps = throughput(timeline, step)
+            columns = {name: [getattr(one, name) for one in steps] for name in COUNTED}
+            head["throughput"] = {"step_s": step, **columns}
         if not self.complete:
             head["complete"] = False
         if self.predicted:

@@ -19,6 +19,7 @@ LABELS: Final = {
     "first_instance_s": "first instance",
     "running_s": "running",
 }
+_STEPS: Final = 60
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     asked: int = 0
     accepted: int = 0
     running: int = 0
+
+
+COUNTED: Final = ("asked", "accepted", "running")
 
 
 def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:
@@ -103,6 +107,19 @@ def throughput(timeline: Sequence[Moments], step: float) -> list[Step]:
         Step(second=round(n * step, 6), asked=asked[n], accepted=accepted[n], running=running[n])
         for n in range(last + 1)
     ]
+
+
+def step_for(timeline: Sequence[Moments]) -> float | None:
+    """Choose a step that makes about 60 of a run; None where nothing was asked."""
+    moments = (at for one in timeline for at in (one.asked, one.accepted, one.all_instances))
+    last = max(_known(moments), default=-1.0)
+    return None if last < 0 else nice(max(last, 0.1) / _STEPS)
+
+
+def nice(value: float) -> float:
+    """Give the least of 1, 2 and 5 times a power of ten that is not below a value above 0."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9))
 
 
 def _per_step(moments: Iterable[float | None], step: float) -> Counter[int]:

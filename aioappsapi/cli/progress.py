@@ -197,6 +197,8 @@ def _under_way(run: Run[App], action: Action) -> Iterator[str]:
     """Say what has begun and has no outcome yet, and what keeps it."""
     if run.in_flight:
         yield f"{run.in_flight} in flight"
+    if run.held:
+        yield f"{run.held} held back"
     if run.waiting:
         yield f"{run.waiting} {'stopping' if action == 'stop' else 'starting'}"
     if run.paused_for:

@@ -63,7 +63,9 @@ async def act(
         fallback=fallback,
         needs_app=app is None,
     )
-    seen = await _wait_for(watched, Waiter(reader, wait, down=down))
+    # What each request makes anew is not proved by what was there before.
+    anew = operation.replay is Replay.ONCE
+    seen = await _wait_for(watched, Waiter(reader, wait, down=down, anew=anew))
     return app or seen or await reader.get(guid)
 
 

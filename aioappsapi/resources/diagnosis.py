@@ -52,19 +52,16 @@ async def crash_of(
 async def lack_of_room(
     processes: Processes, watched: Watched, of_app: Sequence[Process], grace: float
 ) -> PlacementError | None:
-    """Find out whether there is no room for an app's instances, and has not been for long.
+    """Ask whether it is for lack of room that instances are down, and whether for too long.
 
     What is down says why only where no cell took it: ``insufficient resources: memory``, ``found no
     compatible cell``.
     """
     details = await details_of(processes, of_app, "DOWN")
-    if details is None:
+    watched.explain(details)
+    if details is None or watched.down_at is None:
         return None
-    watched.why = details
-    now = anyio.current_time()
-    if watched.no_room_at is None:
-        watched.no_room_at = now
-    if now - watched.no_room_at < grace:
+    if anyio.current_time() - watched.down_at < grace:
         return None
     return PlacementError(
         f"{watched.what}: no room for its instances: {details}.",

@@ -67,6 +67,25 @@ def come_up(processes: Sequence[Process], wait: Wait) -> Condition:
     )
 
 
+def renewed(processes: Sequence[Process], within: float) -> list[Process]:
+    """Show what has run, or been crashed, for more than so many seconds as what a restart makes it.
+
+    It was there before, and is about to stop; so it proves nothing.
+    """
+    return [
+        process
+        if all(_is_new(one, within) for one in instances_of(process))
+        else msgspec.structs.replace(
+            process,
+            process_instances=[
+                one if _is_new(one, within) else msgspec.structs.replace(one, state="STOPPING")
+                for one in instances_of(process)
+            ],
+        )
+        for process in processes
+    ]
+
+
 def go_down(processes: Sequence[Process]) -> Condition:
     """Judge an app that was stopped: no instance may be left."""
     states = _states(processes)
@@ -96,6 +115,10 @@ def instances_of(process: Process) -> list[ProcessInstance]:
 
 def _states(processes: Sequence[Process]) -> tuple[str, ...]:
     return tuple(one.state for process in processes for one in instances_of(process))
+
+
+def _is_new(instance: ProcessInstance, within: float) -> bool:
+    return instance.state not in {"RUNNING", "CRASHED"} or (instance.since or 0) <= within
 
 
 def _enough(process: Process, wait: Wait) -> bool:

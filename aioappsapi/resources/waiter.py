@@ -29,7 +29,7 @@ from aioappsapi.errors import (
 from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
 from aioappsapi.resources.diagnosis import changed_by_others, crash_of, lack_of_room
-from aioappsapi.resources.instances import Condition, Wait, come_up, go_down
+from aioappsapi.resources.instances import Condition, Wait, come_up, go_down, renewed
 from aioappsapi.resources.pooled import pooled
 from aioappsapi.resources.processes import Processes
 from aioappsapi.resources.watched import Sighting, Watched
@@ -45,9 +45,15 @@ _LONGEST: Final = 5.0
 _SCARCE: Final = 4.0
 # How many requests of one poll are under way together, so that starts keep their slots.
 _AT_ONCE: Final = 4
-# How long an app may look as if nothing happened before somebody asks why, and how often then.
+# Where instances cannot be embedded, a poll takes a request per app: it may be so many a second on
+# the average, as long as pauses do not get longer than that.
+_ONE_BY_ONE: Final = 25.0
+_RAREST: Final = 30.0
+# How long an app may look as if nothing happened before its state is looked at, and how often then.
 _PATIENCE: Final = 5.0
 _AGAIN: Final = 15.0
+# By so much the clocks of the platform may differ that tell how old an instance is.
+_SKEW: Final = 2.0
 # A server that hangs holds up the others, too; but a slow one has to get its chance.
 _OVERTIME: Final = 5.0
 # After so many polls in a row that the server refused for good, nobody asks any more.
@@ -86,9 +92,10 @@ class Waiter:
     """Polls for many apps until each is as asked, and tells of each once.
 
     `apps` are those of a caller for polls. `wait` is the policy, `down` turns it round: until no
-    instance is left. `grace` is for how many seconds an app may be crashed, or without a place,
-    before it has failed. `scarce` says when the rate limit leaves less than is needed for better
-    things, and polls have to be rare.
+    instance is left. With `anew` only instances count that came up since the app was asked for.
+    `grace` is for how many seconds an app may be crashed, or without a place, before it has failed.
+    `scarce` says when the rate limit leaves less than is needed for better things, and polls have
+    to be rare. `on_crash` is called at the first crash of an app, which may come up all the same.
     """
 
     def __init__(
@@ -97,21 +104,27 @@ class Waiter:
         wait: Wait,
         *,
         down: bool = False,
+        anew: bool = False,
         grace: float = 30.0,
         scarce: Callable[[], bool] = lambda: False,
+        on_crash: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._apps = apps
         self._processes = Processes(apps.caller)
         self._sleep = apps.caller.sleep
         self._wait = wait
         self._down = down
+        self._anew = anew
         self._grace = grace
         self._scarce = scarce
+        self._on_crash = on_crash
         self._watched: dict[str, Watched] = {}
         self._tell: Callable[[Sighting], None] = lambda _: None
         self._news = anyio.Event()
         self._complete = False
         self._deadline = math.inf
+        # What is asked about single apps, by all batches together.
+        self._slots = anyio.Semaphore(_AT_ONCE)
 
     @property
     def waiting(self) -> int:
@@ -150,10 +163,16 @@ class Waiter:
 
     # -- polling
 
+    @property
+    def _embeds(self) -> bool:
+        return self._apps.caller.abilities.has("embed")
+
     def _soonest_end(self) -> float:
         return min(watched.ends_at for watched in self._watched.values())
 
     async def _pause(self, seconds: float) -> None:
+        if not self._embeds:
+            seconds = max(seconds, min(len(self._watched) / _ONE_BY_ONE, _RAREST))
         seconds *= random.uniform(0.9, 1.1)  # noqa: S311 - not for secrets
         if self._scarce():
             seconds *= _SCARCE
@@ -164,7 +183,8 @@ class Waiter:
         batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
         left = max(self._soonest_end() - anyio.current_time(), 0.0)
         with anyio.move_on_after(left + _OVERTIME):
-            await pooled(self._look_at, batches, at_once=_AT_ONCE)
+            at_once = _AT_ONCE if self._embeds else 1
+            await pooled(self._look_at, batches, at_once=at_once)
         now = anyio.current_time()
         for watched in [one for one in self._watched.values() if one.ends_at <= now]:
             self._end(watched, watched.too_late())
@@ -218,8 +238,9 @@ class Waiter:
         for key, processes in by_app.items():
             if (watched := self._watched.get(key)) is None:
                 continue
-            condition = go_down(processes) if self._down else come_up(processes, self._wait)
-            watched.note(condition)
+            condition = self._condition(watched, processes)
+            if watched.note(condition):
+                self._on_crash(key)
             if condition.satisfied:
                 (doubtful if watched.needs_app else proved).append((watched, condition))
             elif self._is_crashed(watched, condition):
@@ -239,6 +260,14 @@ class Waiter:
             lambda it: self._explain(it, by_app[it.key], states.get(it.key)), odd, at_once=_AT_ONCE
         )
 
+    def _condition(self, watched: Watched, processes: list[Process]) -> Condition:
+        if self._down:
+            return go_down(processes)
+        if self._anew:
+            age = anyio.current_time() - watched.asked_at
+            return come_up(renewed(processes, age + _SKEW), self._wait)
+        return come_up(processes, self._wait)
+
     def _is_crashed(self, watched: Watched, condition: Condition) -> bool:
         if not condition.crashed or watched.crashed_at is None:
             return False
@@ -250,9 +279,10 @@ class Waiter:
         if not (condition.gone or condition.down or self._down):
             return False
         patience = 0.0 if condition.gone else _PATIENCE
-        if now - watched.since < patience or now - watched.asked_why_at < _AGAIN:
+        waits = now < watched.since + patience or now < watched.seek_at
+        if waits and not watched.is_stuck(self._grace):
             return False
-        watched.asked_why_at = now
+        watched.seek_at = now + _AGAIN
         return True
 
     async def _states(self, watched: Sequence[Watched]) -> dict[str, App] | None:
@@ -282,7 +312,10 @@ class Waiter:
     async def _routable(self, processes: list[Process]) -> bool:
         try:
             for process in processes:
-                stats = await self._processes.get_stats(process.guid) if process.instances else ()
+                if not process.instances:
+                    continue
+                async with self._slots:
+                    stats = await self._processes.get_stats(process.guid)
                 # A server that does not know says null: then running is all that can be seen.
                 if any(one.state != "RUNNING" or one.routable is False for one in stats):
                     return False
@@ -292,7 +325,9 @@ class Waiter:
         return True
 
     async def _crash(self, watched: Watched, processes: list[Process]) -> None:
-        self._end(watched, await crash_of(self._processes, watched, processes))
+        async with self._slots:
+            error = await crash_of(self._processes, watched, processes)
+        self._end(watched, error)
 
     async def _explain(self, watched: Watched, processes: list[Process], app: App | None) -> None:
         """Find out why nothing happens with an app."""
@@ -302,15 +337,17 @@ class Waiter:
             # What failed may still be under way; what was accepted is not.
             if watched.fallback is None:
                 self._end(watched, changed_by_others(watched, app))
-        elif not self._down:
-            lack = await lack_of_room(self._processes, watched, processes, self._grace)
+        elif not self._down and watched.is_stuck(self._grace):
+            async with self._slots:
+                lack = await lack_of_room(self._processes, watched, processes, self._grace)
             if lack is not None:
                 self._end(watched, lack)
 
     async def _vanished(self, watched: Watched) -> None:
         """End the waiting for an app that is no more, with the server's own words."""
         try:
-            await self._apps.get(watched.key)
+            async with self._slots:
+                await self._apps.get(watched.key)
         except AppsApiError as failure:
             if classify(failure)[0] is Meaning.PERMANENT:
                 self._end(watched, failure.detached())

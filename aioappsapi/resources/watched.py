@@ -15,6 +15,8 @@ from aioappsapi.resources.instances import Condition
 # For how many seconds a look is taken at what failed and may have happened all the same: the
 # platform repairs a start that its runner missed every 30 s.
 VERIFY_FOR: Final = 45.0
+# So much too early a timer may be.
+_MOMENT: Final = 0.1
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,22 +37,24 @@ class Watched:
     """One app that is waited for; `what` says for people what was asked of it.
 
     `fallback` is what that failed with, if it may have been carried out all the same. Then, and
-    where the answer could not be read, it `needs_app`: its state has to be seen as well. `why` is
-    what keeps its instances down. Times are of the event loop's clock.
+    where the answer could not be read, it `needs_app`: its state has to be seen as well. `down_at`
+    is since when no cell has taken all of its instances, `why` what the server says of that. Times
+    are of the event loop's clock.
     """
 
     __slots__ = (
         "app",
+        "ask_why_at",
         "asked_at",
-        "asked_why_at",
         "crashed_at",
+        "down_at",
         "ends_at",
         "fallback",
         "first_at",
         "key",
         "needs_app",
-        "no_room_at",
         "refusals",
+        "seek_at",
         "seen",
         "since",
         "states",
@@ -71,7 +75,7 @@ class Watched:
         self.key = key
         self.what = what
         self.asked_at = asked_at
-        self.since = anyio.current_time()
+        self.since = self.seek_at = anyio.current_time()
         self.ends_at = ends_at
         self.fallback = fallback
         self.needs_app = needs_app or fallback is not None
@@ -79,24 +83,45 @@ class Watched:
         self.refusals = 0
         self.first_at: float | None = None
         self.crashed_at: float | None = None
-        self.no_room_at: float | None = None
-        self.asked_why_at = -math.inf
+        self.down_at: float | None = None
+        self.ask_why_at = -math.inf
         self.seen = "nothing"
         self.why: str | None = None
         self.states: tuple[str, ...] = ()
 
-    def note(self, condition: Condition) -> None:
-        """Keep what was seen of it."""
+    def note(self, condition: Condition) -> bool:
+        """Keep what was seen of it, and tell whether it is its first crash."""
+        now = anyio.current_time()
         if not condition.down:
-            self.no_room_at = self.why = None
+            self.down_at = self.why = None
+        elif self.down_at is None:
+            self.down_at = now
         self.seen = condition.text if self.why is None else f"{condition.text} ({self.why})"
         self.states = condition.states
         self.refusals = 0
-        now = anyio.current_time()
         if condition.any_running and self.first_at is None:
             self.first_at = max(now - condition.first_ago, self.asked_at)
-        if condition.crashed and self.crashed_at is None:
-            self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
+        if not condition.crashed or self.crashed_at is not None:
+            return False
+        self.crashed_at = now - max(float(one.since or 0) for one in condition.crashed)
+        return True
+
+    def is_stuck(self, grace: float) -> bool:
+        """Tell whether to ask why it is down: after the grace, ever more rarely, and at its end."""
+        if self.down_at is None:
+            return False
+        now = anyio.current_time()
+        if self.why is None and now >= self.ends_at - _MOMENT:
+            return True
+        return now >= max(self.down_at + grace, self.ask_why_at)
+
+    def explain(self, why: str | None) -> None:
+        """Keep what the server says of why it is down, or that it says nothing."""
+        now = anyio.current_time()
+        self.ask_why_at = now + (now - (self.down_at or now))
+        if why is not None and self.why != why:
+            self.why = why
+            self.seen = f"{self.seen} ({why})"
 
     def too_late(self) -> AppsApiError:
         """Say what was seen last of an app whose time is over."""

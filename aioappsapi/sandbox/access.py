@@ -7,6 +7,7 @@ from typing import Final
 
 from . import answer as say
 from .call import Call
+from .flags import DEFAULTS
 from .state import App, Organization, Space, User, World
 from .uaa import Token
 
@@ -110,7 +111,7 @@ class Access:
 
     def check_flag(self, token: Token, name: str) -> None:
         """Refuse what an operator has switched off, except to admins."""
-        if not token.is_admin and not self._world.flags.get(name, True):
+        if not token.is_admin and not self._world.flags.get(name, DEFAULTS[name]):
             raise say.feature_disabled(self._world.flag_messages.get(name, name))
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:

@@ -46,8 +46,8 @@ class Actions:
             # The server looks at the droplet first, even for those who may not start.
             raise say.unprocessable(_NO_DROPLET)
         self._access.check_change(token, app.space, SUPPORTERS)
-        if app.lifecycle == "docker" and action != "stop":
-            self._access.check_flag(token, "diego_docker")
+        if app.lifecycle in {"docker", "cnb"} and action != "stop":
+            self._access.check_flag(token, f"diego_{app.lifecycle}")
         self._actions[action](app, call)
         return call.views.app(app)
 

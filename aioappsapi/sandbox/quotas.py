@@ -24,11 +24,10 @@ _SPACE_QUOTAS: Final = ListRules(("names", "organization_guids", "space_guids"),
 
 @dataclass(slots=True)
 class Quota:
-    """What places may use together; `organization` is where a space quota belongs."""
+    """What places may use, as the first one says; `organization` is where a space quota belongs."""
 
     guid: str
     name: str
-    memory_in_mb: int | None
     places: Sequence[Organization | Space]
     organization: Organization | None = None
     created_at: str = "2026-01-01T00:00:00Z"
@@ -66,16 +65,16 @@ class Quotas:
         for organization in self._world.organizations.values():
             sharing.setdefault(organization.quota_guid, []).append(organization)
         return [
-            Quota(guid, _name(number, places[0]), places[0].memory_limit, places)
+            Quota(guid, _name(number, places[0]), places)
             for number, (guid, places) in enumerate(sharing.items())
         ]
 
     def _of_spaces(self, token: Token) -> list[Quota]:
         spaces = self._access.spaces(token)
         return [
-            Quota(space.quota_guid, f"{space.name}-quota", limit, [space], space.organization)
+            Quota(guid, f"{space.name}-quota", [space], space.organization)
             for space in spaces
-            if space.quota_guid is not None and (limit := space.memory_limit) is not None
+            if (guid := space.quota_guid) is not None
         ]
 
     def _organization_quotas(self, call: Call) -> Answer:
@@ -149,12 +148,13 @@ def _name(number: int, organization: Organization) -> str:
 
 
 def _fields(quota: Quota) -> dict[str, Any]:
+    first = quota.places[0]
     return stamps(quota) | {
         "name": quota.name,
         "apps": {
-            "total_memory_in_mb": quota.memory_in_mb,
-            "per_process_memory_in_mb": None,
-            "total_instances": None,
+            "total_memory_in_mb": first.memory_limit,
+            "per_process_memory_in_mb": first.process_memory_limit,
+            "total_instances": first.instance_limit,
             "per_app_tasks": None,
             "log_rate_limit_in_bytes_per_second": None,
         },

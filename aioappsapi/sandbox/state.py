@@ -55,7 +55,8 @@ def timestamp(seconds: float | None = None) -> str:
 class Organization:
     """A tenant; suspending it refuses changes to everybody but admins.
 
-    `memory_limit` (in MB) is what its started apps may take together; None is no limit.
+    `memory_limit` (in MB) is what its started apps may take together, `instance_limit` how many
+    instances they may have, `process_memory_limit` what one instance may take; None is no limit.
     """
 
     guid: str
@@ -67,13 +68,15 @@ class Organization:
     created_at: str = "2026-01-01T00:00:00Z"
     updated_at: str = "2026-01-01T00:00:00Z"
     memory_limit: int | None = None
+    instance_limit: int | None = None
+    process_memory_limit: int | None = None
 
 
 @dataclass(slots=True)
 class Space:
     """A room of an organization, where apps and developers meet; `ssh` lets people log in.
 
-    `memory_limit` (in MB) is what its started apps may take together; None is no limit.
+    The limits are as an organization's.
     """
 
     guid: str
@@ -86,11 +89,14 @@ class Space:
     updated_at: str = "2026-01-01T00:00:00Z"
     ssh: bool = True
     memory_limit: int | None = None
+    instance_limit: int | None = None
+    process_memory_limit: int | None = None
 
     @property
     def quota_guid(self) -> str | None:
-        """The GUID of the quota that the limit makes; without a limit there is none."""
-        return None if self.memory_limit is None else guid_of("space quota", self.guid)
+        """The GUID of the quota that the limits make; without a limit there is none."""
+        limits = (self.memory_limit, self.instance_limit, self.process_memory_limit)
+        return None if limits == (None, None, None) else guid_of("space quota", self.guid)
 
 
 @dataclass(slots=True)

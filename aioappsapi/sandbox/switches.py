@@ -110,7 +110,7 @@ class Switches:
 
     @property
     def flags(self) -> dict[str, bool]:
-        """Features by name, such as `diego_docker`; on unless set to False here."""
+        """Features by name, such as `diego_docker`, that are not as on a new platform."""
         return self.world.flags
 
     def count(self, method: str, pattern: str = "") -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from . import answer as say
 from .realm import Realm
 from .state import STARTED, App, Organization, Space
+
+_COUNT: Final = "app_instance_limit"
 
 
 class Usage:
@@ -20,16 +23,30 @@ class Usage:
 
     def check(self, app: App) -> None:
         """Refuse to start what no longer fits into the space's or the organization's quota."""
-        problems = []
-        for place, problem in (
-            (app.space, "space_quota_exceeded"),
-            (app.space.organization, "quota_exceeded"),
-        ):
-            limit = place.memory_limit
-            if limit is not None and self.memory(place, but=app) + _memory(app) > limit:
-                problems.append(f"memory {problem}")
+        space, home = app.space, app.space.organization
+        largest = max((p.memory_in_mb for p in app.processes if p.instances), default=0)
+        checks = (
+            ("memory space_quota_exceeded", space.memory_limit, self._memory_with(app, space)),
+            ("memory quota_exceeded", home.memory_limit, self._memory_with(app, home)),
+            ("memory instance_memory_limit_exceeded", home.process_memory_limit, largest),
+            ("memory space_instance_memory_limit_exceeded", space.process_memory_limit, largest),
+            (f"{_COUNT} app_instance_limit_exceeded", home.instance_limit, self._count(app, home)),
+            (
+                f"{_COUNT} space_app_instance_limit_exceeded",
+                space.instance_limit,
+                self._count(app, space),
+            ),
+        )
+        problems = [said for said, limit, much in checks if limit is not None and much > limit]
         if problems:
             raise say.unprocessable(", ".join(problems))
+
+    def _memory_with(self, app: App, place: Space | Organization) -> int:
+        return self.memory(place, but=app) + _memory(app)
+
+    def _count(self, app: App, place: Space | Organization) -> int:
+        others = (one for one in self._started(place) if one is not app)
+        return sum(map(_instances, others), _instances(app))
 
     def memory(self, place: Space | Organization, but: App | None = None) -> int:
         """Return the memory in MB of all started apps and running tasks, but for one app's."""

@@ -9,13 +9,12 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.timing import Moments, percentiles, throughput
+from aioappsapi.bulk.timing import Moments, nice, percentiles, step_for, throughput
 
 # The area of a chart, in units of its own, without the labels around it.
 WIDTH: Final = 560
 HEIGHT: Final = 160
 
-_STEPS: Final = 60
 _BARS: Final = 40
 # How wide the name of a percentile is.
 _LABEL: Final = 28
@@ -57,10 +56,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def throughput_chart(timeline: Sequence[Moments]) -> Chart | None:
     """Draw apps per second over time; None where nothing was asked."""
-    last = max((at for one in timeline for at in _moments(one)), default=-1.0)
-    if last < 0:
+    if (step := step_for(timeline)) is None:
         return None
-    step = nice(max(last, 0.1) / _STEPS)
     rows = throughput(timeline, step)
     rates = {
         "asked": [row.asked / step for row in rows],
@@ -101,16 +98,6 @@ def histogram(values: Sequence[float]) -> Chart | None:
         x_ticks=_ticks(end, WIDTH),
         y_ticks=_ticks(top, HEIGHT, least=1),
     )
-
-
-def nice(value: float) -> float:
-    """Give the least of 1, 2 and 5 times a power of ten that is not below a value above 0."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9))
-
-
-def _moments(one: Moments) -> list[float]:
-    return [at for at in (one.asked, one.accepted, one.all_instances) if at is not None]
 
 
 def _points(rates: Sequence[float], top: float) -> str:
