@@ -20,6 +20,7 @@ from aioappsapi.auth import (
     TokenEndpoint,
 )
 from aioappsapi.bulk import (
+    AppState,
     Comparison,
     Outcome,
     Plan,
@@ -27,6 +28,7 @@ from aioappsapi.bulk import (
     Run,
     RunAbortedError,
     RunOptions,
+    Snapshot,
     Status,
     report_of,
 )
@@ -170,6 +172,7 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
+    "AppState",
     "AppsApiError",
     "Auth",
     "AuthError",
@@ -288,6 +291,7 @@ __all__ = [
     "ServiceInstanceRelationships",
     "ServiceOffering",
     "ServiceOfferingRelationships",
+    "Snapshot",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",
