@@ -144,12 +144,16 @@ def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
         (["start", "x", "--all"], "not both"),
         (["start", "@missing.txt"], "missing.txt cannot be read: No such file or directory"),
         (["start", "@."], "cannot be read"),
-        (["start", "x", "--deadline", "-3"], "deadline=-3.0: seconds > 0"),
-        (["start", "x", "--max-failures", "0"], "max_failures=0"),
+        (["start", "x", "--deadline", "-3"], "--deadline -3.0: seconds > 0"),
+        (["start", "x", "--max-failures", "0"], "--max-failures 0: a count"),
         (
             ["start", "x", "--report", "run.txt"],
             "a report is written as .json, .jsonl, .csv, .xml, .html or .md",
         ),
+        (["start", "--sandbox", "3", "caf\udce9"], "'caf\\udce9' is not UTF-8"),
+        (["start", "--sandbox", "3", "--stack", "\udce9"], "is not UTF-8"),
+        (["start", "--sandbox", "3", "--label-selector", "\udce9"], "is not UTF-8"),
+        (["start", "--sandbox", "3", "--lifecycle", "vm"], "--lifecycle vm: 'buildpack'"),
         (["start", "x", "--report", "gone/run.json"], "there is no folder gone"),
         (["start", "--sandbox", "3", "--org", "nope"], "No organization 'nope'"),
         (["start", "--sandbox", "3", "--space", "nope"], "No space 'nope'"),
@@ -278,3 +282,20 @@ def test_the_sandbox_command_serves_until_it_is_told_to_stop() -> None:
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path: Path) -> None:
+    words = ["start", "app-00001", "--output", "json", "--report", str(tmp_path / "run.json")]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "aioappsapi", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "could not be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Report.load(tmp_path / "run.json").ok

@@ -82,7 +82,7 @@ class Operation(Generic[T]):
             replay=self.replay,
             sensitive=self.sensitive,
             unproven=self.unproven,
-            body=None if body is msgspec.UNSET else msgspec.json.encode(body),
+            body=None if body is msgspec.UNSET else _json(body),
         )
 
     def parse(self, request: Request, response: Response) -> T:
@@ -133,7 +133,7 @@ def free_request(
         method=method,
         path=_with_query(path, query),
         replay=replay,
-        body=None if json is msgspec.UNSET else msgspec.json.encode(json),
+        body=None if json is msgspec.UNSET else _json(json),
     )
 
 
@@ -149,4 +149,24 @@ def _with_query(path: str, query: Query | None) -> str:
         return path
     # Raw commas: a list of 200 GUIDs must stay below the server's 10 KB.
     joint = "&" if "?" in path else "?"
-    return f"{path}{joint}{urlencode(query, safe=',:', quote_via=quote)}"
+    return f"{path}{joint}{urlencode(query, safe=',:', quote_via=quoted)}"
+
+
+def quoted(
+    text: str, safe: str | bytes = "/", encoding: str | None = None, errors: str | None = None
+) -> str:
+    """Quote as for an address. Raises InvalidInputError for half a character.
+
+    Arguments of a process that are no UTF-8 have some.
+    """
+    try:
+        return quote(text, safe, encoding, errors)
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"{text!r} is not UTF-8.") from None
+
+
+def _json(body: object) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # without the text, which may be a secret
+        raise InvalidInputError("there is text to be sent that is not UTF-8.") from None

@@ -42,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         )
         for name in ("deadline", "startup_timeout"):
             seconds = getattr(self, name)
-            _require(seconds is None or seconds > 0, f"{name}={seconds}: seconds > 0, or None.")
+            _require(seconds is None or seconds > 0, f"{name}={seconds}: seconds > 0.")
         limit = self.max_failures
         _require(
             limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
@@ -59,11 +59,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def _check_herd(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
-            _require(bound is None or bound >= 1, f"{name}={bound}: at least 1, or None.")
+            _require(bound is None or bound >= 1, f"{name}={bound}: at least 1.")
             _require(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, so somebody has to "
-                "look: give wait='all', 'any' or 'routable'.",
+                "look: give wait='all', or 'any', or 'routable'.",
             )
 
     @property

@@ -9,6 +9,7 @@ from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.cli.console import Exit, say
 from aioappsapi.cli.options import Target
 from aioappsapi.cli.target import opened
+from aioappsapi.cli.wording import as_typed
 from aioappsapi.client import Client
 from aioappsapi.errors import AppsApiError, InvalidInputError
 
@@ -28,7 +29,7 @@ def carried_out(
         with opened(target, concurrency=concurrency) as client:
             return asyncio.run(_logged_in(client, work))
     except InvalidInputError as wrong:
-        say(str(wrong))
+        say(as_typed(str(wrong)))
         return Exit.USAGE
     except RunAbortedError as aborted:
         say(f"{aborted} Cause: {aborted.__cause__}")
