@@ -198,4 +198,4 @@ def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
 
 def _size(value: str) -> int:
     """Say how many bytes a value and its comma take in an address."""
-    return len(quoted(value, safe=":")) + 1
+    return len(quoted(value)) + 1
