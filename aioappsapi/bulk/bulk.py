@@ -112,7 +112,10 @@ class Bulk:
 
         An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
         `unverified` when the server accepted it only after a try that may have half happened and
-        nobody looked: such an acceptance proves nothing.
+        nobody looked: such an acceptance proves nothing. All may be left out, and are explained in
+        `RunOptions`: `wait`, `startup_timeout`, `crash_grace`, `max_starting`, `max_starting_mb`,
+        `concurrency`, `deadline`, `max_failures`, `skip_unchanged`, `on_outcome`, `on_pause`,
+        `journal`, `resume`, `dry_run`.
         """
         return await self._report("start", keys, options)
 
@@ -121,7 +124,10 @@ class Bulk:
         keys: Keys,
         **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
-        """Ask for many apps to be stopped. Outcomes are as for `start`."""
+        """Ask for many apps to be stopped. Options and outcomes are as for `start`.
+
+        With any `wait` an app is `ok` when it has no instance left.
+        """
         return await self._report("stop", keys, options)
 
     async def restart(
@@ -132,6 +138,7 @@ class Bulk:
         """Ask for many apps to be restarted.
 
         Never twice: where an answer is lost the app is `failed`, and may have been restarted.
+        Options are as for `start`.
         """
         return await self._report("restart", keys, options)
 
