@@ -83,6 +83,7 @@ def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
     assert result.exit_code == 1
     assert "2 failed: 404 CF-ResourceNotFound: App not found" in result.stdout
     assert "'…' is not a GUID" in result.stdout
+    assert "is called 'no-such-app', 'not a guid'\n" in result.stderr
     again = run("start", "@run.json", "--output", "jsonl")
     assert again.exit_code == 1
     head, *outcomes = [json.loads(line) for line in again.stdout.splitlines()]

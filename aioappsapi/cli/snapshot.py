@@ -10,8 +10,11 @@ import msgspec
 import typer
 
 from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.outcome import Status
+from aioappsapi.bulk.reasons import by_reason
+from aioappsapi.bulk.report import Report
 from aioappsapi.bulk.snapshot import Snapshot
-from aioappsapi.cli.console import Exit, out, say
+from aioappsapi.cli.console import Exit, Output, out, say
 from aioappsapi.cli.groups import spread
 from aioappsapi.cli.options import (
     Course,
@@ -25,10 +28,11 @@ from aioappsapi.cli.options import (
 from aioappsapi.cli.run import confirm_many, exit_of, finished, follow, write_reports
 from aioappsapi.cli.selection import checked_words, select
 from aioappsapi.cli.session import Work, carried_out
-from aioappsapi.cli.summary import print_report
+from aioappsapi.cli.summary import print_line, print_report
 from aioappsapi.cli.wording import run_options
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
+from aioappsapi.models.app import App
 
 SNAPSHOT: Final = "Note the states and instance counts of apps in a file, to restore them later."
 RESTORE: Final = (
@@ -119,7 +123,7 @@ async def _restore(
     if dry_run:
         report = await client.bulk.restore(noted, force=force, dry_run=True, **how)
         write_reports(report, told.report, again="")
-        print_report(out, report, told.output)
+        _print_prediction(noted, report, told.output)
         return Exit.AS_ASKED
     restoration = client.bulk.restoration(noted, force=force, **how)
     if ask:
@@ -129,3 +133,21 @@ async def _restore(
         async for run in restoration:
             interrupted = await follow(run)
     return Exit.INTERRUPTED if interrupted else exit_of(restoration.report)
+
+
+def _print_prediction(noted: Snapshot, report: Report[App], output: Output) -> None:
+    if output != "text":
+        print_report(out, report, output)
+        return
+    counts = report.counts
+    print_line(out, f"dry run: would restore {len(report)} apps at {report.target}")
+    print_line(
+        out,
+        f"  {counts['ok']} to be brought back, {counts['already']} already as noted, "
+        f"{counts['failed']} would be refused",
+    )
+    for group in by_reason(report.failed):
+        print_line(out, f"{len(group.outcomes)} {group.status}: {group.reason}")
+    for app, outcome in zip(noted.apps, report, strict=True):
+        if outcome.status is not Status.ALREADY:
+            print_line(out, f"  {app.guid}  {outcome.status:<8}  {app.state}  {app.name}")
