@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -300,3 +302,35 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
     assert "could not be written: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert Report.load(tmp_path / "run.json").ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (b"y\n", 0, "stop: 60 apps in"),
+        (b"n\n", 2, "Nothing was done."),
+        (b"\x04", 2, "Nothing was done."),  # Ctrl-D
+        (signal.SIGINT, 130, "interrupted before anything was sent."),
+    ],
+)
+def test_a_person_is_asked_and_may_go_away(
+    target: str, answer: bytes | signal.Signals, status: int, said: str
+) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "aioappsapi", "stop", "--all"]
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"[y/n]" not in shown:
+        shown += os.read(ours, 1024)
+    if isinstance(answer, bytes):
+        os.write(ours, answer)
+    else:
+        process.send_signal(answer)
+    with contextlib.suppress(OSError):  # what the other side has closed ends so
+        while part := os.read(ours, 1024):
+            shown += part
+    os.close(ours)
+    assert process.wait(20) == status, shown
+    assert said in shown.decode()
+    assert "Traceback" not in shown.decode()

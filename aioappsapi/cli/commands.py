@@ -24,6 +24,7 @@ from aioappsapi.cli.wording import run_options
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Start, stop and restart many Cloud Foundry apps, and know what happened to each.",
     epilog="Exit status: 0 every app as asked, 1 some not, 2 wrong usage, 3 could not begin, "
