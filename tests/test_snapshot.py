@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from aioappsapi import (
+    AuthError,
     Client,
     InvalidInputError,
     NotFoundError,
@@ -71,6 +72,7 @@ async def test_apps_come_back_as_they_were(cloud: Sandbox, client: Client, tmp_p
     assert posts[3:] == ["scale"] + ["start"] * 3
     assert report[0].attempts == 2, "it was scaled and started"
     assert report.requests.sent == sum(report.requests.by_status.values())
+    assert report.requests.by_status.keys() == {"200", "202"}
 
 
 async def test_what_is_as_noted_is_left_alone(cloud: Sandbox, client: Client) -> None:
@@ -125,6 +127,15 @@ async def test_a_scale_that_is_refused_is_the_apps_failure(cloud: Sandbox, clien
     assert not report.ok
     assert report[0].status == "failed"
     assert "memory" in str(report[0].error)
+
+
+async def test_what_cannot_be_read_ends_it_before_it_begins(cloud: Sandbox, client: Client) -> None:
+    snapshot = await client.bulk.snapshot(list(cloud.apps))
+    turn_around(cloud)
+    async with Client(cloud.url, auth=PasswordGrant("admin", "wrong"), proxy="") as stranger:
+        with pytest.raises(AuthError):
+            await stranger.bulk.restore(snapshot)
+    assert cloud.count("POST", "/v3/") == 0
 
 
 async def test_time_that_is_over_leaves_the_rest_unattempted(

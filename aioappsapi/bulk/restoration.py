@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import anyio
 import msgspec
 
+from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.flight import Flight, Verdict
@@ -56,19 +58,26 @@ class Restoration:
         self._options = options
         self._begin = begin
         self._runs: list[Run[App]] = []
-        self._changes: Changes = {}
+        self._read = Requests()
         self._started_at = datetime.now(UTC)
 
     async def __aiter__(self) -> AsyncIterator[Run[App]]:
         zero = anyio.current_time()
         self._started_at = datetime.now(UTC)
-        for make in (self._stops, self._scales, self._starts):
+        # Read before anything is done: what fails here has changed nothing yet.
+        changes = await self._find_changes()
+        runs: tuple[Callable[[float | None], Run[App] | None], ...] = (
+            partial(self._asking, "stop"),
+            partial(self._scaling, changes),
+            partial(self._asking, "start"),
+        )
+        for make in runs:
             left = None
             if (deadline := self._options.deadline) is not None:
                 left = zero + deadline - anyio.current_time()
                 if left <= 0:
                     return
-            if (run := await make(left)) is None:
+            if (run := make(left)) is None:
                 continue
             self._runs.append(run)
             yield run
@@ -99,23 +108,16 @@ class Restoration:
             keys.setdefault(_ACTION_FOR[app.state], []).append(app.guid)
         return keys
 
-    async def _stops(self, deadline: float | None) -> Run[App] | None:
-        return self._asking("stop", deadline)
-
-    async def _starts(self, deadline: float | None) -> Run[App] | None:
-        return self._asking("start", deadline)
-
     def _asking(self, action: Action, deadline: float | None) -> Run[App] | None:
         keys = self._keys().get(action)
         return self._begin(action, keys, deadline) if keys else None
 
-    async def _scales(self, deadline: float | None) -> Run[App] | None:
-        changes = await self._find_changes()
+    def _scaling(self, changes: Changes, deadline: float | None) -> Run[App] | None:
         if not changes:
             return None
         chosen, caller = self._options, self._apps.caller
         return Run(
-            _scaling(Processes(caller), changes),
+            _scaled(Processes(caller), changes),
             Inputs(list(changes)),
             action="scale",
             target=self._target,
@@ -129,11 +131,13 @@ class Restoration:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
         processes = Processes(self._apps.caller).list(app_guids=list(noted), per_page=_PAGE)
-        async for process in processes:
-            guid = process.relationships.app.guid or ""
-            wanted = noted.get(guid, {}).get(process.type)
-            if wanted is not None and wanted != process.instances:
-                changes.setdefault(guid, {})[process.guid] = wanted
+        with recorded(CallRecord) as record:
+            async for process in processes:
+                guid = process.relationships.app.guid or ""
+                wanted = noted.get(guid, {}).get(process.type)
+                if wanted is not None and wanted != process.instances:
+                    changes.setdefault(guid, {})[process.guid] = wanted
+        self._read.add(record)
         return changes
 
     def _merged(self, reports: Sequence[Report[App]], *, predicted: bool = False) -> Report[App]:
@@ -147,13 +151,13 @@ class Restoration:
             target=self._target,
             started_at=self._started_at,
             finished_at=max((report.finished_at for report in reports), default=self._started_at),
-            requests=_total([report.requests for report in reports]),
+            requests=_total([self._read, *(report.requests for report in reports)]),
             predicted=predicted,
             stopped=stopped,
         )
 
 
-def _scaling(processes: Processes, changes: Changes) -> Callable[..., Awaitable[Verdict[App]]]:
+def _scaled(processes: Processes, changes: Changes) -> Callable[..., Awaitable[Verdict[App]]]:
     async def work(flight: Flight[App], journal: Journal | None) -> Verdict[App]:
         del journal
         flight.asked = anyio.current_time()
