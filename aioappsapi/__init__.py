@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TokenEndpoint,
     )
     from aioappsapi.bulk import (
+        AppState,
         Comparison,
         Outcome,
         Plan,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Run,
         RunAbortedError,
         RunOptions,
+        Snapshot,
         Status,
         report_of,
     )
@@ -175,6 +177,7 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
+    "AppState",
     "AppsApiError",
     "Auth",
     "AuthError",
@@ -293,6 +296,7 @@ __all__ = [
     "ServiceInstanceRelationships",
     "ServiceOffering",
     "ServiceOfferingRelationships",
+    "Snapshot",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",

@@ -46,11 +46,17 @@ Ssl = Tls | ssl_module.SSLContext
 class Client:
     """One Cloud Foundry API and one login, for one event loop.
 
-    Use it as ``async with Client(url, auth=...) as client:``. `api_url` is what ``cf api`` shows,
-    `auth` a way to log in; the UAA is found through the API. `ssl` is a `Tls` or a ready
-    `ssl.SSLContext`. `proxy` is an address, None to look into the environment (once), or "" for
-    none. Everything that the client sends shares one pool of connections, one token and one limit
-    of requests in flight. Raises InvalidInputError for an address that cannot be one.
+    ``async with Client("https://api.example.org", auth=PasswordGrant(name, password)) as client:``
+
+    `client.apps` works on one app, `client.bulk` on many. Beside them are `builds`, `deployments`,
+    `droplets`, `feature_flags`, `info`, `jobs`, `organizations`, `packages`, `processes`, `quotas`,
+    `roles` and `spaces`; `client.request` asks whatever has no method here.
+
+    `api_url` is what ``cf api`` shows, `auth` a way to log in; the UAA is found through the API.
+    `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, None to look into the
+    environment (once), or "" for none. Everything that the client sends shares one pool of
+    connections, one token and one limit of requests in flight. Raises InvalidInputError for an
+    address that cannot be one.
     """
 
     def __init__(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -83,6 +86,7 @@ def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
     assert result.exit_code == 1
     assert "2 failed: 404 CF-ResourceNotFound: App not found" in result.stdout
     assert "'…' is not a GUID" in result.stdout
+    assert "is called 'no-such-app', 'not a guid'\n" in result.stderr
     again = run("start", "@run.json", "--output", "jsonl")
     assert again.exit_code == 1
     head, *outcomes = [json.loads(line) for line in again.stdout.splitlines()]
@@ -144,12 +148,16 @@ def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
         (["start", "x", "--all"], "not both"),
         (["start", "@missing.txt"], "missing.txt cannot be read: No such file or directory"),
         (["start", "@."], "cannot be read"),
-        (["start", "x", "--deadline", "-3"], "deadline=-3.0: seconds > 0"),
-        (["start", "x", "--max-failures", "0"], "max_failures=0"),
+        (["start", "x", "--deadline", "-3"], "--deadline -3.0: seconds > 0"),
+        (["start", "x", "--max-failures", "0"], "--max-failures 0: a count"),
         (
             ["start", "x", "--report", "run.txt"],
             "a report is written as .json, .jsonl, .csv, .xml, .html or .md",
         ),
+        (["start", "--sandbox", "3", "caf\udce9"], "'caf\\udce9' is not UTF-8"),
+        (["start", "--sandbox", "3", "--stack", "\udce9"], "is not UTF-8"),
+        (["start", "--sandbox", "3", "--label-selector", "\udce9"], "is not UTF-8"),
+        (["start", "--sandbox", "3", "--lifecycle", "vm"], "--lifecycle vm: 'buildpack'"),
         (["start", "x", "--report", "gone/run.json"], "there is no folder gone"),
         (["start", "--sandbox", "3", "--org", "nope"], "No organization 'nope'"),
         (["start", "--sandbox", "3", "--space", "nope"], "No space 'nope'"),
@@ -278,3 +286,55 @@ def test_the_sandbox_command_serves_until_it_is_told_to_stop() -> None:
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path: Path) -> None:
+    words = ["start", "app-00001", "--output", "json", "--report", str(tmp_path / "run.json")]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "aioappsapi", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "could not be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Report.load(tmp_path / "run.json").ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (b"y\n", 0, "stop: 60 apps in"),
+        (b"n\n", 2, "Nothing was done."),
+        (b"\x04", 2, "Nothing was done."),  # Ctrl-D
+        (signal.SIGINT, 130, "interrupted before anything was sent."),
+    ],
+)
+def test_a_person_is_asked_and_may_go_away(
+    target: str, answer: bytes | signal.Signals, status: int, said: str
+) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "aioappsapi", "stop", "--all"]
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"[y/n]" not in shown:
+        shown += os.read(ours, 1024)
+    if isinstance(answer, bytes):
+        os.write(ours, answer)
+    else:
+        process.send_signal(answer)
+        # One that comes in the instant before the process begins to read is not seen by it.
+        while not select.select([ours], [], [], 1.0)[0]:
+            process.send_signal(answer)
+    with contextlib.suppress(OSError):  # what the other side has closed ends so
+        while part := os.read(ours, 1024):
+            shown += part
+    os.close(ours)
+    assert process.wait(20) == status, shown
+    assert said in shown.decode()
+    assert "Traceback" not in shown.decode()

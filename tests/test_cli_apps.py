@@ -148,6 +148,12 @@ def test_wrong_words_are_wrong_usage() -> None:
     assert apps("start", "app-00001", "--wait", "some").exit_code == 2
 
 
+def test_a_time_that_is_none_is_wrong_usage() -> None:
+    result = apps("start", "app-00001", "--deadline", "-1")
+    assert result.exit_code == 2
+    assert "seconds > 0" in result.stderr
+
+
 def test_the_sandbox_is_a_target_too() -> None:
     result = CliRunner().invoke(app, ["apps", "delete", "app-00001", "--sandbox", "2"])
     assert result.exit_code == 0

@@ -69,7 +69,7 @@ def test_ctrl_c_while_waiting_tells_what_runs_from_what_was_only_accepted(
 ) -> None:
     waiting.send_signal(ends_it)
     said = until(waiting, "interrupted")
-    assert "0 in flight and 6 accepted but not yet seen running" in said
+    assert "for 6 accepted but not yet seen running" in said
     waiting.send_signal(ends_it)
     output, errors = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
@@ -115,10 +115,11 @@ def test_starts_are_held_back_until_others_have_come_up(target: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--max-starting", "5"], "wait='all'"),
-        (["--wait", "all", "--max-starting-mb", "0"], "max_starting_mb=0: at least 1"),
-        (["--startup-timeout", "0"], "startup_timeout=0.0: seconds > 0"),
-        (["--crash-grace", "-1"], "crash_grace=-1.0: seconds >= 0"),
+        (["--max-starting", "5"], "--max-starting 5 holds starts back until others have come up"),
+        (["--max-starting", "5"], "give --wait all, or"),
+        (["--wait", "all", "--max-starting-mb", "0"], "--max-starting-mb 0: at least 1"),
+        (["--startup-timeout", "0"], "--startup-timeout 0.0: seconds > 0"),
+        (["--crash-grace", "-1"], "--crash-grace -1.0: seconds >= 0"),
         (["--profile", "chaos"], "--profile goes with --sandbox"),
         (["--seed", "1"], "--seed goes with --sandbox"),
         (["--resume"], "--resume goes with --journal"),

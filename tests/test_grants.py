@@ -241,7 +241,9 @@ async def test_a_given_token_may_have_its_prefix(given: str) -> None:
         lambda: PasswordGrant("u", ""),
         lambda: PasswordGrant("u", None),  # type: ignore[arg-type]
         lambda: PasswordGrant("u", "p", client_id=""),
+        lambda: PasswordGrant("u", "abc\udcff"),
         lambda: ClientCredentials("", "s"),
+        lambda: ClientCredentials("c", "abc\udcff"),
         lambda: Passcode(""),
         lambda: JwtBearer(""),
         lambda: RefreshToken(""),

@@ -24,6 +24,7 @@ from tests.fakes import GUID, virtual
 class ARun:
     """What the display sees of a run."""
 
+    action: str = "start"
     total: int = 40
     in_flight: int = 0
     held: int = 0
@@ -64,14 +65,14 @@ def text(console: Console) -> str:
 async def test_a_terminal_gets_the_live_display_and_anything_else_lines(
     terminal: Console, log: Console
 ) -> None:
-    assert isinstance(display(terminal, ARun(), "start"), Live)
-    assert isinstance(display(log, ARun(), "start"), Lines)
+    assert isinstance(display(terminal, ARun()), Live)
+    assert isinstance(display(log, ARun()), Lines)
 
 
 @virtual
 async def test_a_log_tells_every_tenth_and_who_is_awaited(log: Console) -> None:
     run = ARun(in_flight=5, waiting=20)
-    with display(log, run, "start") as shown:
+    with display(log, run) as shown:
         for _ in range(8):
             shown.show(run.end())
     assert text(log).splitlines() == [
@@ -83,8 +84,8 @@ async def test_a_log_tells_every_tenth_and_who_is_awaited(log: Console) -> None:
 
 @virtual
 async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
-    run = ARun(waiting=40)
-    with display(log, run, "stop"):
+    run = ARun(action="stop", waiting=40)
+    with display(log, run):
         await anyio.sleep(35)
     await anyio.sleep(100)
     assert text(log).splitlines() == ["stop: 40 apps"] + ["stop: 0/40 done, 40 stopping"] * 3
@@ -93,7 +94,7 @@ async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
 @virtual
 async def test_a_line_for_progress_is_a_sign_of_life_too(log: Console) -> None:
     run = ARun(total=2, waiting=1)
-    with display(log, run, "start") as shown:
+    with display(log, run) as shown:
         await anyio.sleep(9)
         shown.show(run.end())
         await anyio.sleep(9)
@@ -103,7 +104,7 @@ async def test_a_line_for_progress_is_a_sign_of_life_too(log: Console) -> None:
 @virtual
 async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Console) -> None:
     run = ARun()
-    with display(log, run, "start") as shown:
+    with display(log, run) as shown:
         shown.show(run.end(Status.FAILED, name="web\x1b[2J", error=refused()))
     line = f"failed: web\\x1b[2J ({GUID}): 422 CF-UnprocessableEntity: No droplet. (request id r1)"
     assert line in text(log).splitlines()
@@ -112,7 +113,7 @@ async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Cons
 @virtual
 async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
     run = ARun()
-    with display(terminal, run, "start") as shown:
+    with display(terminal, run) as shown:
         shown.show(run.end(Status.FAILED, name="[red]web", error=refused()))
     assert "[red]web: 422 CF-UnprocessableEntity: No droplet." in text(terminal)
     assert "request id" not in text(terminal)
@@ -122,7 +123,7 @@ async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
 @virtual
 async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
     run = ARun(in_flight=5, held=45, waiting=20, paused_for=12.4)
-    with display(terminal, run, "start") as shown:
+    with display(terminal, run) as shown:
         shown.show(run.end())
         await anyio.sleep(1)
     shown_text = text(terminal)

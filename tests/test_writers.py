@@ -253,7 +253,7 @@ def test_page_says_what_is_special() -> None:
     assert "not read to its end" in as_html(report(OK, complete=False))
     assert "notice" not in as_html(report(OK)).partition("</style>")[2]
     page = as_html(report(OK, requests=Requests(3, 1, Counter({"200": 2, "503": 1}))))
-    assert re.search(r"3 requests, 1 of them repeats: 2 . 200, 1 . 503\.", page)
+    assert re.search(r"3 requests, 1 of them repeats: 2&nbsp;.&nbsp;200, 1&nbsp;.&nbsp;503\.", page)
 
 
 @given(reports)

@@ -39,6 +39,7 @@ from aioappsapi import (
     Root,
     Run,
     RunAbortedError,
+    Snapshot,
     Space,
     SshEnabled,
     Status,
@@ -124,6 +125,9 @@ async def bulk(client: Client, guids: Sequence[str], coming: AsyncIterator[str |
     assert_type(await client.bulk.stop(coming, max_failures=0.1), Report[App])
     assert_type(await client.bulk.restart(await client.apps.list().all()), Report[App])
     assert_type(await client.bulk.start({"a", "b"}), Report[App])
+    snapshot = await client.bulk.snapshot(coming)
+    assert_type(snapshot, Snapshot)
+    assert_type(await client.bulk.restore(snapshot, wait="all", force=True), Report[App])
 
 
 async def bulk_of_anything(client: Client, guids: Sequence[str]) -> None:

@@ -29,6 +29,14 @@ Persist = Callable[[str], Awaitable[None] | None]
 def _given(value: object, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInputError(f"{what} is empty.")
+    return _text(value, what)
+
+
+def _text(value: str, what: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a character, as of a variable that holds no UTF-8
+        raise InvalidInputError(f"{what} is not UTF-8.") from None
     return value
 
 
@@ -66,7 +74,7 @@ class _Grant(ABC):
 
     def __init__(self, client_id: str, client_secret: str) -> None:
         self._client_id = _given(client_id, "The client's id")
-        self._client_secret = client_secret
+        self._client_secret = _text(client_secret, "The client's secret")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(client_id={self._client_id!r}, ...)"

@@ -7,9 +7,12 @@ from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.plan import Plan
 from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.restoration import Restoration
+from aioappsapi.bulk.snapshot import AppState, Snapshot
 from aioappsapi.bulk.timing import Moments, Step
 
 __all__ = [
+    "AppState",
     "Bulk",
     "Change",
     "Comparison",
@@ -19,9 +22,11 @@ __all__ = [
     "Plan",
     "Report",
     "Requests",
+    "Restoration",
     "Run",
     "RunAbortedError",
     "RunOptions",
+    "Snapshot",
     "Status",
     "Step",
     "report_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 from aioappsapi._http.throttle import OnPause
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.asking import Action, Asking
+from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.engine import OnOutcome, Run, Work
 from aioappsapi.bulk.flight import Flight, Verdict
 from aioappsapi.bulk.inputs import Inputs, Keys
@@ -21,6 +23,8 @@ from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Status
 from aioappsapi.bulk.plan import Plan, draw_up
 from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.restoration import Restoration
+from aioappsapi.bulk.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.resources.apps import Apps
@@ -108,7 +112,10 @@ class Bulk:
 
         An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
         `unverified` when the server accepted it only after a try that may have half happened and
-        nobody looked: such an acceptance proves nothing.
+        nobody looked: such an acceptance proves nothing. All may be left out, and are explained in
+        `RunOptions`: `wait`, `startup_timeout`, `crash_grace`, `max_starting`, `max_starting_mb`,
+        `concurrency`, `deadline`, `max_failures`, `skip_unchanged`, `on_outcome`, `on_pause`,
+        `journal`, `resume`, `dry_run`.
         """
         return await self._report("start", keys, options)
 
@@ -117,7 +124,10 @@ class Bulk:
         keys: Keys,
         **options: Unpack[RunOptions[App]],
     ) -> Report[App]:
-        """Ask for many apps to be stopped. Outcomes are as for `start`."""
+        """Ask for many apps to be stopped. Options and outcomes are as for `start`.
+
+        With any `wait` an app is `ok` when it has no instance left.
+        """
         return await self._report("stop", keys, options)
 
     async def restart(
@@ -128,6 +138,7 @@ class Bulk:
         """Ask for many apps to be restarted.
 
         Never twice: where an answer is lost the app is `failed`, and may have been restarted.
+        Options are as for `start`.
         """
         return await self._report("restart", keys, options)
 
@@ -206,6 +217,65 @@ class Bulk:
             waiter=self._waiter(action, chosen, inputs, asking.trouble),
             record=record,
         )
+
+    async def snapshot(self, keys: Keys) -> Snapshot:
+        """Note states and instance counts of apps, for `restore` to bring them back.
+
+        `client.apps.list()` as `keys` for all. Raises InvalidInputError if an app is not there.
+        """
+        return await take(self._apps, Inputs(keys), target=self._target)
+
+    async def restore(
+        self,
+        snapshot: Snapshot,
+        *,
+        force: bool = False,
+        **options: Unpack[RunOptions[App]],
+    ) -> Report[App]:
+        """Bring apps back to how a snapshot notes them: stops first, then numbers, then starts.
+
+        What is so already is not asked for, so a second time goes on where the first one ended;
+        there is no journal. `deadline` is for everything. Apps that came later are left alone, and
+        one that was deleted is `failed`. Raises InvalidInputError for a snapshot of another API,
+        unless `force`.
+        """
+        restoration = self.restoration(snapshot, force=force, **options)
+        if options.get("dry_run"):
+            return await restoration.predict(partial(self.plan, **options))
+        try:
+            async for run in restoration:
+                await run.run()
+        except RunAbortedError as aborted:
+            aborted.report = restoration.report
+            raise
+        except asyncio.CancelledError as cancelled:
+            attach_report(cancelled, restoration.report)
+            raise
+        return restoration.report
+
+    def restoration(
+        self,
+        snapshot: Snapshot,
+        *,
+        force: bool = False,
+        **options: Unpack[RunOptions[App]],
+    ) -> Restoration:
+        """Make the runs of a restoration one by one: what `restore` does, to be watched."""
+        if snapshot.target != self._target and not force:
+            raise InvalidInputError(
+                f"the snapshot is of {snapshot.target}, and this is {self._target}: "
+                "give force=True to restore it all the same."
+            )
+        if options.get("journal") is not None or options.get("resume"):
+            raise InvalidInputError("restore keeps no journal: asked again, it goes on by itself.")
+
+        def begin(action: Action, keys: list[str], deadline: float | None) -> Run[App]:
+            how = options.copy()
+            how["deadline"] = deadline
+            return self.stream(action, keys, **how)
+
+        chosen = self._checked(options)
+        return Restoration(snapshot, self._apps, chosen, target=self._target, begin=begin)
 
     def _waiter(
         self,

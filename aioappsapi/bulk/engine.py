@@ -101,6 +101,11 @@ class Run(Generic[T]):
     # -- what users see
 
     @property
+    def action(self) -> str:
+        """What is asked of each app."""
+        return self._action
+
+    @property
     def counts(self) -> Counter[Status]:
         """How many apps have ended how."""
         return self._ledger.counts

@@ -44,7 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             seconds = getattr(self, name)
             _require(
                 seconds is None or (isinstance(seconds, int | float) and seconds > 0),
-                f"{name}={seconds!r}: seconds > 0, or None.",
+                f"{name}={seconds!r}: seconds > 0.",
             )
         limit = self.max_failures
         _require(
@@ -64,12 +64,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             bound = getattr(self, name)
             _require(
                 bound is None or (isinstance(bound, int) and bound >= 1),
-                f"{name}={bound!r}: at least 1, or None.",
+                f"{name}={bound!r}: at least 1.",
             )
             _require(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, so somebody has to "
-                "look: give wait='all', 'any' or 'routable'.",
+                "look: give wait='all', or 'any', or 'routable'.",
             )
 
     @property

@@ -12,7 +12,7 @@ from aioappsapi.bulk.asking import Action
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import Exit, Output, confirm, out, say
 from aioappsapi.cli.groups import Group, spread
-from aioappsapi.cli.options import Deadline, Printed, Selectors, Target, WaitFor, Yes
+from aioappsapi.cli.options import Printed, Selectors, Target, WaitFor, Yes
 from aioappsapi.cli.selection import listed, one_app
 from aioappsapi.cli.session import carried_out
 from aioappsapi.cli.summary import print_line
@@ -34,11 +34,19 @@ _SCHEMA: Final = 1
 _PLUMBING: Final = {"links", "metadata", "relationships"}
 
 
+def _time(seconds: float | None) -> float | None:
+    if seconds is None or seconds > 0:
+        return seconds
+    raise typer.BadParameter(f"{seconds:g} is no time to get anything done in: seconds > 0.")
+
+
 class Asked(Group, frozen=True, kw_only=True):
     """What all commands for one app take."""
 
     output: Printed = "text"
-    deadline: Deadline = None
+    deadline: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="For everything.", callback=_time)
+    ] = None
 
 
 def _carry_out(target: Target, work: Callable[[Client], Awaitable[None]]) -> NoReturn:

@@ -11,20 +11,21 @@ import typer
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.options import Options
 from aioappsapi.cli import serve
 from aioappsapi.cli.apps import apps
 from aioappsapi.cli.console import Exit, out, say, show_log
 from aioappsapi.cli.groups import spread
-from aioappsapi.cli.options import Course, Selectors, Target, Told, Waiting, Words
+from aioappsapi.cli.options import Course, Noted, Selectors, Target, Told, Waiting, Words
 from aioappsapi.cli.report import reports
-from aioappsapi.cli.run import Job, carry_out, check_report
+from aioappsapi.cli.run import Job, carry_out
 from aioappsapi.cli.selection import checked_words
 from aioappsapi.cli.session import Work, carried_out
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.cli.snapshot import RESTORE, SNAPSHOT, restore, snapshot
+from aioappsapi.cli.wording import run_options
 
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Start, stop and restart many Cloud Foundry apps, and know what happened to each.",
     epilog="Exit status: 0 every app as asked, 1 some not, 2 wrong usage, 3 could not begin, "
@@ -47,19 +48,21 @@ def _register(action: Action) -> None:
         selectors: Selectors,
         waiting: Waiting,
         course: Course,
+        noted: Noted,
         told: Told,
         target: Target,
         words: Words = [],
     ) -> None:
         def prepare() -> Work:
-            _check(course, told)
+            told.check()
+            noted.check()
             job = Job(
                 action=action,
                 words=tuple(checked_words(words, selectors)),
                 selectors=selectors,
-                options=_options(waiting, course),
-                journal=course.journal,
-                resume=course.resume,
+                options=run_options(waiting, course),
+                journal=noted.journal,
+                resume=noted.resume,
                 dry_run=course.dry_run,
                 output=told.output,
                 reports=tuple(told.report),
@@ -73,34 +76,10 @@ def _register(action: Action) -> None:
 for _action in _HELP:
     _register(_action)
 
+app.command(help=SNAPSHOT)(snapshot)
+app.command(help=RESTORE)(restore)
 app.add_typer(apps, name="apps")
 app.add_typer(reports, name="report")
-
-
-def _check(course: Course, told: Told) -> None:
-    """Check what else would be found out late. Raises InvalidInputError."""
-    for path in told.report:
-        check_report(path)
-    if course.resume and course.journal is None:
-        raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
-
-
-def _options(waiting: Waiting, course: Course) -> Options:
-    return Options(
-        wait=waiting.wait,
-        startup_timeout=waiting.startup_timeout,
-        crash_grace=waiting.crash_grace,
-        max_starting=waiting.max_starting,
-        max_starting_mb=waiting.max_starting_mb,
-        concurrency=course.concurrency,
-        deadline=course.deadline,
-        max_failures=_count_or_share(course.max_failures),
-        skip_unchanged=not course.no_skip_unchanged,
-    )
-
-
-def _count_or_share(value: float | None) -> int | float | None:
-    return int(value) if value is not None and value.is_integer() else value
 
 
 @app.command(
@@ -133,6 +112,9 @@ def run() -> None:
     show_log()
     try:
         app()
+    except OSError as cause:  # a disk that is full, say; whoever reads may just go away
+        say(f"the result could not be written: {cause.strerror or cause}")
+        sys.exit(Exit.NOT_ALL)
     except Exception as bug:
         if os.environ.get("AIOAPPSAPI_DEBUG"):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from enum import IntEnum
 from typing import Final, Literal
@@ -39,7 +40,18 @@ def confirm(what: str) -> None:
     """Ask before much is done. Raises InvalidInputError without a yes, or anybody to ask."""
     if not (sys.stdin.isatty() and err.is_terminal):
         raise InvalidInputError(f"{what}: give --yes to do it without being asked.")
-    if not Confirm.ask(f"{what}?", console=err, default=False):
+    # The event loop's own handler would only cancel a task, and the question stay.
+    loops = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = Confirm.ask(f"{what}?", console=err, default=False)
+    except (EOFError, KeyboardInterrupt) as left:
+        err.print()  # the question has a line of its own
+        if isinstance(left, KeyboardInterrupt):
+            raise
+        agreed = False
+    finally:
+        signal.signal(signal.SIGINT, loops)
+    if not agreed:
         raise InvalidInputError("Nothing was done.")
 
 

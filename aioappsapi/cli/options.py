@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.writers import check_suffix
 from aioappsapi.cli.console import Output
 from aioappsapi.cli.groups import Group
 from aioappsapi.errors import InvalidInputError
@@ -23,6 +24,7 @@ _tells: Final = partial(typer.Option, rich_help_panel="What is told")
 _targets: Final = partial(typer.Option, rich_help_panel="Which Cloud Foundry")
 _USUAL: Final = Options()
 
+
 Words = Annotated[
     list[str],
     typer.Argument(
@@ -32,7 +34,6 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-Deadline = Annotated[float | None, _steers(metavar="SECONDS", help="For everything.")]
 Yes = Annotated[bool, _steers("--yes", "-y", help="Do not ask.")]
 WaitFor = Annotated[
     Wait,
@@ -97,19 +98,31 @@ class Course(Group, frozen=True, kw_only=True):
     concurrency: Annotated[int, _steers(min=1, max=10_000, metavar="N", help="Apps at a time.")] = (
         _USUAL.concurrency
     )
-    deadline: Deadline = None
+    deadline: Annotated[
+        float | None, _steers(metavar="SECONDS", help="End everything after so long.")
+    ] = None
     max_failures: Annotated[
         float | None, _steers(metavar="N", help="Stop after so many, or a share like 0.1.")
     ] = None
     no_skip_unchanged: Annotated[
         bool, _steers("--no-skip-unchanged", help="Ask even for what is so already.")
     ] = False
+    dry_run: Annotated[bool, _steers("--dry-run", help="Only predict it.")] = False
+    yes: Yes = False
+
+
+class Noted(Group, frozen=True, kw_only=True):
+    """What is noted of a run while it goes on."""
+
     journal: Annotated[
         Path | None, _steers(metavar="FILE", help="Note each app here before it is asked for.")
     ] = None
     resume: Annotated[bool, _steers("--resume", help="Go on with the journal's run.")] = False
-    dry_run: Annotated[bool, _steers("--dry-run", help="Only predict it.")] = False
-    yes: Yes = False
+
+    def check(self) -> None:
+        """Raise InvalidInputError for a run to resume without its journal."""
+        if self.resume and self.journal is None:
+            raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
 
 
 class Told(Group, frozen=True, kw_only=True):
@@ -122,6 +135,23 @@ class Told(Group, frozen=True, kw_only=True):
             metavar="FILE", help="Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too."
         ),
     ] = []
+
+    def check(self) -> None:
+        """Find out before the run what would else be found out after it.
+
+        Raises InvalidInputError.
+        """
+        for path in self.report:
+            check_suffix(path)
+            check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Check that a file can be written there. Raises InvalidInputError."""
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{path}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a folder.")
 
 
 class Target(Group, frozen=True, kw_only=True):

@@ -16,7 +16,6 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.printable import printable
@@ -64,10 +63,9 @@ class Beat:
 class Display(ABC):
     """Shows a run inside its `with` block."""
 
-    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
+    def __init__(self, console: Console, run: Run[App]) -> None:
         self._console = console
         self._run = run
-        self._action = action
         self._done = 0
 
     def show(self, outcome: Outcome[App]) -> None:
@@ -94,9 +92,9 @@ class Display(ABC):
     def _tell(self, outcome: Outcome[App]) -> None: ...
 
 
-def display(console: Console, run: Run[App], action: Action) -> Display:
+def display(console: Console, run: Run[App]) -> Display:
     """Choose how a run is shown."""
-    return Live(console, run, action) if console.is_terminal else Lines(console, run, action)
+    return Live(console, run) if console.is_terminal else Lines(console, run)
 
 
 class _Bar(Progress):
@@ -124,10 +122,10 @@ class _Bar(Progress):
 class Live(Display):
     """A bar with counts, and a line for each app that is not as asked."""
 
-    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
-        super().__init__(console, run, action)
+    def __init__(self, console: Console, run: Run[App]) -> None:
+        super().__init__(console, run)
         self._bar = _Bar(console, self._counts)
-        self._task = self._bar.add_task(action, total=run.total)
+        self._task = self._bar.add_task(run.action, total=run.total)
         self._beat = Beat(_REFRESH, self._refresh)
 
     def __enter__(self) -> Self:
@@ -150,7 +148,7 @@ class Live(Display):
         self._bar.update(self._task, completed=self._done, total=self._run.total, refresh=True)
 
     def _counts(self) -> Text:
-        under_way = [Text(part, "cyan") for part in _under_way(self._run, self._action)]
+        under_way = [Text(part, "cyan") for part in _under_way(self._run)]
         ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in _counted(self._run)]
         return Text("  ").join(under_way + ended)
 
@@ -161,12 +159,12 @@ class Lines(Display):
     So a log is short, and yet shows that something happens.
     """
 
-    def __init__(self, console: Console, run: Run[App], action: Action) -> None:
-        super().__init__(console, run, action)
+    def __init__(self, console: Console, run: Run[App]) -> None:
+        super().__init__(console, run)
         self._beat = Beat(_SILENCE, self._say_counts)
 
     def __enter__(self) -> Self:
-        print_line(self._console, f"{self._action}: {self._run.total} apps")
+        print_line(self._console, f"{self._run.action}: {self._run.total} apps")
         self._beat.restart()
         return self
 
@@ -185,22 +183,24 @@ class Lines(Display):
 
     def _say_counts(self) -> None:
         done = ", ".join(f"{count} {status}" for status, count in _counted(self._run))
-        parts = [f"{self._done}/{self._run.total} done", *_under_way(self._run, self._action)]
-        print_line(self._console, f"{self._action}: {', '.join(parts)}" + (done and f"; {done}"))
+        parts = [f"{self._done}/{self._run.total} done", *_under_way(self._run)]
+        print_line(
+            self._console, f"{self._run.action}: {', '.join(parts)}" + (done and f"; {done}")
+        )
 
 
 def _counted(run: Run[App]) -> list[tuple[Status, int]]:
     return [(status, run.counts[status]) for status in Status if run.counts[status]]
 
 
-def _under_way(run: Run[App], action: Action) -> Iterator[str]:
+def _under_way(run: Run[App]) -> Iterator[str]:
     """Say what has begun and has no outcome yet, and what keeps it."""
     if run.in_flight:
         yield f"{run.in_flight} in flight"
     if run.held:
         yield f"{run.held} held back"
     if run.waiting:
-        yield f"{run.waiting} {'stopping' if action == 'stop' else 'starting'}"
+        yield f"{run.waiting} {'stopping' if run.action == 'stop' else 'starting'}"
     if run.paused_for:
         yield f"paused for {run.paused_for:.0f} s by the rate limit"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,6 @@ from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.report import LOADABLE, Report
-from aioappsapi.bulk.writers import check_suffix
 from aioappsapi.cli.console import Exit, Output, confirm, err, out, say
 from aioappsapi.cli.dry_run import print_plan
 from aioappsapi.cli.options import Selectors
@@ -24,7 +23,6 @@ from aioappsapi.cli.progress import display
 from aioappsapi.cli.selection import select
 from aioappsapi.cli.summary import print_report
 from aioappsapi.client import Client
-from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
 # From this many apps on a person is asked first.
@@ -53,64 +51,80 @@ async def carry_out(client: Client, job: Job) -> Exit:
     chosen = await select(client, job.words, job.selectors)
     if job.dry_run:
         return await _dry_run(client, job, chosen)
-    if job.ask and len(chosen) > _MANY:
-        confirm(f"{job.action} {len(chosen)} apps at {client.api_url}")
+    if job.ask:
+        confirm_many(job.action, len(chosen), client)
     return await _run(client, job, chosen)
 
 
-def check_report(path: Path) -> None:
-    """Find out before the run what would else be found out after it. Raises InvalidInputError."""
-    check_suffix(path)
-    if not path.parent.is_dir():
-        raise InvalidInputError(f"{path}: there is no folder {path.parent}.")
-    if path.is_dir():
-        raise InvalidInputError(f"{path} is a folder.")
+def confirm_many(action: str, count: int, client: Client) -> None:
+    """Ask before many apps are touched. Raises InvalidInputError without a yes."""
+    if count > _MANY:
+        confirm(f"{action} {count} apps at {client.api_url}")
 
 
 async def _dry_run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
     plan = await client.bulk.plan(job.action, chosen, **msgspec.structs.asdict(job.options))
+    write_reports(plan.report, job.reports, again="")
     print_plan(out, plan, job.output)
-    _write(plan.report, job)
     return Exit.AS_ASKED
 
 
 async def _run(client: Client, job: Job, chosen: list[str | App]) -> Exit:
     how = msgspec.structs.asdict(job.options)
     run = client.bulk.stream(job.action, chosen, journal=job.journal, resume=job.resume, **how)
-    with _interruptible(run, job.action) as interrupted:
-        try:
-            with display(err, run, job.action) as shown:
-                async with run:
-                    async for outcome in run:
-                        shown.show(outcome)
-        except RunAbortedError:
-            _finish(run.report, job)
-            raise
-        _finish(run.report, job)
-    if interrupted.is_set():
-        return Exit.INTERRUPTED
-    return Exit.AS_ASKED if run.report.ok else Exit.NOT_ALL
+    again = f"`{job.action} @{{path}}` goes on with what is not as asked"
+    with finished(lambda: run.report, job.output, job.reports, again=again):
+        interrupted = await follow(run)
+    return Exit.INTERRUPTED if interrupted else exit_of(run.report)
 
 
-def _finish(report: Report[App], job: Job) -> None:
-    print_report(out, report, job.output)
-    _write(report, job)
+async def follow(run: Run[App]) -> bool:
+    """Show a run until it has ended; the first Ctrl-C ends it. Tells whether there was one."""
+    with _interruptible(run) as interrupted, display(err, run) as shown:
+        async with run:
+            async for outcome in run:
+                shown.show(outcome)
+    return interrupted.is_set()
 
 
-def _write(report: Report[App], job: Job) -> None:
-    for path in job.reports:
+def exit_of(report: Report[App]) -> Exit:
+    """Choose the status for a run that came to its end."""
+    return Exit.AS_ASKED if report.ok else Exit.NOT_ALL
+
+
+@contextmanager
+def finished(
+    report: Callable[[], Report[App]], output: Output, paths: Iterable[Path], *, again: str
+) -> Iterator[None]:
+    """Write and print the report when the block has ended, also when that was by a breakdown."""
+    try:
+        yield
+    except RunAbortedError:
+        _finish(report(), output, paths, again=again)
+        raise
+    _finish(report(), output, paths, again=again)
+
+
+def _finish(report: Report[App], output: Output, paths: Iterable[Path], *, again: str) -> None:
+    # Files first: whoever reads the standard output may have gone away.
+    write_reports(report, paths, again=again)
+    print_report(out, report, output)
+
+
+def write_reports(report: Report[App], paths: Iterable[Path], *, again: str) -> None:
+    """Write a report to files, and say so; `again` is how to go on with one that can be read."""
+    for path in paths:
         try:
             report.write(path)
         except OSError as cause:
             say(f"the report cannot be written to {path}: {cause.strerror or cause}")
         else:
             goes_on = not (report.ok or report.predicted) and path.suffix in LOADABLE
-            hint = f"; `{job.action} @{path}` goes on with what is not as asked" if goes_on else ""
-            say(f"report written to {path}{hint}")
+            say(f"report written to {path}" + (f"; {again.format(path=path)}" if goes_on else ""))
 
 
 @contextmanager
-def _interruptible(run: Run[App], action: Action) -> Iterator[asyncio.Event]:
+def _interruptible(run: Run[App]) -> Iterator[asyncio.Event]:
     """Turn the first Ctrl-C into an orderly end, and the second into a quick one."""
     interrupted = asyncio.Event()
 
@@ -122,7 +136,7 @@ def _interruptible(run: Run[App], action: Action) -> Iterator[asyncio.Event]:
         run.stop("the run was interrupted", grace=_GRACE)
         say(
             f"interrupted: nothing new is sent; waiting up to {_GRACE:g} s for "
-            f"{_open(run, action)} (again to end at once)"
+            f"{_open(run)} (again to end at once)"
         )
 
     loop = asyncio.get_running_loop()
@@ -136,8 +150,9 @@ def _interruptible(run: Run[App], action: Action) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(one)
 
 
-def _open(run: Run[App], action: Action) -> str:
+def _open(run: Run[App]) -> str:
     """Say what an interrupted run still waits for."""
-    seen = "gone" if action == "stop" else "running"
-    waiting = f"{run.waiting} accepted but not yet seen {seen}"
-    return f"{run.in_flight} in flight" + (f" and {waiting}" if run.waiting else "")
+    seen = "gone" if run.action == "stop" else "running"
+    parts = [f"{run.in_flight} in flight"] if run.in_flight or not run.waiting else []
+    parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
+    return " and ".join(parts)

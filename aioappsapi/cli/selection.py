@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from aioappsapi.bulk.report import Report
+from aioappsapi.cli.console import say
 from aioappsapi.cli.options import Selectors
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
@@ -40,12 +41,21 @@ async def select(client: Client, words: Sequence[str], selectors: Selectors) -> 
     """Find the apps that were asked for. Raises InvalidInputError if there are none."""
     if words:
         found = await _by_name(client, words)
+        _say_unknown(found)
         kept = [one for one in found if not _matches(_name(one), selectors.exclude)]
     else:
         kept = [app async for app in listed(client, selectors)]
     if not kept:
         raise InvalidInputError("No app matches the selection; nothing was done.")
     return kept
+
+
+def _say_unknown(found: Iterable[str | App]) -> None:
+    """Tell of names that no app has; their outcomes only say that they are no GUIDs."""
+    unknown = [one for one in found if isinstance(one, str) and not _GUID.fullmatch(one)]
+    if unknown:
+        few = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
+        say(f"no app that this login sees is called {few}")
 
 
 def _name(one: str | App) -> str:

@@ -9,6 +9,7 @@ from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.cli.console import Exit, say
 from aioappsapi.cli.options import Target
 from aioappsapi.cli.target import opened
+from aioappsapi.cli.wording import as_typed
 from aioappsapi.client import Client
 from aioappsapi.errors import AppsApiError, InvalidInputError
 
@@ -20,6 +21,7 @@ def carried_out(
     prepare: Callable[[], Work],
     *,
     concurrency: int = 1,
+    interrupted: str = "interrupted.",
 ) -> Exit:
     """Log in and do the work; `prepare` checks, before anything else, what can be checked."""
     try:
@@ -27,7 +29,7 @@ def carried_out(
         with opened(target, concurrency=concurrency) as client:
             return asyncio.run(_logged_in(client, work))
     except InvalidInputError as wrong:
-        say(str(wrong))
+        say(as_typed(str(wrong)))
         return Exit.USAGE
     except RunAbortedError as aborted:
         say(f"{aborted} Cause: {aborted.__cause__}")
@@ -36,7 +38,7 @@ def carried_out(
         say(str(error))
         return Exit.COULD_NOT_BEGIN
     except KeyboardInterrupt:
-        say("interrupted.")  # before a run, or after it: what was sent then is in its report
+        say(interrupted)  # before a run, or after it: what was sent then is in its report
         return Exit.INTERRUPTED
 
 

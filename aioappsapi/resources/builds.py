@@ -122,6 +122,7 @@ class Packages:
     ) -> Package:
         """Make a package of a docker image, perhaps with a login of its registry.
 
+        The image is not looked at: a wrong one shows when the app does not come up.
         Source: POST /v3/packages.
         """
         refuse_unless(bool(image), "image is empty: it would look like registry.example.com/x:1.")

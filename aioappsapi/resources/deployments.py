@@ -109,7 +109,10 @@ class Deployments:
         await self._caller.call(CANCEL, guid, deadline=deadline)
 
     async def continue_(self, guid: str, *, deadline: float | None = None) -> None:
-        """Let a paused canary go on. Source: POST /v3/deployments/{guid}/actions/continue."""
+        """Let a paused canary go on, to its next step or to the end.
+
+        Source: POST /v3/deployments/{guid}/actions/continue.
+        """
         await self._caller.call(CONTINUE, guid, deadline=deadline)
 
 

@@ -31,7 +31,7 @@ def job_of(response: Response) -> Job:
 
 
 class Jobs:
-    """The operations on jobs."""
+    """Jobs: what the server goes on with after its answer, such as the deletion of an app."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

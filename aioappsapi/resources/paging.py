@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.message import Query, Request
-from aioappsapi._http.protocol import Operation
+from aioappsapi._http.protocol import Operation, quoted
 from aioappsapi.errors import DeadlineError, DecodeError, InvalidInputError
 from aioappsapi.models.base import Resource
 from aioappsapi.models.page import Page
@@ -206,4 +206,4 @@ def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
 
 def _size(value: str) -> int:
     """Say how many bytes a value and its comma take in an address."""
-    return len(quote(value, safe=":")) + 1
+    return len(quoted(value)) + 1

@@ -1,0 +1,133 @@
+"""`aioappsapi snapshot` and `restore`, around a maintenance window."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from aioappsapi import Report, Snapshot
+from aioappsapi.cli.commands import app
+from aioappsapi.sandbox import SandboxProcess
+
+
+@pytest.fixture
+def cloud() -> Iterator[SandboxProcess]:
+    with SandboxProcess(60, started=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def before(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A snapshot of 60 apps, of which 59 ran; all of them were stopped since."""
+    monkeypatch.setenv("CF_API", cloud.url)
+    monkeypatch.setenv("CF_USERNAME", "admin")
+    monkeypatch.setenv("CF_PASSWORD", "admin")
+    monkeypatch.chdir(tmp_path)
+    assert run("stop", "app-00001").exit_code == 0
+    taken = run("snapshot", "before.json", "--all")
+    assert taken.exit_code == 0, taken.output
+    assert taken.stderr == "aioappsapi: 60 apps noted in before.json, 59 of them started\n"
+    assert run("stop", "--all", "--yes").exit_code == 0
+    return tmp_path / "before.json"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def test_apps_come_back(before: Path) -> None:
+    asked = run("restore", "before.json")
+    assert asked.exit_code == 2
+    assert "restore 60 apps" in asked.stderr
+    assert "--yes" in asked.stderr
+    predicted = run("restore", "before.json", "--dry-run")
+    assert predicted.exit_code == 0
+    assert "dry run: would restore 60 apps" in predicted.stdout
+    assert "  59 to be brought back, 1 already as noted, 0 would be refused\n" in predicted.stdout
+    assert len(re.findall(r"ok +STARTED  app-", predicted.stdout)) == 59
+    words = ("--yes", "--wait", "all", "--output", "json", "--report", "run.json")
+    restored = run("restore", "before.json", *words)
+    assert restored.exit_code == 0, restored.output
+    document = json.loads(restored.stdout)
+    assert document["action"] == "restore"
+    assert (document["counts"]["ok"], document["counts"]["already"]) == (59, 1)
+    assert Report.load("run.json").ok
+    assert "stop: 1 apps" in restored.stderr
+    assert "start: 59 apps" in restored.stderr
+    assert "goes on" not in restored.stderr
+
+
+def test_what_could_not_be_restored_is_told(before: Path) -> None:
+    assert run("apps", "delete", "app-00002", "--yes").exit_code == 0
+    restored = run("restore", "before.json", "--yes", "--report", "run.json")
+    assert restored.exit_code == 1
+    assert "1 failed: 404 CF-ResourceNotFound" in restored.stdout
+    assert "app-00002" in restored.stdout
+    assert "the same command goes on" in restored.stderr
+
+
+def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
+    taken = Snapshot.load(before)
+    again = run("snapshot", "before.json", "--all")
+    assert again.exit_code == 2
+    assert "before.json is there already: --force replaces it." in again.stderr
+    assert Snapshot.load(before) == taken
+    assert run("snapshot", "before.json", "app-00003", "--force").exit_code == 0
+    assert [one.name for one in Snapshot.load(before).apps] == ["app-00003"]
+
+
+def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path) -> None:
+    refused = run("restore", "before.json", "--sandbox", "60")
+    assert refused.exit_code == 2
+    assert "the snapshot is of http" in refused.stderr
+    assert "give --force to restore it all the same." in refused.stderr
+    assert run("restore", "before.json", "--sandbox", "60", "--force").exit_code in {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["snapshot", "x.json"], "No apps: give GUIDs or names"),
+        (["snapshot", "gone/x.json", "--all"], "there is no folder gone"),
+        (["snapshot", "x.json", "no-such-app"], "1 apps are not visible with this login"),
+        (["restore", "x.json"], "x.json cannot be read: No such file or directory"),
+        (["restore", "report.json"], "report.json is not a snapshot"),
+        (["restore", "before.json", "--max-starting", "3"], "give --wait all"),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(before: Path, words: list[str], said: str) -> None:
+    run("start", "app-00001", "--report", "report.json")
+    result = run(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_leaves_the_rest_and_the_report(before: Path) -> None:
+    words = ["restore", str(before), "--yes", "--concurrency", "1", "--report", "run.json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aioappsapi", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("start: 5/"):
+            break
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "ended early: the run was interrupted" in output
+    counts = Report.load("run.json").counts
+    assert counts["total"] == 60
+    assert counts["ok"] >= 5
+    assert counts["not_attempted"] > 0
