@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioappsapi import (
@@ -298,6 +298,7 @@ lists = st.lists(texts, max_size=30).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(guids=lists, names=st.none() | lists)
 def test_any_lists_are_asked_for_completely_in_short_requests(
     guids: list[str], names: list[str] | None

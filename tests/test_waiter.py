@@ -593,6 +593,21 @@ async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a
 
 
 @virtual
+async def test_polls_that_are_cut_short_by_the_end_of_some_leave_out_no_others_for_ever() -> None:
+    hopeless = [Planned(f"never-{n:03}", [web(after=10_000)]) for n in range(400)]
+    others = [Planned(f"late-{n:03}", [web(after=62)]) for n in range(200)]
+    cloud = Cloud(*hopeless, *others, embeds="refused", latency=0.2)
+    watch = Watch(cloud)
+    watch.start()
+    for n, app in enumerate(hopeless):
+        watch.add(app.guid, patience=60.0 + n)
+    watch.add(*(app.guid for app in others), patience=200)
+    errors = await watch.run()
+    assert [errors[app.guid] for app in others] == [None] * 200
+    assert all(isinstance(errors[app.guid], DeadlineError) for app in hopeless)
+
+
+@virtual
 async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
     kinds = [web(CRASHING), web(((0.0, "DOWN"),), details="insufficient resources: memory")]
     cloud = Cloud(*(Planned(f"app-{n:03}", [kinds[n % 2]]) for n in range(1_000)), latency=0.1)

@@ -49,6 +49,8 @@ _AT_ONCE: Final = 4
 # the average, as long as pauses do not get longer than that.
 _ONE_BY_ONE: Final = 25.0
 _RAREST: Final = 30.0
+# And a batch is small, so that a poll that is cut short has come to something.
+_SMALL_BATCH: Final = 50
 # How long an app may look as if nothing happened before its state is looked at, and how often then.
 _PATIENCE: Final = 5.0
 _AGAIN: Final = 15.0
@@ -180,7 +182,8 @@ class Waiter:
 
     async def _poll(self) -> None:
         keys = list(self._watched)
-        batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
+        size = BATCH if self._embeds else _SMALL_BATCH
+        batches = [keys[at : at + size] for at in range(0, len(keys), size)]
         left = max(self._soonest_end() - anyio.current_time(), 0.0)
         with anyio.move_on_after(left + _OVERTIME):
             at_once = _AT_ONCE if self._embeds else 1
@@ -236,8 +239,10 @@ class Waiter:
         crashed: list[Watched] = []
         odd: list[Watched] = []
         for key, processes in by_app.items():
-            if (watched := self._watched.get(key)) is None:
+            if (watched := self._watched.pop(key, None)) is None:
                 continue
+            # To the end: a poll that is cut short is not to be short for the same ones each time.
+            self._watched[key] = watched
             condition = self._condition(watched, processes)
             if watched.note(condition):
                 self._on_crash(key)
