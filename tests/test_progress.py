@@ -146,7 +146,7 @@ async def test_a_pause_is_in_the_log_told_to_the_callback_and_in_the_progress(
         Client(cloud.url, auth=auth, proxy="") as client,
     ):
         run = client.bulk.stream("start", list(cloud.apps), on_pause=pauses.append)
-        with display(log, run, "start") as shown:
+        with display(log, run) as shown:
             async with run as outcomes:
                 async for outcome in outcomes:
                     shown.show(outcome)

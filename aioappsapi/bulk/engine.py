@@ -31,12 +31,7 @@ from aioappsapi.bulk.ledger import Ledger
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report
-from aioappsapi.errors import (
-    AppsApiError,
-    DeadlineError,
-    InvalidInputError,
-    NotAttemptedError,
-)
+from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError, NotAttemptedError
 from aioappsapi.resources.waiter import Waiter
 from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
 
@@ -373,13 +368,9 @@ class Run(Generic[T]):
         return self._started_at + timedelta(seconds=clock - self._clock_zero)
 
     def _mind_failures(self) -> None:
-        limit = self._options.max_failures
-        if limit is None:
-            return
         failures = self._ledger.failures + len(self._again)
-        allowed = limit if isinstance(limit, int) else max(1.0, limit * len(self._inputs.keys))
-        if failures >= allowed:
-            self.stop(f"{failures} apps failed, which is as many as max_failures={limit} allows")
+        if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
+            self.stop(reason)
 
     # -- the end
 

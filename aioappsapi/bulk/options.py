@@ -81,3 +81,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def patience(self) -> float:
         """How many seconds an app has from its acceptance until it is as asked."""
         return startup_timeout() if self.startup_timeout is None else self.startup_timeout
+
+    def enough(self, failures: int, apps: int) -> str | None:
+        """Say why so many failures among so many apps end the run; None if they do not."""
+        limit = self.max_failures
+        if limit is None:
+            return None
+        allowed = limit if isinstance(limit, int) else max(1.0, limit * apps)
+        if failures < allowed:
+            return None
+        return f"{failures} apps failed, which is as many as max_failures={limit} allows"
