@@ -372,8 +372,6 @@ class Run(Generic[T]):
         if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
             self.stop(reason)
 
-    # -- the end
-
     def _conclude_cancelled(self) -> None:
         """Conclude a cancelled run, whatever a callback raises."""
         try:
