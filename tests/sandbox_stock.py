@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from aioappsapi.sandbox.resources import (
+from aioappsapi.sandbox.world.resources import (
     Build,
     Deployment,
     Droplet,
@@ -16,7 +16,7 @@ from aioappsapi.sandbox.resources import (
     Shelf,
     Task,
 )
-from aioappsapi.sandbox.state import App, Process, World
+from aioappsapi.sandbox.world.state import App, Process, World
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

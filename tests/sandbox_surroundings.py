@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.events import Event
-from aioappsapi.sandbox.network import Destination, Domain, Route
-from aioappsapi.sandbox.resources import Sidecar
-from aioappsapi.sandbox.services import (
+from aioappsapi.sandbox.api.events import Event
+from aioappsapi.sandbox.world.network import Destination, Domain, Route
+from aioappsapi.sandbox.world.resources import Sidecar
+from aioappsapi.sandbox.world.services import (
     Binding,
     Broker,
     Offering,
@@ -20,7 +20,7 @@ from aioappsapi.sandbox.services import (
     Plan,
     ServiceInstance,
 )
-from aioappsapi.sandbox.state import Process, Space, User, World
+from aioappsapi.sandbox.world.state import Process, Space, User, World
 
 from .replay import RECORDINGS
 from .sandbox_stock import GUID, WEB_SHOP, walk

@@ -9,8 +9,16 @@ from functools import cache
 from typing import Any
 
 from aioappsapi.sandbox import Sandbox
-from aioappsapi.sandbox.resources import Deployment, Job
-from aioappsapi.sandbox.state import ADMIN_SCOPES, App, Organization, Process, Space, User, guid_of
+from aioappsapi.sandbox.world.resources import Deployment, Job
+from aioappsapi.sandbox.world.state import (
+    ADMIN_SCOPES,
+    App,
+    Organization,
+    Process,
+    Space,
+    User,
+    guid_of,
+)
 
 from .replay import RECORDINGS
 from .sandbox_stock import GUID, UNKNOWN, WEB_SHOP, Stock, walk

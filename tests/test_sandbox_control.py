@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxProcess, SandboxThread
-from aioappsapi.sandbox.faults import FIELDS, PROFILES
+from aioappsapi.sandbox.world.faults import FIELDS, PROFILES
 
 from .sandbox_caller import Caller, admin_calls
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.faults import Fault
+from aioappsapi.sandbox.world.faults import Fault
 
 from .fakes import Time
 

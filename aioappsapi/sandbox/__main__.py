@@ -16,8 +16,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from .faults import PROFILES, Faults, changed
 from .server import Sandbox
+from .world.faults import PROFILES, Faults, changed
 
 COULD_NOT_BEGIN: Final = 3
 _SETTINGS: Final = (

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from .answer import Answer, json_text
-from .faults import FIELDS, Faults, changed
-from .state import App
+from .api.answer import Answer, json_text
 from .switches import Switches
+from .world.faults import FIELDS, Faults, changed
+from .world.state import App
 
 PREFIX: Final = "/sandbox"
 Handler = Callable[[Mapping[str, str], dict[str, Any]], object]

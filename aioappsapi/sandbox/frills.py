@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote_plus
 
-from .answer import Answer
+from .api.answer import Answer
 
 _CLI: Final = re.compile(r"cf\d*/(\d+)\.(\d+)")
 _OLDEST_CLI: Final = (6, 22)

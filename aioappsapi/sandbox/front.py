@@ -9,17 +9,17 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from . import answer as say
-from .answer import Answer, ApiError
-from .api import Api
-from .call import Call
-from .faults import RUNNER, Fault, Faults, Lot
-from .filters import UndecodableQueryError
-from .limits import RateLimiter, refused
-from .outages import UnknownError
+from .api import answer as say
+from .api.answer import Answer, ApiError
+from .api.api import Api
+from .api.call import Call
+from .api.filters import UndecodableQueryError
+from .api.limits import RateLimiter, refused
+from .api.outages import UnknownError
+from .api.uaa import Token, Uaa
 from .passing import NOT_DELIVERED, passing
-from .state import World
-from .uaa import Token, Uaa
+from .world.faults import RUNNER, Fault, Faults, Lot
+from .world.state import World
 
 _UNCOUNTED: Final[tuple[list[str], ...]] = ([], ["v3"], ["healthz"], ["v2", "info"])
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})

@@ -10,22 +10,22 @@ from typing import Self
 
 from aiohttp import web
 
-from . import answer as say
-from .answer import Answer, ApiError
-from .api import Api
-from .call import Call
+from .api import answer as say
+from .api.answer import Answer, ApiError
+from .api.api import Api
+from .api.call import Call
+from .api.uaa import PREFIX, Token, Uaa
+from .api.views import Views
 from .certificate import Certificate
 from .control import PREFIX as CONTROL
 from .control import Control
-from .faults import Faults
-from .fleet import Cell, Fleet
 from .frills import preflight
 from .front import Front
-from .state import App, Space, World
 from .switches import Request, Switches
-from .uaa import PREFIX, Token, Uaa
-from .views import Views
 from .wire import Wire, request_id_of
+from .world.faults import Faults
+from .world.fleet import Cell, Fleet
+from .world.state import App, Space, World
 
 _MAX_QUERY = 10_240
 

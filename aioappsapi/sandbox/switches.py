@@ -6,17 +6,17 @@ import re
 from collections import deque
 from typing import NamedTuple
 
-from .api import Api
-from .events import Events
-from .faults import Faults
-from .fleet import Cell, Instance
-from .network import Network
-from .outages import DATABASE_MODES, DIEGO_MODES, UP
-from .resources import Shelf
-from .services import Marketplace
-from .state import App, Organization, Space, User, World
-from .uaa import Uaa
+from .api.api import Api
+from .api.events import Events
+from .api.outages import DATABASE_MODES, DIEGO_MODES, UP
+from .api.uaa import Uaa
 from .wire import Wire
+from .world.faults import Faults
+from .world.fleet import Cell, Instance
+from .world.network import Network
+from .world.resources import Shelf
+from .world.services import Marketplace
+from .world.state import App, Organization, Space, User, World
 
 
 class Request(NamedTuple):

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from .answer import JSON, YAML, Answer
+from .api.answer import JSON, YAML, Answer
 from .frills import add_frills
 
 _FRAME: Final = {

@@ -1,0 +1,1 @@
+"""How the sandbox answers: the API's routes, its words, and the UAA."""

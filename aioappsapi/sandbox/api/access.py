@@ -1,0 +1,142 @@
+"""Who may do what with which app, and which features are on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ..world.state import App, Organization, Space, User, World
+from . import answer as say
+from .call import Call
+from .flags import DEFAULTS
+from .uaa import Token
+
+DEVELOPERS: Final = frozenset({"space_developer"})
+SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})
+MANAGERS: Final = frozenset({"org_manager"})
+_SECRETS: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
+
+
+class Access:
+    """The permissions over a world. Refusals are raised as ApiError."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def app(self, token: Token, app_guid: str) -> App:
+        """Return the app if the token shows it."""
+        app = self._world.apps.get(app_guid)
+        if app is None or not token.reads(app.space):
+            raise say.not_found("App")
+        return app
+
+    def apps(self, token: Token, guids: frozenset[str] | None) -> Sequence[App]:
+        """Return the apps that the token shows, of those asked for by GUID if any are."""
+        apps: Iterable[App] = self._world.apps.values()
+        if guids is not None:
+            # fast path: looking up the GUIDs asked for beats a walk over 100,000 apps.
+            known = self._world.apps
+            apps = sorted((known[g] for g in guids if g in known), key=lambda app: app.number)
+        visible = {space.guid for space in self.spaces(token)}
+        if len(visible) == len(self._world.spaces):
+            return list(apps)
+        return [app for app in apps if app.space.guid in visible]
+
+    def readable(self, call: Call, app_guid: str) -> App:
+        """Return the app for a request that reads it."""
+        return self.app(call.reader(), app_guid)
+
+    def changeable(
+        self, call: Call, app_guid: str, roles: frozenset[str] = SUPPORTERS
+    ) -> tuple[Token, App]:
+        """Return the app for a request that changes it, which wants one of the roles."""
+        token = call.writer()
+        app = self.app(token, app_guid)
+        self.check_change(token, app.space, roles)
+        return token, app
+
+    def check_change(self, token: Token, space: Space, roles: frozenset[str]) -> None:
+        """Refuse those without a role, and everybody but admins in what is suspended."""
+        if token.is_admin:
+            return
+        if not holds(token, space, roles):
+            raise say.not_authorized()
+        if space.organization.suspended:
+            raise say.org_suspended()
+        if space.suspended:
+            raise say.space_suspended()
+
+    def belongs(self, user: User, organization: Organization) -> bool:
+        """Whether the user has any role in the organization or one of its spaces."""
+        spaces = self._world.spaces.values()
+        places = [organization.guid, *(s.guid for s in spaces if s.organization is organization)]
+        return any(user.roles.get(place) for place in places)
+
+    def organizations(self, token: Token) -> list[Organization]:
+        """Return the organizations that the token shows."""
+        everything = self._world.organizations.values()
+        if token.sees_everything or token.user is None:
+            return list(everything) if token.sees_everything else []
+        return [one for one in everything if self.belongs(token.user, one)]
+
+    def organization(self, token: Token, organization_guid: str) -> Organization:
+        """Return the organization if the token shows it."""
+        found = self._world.organizations.get(organization_guid)
+        if found is None or found not in self.organizations(token):
+            raise say.not_found("Organization")
+        return found
+
+    def spaces(self, token: Token) -> list[Space]:
+        """Return the spaces that the token shows."""
+        return [space for space in self._world.spaces.values() if token.reads(space)]
+
+    def space(self, token: Token, space_guid: str) -> Space:
+        """Return the space if the token shows it."""
+        space = self._world.spaces.get(space_guid)
+        if space is None or not token.reads(space):
+            raise say.not_found("Space")
+        return space
+
+    def users(self, token: Token) -> list[User]:
+        """Return the people that the token shows: all who share an organization with the user."""
+        everybody = self._world.users.values()
+        if token.sees_everything:
+            return list(everybody)
+        shared = self.organizations(token)
+        return [
+            user
+            for user in everybody
+            if user is token.user or any(self.belongs(user, one) for one in shared)
+        ]
+
+    def check_flag(self, token: Token, name: str) -> None:
+        """Refuse what an operator has switched off, except to admins."""
+        if not token.is_admin and not self._world.flags.get(name, DEFAULTS[name]):
+            raise say.feature_disabled(self._world.flag_messages.get(name, name))
+
+    def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
+        """Return the app for a request that reads its environment."""
+        token = call.reader()
+        app = self.app(token, app_guid)
+        if token.scopes & _SECRETS:
+            return token, app
+        if not holds(token, app.space, SUPPORTERS):
+            raise say.not_authorized()
+        self.check_flag(token, "env_var_visibility")
+        if holds(token, app.space, DEVELOPERS):
+            self.check_flag(token, "space_developer_env_var_visibility")
+        return token, app
+
+    def reads_secrets(self, token: Token, space: Space) -> bool:
+        """Whether the token shows the credentials in the space."""
+        return bool(token.scopes & _SECRETS) or holds(token, space, DEVELOPERS)
+
+
+def holds(token: Token, place: Space | Organization, roles: frozenset[str]) -> bool:
+    """Whether the token's user has one of the roles in this very space or organization."""
+    return token.user is not None and bool(token.user.roles.get(place.guid, set()) & roles)
+
+
+def manages(token: Token, organization: Organization) -> bool:
+    """Whether the token may change the organization itself."""
+    return token.is_admin or holds(token, organization, MANAGERS)

@@ -1,0 +1,103 @@
+"""Work that goes on after the answer: what is deleted, what is cleared, and how it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..world.realm import Realm
+from ..world.resources import Job
+from ..world.state import STARTED, App, guid
+from . import answer as say
+from .access import DEVELOPERS, Access
+from .answer import Answer, json_text
+from .call import Call
+from .outages import UP, runner_error
+from .router import Handler
+from .views import process_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Jobs:
+    """The routes of jobs, and those that begin one."""
+
+    def __init__(self, realm: Realm, access: Access) -> None:
+        self._realm = realm
+        self._world = realm.world
+        self._shelf = realm.shelf
+        self._access = access
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET jobs/*": self._show,
+            "DELETE apps/*": self._delete_app,
+            "POST apps/*/actions/clear_buildpack_cache": self._clear_cache,
+        }
+
+    def begin(
+        self, operation: str, app_guid: str | None, finish: Callable[[Job], None] | None = None
+    ) -> Job:
+        """Begin a job, which is complete when `finish` has run and left it in progress."""
+        job = Job(guid=guid(self._world.rng), operation=operation, app=app_guid)
+        self._shelf.jobs[job.guid] = job
+
+        def end() -> None:
+            if finish is not None:
+                finish(job)
+            if job.state == "PROCESSING":
+                job.state = "COMPLETE"
+
+        self._shelf.begin(job, end)
+        return job
+
+    def sent_to(self, call: Call, job: Job) -> Answer:
+        """Answer 202 with the way to the job."""
+        return say.accepted(f"{call.views.base}/v3/jobs/{job.guid}")
+
+    def _show(self, call: Call, job_guid: str) -> Answer:
+        call.reader()
+        job = self._shelf.jobs.get(job_guid)
+        if job is None:
+            raise say.not_found("Job")
+        self._shelf.look_at(job)
+        return Answer(200, self._text(call, job))
+
+    def _text(self, call: Call, job: Job) -> str:
+        base = call.views.base
+        links = {"self": {"href": f"{base}/v3/jobs/{job.guid}"}}
+        if job.app in self._world.apps:
+            links["app"] = {"href": f"{base}/v3/apps/{job.app}"}
+        return json_text(
+            {
+                "guid": job.guid,
+                "created_at": job.created_at,
+                "updated_at": job.updated_at,
+                "operation": job.operation,
+                "state": job.state,
+                "errors": job.errors,
+                "warnings": [],
+                "links": links,
+            }
+        )
+
+    def _delete_app(self, call: Call, app_guid: str) -> Answer:
+        _, app = self._access.changeable(call, app_guid, DEVELOPERS)
+        job = self._shelf.jobs.get(app.deletion or "")
+        if job is None or job.state != "PROCESSING":
+            job = self.begin("app.delete", app.guid, lambda job: self._remove(app, job))
+            app.deletion = job.guid
+        return self.sent_to(call, job)
+
+    def _remove(self, app: App, job: Job) -> None:
+        self._realm.remove_app(app)
+        mode = self._world.diego
+        if app.state == STARTED and mode != UP:
+            error = runner_error(mode, app.guid, process_version(app))
+            job.state = "FAILED"
+            job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
+
+    def _clear_cache(self, call: Call, app_guid: str) -> Answer:
+        _, app = self._access.changeable(call, app_guid)
+        return self.sent_to(call, self.begin("app.clear_buildpack_cache", app.guid))

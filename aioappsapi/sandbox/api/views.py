@@ -1,0 +1,351 @@
+"""How the API writes its resources: the keys, their order and the absolute links."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from ..world.fleet import Fleet
+from ..world.state import App, Organization, Process, Space, guid_of
+from .answer import json_text
+from .instance_views import age, stat
+
+SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
+VERSION: Final = "3.228.0"
+_HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
+_COLLECTIONS: Final = (
+    "app_usage_events",
+    "apps",
+    "audit_events",
+    "buildpacks",
+    "builds",
+    "deployments",
+    "domains",
+    "droplets",
+    "environment_variable_groups",
+    "feature_flags",
+    "info",
+    "isolation_segments",
+    "organizations",
+    "organization_quotas",
+    "packages",
+    "processes",
+    "resource_matches",
+    "roles",
+    "routes",
+    "security_groups",
+    "service_brokers",
+    "service_instances",
+    "service_credential_bindings",
+    "service_offerings",
+    "service_plans",
+    "service_route_bindings",
+    "service_usage_events",
+    "spaces",
+    "space_quotas",
+    "stacks",
+    "tasks",
+    "users",
+)
+_APP_LINKS: Final = (
+    ("self", "", False),
+    ("environment_variables", "/environment_variables", False),
+    ("space", None, False),
+    ("processes", "/processes", False),
+    ("packages", "/packages", False),
+    ("current_droplet", "/droplets/current", False),
+    ("droplets", "/droplets", False),
+    ("tasks", "/tasks", False),
+    ("start", "/actions/start", True),
+    ("stop", "/actions/stop", True),
+    ("clear_buildpack_cache", "/actions/clear_buildpack_cache", True),
+    ("revisions", "/revisions", False),
+    ("deployed_revisions", "/revisions/deployed", False),
+    ("features", "/features", False),
+)
+
+
+class Views:
+    """Resources as JSON text, with links to the address that the client used (`base`)."""
+
+    def __init__(self, base: str, fleet: Fleet) -> None:
+        self.base = base
+        self._fleet = fleet
+        self._app_links = self._links_template()
+
+    def app(self, app: App) -> str:
+        """Write an app."""
+        # fast path: an app is 2 KB of mostly links; one replacement takes half the time of
+        # a dump of a ready dict (6 against 13 microseconds).
+        droplet = f'"{app.droplet}"' if app.droplet else "null"
+        links = self._app_links.replace("\0", app.guid).replace("\1", app.space.guid)
+        return (
+            f'{{"guid":"{app.guid}","created_at":"{app.created_at}",'
+            f'"updated_at":"{app.updated_at}","name":{json_text(app.name)},'
+            f'"state":"{app.state}","lifecycle":{_lifecycle(app)},'
+            f'"relationships":{{"space":{{"data":{{"guid":"{app.space.guid}"}}}},'
+            f'"current_droplet":{{"data":{{"guid":{droplet}}}}}}},'
+            f'"metadata":{_metadata(app.labels, app.annotations)},{links}}}'
+        )
+
+    def app_fields(self, app: App) -> Any:
+        """Return the members of an app."""
+        return json.loads(self.app(app))
+
+    def space(self, space: Space) -> str:
+        """Write a space."""
+        return json_text(self.space_fields(space))
+
+    def space_fields(self, space: Space) -> dict[str, Any]:
+        """Return the members of a space."""
+        quota = {"guid": space.quota_guid} if space.quota_guid else None
+        organization = space.organization.guid
+        at = f"{self.base}/v3/spaces/{space.guid}"
+        return {
+            "guid": space.guid,
+            "created_at": space.created_at,
+            "updated_at": space.updated_at,
+            "name": space.name,
+            "suspended": space.suspended,
+            "relationships": {
+                "organization": {"data": {"guid": organization}},
+                "quota": {"data": quota},
+            },
+            "metadata": {"labels": space.labels, "annotations": space.annotations},
+            "links": {
+                "self": {"href": at},
+                "organization": {"href": f"{self.base}/v3/organizations/{organization}"},
+                "features": {"href": f"{at}/features"},
+                "apply_manifest": {"href": f"{at}/actions/apply_manifest", "method": "POST"},
+            },
+        }
+
+    def organization(self, organization: Organization) -> str:
+        """Write an organization."""
+        return json_text(self.organization_fields(organization))
+
+    def organization_fields(self, organization: Organization) -> dict[str, Any]:
+        """Return the members of an organization."""
+        at = f"{self.base}/v3/organizations/{organization.guid}"
+        quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
+        return {
+            "guid": organization.guid,
+            "created_at": organization.created_at,
+            "updated_at": organization.updated_at,
+            "name": organization.name,
+            "suspended": organization.suspended,
+            "relationships": {"quota": {"data": {"guid": organization.quota_guid}}},
+            "metadata": {
+                "labels": organization.labels,
+                "annotations": organization.annotations,
+            },
+            "links": {
+                "self": {"href": at},
+                "domains": {"href": f"{at}/domains"},
+                "default_domain": {"href": f"{at}/domains/default"},
+                "quota": {"href": quota},
+            },
+        }
+
+    def process(
+        self, app: App, process: Process, *, listed: bool = True, embed: bool = False
+    ) -> str:
+        """Write a process; lists hide its command, and `embed` adds the instances."""
+        fields: dict[str, object] = {
+            "guid": process.guid,
+            "created_at": app.created_at,
+            "updated_at": app.updated_at,
+            "version": process_version(app),
+            "type": process.type,
+            "command": _HIDDEN if listed else process.command or "python app.py",
+            "user": "vcap",
+            "instances": process.instances,
+            "memory_in_mb": process.memory_in_mb,
+            "disk_in_mb": process.disk_in_mb,
+            "log_rate_limit_in_bytes_per_second": process.log_rate,
+            "health_check": _health_check(process),
+            "readiness_health_check": _readiness_check(process),
+        }
+        if embed:
+            fields["process_instances"] = self._instances(app, process)
+        return json_text(fields | self._process_frame(app, process))
+
+    def process_instances(self, app: App, process: Process) -> str:
+        """Return the instances of a process, as a resource of their own."""
+        at = f"{self.base}/v3/processes/{process.guid}"
+        links = {"self": {"href": f"{at}/process_instances"}, "process": {"href": at}}
+        return json_text({"resources": self._instances(app, process), "links": links})
+
+    def stats(self, app: App, process: Process, *, measured: bool = True) -> str:
+        """Return the instances of a process with their usage, empty where it is not measured."""
+        rows = self._fleet.instances(app, process)
+        now = self._fleet.clock()
+        resources = [stat(app, process, instance, now) for instance in rows]
+        if not measured:
+            quotas = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
+            for resource in resources:
+                if "usage" in resource:
+                    resource.update(quotas, usage={})
+        return json_text({"resources": resources})
+
+    def page(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        page: tuple[int, int, int],
+        resources: Iterable[str],
+        included: str = "",
+    ) -> str:
+        """Write a page of a list; `page` is (number, size, total)."""
+        number, size, total = page
+        last = max(1, -(-total // size))
+        following = self._link(path, query, number + 1, size) if number < last else "null"
+        previous = self._link(path, query, number - 1, size) if number > 1 else "null"
+        return (
+            f'{{"pagination":{{"total_results":{total},"total_pages":{last},'
+            f'"first":{self._link(path, query, 1, size)},'
+            f'"last":{self._link(path, query, last, size)},'
+            f'"next":{following},"previous":{previous}}},'
+            f'"resources":[{",".join(resources)}]{included}}}'
+        )
+
+    def _link(self, path: str, query: Mapping[str, str], number: int, size: int) -> str:
+        fields = {**query, "page": str(number), "per_page": str(size)}
+        pairs = (f"{quote_plus(k)}={quote_plus(v)}" for k, v in sorted(fields.items()))
+        text = "\\u0026".join(pairs)
+        return f'{{"href":"{self.base}{path}?{text}"}}'
+
+    def included(
+        self, spaces: Iterable[Space] | None, organizations: Iterable[Organization] | None
+    ) -> str:
+        """Return the `included` member that follows a resource or a page; empty without wishes."""
+        parts = []
+        if spaces is not None:
+            parts.append(f'"spaces":[{",".join(map(self.space, spaces))}]')
+        if organizations is not None:
+            parts.append(f'"organizations":[{",".join(map(self.organization, organizations))}]')
+        return f',"included":{{{",".join(parts)}}}' if parts else ""
+
+    def root(self, uaa: str) -> str:
+        """Return the links of `/`, where a client learns where to log in."""
+        at = self.base
+        domain = "sandbox.example"
+        ssh = {"host_key_fingerprint": SSH_KEY, "oauth_client": "ssh-proxy"}
+        return json_text(
+            {
+                "links": {
+                    "self": {"href": at},
+                    "cloud_controller_v3": {"href": f"{at}/v3", "meta": {"version": VERSION}},
+                    "network_policy_v0": {"href": f"{at}/networking/v0/external"},
+                    "network_policy_v1": {"href": f"{at}/networking/v1/external"},
+                    "login": {"href": uaa},
+                    "uaa": {"href": uaa},
+                    "credhub": {"href": f"https://credhub.{domain}:8844"},
+                    "routing": None,
+                    "logging": {"href": f"wss://doppler.{domain}:443"},
+                    "log_cache": {"href": f"https://log-cache.{domain}"},
+                    "log_stream": {"href": f"https://log-stream.{domain}"},
+                    "app_ssh": {"href": f"ssh.{domain}:2222", "meta": ssh},
+                    "cloud_controller_v2": {"href": f"{at}/v2", "meta": {"version": "2.293.0"}},
+                }
+            }
+        )
+
+    def v3_root(self) -> str:
+        """Return the links of `/v3`, one per collection."""
+        links = {"self": {"href": f"{self.base}/v3"}}
+        links |= {name: {"href": f"{self.base}/v3/{name}"} for name in _COLLECTIONS}
+        return json_text({"links": links})
+
+    def info(self, rate_limit: int | None, window: float) -> str:
+        """Say what the platform says of itself, the rate limit among it."""
+        limits: dict[str, object] = {"enabled": rate_limit is not None}
+        if rate_limit is not None:
+            minutes = max(1, round(window / 60))
+            limits |= {"general_limit": rate_limit, "reset_interval_in_minutes": minutes}
+        support = {"href": "https://support.sandbox.example"}
+        return json_text(
+            {
+                "build": "2222",
+                "cli_version": {"minimum": "6.22.0", "recommended": "latest"},
+                "custom": {},
+                "description": "Cloud Foundry sandbox",
+                "name": "vcap",
+                "version": 2,
+                "osbapi_version": "2.17",
+                "rate_limits": limits,
+                "links": {"self": {"href": f"{self.base}/v3/info"}, "support": support},
+            }
+        )
+
+    def _instances(self, app: App, process: Process) -> list[dict[str, object]]:
+        """Return the instances in their short form: which, in what state, for how many seconds."""
+        rows = self._fleet.instances(app, process)
+        now = self._fleet.clock()
+        return [{"index": i.index, "state": i.state, "since": age(i, now)} for i in rows]
+
+    def _links_template(self) -> str:
+        apps = f"{self.base}/v3/apps/\0"
+        links: dict[str, dict[str, str]] = {}
+        for name, path, posted in _APP_LINKS:
+            href = f"{self.base}/v3/spaces/\1" if path is None else apps + path
+            links[name] = {"href": href} | ({"method": "POST"} if posted else {})
+        # JSON would escape the two place holders.
+        text = json_text({"links": links}).replace("\\u0000", "\0").replace("\\u0001", "\1")
+        return text[1:-1]
+
+    def _process_frame(self, app: App, process: Process) -> dict[str, object]:
+        at = f"{self.base}/v3/processes/{process.guid}"
+        revision = {"guid": guid_of("revision", app.guid)} if app.droplet else None
+        return {
+            "relationships": {
+                "app": {"data": {"guid": app.guid}},
+                "revision": {"data": revision} if revision else None,
+            },
+            "metadata": {"labels": process.labels, "annotations": process.annotations},
+            "links": {
+                "self": {"href": at},
+                "scale": {"href": f"{at}/actions/scale", "method": "POST"},
+                "app": {"href": f"{self.base}/v3/apps/{app.guid}"},
+                "space": {"href": f"{self.base}/v3/spaces/{app.space.guid}"},
+                "stats": {"href": f"{at}/stats"},
+                "process_instances": {"href": f"{at}/process_instances"},
+            },
+        }
+
+
+def process_version(app: App) -> str:
+    """Return the version that changes with every launch, and that Diego's errors name."""
+    return guid_of("version", app.guid, app.revision)
+
+
+def _metadata(labels: dict[str, str], annotations: dict[str, str] | None) -> str:
+    left = json_text(labels) if labels else "{}"
+    right = json_text(annotations) if annotations else "{}"
+    return f'{{"labels":{left},"annotations":{right}}}'
+
+
+def _lifecycle(app: App) -> str:
+    if app.lifecycle == "docker":
+        return '{"type":"docker","data":{}}'
+    data = json_text({"buildpacks": app.buildpacks or [], "stack": app.stack})
+    return f'{{"type":"{app.lifecycle}","data":{data}}}'
+
+
+def _health_check(process: Process) -> dict[str, object]:
+    default = "port" if process.type == "web" else "process"
+    return _check(process.health_check, default, "timeout", "invocation_timeout", "interval")
+
+
+def _readiness_check(process: Process) -> dict[str, object]:
+    return _check(process.readiness, "process", "invocation_timeout", "interval")
+
+
+def _check(check: dict[str, Any] | None, default: str, *settings: str) -> dict[str, object]:
+    kind = (check or {}).get("type", default)
+    if kind == "http":
+        settings = (*settings, "endpoint")
+    given = (check or {}).get("data") or {}
+    return {"type": kind, "data": {name: given.get(name) for name in settings}}
