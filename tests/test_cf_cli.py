@@ -122,7 +122,9 @@ async def test_the_token_in_the_file_is_used_while_it_lasts(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "access", ["", "bearer opaque", f"bearer {jwt(exp=1)}", f"bearer {jwt(exp=time.time() + 59)}"]
+    "access",
+    ["", "bearer opaque", f"bearer {jwt(exp=1)}", f"bearer {jwt(exp=time.time() + 59)}"],
+    ids=["none", "opaque", "over", "almost over"],
 )
 async def test_a_token_that_is_almost_over_is_refreshed(home: Path, access: str) -> None:
     write(home, login(AccessToken=access))

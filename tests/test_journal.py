@@ -239,7 +239,9 @@ def killed_and_resumed(folder: Path, action: str, wait: str, number: int, asked_
         login = {"CF_API": cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
         command = [sys.executable, "-m", "aioappsapi", *words]
         quiet = subprocess.DEVNULL
-        environment = os.environ | login
+        # What is killed cannot close its file of coverage.
+        quiet_env = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+        environment = quiet_env | login
         first = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
         kill_after(first, cloud, f"/actions/{action}", asked_for)
         resumed = [*command, "--resume", "--report", str(report)]
