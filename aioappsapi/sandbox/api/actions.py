@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from ..world.faults import Faults
 from ..world.state import STARTED, STOPPED, App, World
-from ..world.usage import Usage
 from . import answer as say
 from .access import SUPPORTERS, Access
 from .call import Call
 from .events import Events
 from .outages import DNS, UP, runner_error
+from .usage import Usage
 from .views import process_version
 
 _NO_DROPLET = "Assign a droplet before starting this app."

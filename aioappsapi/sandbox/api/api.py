@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ..world.faults import Faults
 from ..world.realm import Realm
 from ..world.state import App, Organization, World
-from ..world.usage import Usage
 from . import answer as say
 from . import filters
 from .access import Access
@@ -40,6 +39,7 @@ from .sidecars import Sidecars
 from .stacks import Stacks
 from .tasks import Tasks
 from .uaa import PREFIX, Token
+from .usage import Usage
 from .users import Users
 from .v2 import VersionTwo
 from .views import Views

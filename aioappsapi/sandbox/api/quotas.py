@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..world.state import Organization, Space, World
-from ..world.usage import Usage
 from . import answer as say
 from .access import Access
 from .answer import Answer, json_text
@@ -16,6 +15,7 @@ from .filters import ListRules
 from .listing import listed, stamps, to_one
 from .router import Handler
 from .uaa import Token
+from .usage import Usage
 
 _ORDERS: Final = ("created_at", "updated_at")
 _ORGANIZATION_QUOTAS: Final = ListRules(("names", "organization_guids"), orders=_ORDERS)

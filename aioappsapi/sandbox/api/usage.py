@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
-from ..api import answer as say
-from .realm import Realm
-from .state import STARTED, App, Organization, Space
+from ..world.realm import Realm
+from ..world.state import STARTED, App, Organization, Space
+from . import answer as say
 
 _COUNT: Final = "app_instance_limit"
 
@@ -25,19 +25,20 @@ class Usage:
         """Refuse to start what no longer fits into the space's or the organization's quota."""
         space, home = app.space, app.space.organization
         largest = max((p.memory_in_mb for p in app.processes if p.instances), default=0)
-        checks = (
-            ("memory space_quota_exceeded", space.memory_limit, self._memory_with(app, space)),
-            ("memory quota_exceeded", home.memory_limit, self._memory_with(app, home)),
-            ("memory instance_memory_limit_exceeded", home.process_memory_limit, largest),
-            ("memory space_instance_memory_limit_exceeded", space.process_memory_limit, largest),
-            (f"{_COUNT} app_instance_limit_exceeded", home.instance_limit, self._count(app, home)),
-            (
-                f"{_COUNT} space_app_instance_limit_exceeded",
-                space.instance_limit,
-                self._count(app, space),
-            ),
+        checks: tuple[tuple[str, int | None, Callable[[], int]], ...] = (
+            ("memory space_quota", space.memory_limit, lambda: self._memory_with(app, space)),
+            ("memory quota", home.memory_limit, lambda: self._memory_with(app, home)),
+            ("memory instance_memory_limit", home.process_memory_limit, lambda: largest),
+            ("memory space_instance_memory_limit", space.process_memory_limit, lambda: largest),
+            (f"{_COUNT} {_COUNT}", home.instance_limit, lambda: self._count(app, home)),
+            (f"{_COUNT} space_{_COUNT}", space.instance_limit, lambda: self._count(app, space)),
         )
-        problems = [said for said, limit, much in checks if limit is not None and much > limit]
+        # fast path: most places have no limit, and a sum is over all apps.
+        problems = [
+            f"{what}_exceeded"
+            for what, limit, much in checks
+            if limit is not None and much() > limit
+        ]
         if problems:
             raise say.unprocessable(", ".join(problems))
 
