@@ -14,6 +14,7 @@ import msgspec
 
 from aioappsapi._http.abilities import Abilities
 from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Query, Request, Response
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.refusal import retry_after
@@ -136,7 +137,7 @@ class Caller:
 
     async def _timed(self, request: Request, authorization: str) -> Response:
         """Send, and let the throttle learn how that went, and what the server tells."""
-        begun = anyio.current_time()
+        begun = loop_time()
         failed, counted = True, True
         response: Response | None = None
         try:
@@ -151,7 +152,7 @@ class Caller:
         finally:
             # A 429 comes at once, and says nothing of how much the server has to do.
             if response is None or response.status != 429:
-                self.throttle.learn(anyio.current_time() - begun, failed=failed)
+                self.throttle.learn(loop_time() - begun, failed=failed)
             if counted:
                 self.throttle.pace.heed(response)
         return response
@@ -180,7 +181,7 @@ class Caller:
             if (record := current_record.get()) is not None:
                 record.note(result, request_id, response)
             if wire_log.isEnabledFor(logging.DEBUG):
-                _log_attempt(request, result, anyio.current_time() - begun, request_id)
+                _log_attempt(request, result, loop_time() - begun, request_id)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
         return response

@@ -75,7 +75,7 @@ class Operation(Generic[T]):
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
     ) -> Request:
         """Make the request. Raises InvalidInputError for an argument that no path can hold."""
-        path = self.path.format(*[_segment(arg) for arg in args]) if args else self.path
+        path = self.path.format(*[checked_segment(arg) for arg in args]) if args else self.path
         return Request(
             operation=self.name,
             subject=args[0] if args else "",
@@ -103,7 +103,8 @@ def _nothing(response: Response) -> Any:  # Any: it stands for whatever type "no
     del response
 
 
-def _segment(arg: object) -> str:
+def checked_segment(arg: object) -> str:
+    """Give an argument that a path can hold, such as a GUID. Raises InvalidInputError."""
     if isinstance(arg, str) and _SEGMENT.fullmatch(arg):
         return arg
     shown = f"{arg[:77]}..." if isinstance(arg, str) and len(arg) > 80 else arg

@@ -17,6 +17,7 @@ import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
 from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.failures import Meaning, classify, may_repeat
 from aioappsapi._http.message import Request
 from aioappsapi._http.refusal import retry_after
@@ -100,7 +101,7 @@ class _Patience:
             return False
         # What was asked counts even where the wait is the gate's and not this pause's.
         pause = max(state.upcoming_sleep, _said_wait(error) or 0.0)
-        if anyio.current_time() + pause < anyio.current_effective_deadline():
+        if loop_time() + pause < anyio.current_effective_deadline():
             return False
         raise DeadlineError(
             f"No time for another try before the deadline; the last one: {error}",

@@ -19,6 +19,7 @@ import anyio
 import msgspec
 
 from aioappsapi._http.adaptive import AdaptiveLimit
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.pace import Clock, Pace
 from aioappsapi.errors import DeadlineError
 
@@ -67,7 +68,7 @@ class Throttle:
         self,
         ceiling: int,
         *,
-        clock: Clock = anyio.current_time,
+        clock: Clock = loop_time,
         wall: Clock = time.time,
         longest_pause: float = math.inf,
     ) -> None:

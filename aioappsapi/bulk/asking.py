@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Literal
 
-import anyio
-
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.failures import Meaning, classify, is_quota
+from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.flight import Flight, Stage, Verdict
@@ -34,7 +34,7 @@ from aioappsapi.errors import (
     UnverifiedError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import GET, Apps
+from aioappsapi.resources.apps import Apps
 from aioappsapi.resources.instances import come_up, go_down
 from aioappsapi.resources.processes import Processes
 from aioappsapi.resources.spaces import Spaces
@@ -69,7 +69,7 @@ class Asking:
 
     async def __call__(self, flight: Flight[App], journal: Journal | None) -> Verdict[App]:
         """Ask for an app, if that is needed. Raises what keeps it from being asked."""
-        GET.build(flight.key)  # what can be no GUID is refused before it is noted anywhere
+        checked_segment(flight.key)  # what can be no GUID is refused before it is noted anywhere
         app = await self._known(flight)
         flight.name = flight.name if app is None else app.name
         if journal is not None and self._is_open(flight.key, journal.past):
@@ -127,7 +127,7 @@ class Asking:
         nothing: it is for its instances to prove it.
         """
         flight.record.doubt(unproven=False)  # a look that fails leaves it as open as before
-        flight.asked = anyio.current_time()
+        flight.asked = loop_time()
         if app is None:
             app = await self._apps.get(flight.key)
         if self._wanted is None and flight.key in past.accepted:
@@ -183,12 +183,12 @@ class Asking:
     async def _ask(self, flight: Flight[App], known: App | None) -> Verdict[App]:
         flight.sends = True
         flight.stage = Stage.WORK
-        flight.asked = flight.asked or anyio.current_time()
+        flight.asked = flight.asked or loop_time()
         try:
             app = await self._call(flight.key)
         except AppsApiError as failure:
             return await self._judge(flight, failure.detached(), known)
-        flight.accepted = anyio.current_time()
+        flight.accepted = loop_time()
         if flight.record.unproven and not self._waits:
             return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))
         return Verdict(status=Status.OK, value=app, watch=self._waits)
@@ -200,7 +200,7 @@ class Asking:
             raise failure
         if isinstance(failure, DecodeError):
             # A success that cannot be read: it happened, and a look will tell.
-            flight.accepted = anyio.current_time()
+            flight.accepted = loop_time()
             error = None if self._waits else failure
             return Verdict(status=Status.UNVERIFIED, error=error, watch=self._waits)
         if self._suspensions.is_one(failure):

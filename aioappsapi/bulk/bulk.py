@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Generic, TypedDict, TypeVar, Unpack, get_args
 
-import anyio
 import msgspec
 
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.throttle import OnPause
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.asking import Action, Asking
@@ -329,7 +329,7 @@ def mapped(func: Callable[[str], Awaitable[T]]) -> Work[T]:
 
     async def work(flight: Flight[T], journal: Journal | None) -> Verdict[T]:
         del journal
-        flight.asked = anyio.current_time()
+        flight.asked = loop_time()
         return Verdict(status=Status.OK, value=await func(flight.key))
 
     return work

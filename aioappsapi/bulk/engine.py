@@ -21,6 +21,7 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.throttle import OnPause, Throttle
 from aioappsapi._http.trace import CallRecord, current_record
 from aioappsapi.bulk.endings import RunAbortedError, attach_report, innermost, is_final, last_word
@@ -154,7 +155,7 @@ class Run(Generic[T]):
         self._stopped = self._stopped or reason
         if grace < math.inf:
             self._abandoned = True
-            self._scope.deadline = min(self._scope.deadline, anyio.current_time() + grace)
+            self._scope.deadline = min(self._scope.deadline, loop_time() + grace)
 
     async def __aenter__(self) -> Run[T]:
         # The task below is not inside of the caller's scopes, but is bound by them.
@@ -220,7 +221,7 @@ class Run(Generic[T]):
 
     def _begin(self) -> None:
         self._started_at = datetime.now(UTC)
-        self._clock_zero = anyio.current_time()
+        self._clock_zero = loop_time()
         mine = math.inf
         if self._options.deadline is not None:
             mine = self._clock_zero + self._options.deadline
@@ -312,7 +313,7 @@ class Run(Generic[T]):
         """Let the waiter find out what came of an app."""
         flight.verdict = verdict
         flight.stage = Stage.WATCHED
-        now = anyio.current_time()
+        now = loop_time()
         patience = self._options.patience if verdict.error is None else VERIFY_FOR
         waiter.add(
             Watched(
@@ -351,7 +352,7 @@ class Run(Generic[T]):
         self._tell(outcome, quietly=quietly)
 
     def _outcome(self, flight: Flight[T], verdict: Verdict[T]) -> Outcome[T]:
-        return flight.outcome(verdict, now=anyio.current_time(), wall=self._wall)
+        return flight.outcome(verdict, now=loop_time(), wall=self._wall)
 
     def _note(self, flight: Flight[T], outcome: Outcome[T]) -> None:
         """Have the journal say what came of asking."""
@@ -383,7 +384,7 @@ class Run(Generic[T]):
     def _conclude(self, why: str, *, quietly: bool = False) -> None:
         """Give an outcome to everything that has none."""
         # A scope of the caller may have the same deadline, and end first.
-        late = not self._abandoned and anyio.current_time() >= self._scope.deadline
+        late = not self._abandoned and loop_time() >= self._scope.deadline
         for flight in list(self._flights.values()):
             what = f"{self._action} {flight.key}"
             seen = "nothing" if self._waiter is None else self._waiter.seen(flight.key)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import anyio
 import msgspec
 
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.failures import is_quota
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.trace import CallRecord, recorded
@@ -118,9 +118,9 @@ async def draw_up(
     with recorded(CallRecord) as record:
         keys = [key for key in inputs.keys if is_askable(key)]
         facts = await FactFinder(apps).find(keys, weigh_all=options.is_bounded)
-        asked_at = anyio.current_time()
+        asked_at = loop_time()
         limits = await _rate_limits(apps)
-        answer = min(anyio.current_time() - asked_at, _LONGEST_ANSWER)
+        answer = min(loop_time() - asked_at, _LONGEST_ANSWER)
     skip = options.skip_unchanged and action != "restart"
     requests = Requests()
     requests.add(record)

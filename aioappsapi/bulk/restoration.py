@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-import anyio
 import msgspec
 
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
@@ -62,7 +62,7 @@ class Restoration:
         self._started_at = datetime.now(UTC)
 
     async def __aiter__(self) -> AsyncIterator[Run[App]]:
-        zero = anyio.current_time()
+        zero = loop_time()
         self._started_at = datetime.now(UTC)
         # Read before anything is done: what fails here has changed nothing yet.
         changes = await self._find_changes()
@@ -74,7 +74,7 @@ class Restoration:
         for make in runs:
             left = None
             if (deadline := self._options.deadline) is not None:
-                left = zero + deadline - anyio.current_time()
+                left = zero + deadline - loop_time()
                 if left <= 0:
                     return
             if (run := make(left)) is None:
@@ -160,7 +160,7 @@ class Restoration:
 def _scaled(processes: Processes, changes: Changes) -> Callable[..., Awaitable[Verdict[App]]]:
     async def work(flight: Flight[App], journal: Journal | None) -> Verdict[App]:
         del journal
-        flight.asked = anyio.current_time()
+        flight.asked = loop_time()
         for guid, instances in changes[flight.key].items():
             await processes.scale(guid, instances=instances)
         return Verdict(status=Status.OK)

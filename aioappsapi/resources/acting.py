@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 
 from aioappsapi._http.caller import Caller
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.trace import CallRecord, recorded
@@ -37,7 +38,7 @@ async def act(
     """
     check_wait(wait)
     patience = startup_timeout() if deadline is None else deadline
-    asked_at = anyio.current_time()
+    asked_at = loop_time()
     fallback: AppsApiError | None = None
     app: App | None = None
     with recorded(CallRecord) as record:
@@ -53,7 +54,7 @@ async def act(
                 raise
             fallback = failure
     # A deadline is for everything together, the time to start up begins with the acceptance.
-    accepted_at = anyio.current_time()
+    accepted_at = loop_time()
     ends_at = (accepted_at if deadline is None else asked_at) + patience
     watched = Watched(
         guid,

@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-import anyio
-
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.trace import CallRecord, Exchanges, recorded
 from aioappsapi.errors import AppsApiError, DeadlineError, UnprocessableError
 from aioappsapi.models.app import App
@@ -30,7 +29,7 @@ async def create_once(
     `find` looks for an app of that name and space. At most `tries` are sent in all. Raises what
     the last one did.
     """
-    began = anyio.current_time()
+    began = loop_time()
     doubtful = False
     while True:
         tries -= 1
@@ -67,7 +66,7 @@ async def _find_ours(
     if app is None or app.created_at is None:
         return app
     # By the server's clock, where it is told: ours may be wrong.
-    elapsed = timedelta(seconds=anyio.current_time() - began)
+    elapsed = timedelta(seconds=loop_time() - began)
     age = _time_of(exchanges) - app.created_at
     return app if age <= elapsed + _ROUNDING else None
 

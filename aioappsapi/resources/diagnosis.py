@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Literal
 
-import anyio
-
+from aioappsapi._http.clock import loop_time
 from aioappsapi.errors import AppsApiError, CrashedError, NotRunningError, PlacementError
 from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
@@ -61,7 +60,7 @@ async def lack_of_room(
     watched.explain(details)
     if details is None or watched.down_at is None:
         return None
-    if anyio.current_time() - watched.down_at < grace:
+    if loop_time() - watched.down_at < grace:
         return None
     return PlacementError(
         f"{watched.what}: no room for its instances: {details}.",

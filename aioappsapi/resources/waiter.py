@@ -17,6 +17,7 @@ import anyio
 import msgspec
 
 from aioappsapi._http.caller import Caller
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.failures import Meaning, classify
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.errors import (
@@ -178,17 +179,17 @@ class Waiter:
         seconds *= random.uniform(0.9, 1.1)  # noqa: S311 - not for secrets
         if self._scarce():
             seconds *= _SCARCE
-        await self._sleep(max(min(seconds, self._soonest_end() - anyio.current_time()), 0.0))
+        await self._sleep(max(min(seconds, self._soonest_end() - loop_time()), 0.0))
 
     async def _poll(self) -> None:
         keys = list(self._watched)
         size = BATCH if self._embeds else _SMALL_BATCH
         batches = [keys[at : at + size] for at in range(0, len(keys), size)]
-        left = max(self._soonest_end() - anyio.current_time(), 0.0)
+        left = max(self._soonest_end() - loop_time(), 0.0)
         with anyio.move_on_after(left + _OVERTIME):
             at_once = _AT_ONCE if self._embeds else 1
             await pooled(self._look_at, batches, at_once=at_once)
-        now = anyio.current_time()
+        now = loop_time()
         for watched in [one for one in self._watched.values() if one.ends_at <= now]:
             self._end(watched, watched.too_late())
 
@@ -218,7 +219,7 @@ class Waiter:
         log.info("%d apps could not be looked at: %s", len(keys), failure)
         if isinstance(failure, DeadlineError):
             # The rate limit may open again only when nobody waits any more.
-            opens_at = anyio.current_time() + self._apps.caller.throttle.closed_for
+            opens_at = loop_time() + self._apps.caller.throttle.closed_for
             hopeless = opens_at > self._deadline
             passes = not hopeless
         else:
@@ -269,18 +270,18 @@ class Waiter:
         if self._down:
             return go_down(processes)
         if self._anew:
-            age = anyio.current_time() - watched.asked_at
+            age = loop_time() - watched.asked_at
             return come_up(renewed(processes, age + _SKEW), self._wait)
         return come_up(processes, self._wait)
 
     def _is_crashed(self, watched: Watched, condition: Condition) -> bool:
         if not condition.crashed or watched.crashed_at is None:
             return False
-        return anyio.current_time() - watched.crashed_at >= self._grace
+        return loop_time() - watched.crashed_at >= self._grace
 
     def _is_odd(self, watched: Watched, condition: Condition) -> bool:
         """Tell whether to ask why nothing happens: at once where even the processes are gone."""
-        now = anyio.current_time()
+        now = loop_time()
         if not (condition.gone or condition.down or self._down):
             return False
         patience = 0.0 if condition.gone else _PATIENCE
@@ -312,7 +313,7 @@ class Waiter:
             return
         # Seconds ago are whole ones, so that the last of all may seem to be before the first.
         first_at = watched.asked_at if watched.first_at is None else watched.first_at
-        self._end(watched, None, max(anyio.current_time() - condition.all_ago, first_at))
+        self._end(watched, None, max(loop_time() - condition.all_ago, first_at))
 
     async def _routable(self, processes: list[Process]) -> bool:
         try:

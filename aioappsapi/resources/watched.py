@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import anyio
 import msgspec
 
+from aioappsapi._http.clock import loop_time
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
 from aioappsapi.resources.instances import Condition
@@ -75,7 +75,7 @@ class Watched:
         self.key = key
         self.what = what
         self.asked_at = asked_at
-        self.since = self.seek_at = anyio.current_time()
+        self.since = self.seek_at = loop_time()
         self.ends_at = ends_at
         self.fallback = fallback
         self.needs_app = needs_app or fallback is not None
@@ -91,7 +91,7 @@ class Watched:
 
     def note(self, condition: Condition) -> bool:
         """Keep what was seen of it, and tell whether it is its first crash."""
-        now = anyio.current_time()
+        now = loop_time()
         if not condition.down:
             self.down_at = self.why = None
         elif self.down_at is None:
@@ -110,14 +110,14 @@ class Watched:
         """Tell whether to ask why it is down: after the grace, ever more rarely, and at its end."""
         if self.down_at is None:
             return False
-        now = anyio.current_time()
+        now = loop_time()
         if self.why is None and now >= self.ends_at - _MOMENT:
             return True
         return now >= max(self.down_at + grace, self.ask_why_at)
 
     def explain(self, why: str | None) -> None:
         """Keep what the server says of why it is down, or that it says nothing."""
-        now = anyio.current_time()
+        now = loop_time()
         self.ask_why_at = now + (now - (self.down_at or now))
         if why is not None and self.why != why:
             self.why = why
