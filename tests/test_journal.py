@@ -401,3 +401,11 @@ async def test_what_was_put_off_is_known_not_to_have_happened() -> None:
                 drop_lines(path, 2)
                 assert (await cf.bulk.restart(guids, journal=path, resume=True)).ok
             assert cloud.apps[guids[0]].applied["restart"] == 2
+
+
+def test_a_journal_that_is_not_there_is_begun_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal(tmp_path / "mistyped", resume=True).close()
+    assert "no journal" in caplog.text
+    assert "a new run begins" in caplog.text

@@ -77,6 +77,9 @@ class Journal:
 
     def __init__(self, path: str | Path, *, action: str, target: str, resume: bool) -> None:
         self.path = Path(path)
+        if resume and not self.path.exists():
+            # No mistake where the run was killed before it had begun; but a path may be mistyped.
+            log.warning("there is no journal %s to resume: a new run begins", self.path)
         self._file = self._open()
         try:
             self.past = self._take_over(action, target, resume=resume)
