@@ -122,6 +122,7 @@ def test_starts_are_held_back_until_others_have_come_up(target: Path) -> None:
         (["--crash-grace", "-1"], "--crash-grace -1.0: seconds >= 0"),
         (["--profile", "chaos"], "--profile goes with --sandbox"),
         (["--seed", "1"], "--seed goes with --sandbox"),
+        (["--sandbox", "3", "--insecure"], "--insecure do not go with --sandbox"),
         (["--resume"], "--resume goes with --journal"),
     ],
 )

@@ -7,9 +7,16 @@ import sys
 
 def main() -> None:
     """Run the command line; the entry point of `aioappsapi` and `python -m aioappsapi`."""
-    if sys.argv[1:2] == ["sandbox"]:
-        # It starts in half the time without the client and the other commands.
-        sys.exit(serve(sys.argv[2:]))
+    try:
+        if sys.argv[1:2] == ["sandbox"]:
+            # It starts in half the time without the client and the other commands.
+            sys.exit(serve(sys.argv[2:]))
+        _run()
+    except KeyboardInterrupt:  # so early that nobody else has taken it: while modules are read
+        sys.exit(130)
+
+
+def _run() -> None:
     try:
         from aioappsapi.cli.commands import run
     except ModuleNotFoundError as missing:

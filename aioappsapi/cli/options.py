@@ -169,7 +169,9 @@ class Target(Group, frozen=True, kw_only=True):
     insecure: Annotated[bool, _targets("--insecure", help="Trust any certificate.")] = False
 
     def check(self) -> None:
-        """Refuse options that would be lost on a real target. Raises InvalidInputError."""
+        """Refuse options that would be lost. Raises InvalidInputError."""
+        if self.sandbox is not None and (self.ca_file is not None or self.insecure):
+            raise InvalidInputError("--ca-file and --insecure do not go with --sandbox.")
         for name in ("profile", "seed"):
             if self.sandbox is None and getattr(self, name) is not None:
                 raise InvalidInputError(f"--{name} goes with --sandbox.")
