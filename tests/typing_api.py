@@ -21,6 +21,7 @@ from aioappsapi import (
     DropletAssociation,
     Environment,
     EnvironmentVariables,
+    FeatureFlag,
     Included,
     Info,
     InstanceStats,
@@ -31,11 +32,14 @@ from aioappsapi import (
     Page,
     Pager,
     Pagination,
+    Plan,
     Process,
+    QuotaUsage,
     RateLimit,
     RateLimits,
     Report,
     Response,
+    Role,
     Root,
     Run,
     RunAbortedError,
@@ -240,3 +244,25 @@ async def ways_out(client: Client) -> None:
     with client.capture() as exchanges:
         assert_type(exchanges.last, Response)
         assert_type(exchanges.last.rate_limit, RateLimit | None)
+
+
+async def planning(client: Client) -> None:
+    plan = await client.bulk.plan("start", ["g"], wait="all", max_starting=10)
+    assert_type(plan, Plan)
+    assert_type(plan.report, Report[App])
+    assert_type(plan.earliest_finish, datetime)
+    assert_type(plan.left, int | None)
+    report = await client.bulk.start(["g"], dry_run=True, skip_unchanged=False, on_pause=print)
+    assert_type(report, Report[App])
+    assert_type(report.predicted, bool)
+    assert_type(report.compare(report), Comparison)
+    assert_type(await client.apps.start("g", wait="routable", deadline=60), App)
+
+
+async def around(client: Client) -> None:
+    assert_type(await client.feature_flags.get("diego_docker"), FeatureFlag)
+    async for quota in client.quotas.list_for_organizations(organization_guids=["g"]):
+        assert_type(quota.apps.total_memory_in_mb, int | None)
+    assert_type(await client.quotas.get_usage_of_space("g"), QuotaUsage)
+    async for role in client.roles.list(user_guids=["u"]):
+        assert_type(role, Role)
