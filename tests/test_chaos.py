@@ -15,7 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi import Client, DecodeError, Limits, PasswordGrant, Report, RetryPolicy, Status
+from aioappsapi import (
+    Client,
+    DecodeError,
+    Limits,
+    PasswordGrant,
+    Report,
+    RetryPolicy,
+    Status,
+    UnprocessableError,
+)
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
 
@@ -153,5 +162,25 @@ def test_a_success_that_cannot_be_read_proves_nothing_by_itself() -> None:
             assert outcome.status is Status.UNVERIFIED
             assert isinstance(outcome.error, DecodeError)
             assert outcome.attempts == 1
+
+    run_virtual(run())
+
+
+def test_a_refusal_settles_what_a_lost_try_left_open() -> None:
+    """Repeating what has been done is accepted, so nobody has to look for 45 s."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        faults = Faults(bad_gateway=1.0, without_droplet=1.0, max_per_app=1)
+        async with Sandbox(3, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+            await cf.log_in()
+            first, *others = cloud.apps
+            begun = loop.time()
+            report = await cf.bulk.start(others, wait="all")
+            assert {outcome.status for outcome in report} == {Status.FAILED}
+            assert all(outcome.attempts == 2 for outcome in report)
+            with pytest.raises(UnprocessableError, match="Assign a droplet"):
+                await cf.apps.start(first, wait="all")
+            assert loop.time() - begun < 10
 
     run_virtual(run())

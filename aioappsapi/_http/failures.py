@@ -20,8 +20,10 @@ from aioappsapi.errors import (
     CertificateError,
     ClosedError,
     DecodeError,
+    NotFoundError,
     ResponseError,
     TransportError,
+    UnprocessableError,
 )
 
 
@@ -114,3 +116,11 @@ def may_repeat(meaning: Meaning, replay: Replay) -> bool:
     if meaning is Meaning.AMBIGUOUS:
         return replay is not Replay.ONCE
     return meaning is not Meaning.PERMANENT
+
+
+def is_refusal_of_app(error: AppsApiError) -> bool:
+    """Tell whether the API looked at the app and refused: there is none, or it cannot be done.
+
+    Then no earlier try had been carried out either: repeating what has been done is accepted.
+    """
+    return isinstance(error, NotFoundError | UnprocessableError) and error.title is not None

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Literal
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify, is_quota
+from aioappsapi._http.failures import Meaning, classify, is_quota, is_refusal_of_app
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.ahead import Ahead
@@ -208,6 +208,7 @@ class Asking:
         meaning = classify(failure)[0]
         # Not the last failure alone: what was tried before may have been carried out.
         may_have = flight.record.ambiguous and self._wanted is not None
+        may_have = may_have and not is_refusal_of_app(failure)
         return Verdict(
             status=Status.FAILED,
             error=failure,

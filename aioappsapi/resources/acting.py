@@ -8,6 +8,7 @@ import anyio
 
 from aioappsapi._http.caller import Caller
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.failures import is_refusal_of_app
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.trace import CallRecord, recorded
@@ -50,7 +51,8 @@ async def act(
             raise
         except AppsApiError as failure:
             # Some try may have happened, and a look will tell; of a restart nobody sees that.
-            if not record.ambiguous or operation.replay is Replay.ONCE:
+            may_have = record.ambiguous and operation.replay is not Replay.ONCE
+            if not may_have or is_refusal_of_app(failure):
                 raise
             fallback = failure
     # A deadline is for everything together, the time to start up begins with the acceptance.
