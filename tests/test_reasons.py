@@ -18,20 +18,20 @@ def test_equal_reasons_are_told_once_and_the_most_frequent_first() -> None:
     ]
     groups = by_reason([BAD, *late, REST])
     assert [(group.status, group.reason, len(group.outcomes)) for group in groups] == [
-        ("timed_out", "start: the deadline came first.", 2),
+        ("timed_out", "the deadline came first.", 2),
         (
             "failed",
             "422 CF-UnprocessableEntity: Assign a droplet before starting this app.",
             1,
         ),
-        ("not_attempted", "start: stopped.", 1),
+        ("not_attempted", "stopped.", 1),
     ]
 
 
 def test_a_key_is_taken_out_but_not_out_of_a_word() -> None:
     error = DeadlineError("start a: an app-a and 'a' at last: a")
     one = outcome("a", Status.TIMED_OUT, error=error)
-    assert reason_of(one) == "start: an app-a and '…' at last:"
+    assert reason_of(one) == "an app-a and '…' at last:"
 
 
 def test_one_reason_for_two_endings_is_told_twice() -> None:

@@ -22,6 +22,10 @@ _MEANINGS: Final = {
 }
 
 
+# As in "start app".
+_WORDS: Final = 3
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """All apps that ended the same way for the same reason."""
 
@@ -55,7 +59,10 @@ def reason_of(outcome: Outcome[object]) -> str:
         return _MEANINGS[outcome.status]
     if isinstance(error, ResponseError) and error.title:
         return f"{error.status} {error.title}: {_without(error.detail or '', outcome)}"
-    return _without(str(error).partition(" (request id ")[0], outcome)
+    text = str(error).partition(" (request id ")[0]
+    # Errors begin with what was tried on which app, and a group has many.
+    tried, known, why = text.partition(f" {outcome.key}: ")
+    return _without(why if known and len(tried.split()) <= _WORDS else text, outcome)
 
 
 def _without(text: str, outcome: Outcome[object]) -> str:
