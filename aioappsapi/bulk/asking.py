@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Literal
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify, is_quota, is_refusal_of_app
+from aioappsapi._http.failures import Meaning, classify, is_quota
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.ahead import Ahead
@@ -34,6 +34,7 @@ from aioappsapi.errors import (
     UnverifiedError,
 )
 from aioappsapi.models.app import App
+from aioappsapi.resources.acting import is_open
 from aioappsapi.resources.apps import Apps
 from aioappsapi.resources.instances import come_up, go_down
 from aioappsapi.resources.processes import Processes
@@ -206,13 +207,11 @@ class Asking:
         if self._suspensions.is_one(failure):
             await self._suspect(failure, flight, known)
         meaning = classify(failure)[0]
-        # Not the last failure alone: what was tried before may have been carried out.
-        may_have = flight.record.ambiguous and self._wanted is not None
-        may_have = may_have and not is_refusal_of_app(failure)
+        can_tell = self._waits and self._wanted is not None
         return Verdict(
             status=Status.FAILED,
             error=failure,
-            watch=may_have and self._waits,
+            watch=can_tell and is_open(flight.record, failure),
             again=meaning is Meaning.TRANSIENT or is_quota(failure),
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.failures import is_quota
+from aioappsapi._http.protocol import checked_segment
 from aioappsapi.bulk.asking import WANTED, Action
 from aioappsapi.bulk.facts import Facts, organization_of
 from aioappsapi.bulk.load import Load
@@ -23,7 +24,6 @@ from aioappsapi.errors import (
 )
 from aioappsapi.models.app import App
 from aioappsapi.models.error import ApiError
-from aioappsapi.resources.apps import GET
 
 _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 
@@ -49,7 +49,7 @@ class Oracle:
 
     def _outcome(self, key: str) -> Outcome[App]:
         try:
-            GET.build(key)
+            checked_segment(key)
         except InvalidInputError as wrong:
             return Outcome(key=key, status=Status.FAILED, error=wrong.detached())
         app = self._facts.apps.get(key)

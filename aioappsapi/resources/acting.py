@@ -50,9 +50,8 @@ async def act(
         except DeadlineError:
             raise
         except AppsApiError as failure:
-            # Some try may have happened, and a look will tell; of a restart nobody sees that.
-            may_have = record.ambiguous and operation.replay is not Replay.ONCE
-            if not may_have or is_refusal_of_app(failure):
+            # A look will tell; but of a restart nobody sees whether it happened.
+            if operation.replay is Replay.ONCE or not is_open(record, failure):
                 raise
             fallback = failure
     # A deadline is for everything together, the time to start up begins with the acceptance.
@@ -70,6 +69,14 @@ async def act(
     anew = operation.replay is Replay.ONCE
     seen = await _wait_for(watched, Waiter(reader, wait, down=down, anew=anew))
     return app or seen or await reader.get(guid)
+
+
+def is_open(record: CallRecord, failure: AppsApiError) -> bool:
+    """Tell whether an action that failed may have been carried out.
+
+    Not the last failure alone counts: what was tried before it may have been carried out as well.
+    """
+    return record.ambiguous and not is_refusal_of_app(failure)
 
 
 async def _wait_for(watched: Watched, waiter: Waiter) -> App | None:

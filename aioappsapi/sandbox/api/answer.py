@@ -117,15 +117,6 @@ def parse_error() -> ApiError:
     return ApiError(400, 1001, "CF-MessageParseError", detail)
 
 
-def runner_unavailable(process_guid: str) -> ApiError:
-    """Say that Diego did not take the order, though the desired state is already written down."""
-    detail = (
-        f"Runner is unavailable: Process Guid: {process_guid}: "
-        "failed with status: 503, body: bbs is down"
-    )
-    return ApiError(503, 170015, "CF-RunnerUnavailable", detail)
-
-
 def rate_limit_exceeded() -> ApiError:
     """Say that the user has spent the window's requests."""
     return ApiError(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded")

@@ -112,11 +112,6 @@ class Uaa:
         """End the access token in an Authorization header, and no other."""
         self._access.pop(authorization.partition(" ")[2], None)
 
-    def revoke_all(self) -> None:
-        """End every token now, so that clients have to log in anew."""
-        self._access.clear()
-        self._refresh.clear()
-
     def answer(
         self, method: str, path: str, base: str, authorization: str, query: str, body: bytes
     ) -> Answer:
