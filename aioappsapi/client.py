@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
+from aioappsapi._http.call_log import Exchanges, recorded
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.auth.base import Auth
