@@ -165,7 +165,7 @@ if TYPE_CHECKING:
         User,
         UserProvidedServiceInstance,
     )
-    from aioappsapi.resources.paging import Pager
+    from aioappsapi.api.paging import Pager
 
 __all__ = [
     "AbandonedError",

@@ -28,17 +28,17 @@ from aioappsapi.auth.uaa import Uaa
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import AuthError, InvalidInputError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.builds import Builds, Droplets, Packages
-from aioappsapi.resources.deployments import Deployments
-from aioappsapi.resources.feature_flags import FeatureFlags
-from aioappsapi.resources.info import Info
-from aioappsapi.resources.jobs import Jobs
-from aioappsapi.resources.organizations import Organizations
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.quotas import Quotas
-from aioappsapi.resources.roles import Roles
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.builds import Builds, Droplets, Packages
+from aioappsapi.api.deployments import Deployments
+from aioappsapi.api.feature_flags import FeatureFlags
+from aioappsapi.api.info import Info
+from aioappsapi.api.jobs import Jobs
+from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.quotas import Quotas
+from aioappsapi.api.roles import Roles
+from aioappsapi.api.spaces import Spaces
 
 Ssl = Tls | ssl_module.SSLContext
 

@@ -22,7 +22,7 @@ from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 
 RECORDING = Path(__file__).parent.parent / "tests/recordings/start-app__stopped-app.json"
 CALLS = 5_000

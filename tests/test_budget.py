@@ -5,7 +5,7 @@ import pytest
 from aioappsapi import RetryPolicy, ServerError
 from aioappsapi._http.budget import RetryBudget
 from aioappsapi.bulk import Bulk, Status
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
 
 

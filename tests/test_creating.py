@@ -25,7 +25,7 @@ from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi._http.transport import Transport
 from aioappsapi.config import Timeouts
 from aioappsapi.models import App
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 from aioappsapi.sandbox import Sandbox
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Wire, app_json, refusal, reply
 

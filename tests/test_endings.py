@@ -18,8 +18,8 @@ from aioappsapi import (
     report_of,
 )
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import Wait
+from aioappsapi.api.apps import Apps
+from aioappsapi.waiting.assess import Wait
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire

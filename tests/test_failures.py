@@ -24,7 +24,7 @@ from aioappsapi.errors import (
     TargetError,
     TlsError,
 )
-from aioappsapi.resources import apps
+from aioappsapi.api import apps
 from tests.fakes import failure, recording, request, response
 
 TRANSIENT, AMBIGUOUS, PERMANENT = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT

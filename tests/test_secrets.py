@@ -26,7 +26,7 @@ from aioappsapi import (
     RetryPolicy,
 )
 from aioappsapi.errors import RedirectedError, UnprocessableError
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
 from tests.replay import ONE_TRY, Answer, Seen, Wire

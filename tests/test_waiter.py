@@ -23,9 +23,9 @@ from aioappsapi import (
     UnverifiedError,
 )
 from aioappsapi.errors import AuthError, TargetError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.waiter import Waiter, polling
-from aioappsapi.resources.watched import Sighting, Watched
+from aioappsapi.api.apps import Apps
+from aioappsapi.waiting.waiter import Waiter, polling
+from aioappsapi.waiting.watched import Sighting, Watched
 from tests.cloud import CRASHING, Cloud, Kind, Planned, now, set_state, states_of, up, web
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, refusal, reply

@@ -34,11 +34,11 @@ from aioappsapi.errors import (
     UnverifiedError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.resources.acting import is_open
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import come_up, go_down
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.waiting.act_and_wait import is_open
+from aioappsapi.api.apps import Apps
+from aioappsapi.waiting.assess import come_up, go_down
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.spaces import Spaces
 
 Action = Literal["start", "stop", "restart"]
 

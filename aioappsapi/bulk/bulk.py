@@ -27,9 +27,9 @@ from aioappsapi.bulk.restoration import Restoration
 from aioappsapi.bulk.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import Wait
-from aioappsapi.resources.waiter import Waiter, polling
+from aioappsapi.api.apps import Apps
+from aioappsapi.waiting.assess import Wait
+from aioappsapi.waiting.waiter import Waiter, polling
 
 T = TypeVar("T")
 

@@ -33,8 +33,8 @@ from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError, NotAttemptedError
-from aioappsapi.resources.waiter import Waiter
-from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
+from aioappsapi.waiting.waiter import Waiter
+from aioappsapi.waiting.watched import VERIFY_FOR, Sighting, Watched
 
 T = TypeVar("T")
 

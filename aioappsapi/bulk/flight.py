@@ -14,7 +14,7 @@ from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
-from aioappsapi.resources.watched import Sighting
+from aioappsapi.waiting.watched import Sighting
 
 T = TypeVar("T")
 

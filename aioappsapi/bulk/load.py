@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aioappsapi.resources.processes import Processes
+from aioappsapi.api.processes import Processes
 
 _PAGE = 5_000
 

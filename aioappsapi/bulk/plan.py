@@ -27,9 +27,9 @@ from aioappsapi.bulk.suspensions import Suspensions
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.info import Info
-from aioappsapi.resources.waiter import BATCH
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.info import Info
+from aioappsapi.waiting.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 

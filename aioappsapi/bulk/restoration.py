@@ -28,8 +28,8 @@ from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.bulk.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 
 Begin = Callable[[Action, list[str], float | None], Run[App]]
 Draw = Callable[[Action, list[str]], Awaitable[Plan]]

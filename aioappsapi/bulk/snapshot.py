@@ -12,8 +12,8 @@ import msgspec
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.writers.whole import write_whole
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -6,7 +6,7 @@ import logging
 
 from aioappsapi.errors import AppsApiError, ForbiddenError
 from aioappsapi.models.app import App
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.api.spaces import Spaces
 
 log = logging.getLogger("aioappsapi")
 

@@ -15,9 +15,9 @@ from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
 from aioappsapi.models.page import AppWithIncluded, Page
-from aioappsapi.resources.acting import act
-from aioappsapi.resources.app_parts import AppParts
-from aioappsapi.resources.checks import (
+from aioappsapi.waiting.act_and_wait import act
+from aioappsapi.api.app_parts import AppParts
+from aioappsapi.api.checks import (
     Times,
     check_annotations,
     check_labels,
@@ -26,13 +26,13 @@ from aioappsapi.resources.checks import (
     check_words,
     timestamps,
 )
-from aioappsapi.resources.creating import create_once
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.including import AppPager, join
-from aioappsapi.resources.instances import Wait
-from aioappsapi.resources.jobs import job_of
-from aioappsapi.resources.paging import comma_list, page_size, split_queries
-from aioappsapi.resources.waiter import polling
+from aioappsapi.api.creating import create_once
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.including import AppPager, join
+from aioappsapi.waiting.assess import Wait
+from aioappsapi.api.jobs import job_of
+from aioappsapi.api.paging import comma_list, page_size, split_queries
+from aioappsapi.waiting.waiter import polling
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
 # Not repeated blindly once it may have arrived: then the name is taken, by this very app.

@@ -12,7 +12,7 @@ from aioappsapi._http.caller import Caller, within
 from aioappsapi._http.message import Response
 from aioappsapi.errors import JobFailedError
 from aioappsapi.models.job import Job
-from aioappsapi.resources.endpoint import endpoint
+from aioappsapi.api.endpoint import endpoint
 
 GET: Final = endpoint("get job", "GET", "/v3/jobs/{}", Job, "get-a-job")
 

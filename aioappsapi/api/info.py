@@ -8,7 +8,7 @@ from aioappsapi._http.caller import Caller
 from aioappsapi.models.info import Info as PlatformInfo
 from aioappsapi.models.info import RateLimits
 from aioappsapi.models.root import Root
-from aioappsapi.resources.endpoint import endpoint
+from aioappsapi.api.endpoint import endpoint
 
 ROOT: Final = endpoint("get root", "GET", "/", Root, "global-api-root")
 INFO: Final = endpoint("get info", "GET", "/v3/info", PlatformInfo, "get-platform-info")

@@ -7,7 +7,7 @@ from typing import Final
 
 from aioappsapi._http.caller import Caller
 from aioappsapi.models.feature_flag import FeatureFlag, FeatureFlagList
-from aioappsapi.resources.endpoint import endpoint
+from aioappsapi.api.endpoint import endpoint
 
 LIST: Final = endpoint(
     "list feature flags", "GET", "/v3/feature_flags", FeatureFlagList, "list-feature-flags"

@@ -8,8 +8,8 @@ from typing import Final
 from aioappsapi._http.caller import Caller
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.page import Page
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, page_size, split_queries
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, page_size, split_queries
 
 LIST: Final = endpoint(
     "list organizations", "GET", "/v3/organizations", Page[Organization], "list-organizations"

@@ -9,7 +9,7 @@ import pytest
 
 from aioappsapi import InvalidInputError
 from aioappsapi.models.process import Process, ProcessInstance
-from aioappsapi.resources.instances import check_wait, come_up, describe, go_down
+from aioappsapi.waiting.assess import check_wait, come_up, describe, go_down
 
 R, S, C, D, T = "RUNNING", "STARTING", "CRASHED", "DOWN", "STOPPING"
 

@@ -11,8 +11,8 @@ from typing import Final
 from aioappsapi._http.caller import Caller
 from aioappsapi.models.page import Page
 from aioappsapi.models.quota import Quota, QuotaUsage, UsageSummary
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, page_size, split_queries
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, page_size, split_queries
 
 LIST_FOR_ORGANIZATIONS: Final = endpoint(
     "list organization quotas",

@@ -22,10 +22,10 @@ from aioappsapi.errors import (
 )
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
-from aioappsapi.resources.checks import refuse_unless
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
-from aioappsapi.resources.pooled import pooled
+from aioappsapi.api.checks import refuse_unless
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
+from aioappsapi._http.pooled import pooled
 
 # How many processes are asked for their instances together, where these cannot be embedded.
 _STATS_AT_ONCE: Final = 8

@@ -15,9 +15,9 @@ from aioappsapi.models.droplet import Droplet, DropletAssociation
 from aioappsapi.models.environment import Environment, EnvironmentVariables
 from aioappsapi.models.feature import AppFeature, AppPermissions, SshEnabled
 from aioappsapi.models.job import Job
-from aioappsapi.resources.checks import check_variables
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.jobs import job_of
+from aioappsapi.api.checks import check_variables
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.jobs import job_of
 
 
 class _Features(Struct, frozen=True, kw_only=True, gc=False):

@@ -15,9 +15,9 @@ from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError
 from aioappsapi.models.app import App
-from aioappsapi.resources.instances import Wait, check_wait
-from aioappsapi.resources.waiter import AppReader, Waiter
-from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
+from aioappsapi.waiting.assess import Wait, check_wait
+from aioappsapi.waiting.waiter import AppReader, Waiter
+from aioappsapi.waiting.watched import VERIFY_FOR, Sighting, Watched
 
 # For how many seconds the last look may take, which is at the very end.
 _LAST_LOOK: Final = 0.5
