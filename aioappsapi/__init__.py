@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from aioappsapi._version import __version__
 
 if TYPE_CHECKING:
+    from aioappsapi._http.call_log import Exchanges
+    from aioappsapi._http.limits.throttle import Pause
     from aioappsapi._http.message import RateLimit, Response
-    from aioappsapi._http.throttle import Pause
-    from aioappsapi._http.trace import Exchanges
+    from aioappsapi.api.paging import Pager
     from aioappsapi.auth import (
         Auth,
         CfCliLogin,
@@ -165,7 +166,6 @@ if TYPE_CHECKING:
         User,
         UserProvidedServiceInstance,
     )
-    from aioappsapi.api.paging import Pager
 
 __all__ = [
     "AbandonedError",
@@ -332,9 +332,9 @@ _HOMES: Final = (
     "models",
     "auth",
     "_http.message",
-    "_http.throttle",
-    "_http.trace",
-    "resources.paging",
+    "_http.limits.throttle",
+    "_http.call_log",
+    "api.paging",
     "bulk",
     "client",
 )

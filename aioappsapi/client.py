@@ -13,21 +13,13 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
+from aioappsapi._http.call_log import Exchanges, recorded
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
-from aioappsapi.auth.base import Auth
-from aioappsapi.auth.cf_cli import CfCliLogin, read_config
-from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
-from aioappsapi.auth.tokens import TokenSource
-from aioappsapi.auth.uaa import Uaa
-from aioappsapi.bulk.bulk import Bulk
-from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
-from aioappsapi.errors import AuthError, InvalidInputError
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.builds import Builds, Droplets, Packages
 from aioappsapi.api.deployments import Deployments
@@ -39,6 +31,14 @@ from aioappsapi.api.processes import Processes
 from aioappsapi.api.quotas import Quotas
 from aioappsapi.api.roles import Roles
 from aioappsapi.api.spaces import Spaces
+from aioappsapi.auth.base import Auth
+from aioappsapi.auth.cf_cli import CfCliLogin, read_config
+from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
+from aioappsapi.auth.tokens import TokenSource
+from aioappsapi.auth.uaa import Uaa
+from aioappsapi.bulk.bulk import Bulk
+from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
+from aioappsapi.errors import AuthError, InvalidInputError
 
 Ssl = Tls | ssl_module.SSLContext
 

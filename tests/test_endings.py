@@ -17,10 +17,10 @@ from aioappsapi import (
     Status,
     report_of,
 )
-from aioappsapi.bulk import Bulk
 from aioappsapi.api.apps import Apps
-from aioappsapi.waiting.assess import Wait
+from aioappsapi.bulk import Bulk
 from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.waiting.assess import Wait
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from aioappsapi import DeadlineError, Job, JobFailedError
-from aioappsapi.errors import DecodeError, DisconnectedError, NotFoundError
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.jobs import Jobs
+from aioappsapi.errors import DecodeError, DisconnectedError, NotFoundError
 from tests.replay import AT_ONCE, Answer, Answering, Seen, Wire, refusal, reply
 
 

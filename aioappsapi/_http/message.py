@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     content_type: str = "application/json"
     sensitive: bool = False
-    unproven: bool = False
+    repeat_proves_nothing: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation} {self.subject}".rstrip()

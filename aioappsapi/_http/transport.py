@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ssl as ssl_module
 import urllib.request
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
+from aioappsapi._http.call_log import current_call_log
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
@@ -79,6 +82,7 @@ class SessionPool:
             skip_auto_headers=("Content-Type",),
             raise_for_status=False,
             middlewares=(_only_once,),
+            request_class=_StampedRequest,
         )
 
     async def aclose(self) -> None:
@@ -103,6 +107,8 @@ class SessionPool:
                 method=method,
                 url=url,
             )
+        if _is_stubbed():
+            _report_sent()
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
             # both are measured in benchmarks/call_cost.py.
@@ -122,6 +128,29 @@ class SessionPool:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as cause:
             raise transport_error(cause, method, url) from None
         return Response(status=response.status, headers=response.headers, body=data, url=url)
+
+
+class _StampedRequest(aiohttp.ClientRequest):
+    """A request that reports to the call log when its bytes leave: a connection is there."""
+
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Report, and send. Not a coroutine function: that would cost a frame."""
+        if not _is_stubbed():
+            _report_sent()
+        return super().send(conn)
+
+
+_REAL_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+
+
+def _is_stubbed() -> bool:
+    """Check whether something such as aioresponses answers in place of aiohttp's session."""
+    return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
+
+
+def _report_sent() -> None:
+    if (log := current_call_log.get()) is not None:
+        log.sent(loop_time())
 
 
 async def _only_once(

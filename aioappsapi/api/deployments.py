@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from types import NoneType
 from typing import Final, Literal
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay
-from aioappsapi.models.deployment import Deployment
-from aioappsapi.models.page import Page
 from aioappsapi.api.checks import check_words, refuse_unless
 from aioappsapi.api.endpoint import endpoint
 from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
+from aioappsapi.models.deployment import Deployment
+from aioappsapi.models.page import Page
 
 LIST: Final = endpoint(
     "list deployments", "GET", "/v3/deployments", Page[Deployment], "list-deployments"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
-from aioappsapi.models.feature_flag import FeatureFlag, FeatureFlagList
+from aioappsapi._http.call import Caller
 from aioappsapi.api.endpoint import endpoint
+from aioappsapi.models.feature_flag import FeatureFlag, FeatureFlagList
 
 LIST: Final = endpoint(
     "list feature flags", "GET", "/v3/feature_flags", FeatureFlagList, "list-feature-flags"

@@ -7,15 +7,15 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation
-from aioappsapi.errors import BadRequestError
-from aioappsapi.models.app import App
-from aioappsapi.models.page import Included, Page
 from aioappsapi.api.organizations import Organizations
 from aioappsapi.api.paging import Pager
 from aioappsapi.api.spaces import Spaces
+from aioappsapi.errors import BadRequestError
+from aioappsapi.models.app import App
+from aioappsapi.models.page import Included, Page
 
 
 class AppPager(Pager[App]):
@@ -40,13 +40,13 @@ class AppPager(Pager[App]):
         return page
 
     async def _fetch_including(self, request: Request) -> Page[App]:
-        abilities = self._caller.abilities
-        if self._include and not abilities.has("include"):
+        features = self._caller.features
+        if self._include and not features.has("include"):
             return await self._fetch_apart(request)
         try:
             return await super()._fetch_now(request)
         except BadRequestError as refusal:
-            if not self._include or not abilities.lacks("include", refusal):
+            if not self._include or not features.learn_from_refusal("include", refusal):
                 raise
         return await self._fetch_apart(request)
 

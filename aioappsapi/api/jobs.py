@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
 from aioappsapi._http.message import Response
+from aioappsapi.api.endpoint import endpoint
 from aioappsapi.errors import JobFailedError
 from aioappsapi.models.job import Job
-from aioappsapi.api.endpoint import endpoint
 
 GET: Final = endpoint("get job", "GET", "/v3/jobs/{}", Job, "get-a-job")
 

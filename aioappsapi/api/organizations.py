@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
-from aioappsapi.models.organization import Organization
-from aioappsapi.models.page import Page
+from aioappsapi._http.call import Caller
 from aioappsapi.api.endpoint import endpoint
 from aioappsapi.api.paging import Pager, page_size, split_queries
+from aioappsapi.models.organization import Organization
+from aioappsapi.models.page import Page
 
 LIST: Final = endpoint(
     "list organizations", "GET", "/v3/organizations", Page[Organization], "list-organizations"

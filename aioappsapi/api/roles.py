@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
-from aioappsapi.models.page import Page
-from aioappsapi.models.user import Role
+from aioappsapi._http.call import Caller
 from aioappsapi.api.endpoint import endpoint
 from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
+from aioappsapi.models.page import Page
+from aioappsapi.models.user import Role
 
 LIST: Final = endpoint("list roles", "GET", "/v3/roles", Page[Role], "list-roles")
 

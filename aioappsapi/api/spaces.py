@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
-from aioappsapi.models.page import Page
-from aioappsapi.models.space import Space
+from aioappsapi._http.call import Caller
 from aioappsapi.api.endpoint import endpoint
 from aioappsapi.api.paging import Pager, page_size, split_queries
+from aioappsapi.models.page import Page
+from aioappsapi.models.space import Space
 
 LIST: Final = endpoint("list spaces", "GET", "/v3/spaces", Page[Space], "list-spaces")
 GET: Final = endpoint("get space", "GET", "/v3/spaces/{}", Space, "get-a-space")

@@ -21,9 +21,9 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.throttle import OnPause, Throttle
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.limits.throttle import OnPause, Throttle
 from aioappsapi.bulk.endings import RunAbortedError, attach_report, innermost, is_final, last_word
 from aioappsapi.bulk.flight import Flight, Stage, Verdict, proved
 from aioappsapi.bulk.inputs import Inputs
@@ -33,8 +33,8 @@ from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError, NotAttemptedError
-from aioappsapi.waiting.waiter import Waiter
-from aioappsapi.waiting.watched import VERIFY_FOR, Sighting, Watched
+from aioappsapi.waiting.finding import Finding
+from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Run(Generic[T]):
         throttle: Throttle | None = None,
         open_journal: Callable[[], Journal] | None = None,
         waiter: Waiter | None = None,
-        record: CallRecord | None = None,
+        record: CallLog | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
@@ -81,9 +81,9 @@ class Run(Generic[T]):
         self._open_journal = open_journal
         self._journal: Journal | None = None
         self._waiter = waiter
-        self._outer = current_record.get()
+        self._outer = current_call_log.get()
         # What is sent for many apps together: not an attempt of any one of them.
-        self._shared = CallRecord(self._outer) if record is None else record
+        self._shared = CallLog(self._outer) if record is None else record
         self._ledger: Ledger[T] = Ledger()
         self._flights: dict[str, Flight[T]] = {}
         self._again: list[Flight[T]] = []
@@ -261,14 +261,14 @@ class Run(Generic[T]):
             return None
         key = self._inputs.keys[index]
         name = self._inputs.names.get(key)
-        record = CallRecord(self._outer)
+        record = CallLog(self._outer)
         return Flight(index, key, record, name=name, halted=lambda: self._stopped)
 
     async def _next_put_off(self) -> Flight[T] | None:
         return self._again[0] if self._again else None
 
     async def _wait(self, waiter: Waiter) -> None:
-        current_record.set(self._shared)
+        current_call_log.set(self._shared)
         await waiter.run(self._sighted)
 
     async def _handle(self, flight: Flight[T], *, last: bool) -> None:
@@ -276,13 +276,13 @@ class Run(Generic[T]):
             self._ledger.add(flight.index, cast("Outcome[T]", past))
             self._tell(cast("Outcome[T]", past))
             return
-        current_record.set(flight.record)
+        current_call_log.set(flight.record)
         if last:
-            flight.record.repeat()
+            flight.record.repeated()
             self._again.remove(flight)
         self._flights[flight.key] = flight
         verdict = await self._verdict(flight)
-        if verdict.again and not last and flight.record.gave_up is None:
+        if verdict.again and not last and flight.record.stop_reason is None:
             self._put_off(flight, verdict)
         elif verdict.watch and self._waiter is not None:
             self._hand_over(self._waiter, flight, verdict)
@@ -291,8 +291,8 @@ class Run(Generic[T]):
         error = verdict.error
         if error is not None and is_final(error):
             self.stop(f"nobody can log in: {error}")
-        elif flight.record.gave_up is not None:
-            self.stop(flight.record.gave_up)
+        elif flight.record.stop_reason is not None:
+            self.stop(flight.record.stop_reason)
 
     async def _verdict(self, flight: Flight[T]) -> Verdict[T]:
         try:
@@ -315,23 +315,21 @@ class Run(Generic[T]):
         flight.stage = Stage.WATCHED
         now = loop_time()
         patience = self._options.patience if verdict.error is None else VERIFY_FOR
-        waiter.add(
-            Watched(
-                flight.key,
-                f"{self._action} {flight.key}",
-                asked_at=now if flight.asked is None else flight.asked,
-                ends_at=now + patience,
-                fallback=verdict.error,
-                needs_app=verdict.value is None,
-            )
+        waiter.watch(
+            flight.key,
+            f"{self._action} {flight.key}",
+            sent_at=now if flight.asked is None else flight.asked,
+            ends_at=now + patience,
+            doubt=verdict.error,
+            needs_state=verdict.value is None,
         )
 
-    def _sighted(self, sighting: Sighting) -> None:
+    def _sighted(self, finding: Finding) -> None:
         """Settle what the waiter found out."""
-        flight = self._flights[sighting.key]
+        flight = self._flights[finding.key]
         before = cast("Verdict[T]", flight.verdict)
-        flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
-        self._settle(flight, proved(before, sighting))
+        flight.first_at, flight.all_at = finding.first_at, finding.all_at
+        self._settle(flight, proved(before, finding))
 
     def _put_off(self, flight: Flight[T], verdict: Verdict[T]) -> None:
         """Try an app again at the end of the run."""
@@ -387,13 +385,13 @@ class Run(Generic[T]):
         late = not self._abandoned and loop_time() >= self._scope.deadline
         for flight in list(self._flights.values()):
             what = f"{self._action} {flight.key}"
-            seen = "nothing" if self._waiter is None else self._waiter.seen(flight.key)
+            seen = "nothing" if self._waiter is None else self._waiter.last_seen(flight.key)
             verdict = last_word(flight, what, why, seen=seen, late=late)
             self._settle(flight, verdict, quietly=quietly)
         for index, key in enumerate(self._inputs.keys):
             if index not in self._ledger:
                 reason = NotAttemptedError(f"{self._action} {key}: {why}.")
-                flight = Flight(index, key, CallRecord(), name=self._inputs.names.get(key))
+                flight = Flight(index, key, CallLog(), name=self._inputs.names.get(key))
                 verdict = Verdict(status=Status.NOT_ATTEMPTED, error=reason)
                 self._settle(flight, verdict, quietly=quietly)
         self._again.clear()

@@ -8,16 +8,16 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.pooled import pooled
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.feature_flags import FeatureFlags
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.quotas import Quotas
+from aioappsapi.api.roles import Roles
 from aioappsapi.bulk.load import Load, read_loads
 from aioappsapi.errors import AppsApiError, AuthError, TargetError
 from aioappsapi.models.app import App
 from aioappsapi.models.quota import AppQuota, QuotaUsage
-from aioappsapi.api.apps import Apps
-from aioappsapi.api.feature_flags import FeatureFlags
-from aioappsapi._http.pooled import pooled
-from aioappsapi.api.processes import Processes
-from aioappsapi.api.quotas import Quotas
-from aioappsapi.api.roles import Roles
 from aioappsapi.waiting.waiter import BATCH
 
 _ADMIN: Final = "cloud_controller.admin"

@@ -14,8 +14,10 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.trace import CallRecord, recorded
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.flight import Flight, Verdict
@@ -28,8 +30,6 @@ from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.bulk.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
 from aioappsapi.models.app import App
-from aioappsapi.api.apps import Apps
-from aioappsapi.api.processes import Processes
 
 Begin = Callable[[Action, list[str], float | None], Run[App]]
 Draw = Callable[[Action, list[str]], Awaitable[Plan]]
@@ -131,7 +131,7 @@ class Restoration:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
         processes = Processes(self._apps.caller).list(app_guids=list(noted), per_page=_PAGE)
-        with recorded(CallRecord) as record:
+        with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""
                 wanted = noted.get(guid, {}).get(process.type)

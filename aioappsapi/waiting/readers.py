@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.models.app import App
 from aioappsapi.models.process import InstanceStats, Process

@@ -17,8 +17,8 @@ import anyio
 import msgspec
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify
 from aioappsapi._http.pooled import pooled
+from aioappsapi._http.retry.policy import Meaning, classify
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -94,7 +94,7 @@ class Waiter:
         only_new: bool = False,
         crash_grace: float = 30.0,
         quota_is_low: Callable[[], bool] = lambda: False,
-        on_crash: Callable[[str], None] = lambda key: None,
+        on_crash: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._readers = readers
         self._caller = readers.caller
@@ -105,7 +105,7 @@ class Waiter:
         self._quota_is_low = quota_is_low
         self._on_crash = on_crash
         self._watches: dict[str, AppWatch] = {}
-        self._on_finding: Callable[[Finding], None] = lambda finding: None
+        self._on_finding: Callable[[Finding], None] = lambda _: None
         self._changed = anyio.Event()
         self._complete = False
         self._deadline = math.inf
@@ -145,6 +145,10 @@ class Waiter:
         )
         self._changed.set()
 
+    def too_late(self, key: str) -> Finding:
+        """Make the finding of an app whose time is over before the next poll."""
+        return self._watches[key].too_late()
+
     def complete(self) -> None:
         """Declare that no more apps come: `run` ends with the last one."""
         self._complete = True
@@ -172,7 +176,7 @@ class Waiter:
 
     @property
     def _embeds(self) -> bool:
-        return self._caller.abilities.has("embed")
+        return self._caller.features.has("embed")
 
     def _soonest_end(self) -> float:
         return min(watch.ends_at for watch in self._watches.values())

@@ -12,15 +12,15 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from aioappsapi._http.abilities import Abilities
-from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Request, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.refusal import retry_after
-from aioappsapi._http.retry import Sleep, repeat
-from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import current_record
+from aioappsapi._http.response_errors import retry_after
+from aioappsapi._http.retry.budget import RetryBudget
+from aioappsapi._http.retry.loop import Sleep, repeat
+from aioappsapi._http.server_features import ServerFeatures
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.base import Claims
 from aioappsapi.auth.tokens import TokenSource
@@ -49,13 +49,13 @@ class Caller:
         retry: RetryPolicy,
         timeouts: Timeouts | None = None,
         sleep: Sleep = anyio.sleep,
-        abilities: Abilities | None = None,
+        features: ServerFeatures | None = None,
         budget: RetryBudget | None = None,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle
         self.sleep = sleep
-        self.abilities = Abilities() if abilities is None else abilities
+        self.features = ServerFeatures() if features is None else features
         self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
@@ -76,7 +76,7 @@ class Caller:
             retry=retry or self.retry,
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
-            abilities=self.abilities,
+            features=self.features,
             budget=self._budget,
         )
 
@@ -178,8 +178,8 @@ class Caller:
             raise
         finally:
             request_id = (response.request_id if response is not None else None) or request_id
-            if (record := current_record.get()) is not None:
-                record.note(result, request_id, response)
+            if (record := current_call_log.get()) is not None:
+                record.answered(result, request_id, response)
             if wire_log.isEnabledFor(logging.DEBUG):
                 _log_attempt(request, result, loop_time() - begun, request_id)
         for warning in response.warnings:

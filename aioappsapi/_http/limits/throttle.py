@@ -18,8 +18,8 @@ from typing import Final
 import anyio
 import msgspec
 
-from aioappsapi._http.adaptive import AdaptiveLimit
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.adaptive import AdaptiveLimit
 from aioappsapi._http.pace import Clock, Pace
 from aioappsapi.errors import DeadlineError
 
