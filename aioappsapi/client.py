@@ -80,6 +80,7 @@ class Client:
             limits=limits,
             tls=tls,
             proxy=proxy_from_environment(url) if proxy is None else proxy,
+            base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
         self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)
