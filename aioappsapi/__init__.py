@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aioappsapi._http.call_log import Exchanges
     from aioappsapi._http.limits.throttle import Pause
     from aioappsapi._http.message import RateLimit, Response
+    from aioappsapi.api.paging import Pager
     from aioappsapi.auth import (
         Auth,
         CfCliLogin,
@@ -165,7 +166,6 @@ if TYPE_CHECKING:
         User,
         UserProvidedServiceInstance,
     )
-    from aioappsapi.resources.paging import Pager
 
 __all__ = [
     "AbandonedError",
@@ -334,7 +334,7 @@ _HOMES: Final = (
     "_http.message",
     "_http.limits.throttle",
     "_http.call_log",
-    "resources.paging",
+    "api.paging",
     "bulk",
     "client",
 )

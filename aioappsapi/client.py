@@ -20,6 +20,17 @@ from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.builds import Builds, Droplets, Packages
+from aioappsapi.api.deployments import Deployments
+from aioappsapi.api.feature_flags import FeatureFlags
+from aioappsapi.api.info import Info
+from aioappsapi.api.jobs import Jobs
+from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.quotas import Quotas
+from aioappsapi.api.roles import Roles
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.auth.base import Auth
 from aioappsapi.auth.cf_cli import CfCliLogin, read_config
 from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
@@ -28,17 +39,6 @@ from aioappsapi.auth.uaa import Uaa
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import AuthError, InvalidInputError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.builds import Builds, Droplets, Packages
-from aioappsapi.resources.deployments import Deployments
-from aioappsapi.resources.feature_flags import FeatureFlags
-from aioappsapi.resources.info import Info
-from aioappsapi.resources.jobs import Jobs
-from aioappsapi.resources.organizations import Organizations
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.quotas import Quotas
-from aioappsapi.resources.roles import Roles
-from aioappsapi.resources.spaces import Spaces
 
 Ssl = Tls | ssl_module.SSLContext
 
@@ -80,6 +80,7 @@ class Client:
             limits=limits,
             tls=tls,
             proxy=proxy_from_environment(url) if proxy is None else proxy,
+            base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
         self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from aioappsapi import RetryPolicy
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
 from tests.replay import AT_ONCE, Answer, Seen, Wire, app_json, refusal, reply
 
 # What an instance does: from so many seconds after the start it is in that state.

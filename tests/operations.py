@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from aioappsapi import resources
+from aioappsapi import api
 from aioappsapi._http.protocol import Operation
 
 _CLIENT_NAMES = {"AppParts": "apps", "Apps": "apps", "FeatureFlags": "feature_flags"}
@@ -47,8 +47,8 @@ def _rows_of(
 
 
 def _modules() -> Iterator[ModuleType]:
-    for info in pkgutil.iter_modules(resources.__path__):
-        yield importlib.import_module(f"{resources.__name__}.{info.name}")
+    for info in pkgutil.iter_modules(api.__path__):
+        yield importlib.import_module(f"{api.__name__}.{info.name}")
 
 
 def _classes(module: ModuleType) -> list[tuple[str, type]]:

@@ -4,8 +4,8 @@ import pytest
 
 from aioappsapi import RetryPolicy, ServerError
 from aioappsapi._http.retry.budget import RetryBudget
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk, Status
-from aioappsapi.resources.apps import Apps
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
 
 

@@ -34,10 +34,10 @@ from aioappsapi import (
     UnprocessableError,
     report_of,
 )
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk.bulk import Bulk, mapped
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.options import Options
-from aioappsapi.resources.apps import Apps
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
 

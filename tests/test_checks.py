@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from aioappsapi import InvalidInputError, Lifecycle, LifecycleData
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 from tests.replay import Answer, Seen, Wire, app_json, reply
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))

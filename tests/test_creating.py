@@ -23,9 +23,9 @@ from aioappsapi import (
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Response
 from aioappsapi._http.transport import Transport
+from aioappsapi.api.apps import Apps
 from aioappsapi.config import Timeouts
 from aioappsapi.models import App
-from aioappsapi.resources.apps import Apps
 from aioappsapi.sandbox import Sandbox
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Wire, app_json, refusal, reply
 

@@ -17,10 +17,10 @@ from aioappsapi import (
     Status,
     report_of,
 )
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import Wait
 from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.waiting.assess import Wait
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire
 

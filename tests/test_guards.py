@@ -24,12 +24,13 @@ RANKS = {
     "_version": 0,
     "auth": 1,
     "_http": 2,
-    "resources": 3,
-    "bulk": 4,
-    "client": 5,
-    "cli": 6,
-    "__init__": 7,
-    "__main__": 7,
+    "waiting": 3,
+    "api": 4,
+    "bulk": 5,
+    "client": 6,
+    "cli": 7,
+    "__init__": 8,
+    "__main__": 8,
 }
 # Beside the ranks: they stand in for a server, and help others' tests.
 ASIDE = {"sandbox", "pytest_plugin"}

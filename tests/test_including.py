@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from aioappsapi import BadRequestError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
 
 OLD = "The query parameter is invalid: Unknown query parameter(s): '{}'. Valid parameters are: 'x'"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from aioappsapi import DeadlineError, Job, JobFailedError
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.jobs import Jobs
 from aioappsapi.errors import DecodeError, DisconnectedError, NotFoundError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.jobs import Jobs
 from tests.replay import AT_ONCE, Answer, Answering, Seen, Wire, refusal, reply
 
 

@@ -21,10 +21,10 @@ from aioappsapi import (
     RetryPolicy,
     ServerError,
 )
-from aioappsapi.resources.apps import LIST, Apps
-from aioappsapi.resources.organizations import Organizations
-from aioappsapi.resources.paging import split_queries
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.api.apps import LIST, Apps
+from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.paging import split_queries
+from aioappsapi.api.spaces import Spaces
 from tests.replay import (
     BASE,
     Answer,

@@ -9,6 +9,7 @@ import pytest
 from aioappsapi._http.message import Response
 from aioappsapi._http.response_errors import response_error
 from aioappsapi._http.retry.policy import TABLE, Meaning, Row, classify, is_quota, may_repeat
+from aioappsapi.api import apps
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -24,7 +25,6 @@ from aioappsapi.errors import (
     TargetError,
     TlsError,
 )
-from aioappsapi.resources import apps
 from tests.fakes import failure, recording, request, response
 
 TRANSIENT, AMBIGUOUS, PERMANENT = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT

@@ -25,7 +25,7 @@ from aioappsapi import (
     UnprocessableError,
 )
 from aioappsapi._http.protocol import Operation
-from aioappsapi.resources import apps
+from aioappsapi.api import apps
 from tests.replay import Recording, Seen, Server, always, lookup, recording, recordings
 
 # A driver gives the coroutine that produces the recorded exchange, or None if none can.

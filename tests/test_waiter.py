@@ -22,10 +22,10 @@ from aioappsapi import (
     ServerError,
     UnverifiedError,
 )
+from aioappsapi.api.apps import readers_of
 from aioappsapi.errors import AuthError, TargetError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.waiter import Waiter, polling
-from aioappsapi.resources.watched import Sighting, Watched
+from aioappsapi.waiting.finding import Finding, Proof
+from aioappsapi.waiting.waiter import Waiter
 from tests.cloud import CRASHING, Cloud, Kind, Planned, now, set_state, states_of, up, web
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, refusal, reply
@@ -36,36 +36,38 @@ LOST = ServerError("start a: 503", status=503)
 class Watch:
     """A waiter over a cloud whose apps were all started, or stopped, just now."""
 
-    def __init__(self, cloud: Cloud, wait: Any = "all", *, down: bool = False, **options: Any):
+    def __init__(
+        self, cloud: Cloud, wait: Any = "all", *, until_stopped: bool = False, **options: Any
+    ):
         self.cloud = cloud
         self.began = now()
-        self.down = down
-        self.told: list[Sighting] = []
+        self.until_stopped = until_stopped
+        self.findings: list[Finding] = []
         self.times: dict[str, float] = {}
-        self.waiter = Waiter(Apps(polling(cloud.apps_on().caller)), wait, down=down, **options)
+        self.waiter = Waiter(
+            readers_of(cloud.apps_on().caller), wait, until_stopped=until_stopped, **options
+        )
 
     def start(self, *guids: str) -> None:
         for guid in guids or list(self.cloud.apps):
-            set_state(self.cloud.apps[guid], "STOPPED" if self.down else "STARTED")
+            set_state(self.cloud.apps[guid], "STOPPED" if self.until_stopped else "STARTED")
 
-    def add(self, *guids: str, patience: float = 300.0, fallback: Any = None) -> None:
+    def add(self, *guids: str, patience: float = 300.0, doubt: Any = None) -> None:
         for guid in guids or list(self.cloud.apps):
-            ends_at = now() + patience
-            watched = Watched(
-                guid, f"start {guid}", asked_at=now(), ends_at=ends_at, fallback=fallback
+            self.waiter.watch(
+                guid, f"start {guid}", sent_at=now(), ends_at=now() + patience, doubt=doubt
             )
-            self.waiter.add(watched)
 
-    def tell(self, sighting: Sighting) -> None:
-        self.told.append(sighting)
-        self.times[sighting.key] = now() - self.began
+    def on_finding(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.times[finding.key] = now() - self.began
 
     async def run(self) -> dict[str, AppsApiError | None]:
         self.waiter.complete()
-        await self.waiter.run(self.tell)
+        await self.waiter.run(self.on_finding)
         assert self.waiter.waiting == 0
-        errors = {sighting.key: sighting.error for sighting in self.told}
-        assert len(errors) == len(self.told), "each is told of once"
+        errors = {finding.key: finding.error for finding in self.findings}
+        assert len(errors) == len(self.findings), "each has one finding"
         return errors
 
 
@@ -111,12 +113,12 @@ async def test_each_is_told_of_when_it_is_up() -> None:
 async def test_moments_are_those_of_the_instances_and_not_of_the_polls() -> None:
     cloud = Cloud(Planned("a", [web(up(12), up(21))]))
     watch, _ = await waited(cloud)
-    (sighting,) = watch.told
-    assert sighting.first_at is not None
-    assert sighting.all_at is not None
+    (finding,) = watch.findings
+    assert finding.first_at is not None
+    assert finding.all_at is not None
     # The server tells whole seconds.
-    assert 12 <= sighting.first_at - watch.began <= 13
-    assert 21 <= sighting.all_at - watch.began <= 22
+    assert 12 <= finding.first_at - watch.began <= 13
+    assert 21 <= finding.all_at - watch.began <= 22
 
 
 @virtual
@@ -138,7 +140,10 @@ async def test_nothing_to_wait_for_is_done_at_the_first_look() -> None:
     watch, errors = await waited(cloud)
     assert errors == {"zero": None, "worker": None}
     assert cloud.count("GET", "") == 1
-    assert {one.key: one.first_at is None for one in watch.told} == {"zero": True, "worker": False}
+    assert {one.key: one.first_at is None for one in watch.findings} == {
+        "zero": True,
+        "worker": False,
+    }
 
 
 @virtual
@@ -162,7 +167,7 @@ async def test_a_rolling_deployment_has_two_web_processes() -> None:
 @virtual
 async def test_stopped_is_what_has_no_instance_left() -> None:
     cloud = Cloud(Planned("a", shutdown=8), Planned("b", shutdown=0))
-    watch = Watch(cloud, down=True)
+    watch = Watch(cloud, until_stopped=True)
     for app in cloud.apps.values():
         set_state(app, "STARTED")
     await asyncio.sleep(10)
@@ -205,6 +210,79 @@ async def test_stats_that_fail_leave_it_open_whether_it_is_routable() -> None:
     assert failures == []
 
 
+# -- only new instances
+
+
+async def restarted(*, sent_ago: float, up_ago: float, **options: Any) -> Finding:
+    """Wait for an app whose instance came up `up_ago` seconds before the wait began."""
+    cloud = Cloud(Planned("a", [web(after=0)]))
+    watch = Watch(cloud, only_new=True, **options)
+    watch.start()
+    await asyncio.sleep(up_ago)
+    sent_at = now() - sent_ago
+    watch.waiter.watch("a", "restart a", sent_at=sent_at, ends_at=now() + 60)
+    await watch.run()
+    (finding,) = watch.findings
+    return finding
+
+
+@virtual
+async def test_an_instance_that_came_up_after_the_request_counts_however_old_it_is() -> None:
+    for up_ago in (0.0, 50.0, 599.0):
+        began = now()
+        finding = await restarted(sent_ago=600, up_ago=up_ago)
+        assert finding.proof is Proof.PROVED
+        assert now() - began - up_ago < 2, "the first poll proves it"
+        assert finding.all_at is not None
+        assert finding.all_at >= began - 600
+
+
+@virtual
+async def test_an_instance_that_came_up_before_the_request_never_counts() -> None:
+    for sent_ago in (0.0, 50.0):
+        finding = await restarted(sent_ago=sent_ago, up_ago=sent_ago + 5)
+        assert (finding.proof, finding.late) == (Proof.UNPROVED, True)
+        assert "1 STOPPING of 1" in str(finding.error)
+
+
+@virtual
+async def test_the_time_of_the_request_may_lie_before_the_clock_began() -> None:
+    assert (await restarted(sent_ago=50_000, up_ago=20_000)).proof is Proof.PROVED
+
+
+# -- what a finding says
+
+
+@virtual
+async def test_a_finding_is_proved_disproved_or_unproved() -> None:
+    cloud = Cloud(
+        Planned("runs"),
+        Planned("crashes", [web(CRASHING)]),
+        Planned("deleted", [web(after=100)]),
+        Planned("stopped", [web(after=100)]),
+        Planned("slow", [web(after=1_000)]),
+        Planned("no-room", [web(((0.0, "DOWN"),), details="insufficient resources: memory")]),
+    )
+    cloud.forget("deleted", 5)
+    cloud.at(5, lambda app: set_state(app, "STOPPED"), "stopped")
+    watch, _ = await waited(cloud)
+    disproved = dict.fromkeys(("crashes", "deleted", "stopped", "no-room"), Proof.DISPROVED)
+    assert {finding.key: finding.proof for finding in watch.findings} == disproved | {
+        "runs": Proof.PROVED,
+        "slow": Proof.UNPROVED,
+    }
+    assert {finding.key for finding in watch.findings if finding.late} == {"slow"}
+
+
+@virtual
+async def test_an_app_whose_instances_cannot_be_read_is_unproved_but_not_late() -> None:
+    cloud = Cloud("a")
+    cloud.meddlers.append(between(0, 1_000, refusal(403, "CF-NotAuthorized", 10003)))
+    watch, _ = await waited(cloud)
+    (finding,) = watch.findings
+    assert (finding.proof, finding.late) == (Proof.UNPROVED, False)
+
+
 # -- what goes wrong with apps
 
 
@@ -217,7 +295,7 @@ async def test_an_app_may_crash_once() -> None:
 @virtual
 async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING, up(1), details="Exited with status 137")]))
-    watch, errors = await waited(cloud, grace=20)
+    watch, errors = await waited(cloud, crash_grace=20)
     error = errors["a"]
     assert isinstance(error, CrashedError)
     assert error.details == "Exited with status 137"
@@ -234,7 +312,7 @@ async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
     life = tuple(
         (7.0 * n + at, state) for n in range(20) for at, state in ((0, "STARTING"), (1, "CRASHED"))
     )
-    watch, errors = await waited(Cloud(Planned("a", [web(life)])), grace=20)
+    watch, errors = await waited(Cloud(Planned("a", [web(life)])), crash_grace=20)
     assert isinstance(errors["a"], CrashedError)
     # Now and then a look finds it starting.
     assert 21 <= watch.times["a"] < 70
@@ -287,7 +365,7 @@ async def test_room_that_comes_in_time_is_room() -> None:
 @virtual
 async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
     kind = web(((0.0, "DOWN"),), details="insufficient resources: memory")
-    error = await error_of(Cloud(Planned("a", [kind])), grace=1_000, patience=9)
+    error = await error_of(Cloud(Planned("a", [kind])), crash_grace=1_000, patience=9)
     assert isinstance(error, DeadlineError)
     assert "insufficient resources: memory" in str(error)
 
@@ -305,8 +383,8 @@ async def test_no_room_is_seen_beside_a_crash() -> None:
         return reply({"resources": rows}) if "stats" in seen.path else None
 
     cloud.meddlers.append(stats)
-    assert isinstance(await error_of(cloud, grace=1_000, patience=9), DeadlineError)
-    error = await error_of(cloud, grace=20)
+    assert isinstance(await error_of(cloud, crash_grace=1_000, patience=9), DeadlineError)
+    error = await error_of(cloud, crash_grace=20)
     assert isinstance(error, CrashedError)
     assert error.details == "Exited with status 1"
 
@@ -358,7 +436,7 @@ async def test_an_app_stopped_by_somebody_else() -> None:
 @virtual
 async def test_an_app_started_by_somebody_else_while_it_stops() -> None:
     cloud = Cloud(Planned("a", shutdown=60))
-    watch = Watch(cloud, down=True)
+    watch = Watch(cloud, until_stopped=True)
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(10)
     watch.start()
@@ -376,7 +454,7 @@ async def test_too_late_says_what_was_seen_last() -> None:
     assert isinstance(errors["a"], DeadlineError)
     assert "seen last: web: 1 RUNNING, 1 STARTING of 2" in str(errors["a"])
     assert 60 <= watch.times["a"] <= 61
-    assert watch.told[0].first_at is not None
+    assert watch.findings[0].first_at is not None
 
 
 @virtual
@@ -552,7 +630,7 @@ async def test_a_stop_is_not_proved_by_what_nobody_knows() -> None:
     cloud.meddlers.append(
         lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
     )
-    assert isinstance(await error_of(cloud, down=True, patience=20), DeadlineError)
+    assert isinstance(await error_of(cloud, until_stopped=True, patience=20), DeadlineError)
 
 
 @virtual
@@ -581,7 +659,7 @@ async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a
     apps = [Planned(f"app-{n:03}", [web(after=5 + n % 30)]) for n in range(1_000)]
     cloud = Cloud(*apps, embeds="refused", latency=0.1)
     watch = Watch(cloud)
-    watch.waiter._apps.caller.features.remember_missing("embed")
+    watch.waiter._caller.features.remember_missing("embed")
     watch.start()
     watch.add()
     assert set((await watch.run()).values()) == {None}
@@ -634,7 +712,7 @@ async def doubted(planned: Planned, state: str | None = None) -> tuple[Watch, An
     watch = Watch(cloud)
     if state is not None:
         set_state(planned, state, delay=planned.repaired_after)
-    watch.add(patience=45, fallback=LOST)
+    watch.add(patience=45, doubt=LOST)
     return watch, (await watch.run())[planned.guid]
 
 
@@ -642,8 +720,8 @@ async def doubted(planned: Planned, state: str | None = None) -> tuple[Watch, An
 async def test_state_and_instances_prove_what_failed() -> None:
     watch, error = await doubted(Planned("a", repaired_after=10), "STARTED")
     assert error is None
-    assert watch.told[0].app is not None
-    assert watch.told[0].app.state == "STARTED"
+    assert watch.findings[0].app is not None
+    assert watch.findings[0].app.state == "STARTED"
 
 
 @virtual
@@ -670,7 +748,7 @@ async def test_states_that_cannot_be_read_are_read_with_the_next_poll() -> None:
     cloud.meddlers.append(
         lambda seen: failures.pop() if failures and seen.path == "/v3/apps" else None
     )
-    watch.add(fallback=LOST)
+    watch.add(doubt=LOST)
     assert await watch.run() == {"a": None}
     assert failures == []
 
@@ -680,7 +758,7 @@ async def test_what_failed_ends_as_it_was_where_nobody_can_look() -> None:
     cloud = Cloud("a")
     cloud.meddlers.append(between(0, 1_000, refusal(403, "CF-NotAuthorized", 10003)))
     watch = Watch(cloud)
-    watch.add(fallback=LOST)
+    watch.add(doubt=LOST)
     assert await watch.run() == {"a": LOST}
 
 
@@ -704,7 +782,7 @@ async def test_two_hundred_apps_take_one_request_and_polls_become_rarer() -> Non
 async def test_polls_are_rare_where_the_rate_limit_is_short() -> None:
     plenty, scarce = Cloud(Planned("a", [web(after=60)])), Cloud(Planned("a", [web(after=60)]))
     await waited(plenty)
-    await waited(scarce, scarce=lambda: True)
+    await waited(scarce, quota_is_low=lambda: True)
     assert len(scarce.seen) * 2 < len(plenty.seen)
 
 
@@ -713,7 +791,7 @@ async def test_apps_come_while_it_runs() -> None:
     cloud = Cloud(Planned("a", [web(after=40)]), Planned("b"))
     watch = Watch(cloud)
     async with anyio.create_task_group() as group:
-        group.start_soon(watch.waiter.run, watch.tell)
+        group.start_soon(watch.waiter.run, watch.on_finding)
         await asyncio.sleep(50)
         assert cloud.seen == [], "nothing to look at"
         watch.start("a")
@@ -730,7 +808,7 @@ async def test_apps_come_while_it_runs() -> None:
 async def test_what_is_raised_when_it_is_told_ends_it() -> None:
     for failure in (ZeroDivisionError(), AppsApiError("of the callback")):
 
-        def tell(sighting: Sighting, failure: Exception = failure) -> None:
+        def tell(finding: Finding, failure: Exception = failure) -> None:
             raise failure
 
         cloud = Cloud("a", "b")
@@ -749,12 +827,12 @@ async def test_how_it_was_seen_last_can_be_asked() -> None:
     watch = Watch(cloud)
     watch.start()
     watch.add()
-    assert watch.waiter.seen("a") == "nothing"
+    assert watch.waiter.last_seen("a") == "nothing"
     assert watch.waiter.waiting == 1
     with anyio.move_on_after(10):
-        await watch.waiter.run(watch.tell)
-    assert watch.waiter.seen("a") == "web: 1 STARTING of 1"
-    assert watch.waiter.seen("unknown") == "nothing"
+        await watch.waiter.run(watch.on_finding)
+    assert watch.waiter.last_seen("a") == "web: 1 STARTING of 1"
+    assert watch.waiter.last_seen("unknown") == "nothing"
 
 
 @virtual

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -33,10 +34,17 @@ log = logging.getLogger("aioappsapi")
 wire_log = logging.getLogger("aioappsapi.http")
 
 
+# An observer is called before each attempt, and may add headers; what it returns is called with the
+# answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
+OnEnd = Callable[[Response | BaseException], object]
+OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
+
+
 class Caller:
     """Carries operations out against one API with one login.
 
-    Views with other settings share the transport, the login and the throttle.
+    Views with other settings share the transport, the login and the throttle. `on_attempt`
+    observes every attempt.
     """
 
     def __init__(
@@ -61,6 +69,8 @@ class Caller:
         self._tokens = tokens
         self.retry = retry
         self._timeouts = timeouts
+        self._request_ids = _new_request_ids()
+        self.on_attempt: OnAttempt | None = None
 
     async def claims(self) -> Claims | None:
         """Tell what the login's token says of its owner. Raises AuthError."""
@@ -68,7 +78,7 @@ class Caller:
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
         """Make a view with other settings on the same connections, login and throttle."""
-        return Caller(
+        view = Caller(
             self.base_url,
             transport=self._transport,
             tokens=self._tokens,
@@ -79,38 +89,41 @@ class Caller:
             features=self.features,
             budget=self._budget,
         )
+        view.on_attempt = self.on_attempt
+        return view
 
-    async def call(
+    def call(
         self,
         operation: Operation[T],
         *args: str,
         query: Query | None = None,
         body: object = msgspec.UNSET,
         deadline: float | None = None,
-    ) -> T:
-        """Carry an operation out: build, send, repeat what may pass, parse.
+    ) -> Coroutine[Any, Any, T]:
+        """Carry an operation out: build the request, send it, retry, parse the answer.
 
-        `deadline` is in seconds from now, for all attempts together.
+        `deadline` is in seconds from now, for all attempts together. Raises InvalidInputError at
+        once; everything else when it is awaited.
         """
         request = operation.build(*args, query=query, body=body)
-        if deadline is None:
-            return await self.run(request, operation.parse)
-        return await within(deadline, self.run(request, operation.parse), request)
+        if deadline is None:  # fast path: not a coroutine function, which would cost a frame
+            return self.run(request, operation.parse)
+        return within(deadline, self.run(request, operation.parse), request)
 
     async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
-        """Send a request, again where that may help, and parse what comes."""
-
-        async def attempt() -> T:
-            return parse(request, await self._attempt(request))
-
+        """Send a request, again where that may help, and parse the answer."""
         try:
-            result = await attempt()
+            result = parse(request, await self._attempt(request))
         except AppsApiError as error:
             first = error
         else:
             self._budget.pay()
             return result
-        # fast path: nothing of tenacity is made before something failed.
+
+        async def attempt() -> T:
+            return parse(request, await self._attempt(request))
+
+        # fast path: nothing of tenacity is made before an attempt failed.
         return await repeat(
             first,
             attempt,
@@ -122,69 +135,81 @@ class Caller:
         )
 
     async def _attempt(self, request: Request) -> Response:
-        await self.throttle.acquire()
+        """Send once, in a slot of the throttle, and let all who learn from attempts see the end."""
+        throttle = self.throttle
+        if not throttle.try_acquire():
+            await throttle.acquire()
         try:
             # With the slot in hand: a token taken before a long wait at the gate would be stale.
             authorization = self._tokens.current() or await self._tokens.get()
-            response = await self._timed(request, authorization)
-            if response.status == 429:
-                self._mind_rate_limit(response)  # before the next one gets the slot
+            request_id = next(self._request_ids)
+            headers = _headers(request, authorization, request_id)
+            on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+            begun = loop_time()
+            try:
+                response = await self._transport.send(
+                    request.method,
+                    self.base_url + request.path,
+                    headers,
+                    request.body,
+                    self._timeouts,
+                )
+            except BaseException as error:
+                self._failed(request, request_id, loop_time() - begun, error)
+                if on_end is not None:
+                    on_end(error)
+                raise
+            self._answered(request, request_id, loop_time() - begun, response)
+            if on_end is not None:
+                on_end(response)
         finally:
-            self.throttle.release()
+            throttle.release()
         if response.status == 401:
             self._tokens.reject(authorization)
         return response
 
-    async def _timed(self, request: Request, authorization: str) -> Response:
-        """Send, and let the throttle learn how that went, and what the server tells."""
-        begun = loop_time()
-        failed, counted = True, True
-        response: Response | None = None
-        try:
-            response = await self._send(request, authorization, begun)
-            failed = response.status >= 500
-        except asyncio.CancelledError:
-            failed = False
-            raise
-        except TransportError as error:
-            counted = error.delivered
-            raise
-        finally:
-            # A 429 comes at once, and says nothing of how much the server has to do.
-            if response is None or response.status != 429:
-                self.throttle.learn(loop_time() - begun, failed=failed)
-            if counted:
-                self.throttle.pace.heed(response)
-        return response
+    def _failed(
+        self, request: Request, request_id: str, seconds: float, error: BaseException
+    ) -> None:
+        """Let throttle and logs know that an attempt got no answer."""
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        self.throttle.learn(seconds, failed=not is_cancelled)
+        if not isinstance(error, TransportError) or error.delivered:
+            self.throttle.pace.heed(None)
+        result = type(error).__name__ if isinstance(error, AppsApiError) else "cancelled"
+        self._log_end(request, request_id, seconds, result, None)
 
-    async def _send(self, request: Request, authorization: str, begun: float) -> Response:
-        request_id = str(uuid.uuid4())
-        headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
-        response: Response | None = None
-        result = "cancelled"
-        try:
-            response = await self._transport.send(
-                request.method,
-                self.base_url + request.path,
-                headers,
-                request.body,
-                self._timeouts,
-            )
-            result = str(response.status)
-        except AppsApiError as error:
-            result = type(error).__name__
-            raise
-        finally:
-            request_id = (response.request_id if response is not None else None) or request_id
-            if (record := current_call_log.get()) is not None:
-                record.answered(result, request_id, response)
-            if wire_log.isEnabledFor(logging.DEBUG):
-                _log_attempt(request, result, loop_time() - begun, request_id)
+    def _answered(
+        self, request: Request, request_id: str, seconds: float, response: Response
+    ) -> None:
+        """Let throttle and logs know of an answer, before the slot is given to the next one."""
+        status = response.status
+        # A 429 comes at once, and says nothing of how much the server has to do.
+        if status != 429:
+            self.throttle.learn(seconds, failed=status >= 500)
+        self.throttle.pace.heed(response)
+        self._log_end(request, response.request_id or request_id, seconds, str(status), response)
+        if status == 429:
+            self._mind_rate_limit(response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
-        return response
+
+    def _log_end(
+        self,
+        request: Request,
+        request_id: str,
+        seconds: float,
+        result: str,
+        response: Response | None,
+    ) -> None:
+        if (calls := current_call_log.get()) is not None:
+            calls.answered(result, request_id, response)
+        if wire_log.isEnabledFor(logging.DEBUG):
+            # Neither a header nor a body nor a query: any of them may hold a secret.
+            path = request.path.partition("?")[0]
+            wire_log.debug(
+                "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
+            )
 
     def _mind_rate_limit(self, response: Response) -> None:
         seconds = retry_after(response.headers)
@@ -198,10 +223,17 @@ class Caller:
         self.throttle.close_gate(pause)
 
 
-def _log_attempt(request: Request, result: str, seconds: float, request_id: str) -> None:
-    # Neither a header nor a body, and of a query nothing: any of them may hold a secret.
-    path = request.path.partition("?")[0]
-    wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
+def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
+    headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
+    if request.body is not None:
+        headers["Content-Type"] = request.content_type
+    return headers
+
+
+def _new_request_ids() -> Iterator[str]:
+    """Make ids that no other client makes: a random prefix and a counter, in the form of a UUID."""
+    prefix = str(uuid.uuid4())[:24]
+    return map(f"{prefix}%012x".__mod__, itertools.count())
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:

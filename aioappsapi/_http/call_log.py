@@ -122,6 +122,12 @@ class Exchanges(CallLog):
 current_call_log: ContextVar[CallLog | None] = ContextVar("aioappsapi_call_log", default=None)
 
 
+def report_sent(at: float) -> None:
+    """Report to the current log that the bytes of an attempt leave now."""
+    if (log := current_call_log.get()) is not None:
+        log.sent(at)
+
+
 L = TypeVar("L", bound=CallLog)
 
 

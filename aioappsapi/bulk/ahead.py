@@ -13,7 +13,7 @@ from aioappsapi._http.call_log import CallLog, logged_to
 from aioappsapi.bulk.endings import is_final
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.errors import AppsApiError
-from aioappsapi.resources.waiter import BATCH
+from aioappsapi.waiting.waiter import BATCH
 
 V = TypeVar("V")
 

@@ -15,6 +15,9 @@ from aioappsapi._http.call_log import CallLog
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import Meaning, classify, is_quota
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.flight import Flight, Stage, Verdict
 from aioappsapi.bulk.herd import Herd
@@ -34,11 +37,8 @@ from aioappsapi.errors import (
     UnverifiedError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.resources.acting import is_open
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import come_up, go_down
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.waiting.act_and_wait import is_open
+from aioappsapi.waiting.assess import assess_started, assess_stopped
 
 Action = Literal["start", "stop", "restart"]
 
@@ -146,8 +146,8 @@ class Asking:
     async def _is_proved(self, key: str) -> bool:
         found = await self._processes.list(app_guids=[key], with_instances=True).all()
         if self._action == "stop":
-            return go_down(found).satisfied
-        return come_up(found, "any").satisfied
+            return assess_stopped(found).satisfied
+        return assess_started(found, "any").satisfied
 
     def _unproved(self, flight: Flight[App]) -> UnverifiedError:
         return UnverifiedError(

@@ -13,6 +13,7 @@ import msgspec
 from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import OnPause
+from aioappsapi.api.apps import Apps, readers_of
 from aioappsapi.bulk.asking import Action, Asking
 from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.engine import OnOutcome, Run, Work
@@ -27,9 +28,8 @@ from aioappsapi.bulk.restoration import Restoration
 from aioappsapi.bulk.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.instances import Wait
-from aioappsapi.resources.waiter import Waiter, polling
+from aioappsapi.waiting.assess import Wait
+from aioappsapi.waiting.waiter import Waiter
 
 T = TypeVar("T")
 
@@ -288,12 +288,12 @@ class Bulk:
             return None
         pace = self._apps.caller.throttle.pace
         return Waiter(
-            Apps(polling(self._apps.caller)),
+            readers_of(self._apps.caller),
             options.wait,
-            down=action == "stop",
-            anew=action == "restart",
-            grace=options.crash_grace,
-            scarce=lambda: pace.scarce(inputs.left),
+            until_stopped=action == "stop",
+            only_new=action == "restart",
+            crash_grace=options.crash_grace,
+            quota_is_low=lambda: pace.scarce(inputs.left),
             on_crash=on_crash,
         )
 

@@ -33,8 +33,8 @@ from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Report
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError, NotAttemptedError
-from aioappsapi.resources.waiter import Waiter
-from aioappsapi.resources.watched import VERIFY_FOR, Sighting, Watched
+from aioappsapi.waiting.finding import Finding
+from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
 
 T = TypeVar("T")
 
@@ -315,23 +315,21 @@ class Run(Generic[T]):
         flight.stage = Stage.WATCHED
         now = loop_time()
         patience = self._options.patience if verdict.error is None else VERIFY_FOR
-        waiter.add(
-            Watched(
-                flight.key,
-                f"{self._action} {flight.key}",
-                asked_at=now if flight.asked is None else flight.asked,
-                ends_at=now + patience,
-                fallback=verdict.error,
-                needs_app=verdict.value is None,
-            )
+        waiter.watch(
+            flight.key,
+            f"{self._action} {flight.key}",
+            sent_at=now if flight.asked is None else flight.asked,
+            ends_at=now + patience,
+            doubt=verdict.error,
+            needs_state=verdict.value is None,
         )
 
-    def _sighted(self, sighting: Sighting) -> None:
+    def _sighted(self, finding: Finding) -> None:
         """Settle what the waiter found out."""
-        flight = self._flights[sighting.key]
+        flight = self._flights[finding.key]
         before = cast("Verdict[T]", flight.verdict)
-        flight.first_at, flight.all_at = sighting.first_at, sighting.all_at
-        self._settle(flight, proved(before, sighting))
+        flight.first_at, flight.all_at = finding.first_at, finding.all_at
+        self._settle(flight, proved(before, finding))
 
     def _put_off(self, flight: Flight[T], verdict: Verdict[T]) -> None:
         """Try an app again at the end of the run."""
@@ -387,7 +385,7 @@ class Run(Generic[T]):
         late = not self._abandoned and loop_time() >= self._scope.deadline
         for flight in list(self._flights.values()):
             what = f"{self._action} {flight.key}"
-            seen = "nothing" if self._waiter is None else self._waiter.seen(flight.key)
+            seen = "nothing" if self._waiter is None else self._waiter.last_seen(flight.key)
             verdict = last_word(flight, what, why, seen=seen, late=late)
             self._settle(flight, verdict, quietly=quietly)
         for index, key in enumerate(self._inputs.keys):

@@ -8,17 +8,17 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.pooled import pooled
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.feature_flags import FeatureFlags
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.quotas import Quotas
+from aioappsapi.api.roles import Roles
 from aioappsapi.bulk.load import Load, read_loads
 from aioappsapi.errors import AppsApiError, AuthError, TargetError
 from aioappsapi.models.app import App
 from aioappsapi.models.quota import AppQuota, QuotaUsage
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.feature_flags import FeatureFlags
-from aioappsapi.resources.pooled import pooled
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.quotas import Quotas
-from aioappsapi.resources.roles import Roles
-from aioappsapi.resources.waiter import BATCH
+from aioappsapi.waiting.waiter import BATCH
 
 _ADMIN: Final = "cloud_controller.admin"
 _WRITE: Final = "cloud_controller.write"

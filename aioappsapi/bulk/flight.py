@@ -14,7 +14,7 @@ from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
-from aioappsapi.resources.watched import Sighting
+from aioappsapi.waiting.finding import Finding
 
 T = TypeVar("T")
 
@@ -129,10 +129,10 @@ class Flight(Generic[T]):
         )
 
 
-def proved(before: Verdict[T], sighting: Sighting) -> Verdict[T]:
+def proved(before: Verdict[T], finding: Finding) -> Verdict[T]:
     """Judge an app by what the waiter saw of it."""
-    value = before.value or cast("T | None", sighting.app)
-    error = sighting.error
+    value = before.value or cast("T | None", finding.app)
+    error = finding.error
     if error is None:
         status = Status.ALREADY if before.status is Status.ALREADY else Status.OK
         return Verdict(status=status, value=value)

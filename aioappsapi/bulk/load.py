@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aioappsapi.resources.processes import Processes
+from aioappsapi.api.processes import Processes
 
 _PAGE = 5_000
 
@@ -26,7 +26,8 @@ async def read_loads(processes: Processes, keys: Sequence[str]) -> dict[str, Loa
     async for process in processes.list(app_guids=keys, per_page=_PAGE):
         load = loads.setdefault(process.relationships.app.guid or process.guid, Load())
         memory = process.memory_in_mb or 0
-        load.instances += process.instances
-        load.memory += process.instances * memory
-        load.largest = max(load.largest, memory if process.instances else 0)
+        instances = process.instances or 0
+        load.instances += instances
+        load.memory += instances * memory
+        load.largest = max(load.largest, memory if instances else 0)
     return loads

@@ -8,7 +8,7 @@ import msgspec
 
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.resources.instances import Wait, check_wait
+from aioappsapi.waiting.assess import Wait, check_wait
 
 _MOST_WORKERS: Final = 10_000
 

@@ -14,6 +14,8 @@ from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.retry.policy import is_quota
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.info import Info
 from aioappsapi.bulk.ahead import is_askable
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.facts import FactFinder, Facts
@@ -27,9 +29,7 @@ from aioappsapi.bulk.suspensions import Suspensions
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.info import Info
-from aioappsapi.resources.waiter import BATCH
+from aioappsapi.waiting.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 

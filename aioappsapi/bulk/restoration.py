@@ -16,6 +16,8 @@ import msgspec
 
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.flight import Flight, Verdict
@@ -28,8 +30,6 @@ from aioappsapi.bulk.report import Report, Requests
 from aioappsapi.bulk.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
 from aioappsapi.models.app import App
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
 
 Begin = Callable[[Action, list[str], float | None], Run[App]]
 Draw = Callable[[Action, list[str]], Awaitable[Plan]]

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.writers.whole import write_whole
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.processes import Processes
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -65,7 +65,8 @@ async def take(apps: Apps, inputs: Inputs, *, target: str) -> Snapshot:
         raise InvalidInputError(f"{len(missing)} apps are not visible with this login: {few}.")
     counts: dict[str, dict[str, int]] = {}
     async for process in Processes(apps.caller).list(app_guids=keys, per_page=_PAGE):
-        if (guid := process.relationships.app.guid) is not None:
+        guid = process.relationships.app.guid
+        if guid is not None and process.instances is not None:
             counts.setdefault(guid, {})[process.type] = process.instances
     return Snapshot(
         target=target,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.errors import AppsApiError, ForbiddenError
 from aioappsapi.models.app import App
-from aioappsapi.resources.spaces import Spaces
 
 log = logging.getLogger("aioappsapi")
 

@@ -55,16 +55,17 @@ class ProcessLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Process(Resource, frozen=True, kw_only=True, gc=False):
-    """One type of process of an app, such as ``web``; `instances` is how many are asked for.
+    """One type of process of an app, such as ``web``; `instances` is how many it should have.
 
-    `process_instances` is there only where it was embedded. In lists `command` is redacted.
+    `instances` is None where the server does not say. `process_instances` is set only where it was
+    embedded. In lists `command` is redacted.
     """
 
     version: str | None = None
     type: str = ""
     command: str | None = None
     user: str | None = None
-    instances: int = 0
+    instances: int | None = None
     memory_in_mb: int | None = None
     disk_in_mb: int | None = None
     log_rate_limit_in_bytes_per_second: int | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.endpoint import endpoint
 from aioappsapi.models.info import Info as PlatformInfo
 from aioappsapi.models.info import RateLimits
 from aioappsapi.models.root import Root
-from aioappsapi.resources.endpoint import endpoint
 
 ROOT: Final = endpoint("get root", "GET", "/", Root, "global-api-root")
 INFO: Final = endpoint("get info", "GET", "/v3/info", PlatformInfo, "get-platform-info")

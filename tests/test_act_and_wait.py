@@ -78,6 +78,33 @@ async def test_what_ran_or_had_crashed_before_a_restart_proves_nothing(life: Lif
 
 
 @virtual
+async def test_an_instance_that_came_up_while_the_restart_was_held_up_proves_nothing() -> None:
+    held_up = Answer(429, b"{}", (("Retry-After", "6"),))
+    app = Planned("a", [web(after=1.7)], lingers=4, answers=[held_up])
+    cloud = Cloud(app)
+    set_state(app, "STARTED")
+    cloud.at(9.5, lambda app: setattr(app.processes[0], "lives", [CRASHING]), "a")
+    with pytest.raises(CrashedError):
+        await cloud.apps_on().restart("a", wait="all")
+    assert cloud.count("POST", "/actions/restart") == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [{"guid": "a", "state": "STOPPED"}, {"guid": "another", "state": "STARTED"}]
+)
+@virtual
+async def test_an_answer_with_a_wrong_state_or_guid_proves_nothing(answer: object) -> None:
+    cloud = Cloud(Planned("a", answers=[reply(answer)]))
+    cloud.at(3, lambda app: set_state(app, "STARTED"), "a")
+    app = await cloud.apps_on().start("a", wait="all", deadline=60)
+    assert (app.guid, app.state) == ("a", "STARTED")
+    assert now() >= 1_003
+    never = Cloud(Planned("a", answers=[reply(answer)]))
+    with pytest.raises(NotRunningError, match="STOPPED again"):
+        await never.apps_on().start("a", wait="all", deadline=60)
+
+
+@virtual
 async def test_a_restart_that_never_comes_to_new_instances_is_not_proved() -> None:
     cloud = Cloud(Planned("a", lingers=10_000), embeds="refused")
     set_state(cloud.apps["a"], "STARTED")

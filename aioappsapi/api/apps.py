@@ -7,17 +7,12 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.call import within
+from aioappsapi._http.call import Caller, within
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
-from aioappsapi.errors import NotFoundError
-from aioappsapi.models.app import App, Lifecycle
-from aioappsapi.models.job import Job
-from aioappsapi.models.page import AppWithIncluded, Page
-from aioappsapi.resources.acting import act
-from aioappsapi.resources.app_parts import AppParts
-from aioappsapi.resources.checks import (
+from aioappsapi.api.app_parts import AppParts
+from aioappsapi.api.checks import (
     Times,
     check_annotations,
     check_labels,
@@ -26,13 +21,19 @@ from aioappsapi.resources.checks import (
     check_words,
     timestamps,
 )
-from aioappsapi.resources.creating import create_once
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.including import AppPager, join
-from aioappsapi.resources.instances import Wait
-from aioappsapi.resources.jobs import job_of
-from aioappsapi.resources.paging import comma_list, page_size, split_queries
-from aioappsapi.resources.waiter import polling
+from aioappsapi.api.creating import create_once
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.including import AppPager, join
+from aioappsapi.api.jobs import job_of
+from aioappsapi.api.paging import comma_list, page_size, split_queries
+from aioappsapi.api.processes import Processes
+from aioappsapi.errors import NotFoundError
+from aioappsapi.models.app import App, Lifecycle
+from aioappsapi.models.job import Job
+from aioappsapi.models.page import AppWithIncluded, Page
+from aioappsapi.waiting.act_and_wait import act_and_wait
+from aioappsapi.waiting.assess import Wait
+from aioappsapi.waiting.readers import Readers, for_polls
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
 # Not repeated blindly once it may have arrived: then the name is taken, by this very app.
@@ -255,7 +256,7 @@ class Apps(AppParts):
         from waiting NotRunningError (somebody else started it), DeadlineError.
         Source: POST /v3/apps/{guid}/actions/stop.
         """
-        return await self._act(STOP, guid, wait, deadline, down=True)
+        return await self._act(STOP, guid, wait, deadline, until_stopped=True)
 
     async def restart(
         self, guid: str, *, wait: Wait = "none", deadline: float | None = None
@@ -277,15 +278,26 @@ class Apps(AppParts):
         wait: Wait,
         deadline: float | None,
         *,
-        down: bool = False,
+        until_stopped: bool = False,
     ) -> App:
         # fast path: whoever waits for nothing pays nothing for it.
         if wait == "none":
             return await self._caller.call(operation, guid, deadline=deadline)
-        reader = Apps(polling(self._caller))
-        return await act(
-            self._caller, reader, operation, guid, wait=wait, deadline=deadline, down=down
+        return await act_and_wait(
+            self._caller,
+            readers_of(self._caller),
+            operation,
+            guid,
+            wait=wait,
+            deadline=deadline,
+            until_stopped=until_stopped,
         )
+
+
+def readers_of(caller: Caller) -> Readers:
+    """Make what a `Waiter` reads with: each poll is sent once, see `for_polls`."""
+    polls = for_polls(caller)
+    return Readers(caller=polls, apps=Apps(polls), processes=Processes(polls))
 
 
 def _check_list(

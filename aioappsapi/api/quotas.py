@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, page_size, split_queries
 from aioappsapi.models.page import Page
 from aioappsapi.models.quota import Quota, QuotaUsage, UsageSummary
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, page_size, split_queries
 
 LIST_FOR_ORGANIZATIONS: Final = endpoint(
     "list organization quotas",

@@ -10,12 +10,12 @@ import msgspec
 from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation
+from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.paging import Pager
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.errors import BadRequestError
 from aioappsapi.models.app import App
 from aioappsapi.models.page import Included, Page
-from aioappsapi.resources.organizations import Organizations
-from aioappsapi.resources.paging import Pager
-from aioappsapi.resources.spaces import Spaces
 
 
 class AppPager(Pager[App]):

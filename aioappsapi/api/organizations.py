@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, page_size, split_queries
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.page import Page
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, page_size, split_queries
 
 LIST: Final = endpoint(
     "list organizations", "GET", "/v3/organizations", Page[Organization], "list-organizations"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
 from aioappsapi.models.page import Page
 from aioappsapi.models.user import Role
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
 
 LIST: Final = endpoint("list roles", "GET", "/v3/roles", Page[Role], "list-roles")
 

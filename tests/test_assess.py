@@ -9,7 +9,13 @@ import pytest
 
 from aioappsapi import InvalidInputError
 from aioappsapi.models.process import Process, ProcessInstance
-from aioappsapi.resources.instances import check_wait, come_up, describe, go_down
+from aioappsapi.waiting.assess import (
+    assess_started,
+    assess_stopped,
+    check_wait,
+    describe,
+    ignore_old_instances,
+)
 
 R, S, C, D, T = "RUNNING", "STARTING", "CRASHED", "DOWN", "STOPPING"
 
@@ -57,9 +63,9 @@ WORKER = process(R, kind="worker")
 def test_any_wants_one_of_each_process_and_all_wants_their_number(
     processes: list[Process], any_: bool, all_: bool
 ) -> None:
-    assert come_up(processes, "any").satisfied is any_
-    assert come_up(processes, "all").satisfied is all_
-    assert come_up(processes, "routable").satisfied is all_
+    assert assess_started(processes, "any").satisfied is any_
+    assert assess_started(processes, "all").satisfied is all_
+    assert assess_started(processes, "routable").satisfied is all_
 
 
 @pytest.mark.parametrize(
@@ -77,8 +83,8 @@ def test_any_wants_one_of_each_process_and_all_wants_their_number(
 def test_a_crash_counts_where_it_stands_in_the_way(
     processes: list[Process], any_: int, all_: int
 ) -> None:
-    assert len(come_up(processes, "any").crashed) == any_
-    assert len(come_up(processes, "all").crashed) == all_
+    assert len(assess_started(processes, "any").crashed) == any_
+    assert len(assess_started(processes, "all").crashed) == all_
 
 
 @pytest.mark.parametrize(
@@ -95,7 +101,7 @@ def test_a_crash_counts_where_it_stands_in_the_way(
     ],
 )
 def test_down_is_what_has_no_place_yet(processes: list[Process], down: bool) -> None:
-    assert come_up(processes, "all").down is down
+    assert assess_started(processes, "all").down is down
 
 
 @pytest.mark.parametrize(
@@ -114,13 +120,44 @@ def test_down_is_what_has_no_place_yet(processes: list[Process], down: bool) -> 
     ],
 )
 def test_a_stopped_app_has_no_instance_left(processes: list[Process], gone: bool) -> None:
-    assert go_down(processes).satisfied is gone
+    assert assess_stopped(processes).satisfied is gone
+
+
+@pytest.mark.parametrize("wait", ["any", "all", "routable"])
+def test_an_instance_that_is_listed_twice_counts_once(wait: Any) -> None:
+    twice = [ProcessInstance(index=0, state=R), ProcessInstance(index=0, state=R)]
+    two = Process(guid="p", type="web", instances=2, process_instances=twice)
+    assert assess_started([two], wait).satisfied is (wait == "any")
+    one = Process(guid="p", type="web", instances=1, process_instances=twice)
+    assert assess_started([one], wait).satisfied
+
+
+@pytest.mark.parametrize("wait", ["any", "all", "routable"])
+@pytest.mark.parametrize("instances", [None, -1])
+def test_a_process_without_a_number_of_instances_proves_nothing(
+    instances: int | None, wait: Any
+) -> None:
+    for states in ((), (R,), (R, R)):
+        found = [ProcessInstance(index=index, state=state) for index, state in enumerate(states)]
+        odd = Process(guid="p", type="web", instances=instances, process_instances=found)
+        assert not assess_started([odd], wait).satisfied
+        assert not assess_started([process(R), odd], wait).satisfied
+
+
+def test_instances_older_than_the_restart_are_shown_as_stopping() -> None:
+    old, new = process(R, C, S, D, since=10), process(R, C, since=3)
+    shown = ignore_old_instances([old, new], 5)
+    assert [[one.state for one in one.process_instances or []] for one in shown] == [
+        [T, T, S, D],
+        [R, C],
+    ]
+    assert assess_started(shown[:1], "any").crashed == ()
 
 
 def test_an_app_without_processes_is_gone() -> None:
-    assert come_up([], "all").gone
-    assert go_down([]).gone
-    assert not come_up([process(wanted=0)], "all").gone
+    assert assess_started([], "all").gone
+    assert assess_stopped([]).gone
+    assert not assess_started([process(wanted=0)], "all").gone
 
 
 def aged(*ages: int, kind: str = "web") -> Process:
@@ -142,7 +179,7 @@ def aged(*ages: int, kind: str = "web") -> Process:
 def test_how_long_ago_it_came_up(
     processes: list[Process], wait: Any, first: float, whole: float
 ) -> None:
-    condition = come_up(processes, wait)
+    condition = assess_started(processes, wait)
     assert (condition.first_ago, condition.all_ago) == (first, whole)
 
 

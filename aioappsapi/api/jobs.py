@@ -10,9 +10,9 @@ from typing import Final
 
 from aioappsapi._http.call import Caller, within
 from aioappsapi._http.message import Response
+from aioappsapi.api.endpoint import endpoint
 from aioappsapi.errors import JobFailedError
 from aioappsapi.models.job import Job
-from aioappsapi.resources.endpoint import endpoint
 
 GET: Final = endpoint("get job", "GET", "/v3/jobs/{}", Job, "get-a-job")
 

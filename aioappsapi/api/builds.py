@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.checks import check_labels, refuse_unless
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.jobs import job_of
+from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
 from aioappsapi.models.build import Build, Package
 from aioappsapi.models.droplet import Droplet
 from aioappsapi.models.job import Job
 from aioappsapi.models.page import Page
-from aioappsapi.resources.checks import check_labels, refuse_unless
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.jobs import job_of
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
 
 LIST_BUILDS: Final = endpoint("list builds", "GET", "/v3/builds", Page[Build], "list-builds")
 GET_BUILD: Final = endpoint("get build", "GET", "/v3/builds/{}", Build, "get-a-build")

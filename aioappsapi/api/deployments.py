@@ -8,11 +8,11 @@ from typing import Final, Literal
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay
+from aioappsapi.api.checks import check_words, refuse_unless
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.models.page import Page
-from aioappsapi.resources.checks import check_words, refuse_unless
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
 
 LIST: Final = endpoint(
     "list deployments", "GET", "/v3/deployments", Page[Deployment], "list-deployments"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
+from aioappsapi.api.endpoint import endpoint
 from aioappsapi.models.feature_flag import FeatureFlag, FeatureFlagList
-from aioappsapi.resources.endpoint import endpoint
 
 LIST: Final = endpoint(
     "list feature flags", "GET", "/v3/feature_flags", FeatureFlagList, "list-feature-flags"

@@ -11,8 +11,12 @@ import msgspec
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay, Request
+from aioappsapi._http.pooled import pooled
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.retry.policy import Meaning, classify
+from aioappsapi.api.checks import refuse_unless
+from aioappsapi.api.endpoint import endpoint
+from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
 from aioappsapi.errors import (
     AppsApiError,
     BadRequestError,
@@ -22,10 +26,6 @@ from aioappsapi.errors import (
 )
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
-from aioappsapi.resources.checks import refuse_unless
-from aioappsapi.resources.endpoint import endpoint
-from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
-from aioappsapi.resources.pooled import pooled
 
 # How many processes are asked for their instances together, where these cannot be embedded.
 _STATS_AT_ONCE: Final = 8
@@ -249,7 +249,7 @@ class _EmbeddingPager(Pager[Process]):
 
     async def _instances_of(self, process: Process) -> list[ProcessInstance] | None:
         """Ask for the instances of a process; None if nobody can tell at the moment."""
-        if not process.instances:
+        if process.instances == 0:
             return []
         try:
             stats = (await self._caller.call(STATS, process.guid)).resources
