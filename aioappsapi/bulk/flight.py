@@ -11,7 +11,7 @@ import msgspec
 
 from aioappsapi._http.trace import CallRecord
 from aioappsapi.bulk.load import Load
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
 from aioappsapi.resources.watched import Sighting

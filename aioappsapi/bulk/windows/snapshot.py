@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.bulk.writers.whole import write_whole
+from aioappsapi.bulk.reports.writers.whole import write_whole
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.resources.apps import Apps
 from aioappsapi.resources.processes import Processes
