@@ -211,3 +211,25 @@ def test_nobody_waits_for_what_is_not_asked_for(code: str, unwanted: tuple[str, 
     )
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["bulk.reports", "bulk.forecast", "bulk.windows"])
+def test_modules_import_each_other_in_one_direction_even_for_types(package: str) -> None:
+    mine = {name for name in MODULES if name.startswith(f"{NAME}.{package}")}
+    uses = {name: _uses(MODULES[name]) & mine - {name} for name in mine}
+    while free := [name for name, used in uses.items() if not used]:
+        for name in free:
+            del uses[name]
+        uses = {name: used - set(free) for name, used in uses.items()}
+
+    assert not uses, f"these are part of a circle, or above one: {sorted(uses)}"
+
+
+def _uses(path: Path) -> set[str]:
+    """Everything that a module imports from this package, including imports for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    pairs = [(str(node.module), alias.name) for node in froms for alias in node.names]
+    return {
+        f"{module}.{name}" if f"{module}.{name}" in MODULES else module for module, name in pairs
+    }

@@ -57,7 +57,7 @@ def check(report: Report[Any], cloud: Cloud, keys: list[str]) -> None:
     assert counts.pop("total") == sum(counts.values()) == len(keys)
     assert report.requests.sent == len(cloud.seen)
     for outcome in report:
-        assert (outcome.error is None) == outcome.as_asked
+        assert (outcome.error is None) == outcome.done
 
 
 # -- good and bad news

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import assert_type
+from typing import Never, assert_type
 
 from aioappsapi import (
     App,
@@ -183,7 +183,12 @@ def reports(report: Report[App]) -> None:
     assert_type(report.to_dict(), dict[str, object])
     assert_type(report.to_json(), str)
     assert_type(report.to_jsonl(), str)
-    assert_type(Report.load("report.json"), Report[object])
+    assert_type(Report.load("report.json"), Report[Never])
+    loaded: Report = Report.load("report.json")
+    assert_type(loaded + report, Report[App])
+    assert_type(Report.merge([report, report]), Report[App])
+    assert_type(report.remaining, Sequence[Outcome[App]])
+    assert_type(report.target, str | None)
     wider: Report[object] = report
     wider.write("report.json")
 

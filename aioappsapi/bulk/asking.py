@@ -25,7 +25,7 @@ from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal, Past
 from aioappsapi.bulk.load import Load, read_loads
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Status
+from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.suspensions import Suspensions
 from aioappsapi.errors import (
     AppsApiError,

@@ -18,14 +18,14 @@ from aioappsapi.bulk.asking import Action, Asking
 from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.engine import OnOutcome, Run, Work
 from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.forecast.plan import Plan, draw_up
 from aioappsapi.bulk.inputs import Inputs, Keys
 from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.plan import Plan, draw_up
-from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.restoration import Restoration
-from aioappsapi.bulk.snapshot import Snapshot, take
+from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Wait

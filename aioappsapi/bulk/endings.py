@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from aioappsapi.bulk.flight import Flight, Stage, Verdict
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report import Report
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,

@@ -30,8 +30,8 @@ from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.ledger import Ledger
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report import Report
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding
 from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
@@ -358,7 +358,7 @@ class Run(Generic[T]):
             self._journal.ended(outcome, ambiguous=flight.record.ambiguous)
 
     def _tell(self, outcome: Outcome[T], *, quietly: bool = False) -> None:
-        if not outcome.as_asked:
+        if not outcome.done:
             self._mind_failures()
         if self._on_outcome is not None and not quietly:
             self._on_outcome(outcome)

@@ -11,7 +11,7 @@ import msgspec
 
 from aioappsapi._http.call_log import CallLog
 from aioappsapi.bulk.load import Load
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
 from aioappsapi.models.app import App
 from aioappsapi.waiting.finding import Finding

@@ -22,8 +22,8 @@ import anyio
 import msgspec
 
 from aioappsapi._http.retry.policy import Meaning, classify
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.records import OutcomeRecord, outcome_record
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report_json import OutcomeRecord, outcome_record
 from aioappsapi.errors import InvalidInputError
 
 try:

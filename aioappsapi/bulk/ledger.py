@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, TypeVar
 
 from aioappsapi._http.call_log import CallLog
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.report import Requests
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.requests import Requests
 
 T = TypeVar("T")
 

@@ -21,13 +21,14 @@ from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.forecast.plan import Plan
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.plan import Plan
-from aioappsapi.bulk.report import Report, Requests
-from aioappsapi.bulk.snapshot import AppState, Snapshot
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
 from aioappsapi.models.app import App
 

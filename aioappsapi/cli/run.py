@@ -15,7 +15,7 @@ from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.endings import RunAbortedError
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.report import LOADABLE, Report
+from aioappsapi.bulk.reports.report import LOADABLE, Report
 from aioappsapi.cli.console import Exit, Output, confirm, err, out, say
 from aioappsapi.cli.dry_run import print_plan
 from aioappsapi.cli.options import Selectors

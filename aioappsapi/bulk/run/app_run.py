@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Status
+from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.errors import AppsApiError
 
 

@@ -23,8 +23,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.outcome import Outcome
-from aioappsapi.bulk.records import OutcomeRecord, outcome_record
+from aioappsapi.bulk.reports.outcome import Outcome
+from aioappsapi.bulk.reports.report_json import OutcomeRecord, outcome_record
 from aioappsapi.bulk.run.app_run import DONE, AppRun, State, Step
 from aioappsapi.bulk.run.lines import Ended, Line, Resumed, Sending, line_for, replay
 from aioappsapi.errors import InvalidInputError

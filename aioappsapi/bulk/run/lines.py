@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.records import OutcomeRecord
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report_json import OutcomeRecord
 from aioappsapi.bulk.run.app_run import ASKING, DONE, PENDING, RETRY_LATER, VERIFYING, AppRun, Did
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import reason_of
-
-if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.causes import cause_of
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.text import printable
 
 # A failure is known to have failed; of an error nobody knows.
 _ELEMENTS: Final = {
@@ -23,7 +21,7 @@ _ELEMENTS: Final = {
 }
 
 
-def as_junit(report: Report[object]) -> str:
+def as_junit(report: ReportData[object]) -> str:
     """Give a report as JUnit's XML.
 
     `failed` is a failure, `unverified` and `timed_out` are errors, `cancelled` and `not_attempted`
@@ -35,7 +33,8 @@ def as_junit(report: Report[object]) -> str:
     name = printable(report.title)
     suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": began, **totals})
     properties = ET.SubElement(suite, "properties")
-    _property(properties, "target", report.target)
+    for target in report.targets:
+        _property(properties, "target", target)
     if report.stopped is not None:
         _property(properties, "stopped", report.stopped)
     for outcome in report:
@@ -44,7 +43,7 @@ def as_junit(report: Report[object]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _totals(report: Report[object]) -> dict[str, str]:
+def _totals(report: ReportData[object]) -> dict[str, str]:
     found = [_ELEMENTS.get(outcome.status) for outcome in report]
     return {
         "tests": str(len(report)),
@@ -64,7 +63,7 @@ def _case(suite: ET.Element, title: str, outcome: Outcome[object]) -> None:
     about = {"classname": title, "name": printable(name), "time": _seconds(outcome.duration or 0)}
     case = ET.SubElement(suite, "testcase", about)
     if (element := _ELEMENTS.get(outcome.status)) is not None:
-        reason = {"message": printable(reason_of(outcome))}
+        reason = {"message": printable(cause_of(outcome))}
         if element != "skipped":
             error = outcome.error
             reason["type"] = outcome.status.value if error is None else type(error).__name__

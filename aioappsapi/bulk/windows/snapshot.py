@@ -12,7 +12,7 @@ import msgspec
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.bulk.writers.whole import write_whole
+from aioappsapi.bulk.reports.writers.whole import write_whole
 from aioappsapi.errors import InvalidInputError
 
 Count = Annotated[int, msgspec.Meta(ge=0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aioappsapi import DeadlineError, Status
-from aioappsapi.bulk.reasons import by_reason, reason_of
+from aioappsapi.bulk.reports.causes import cause_of, group_by_cause
 from tests.reports import BAD, OK, REFUSED, REST, outcome
 
 
@@ -16,8 +16,8 @@ def test_equal_reasons_are_told_once_and_the_most_frequent_first() -> None:
         )
         for key in ("x", "y")
     ]
-    groups = by_reason([BAD, *late, REST])
-    assert [(group.status, group.reason, len(group.outcomes)) for group in groups] == [
+    groups = group_by_cause([BAD, *late, REST])
+    assert [(group.status, group.cause, len(group.outcomes)) for group in groups] == [
         ("timed_out", "the deadline came first.", 2),
         (
             "failed",
@@ -31,7 +31,7 @@ def test_equal_reasons_are_told_once_and_the_most_frequent_first() -> None:
 def test_a_key_is_taken_out_but_not_out_of_a_word() -> None:
     error = DeadlineError("start a: an app-a and 'a' at last: a")
     one = outcome("a", Status.TIMED_OUT, error=error)
-    assert reason_of(one) == "an app-a and '…' at last:"
+    assert cause_of(one) == "an app-a and '…' at last:"
 
 
 def test_one_reason_for_two_endings_is_told_twice() -> None:
@@ -39,11 +39,11 @@ def test_one_reason_for_two_endings_is_told_twice() -> None:
         outcome("x", Status.FAILED, error=REFUSED),
         outcome("y", Status.TIMED_OUT, error=REFUSED),
     ]
-    assert [group.status for group in by_reason(both)] == ["failed", "timed_out"]
+    assert [group.status for group in group_by_cause(both)] == ["failed", "timed_out"]
 
 
 def test_a_group_names_some_and_counts_the_rest() -> None:
-    (group,) = by_reason(outcome(str(n), Status.FAILED, name=f"app-{n}") for n in range(7))
+    (group,) = group_by_cause(outcome(str(n), Status.FAILED, name=f"app-{n}") for n in range(7))
     assert group.names(5) == "app-0, app-1, app-2, app-3, app-4 and 2 more"
     assert group.names(7).endswith("app-5, app-6")
 
@@ -51,5 +51,5 @@ def test_a_group_names_some_and_counts_the_rest() -> None:
 @pytest.mark.parametrize("status", Status)
 def test_an_outcome_without_an_error_has_a_reason_unless_it_is_as_asked(status: Status) -> None:
     one = outcome("x", status)
-    assert bool(reason_of(one)) != one.as_asked
-    assert not reason_of(OK)
+    assert bool(cause_of(one)) != one.done
+    assert not cause_of(OK)

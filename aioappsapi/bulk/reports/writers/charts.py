@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.timing import Moments, nice, percentiles, step_for, throughput
+from aioappsapi.bulk.reports.timing import Moments, nice, percentiles, step_for, throughput
 
 # The area of a chart, in units of its own, without the labels around it.
 WIDTH: Final = 560

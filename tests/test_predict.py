@@ -42,7 +42,7 @@ async def predicted_and_real(
 def summary(report: Report[Any]) -> list[tuple[bool, str | None]]:
     """What a prediction has to get right: how each app ends, and why where it is refused."""
     return [
-        (outcome.as_asked, getattr(outcome.error, "detail", None))
+        (outcome.done, getattr(outcome.error, "detail", None))
         for outcome in report
         if outcome.status is not Status.NOT_ATTEMPTED
     ]
@@ -119,13 +119,13 @@ async def test_what_is_predicted_happens(arrange: Callable[[Sandbox], None], use
     async with Sandbox(40, faults=Faults(without_droplet=0.2)) as cloud:
         arrange(cloud)
         predicted, real = await predicted_and_real(cloud, user)
-    assert not any(outcome.as_asked for outcome in spared(predicted, real))
+    assert not any(outcome.done for outcome in spared(predicted, real))
     kept = [
         one
         for one, other in zip(predicted, real, strict=True)
         if other.status is not Status.NOT_ATTEMPTED
     ]
-    details = [(one.as_asked, getattr(one.error, "detail", None)) for one in kept]
+    details = [(one.done, getattr(one.error, "detail", None)) for one in kept]
     assert details == summary(real)
     assert predicted.counts["total"] == 40
 

@@ -6,8 +6,8 @@ import json
 from datetime import timedelta
 
 from aioappsapi import Status
-from aioappsapi.bulk.comparison import Change
-from aioappsapi.bulk.report import Requests
+from aioappsapi.bulk.reports.compare import Change
+from aioappsapi.bulk.reports.requests import Requests
 from tests.reports import BAD, BEGAN, OK, REST, outcome, report
 
 BEFORE = report(OK, BAD, REST, requests=Requests(sent=6))

@@ -1,4 +1,4 @@
-"""What can be read beforehand of apps and of those who would act on them, without a change."""
+"""The state of the platform before a run: apps, quotas, roles, feature flags. Nothing changes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _AT_ONCE: Final = 8
 log = logging.getLogger("aioappsapi")
 
 
-class Room:
-    """What an organization or a space may use and does; `prefix` is the quota's in refusals."""
+class QuotaHeadroom:
+    """The quota and usage of an organization or a space; `prefix` is part of its refusals."""
 
     def __init__(self, prefix: str, quota: AppQuota, usage: QuotaUsage) -> None:
         self._prefix = prefix
@@ -38,9 +38,9 @@ class Room:
         self._instances = usage.started_instances
 
     def refusals(self, load: Load) -> Iterator[tuple[int, str]]:
-        """Say in the server's words what an app would exceed, each with its place among them."""
+        """Yield what an app would exceed, in the server's words, each with its rank among them."""
         quota, prefix = self._quota, self._prefix
-        first = not prefix  # an organization's come first, but for the memory of all
+        first = not prefix  # the refusals of an organization come first, except for total memory
         if _exceeds(self._memory + load.memory, quota.total_memory_in_mb):
             yield int(first), f"memory {prefix}quota_exceeded"
         if _exceeds(load.largest, quota.per_process_memory_in_mb):
@@ -49,7 +49,7 @@ class Room:
             yield 4 + (not first), f"app_instance_limit {prefix}app_instance_limit_exceeded"
 
     def take(self, load: Load) -> None:
-        """Count an app in that would be started."""
+        """Use up the quota for an app that would start."""
         self._memory += load.memory
         self._instances += load.instances
 
@@ -58,25 +58,26 @@ def _exceeds(amount: int, limit: int | None) -> bool:
     return limit is not None and limit >= 0 and amount > limit
 
 
-class Facts(msgspec.Struct, kw_only=True):
-    """What was read. What could not be is None or missing, and nothing is held against it.
+class PlatformState(msgspec.Struct, kw_only=True):
+    """What was read. A part that could not be read is missing, and never counts against apps.
 
-    `admin` may change everything, also what is suspended or switched off. `writes`: whether the
-    login may change anything at all. `spaces` are those where it has a role that may start apps.
-    `switched_off` has features by name, and what the server says of them.
+    An `admin` may change everything, even in suspended places. `writes` says whether the login may
+    change anything. `spaces` are the spaces where it has a role that may start apps.
+    `switched_off` maps the names of switched-off features to the server's message. `headrooms` are
+    by the GUID of the space or organization.
     """
 
     apps: dict[str, App] = msgspec.field(default_factory=dict)
     loads: dict[str, Load] = msgspec.field(default_factory=dict)
-    rooms: dict[str, Room] = msgspec.field(default_factory=dict)
+    headrooms: dict[str, QuotaHeadroom] = msgspec.field(default_factory=dict)
     switched_off: dict[str, str] = msgspec.field(default_factory=dict)
     admin: bool = False
     writes: bool = True
     spaces: frozenset[str] | None = None
 
 
-class FactFinder:
-    """Reads the facts: one request per 200 apps and list, a few for each space and organization."""
+class PlatformReader:
+    """Reads the state: one request per 200 apps and list, a few per space and organization."""
 
     def __init__(self, apps: Apps) -> None:
         caller = apps.caller
@@ -86,33 +87,33 @@ class FactFinder:
         self._quotas = Quotas(caller)
         self._roles = Roles(caller)
         self._flags = FeatureFlags(caller)
-        self._facts = Facts()
+        self._state = PlatformState()
 
-    async def find(self, keys: Sequence[str], *, weigh_all: bool = False) -> Facts:
-        """Read everything. Raises what the list of apps does; all else may be missing.
+    async def read(self, keys: Sequence[str], *, weigh_all: bool = False) -> PlatformState:
+        """Read everything. Raises the errors of the list of apps; other parts may be missing.
 
-        Quotas mind what would start; with `weigh_all` the rest is weighed as well.
+        The memory of stopped apps is read for the quotas; `weigh_all` reads it for all apps.
         """
-        facts = self._facts
+        state = self._state
         batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
         await pooled(self._read_apps, batches, at_once=_AT_ONCE)
-        stopped = [app.guid for app in facts.apps.values() if app.state != "STARTED"]
-        weighed = list(facts.apps) if weigh_all else stopped
+        stopped = [app.guid for app in state.apps.values() if app.state != "STARTED"]
+        weighed = list(state.apps) if weigh_all else stopped
         batches = [weighed[at : at + BATCH] for at in range(0, len(weighed), BATCH)]
         await pooled(self._read_loads, batches, at_once=_AT_ONCE)
         await self._read_login()
         await self._read_flags()
-        await self._read_rooms([facts.apps[guid] for guid in stopped])
-        return facts
+        await self._read_headrooms([state.apps[guid] for guid in stopped])
+        return state
 
     async def _read_apps(self, keys: Sequence[str]) -> None:
         pager = self._apps.list(guids=keys, include=["space.organization"], per_page=len(keys))
         async for app in pager:
-            self._facts.apps[app.guid] = app
+            self._state.apps[app.guid] = app
 
     async def _read_loads(self, keys: Sequence[str]) -> None:
         try:
-            self._facts.loads.update(await read_loads(self._processes, keys))
+            self._state.loads.update(await read_loads(self._processes, keys))
         except AppsApiError as failure:
             _unknown("memory", failure)
 
@@ -120,11 +121,11 @@ class FactFinder:
         claims = await self._caller.claims()
         if claims is None or not claims.scope:
             return
-        self._facts.admin = _ADMIN in claims.scope
-        self._facts.writes = self._facts.admin or _WRITE in claims.scope
-        if self._facts.admin or claims.user_id is None:
+        self._state.admin = _ADMIN in claims.scope
+        self._state.writes = self._state.admin or _WRITE in claims.scope
+        if self._state.admin or claims.user_id is None:
             return
-        spaces = sorted({app.relationships.space.guid or "" for app in self._facts.apps.values()})
+        spaces = sorted({app.relationships.space.guid or "" for app in self._state.apps.values()})
         pager = self._roles.list(
             user_guids=[claims.user_id], space_guids=[s for s in spaces if s], types=_ROLES
         )
@@ -132,16 +133,16 @@ class FactFinder:
             found = {
                 role.relationships.space.guid async for role in pager if role.relationships.space
             }
-            self._facts.spaces = frozenset(guid for guid in found if guid)
+            self._state.spaces = frozenset(guid for guid in found if guid)
         except AppsApiError as failure:
             _unknown("roles", failure)
 
     async def _read_flags(self) -> None:
-        if {app.lifecycle.type for app in self._facts.apps.values()} <= {"buildpack"}:
+        if {app.lifecycle.type for app in self._state.apps.values()} <= {"buildpack"}:
             return
         try:
             flags = await self._flags.list()
-            self._facts.switched_off = {
+            self._state.switched_off = {
                 flag.name: flag.custom_error_message or flag.name
                 for flag in flags
                 if not flag.enabled
@@ -149,8 +150,8 @@ class FactFinder:
         except AppsApiError as failure:
             _unknown("feature flags", failure)
 
-    async def _read_rooms(self, apps: Iterable[App]) -> None:
-        """Read the quotas of all places that have one, and what is used of them."""
+    async def _read_headrooms(self, apps: Iterable[App]) -> None:
+        """Read the quotas of all spaces and organizations that have one, and their usage."""
         spaces, organizations = set(), set()
         for app in apps:
             if (space := app.relationships.space.guid) is not None:
@@ -171,7 +172,7 @@ class FactFinder:
             for ref in quota.relationships.organizations.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
                     usage = await self._quotas.get_usage_of_organization(ref.guid)
-                    self._facts.rooms[ref.guid] = Room("", quota.apps, usage)
+                    self._state.headrooms[ref.guid] = QuotaHeadroom("", quota.apps, usage)
 
     async def _read_spaces(self, guids: Sequence[str]) -> None:
         wanted = set(guids)
@@ -179,11 +180,11 @@ class FactFinder:
             for ref in quota.relationships.spaces.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
                     usage = await self._quotas.get_usage_of_space(ref.guid)
-                    self._facts.rooms[ref.guid] = Room("space_", quota.apps, usage)
+                    self._state.headrooms[ref.guid] = QuotaHeadroom("space_", quota.apps, usage)
 
 
 def organization_of(app: App) -> str | None:
-    """Give the GUID of an app's organization, where its space came along."""
+    """Return the GUID of an app's organization if its space was included."""
     return app.space.relationships.organization.guid if app.included_space else None
 
 
@@ -195,4 +196,4 @@ def _limits(quota: AppQuota) -> bool:
 def _unknown(what: str, failure: AppsApiError) -> None:
     if isinstance(failure, AuthError | TargetError):
         raise failure
-    log.warning("the prediction knows nothing of %s: %s", what, failure)
+    log.warning("The forecast leaves out %s, which could not be read: %s", what, failure)

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import by_reason, reason_of
-from aioappsapi.bulk.timing import LABELS, Moments, accepted_after
-from aioappsapi.bulk.writers.charts import HEIGHT, WIDTH, histogram, throughput_chart
+from aioappsapi.bulk.reports.causes import cause_of, group_by_cause
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.timing import LABELS, Moments, accepted_after
+from aioappsapi.bulk.reports.writers.charts import HEIGHT, WIDTH, histogram, throughput_chart
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-    from aioappsapi.bulk.report import Report
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def as_html(report: Report[object]) -> str:
+def as_html(report: ReportData[object]) -> str:
     """Give a report as a page. Needs jinja2.
 
     Names are text, whatever is in them, and no script but the page's own would run if one were not.
@@ -44,7 +43,7 @@ def as_html(report: Report[object]) -> str:
         report=report,
         statuses=list(Status),
         timings={LABELS[name]: found for name, found in report.timings.items() if found},
-        reasons=by_reason(report.failed),
+        reasons=group_by_cause(report.remaining),
         rows=[_row(*both) for both in zip(report, timeline, strict=True)],
         throughput=throughput_chart(timeline),
         waited=bool(running),
@@ -63,7 +62,7 @@ def _row(outcome: Outcome[object], moments: Moments) -> Row:
         outcome=outcome,
         asked=moments.asked,
         accepted=accepted_after(outcome),
-        reason=reason_of(outcome),
+        reason=cause_of(outcome),
     )
 
 

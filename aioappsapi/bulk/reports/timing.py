@@ -1,4 +1,4 @@
-"""How long it took, and when what happened: percentiles, a time line, a throughput."""
+"""The times of a run: percentiles, time lines, throughput, pauses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
 
-# What `timings` are the percentiles of, in words.
+# The names of `timings` in words.
 LABELS: Final = {
     "accept_s": "accepted",
     "first_instance_s": "first instance",
@@ -23,10 +23,10 @@ _STEPS: Final = 60
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
-    """When what happened to one app, in seconds since the run's start; None where it is not known.
+    """The moments of one app, in seconds since the run started; None where not observed.
 
-    `all_instances`: when as many ran as `wait` asked for. What a resumed run took over from its
-    journal was before its start: less than 0.
+    `asked` is the first request; `all_instances` is when as many ran as `wait` asked for. Moments
+    that a resumed run takes from its journal lie before its start and are below 0.
     """
 
     key: str
@@ -38,7 +38,7 @@ class Moments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """How many apps were asked, were accepted and came up in a time that begins at `second`."""
+    """The number of apps that were asked for, were accepted and came up in one step of time."""
 
     second: float
     asked: int = 0
@@ -46,11 +46,28 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     running: int = 0
 
 
+class PauseSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which the server let nothing through; in seconds since the run started."""
+
+    second: float
+    seconds: float
+    reason: str = ""
+    target: str | None = None
+
+
+class LimitLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests could be in flight from `second` on, until the next level."""
+
+    second: float
+    limit: int
+    target: str | None = None
+
+
 COUNTED: Final = ("asked", "accepted", "running")
 
 
 def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:
-    """Give the percentiles of the time to acceptance, to a first instance and to running."""
+    """Return the percentiles of the time to acceptance, to a first instance and to running."""
     return {
         "accept_s": percentiles(_known(accepted_after(one) for one in outcomes)),
         "first_instance_s": percentiles(_known(one.time_to_first_instance for one in outcomes)),
@@ -59,9 +76,9 @@ def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:
 
 
 def accepted_after(outcome: Outcome[object]) -> float | None:
-    """Give the seconds until an app was accepted, None if it was not.
+    """Return the seconds until the server accepted an app, None if it did not.
 
-    Where nobody told acceptance from the end, the end was it.
+    If the acceptance was not observed by itself, the end of the app counts as its acceptance.
     """
     if outcome.time_to_accept is not None:
         return outcome.time_to_accept
@@ -69,7 +86,7 @@ def accepted_after(outcome: Outcome[object]) -> float | None:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Give p50, p90, p99 (nearest rank) and max; nothing of nothing."""
+    """Return p50, p90, p99 (nearest rank) and max; empty if there are no values."""
     if not values:
         return {}
     ordered = sorted(values)
@@ -78,7 +95,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def moments_of(outcome: Outcome[object], start: datetime) -> Moments:
-    """Give the moments of one app in a run that began at `start`."""
+    """Return the moments of one app in a run that began at `start`."""
     asked = None
     if outcome.started_at is not None:
         asked = (outcome.started_at - start).total_seconds()
@@ -93,12 +110,12 @@ def moments_of(outcome: Outcome[object], start: datetime) -> Moments:
 
 
 def throughput(timeline: Sequence[Moments], step: float) -> list[Step]:
-    """Count what happened in each step of so many seconds, up to the last thing that happened.
+    """Count apps in each step of so many seconds, up to the last moment that was observed.
 
-    Raises InvalidInputError if the step is not above 0.
+    Raises InvalidInputError if `step` is not above 0.
     """
     if not step > 0:
-        raise InvalidInputError(f"step={step}: seconds > 0.")
+        raise InvalidInputError(f"step={step}: a step needs more than 0 seconds.")
     asked = _per_step((one.asked for one in timeline), step)
     accepted = _per_step((one.accepted for one in timeline), step)
     running = _per_step((one.all_instances for one in timeline), step)
@@ -110,14 +127,14 @@ def throughput(timeline: Sequence[Moments], step: float) -> list[Step]:
 
 
 def step_for(timeline: Sequence[Moments]) -> float | None:
-    """Choose a step that makes about 60 of a run; None where nothing was asked."""
+    """Choose a step so that the run has about 60; None if no request was sent."""
     moments = (at for one in timeline for at in (one.asked, one.accepted, one.all_instances))
     last = max(_known(moments), default=-1.0)
     return None if last < 0 else nice(max(last, 0.1) / _STEPS)
 
 
 def nice(value: float) -> float:
-    """Give the least of 1, 2 and 5 times a power of ten that is not below a value above 0."""
+    """Return the smallest of 1, 2 and 5 times a power of ten that is at least `value`, above 0."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9))
 

@@ -1,6 +1,6 @@
-"""What would become of each app if it were asked for: predicted from facts, without a change.
+"""Predicts the outcome of each app from the state of the platform, without changing anything.
 
-The checks are the server's, in its order: the droplet first, even for those who may not start.
+The checks are the server's, in its order: the droplet comes first, even without the permission.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.bulk.asking import WANTED, Action
-from aioappsapi.bulk.facts import Facts, organization_of
+from aioappsapi.bulk.forecast.platform_state import PlatformState, organization_of
 from aioappsapi.bulk.load import Load
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import (
     AppsApiError,
     ForbiddenError,
@@ -28,75 +28,79 @@ from aioappsapi.models.error import ApiError
 _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 
 
-class Oracle:
-    """Predicts one app after the other; those that would start use up the quotas for the next."""
+def predict(
+    keys: Sequence[str], state: PlatformState, action: Action, *, skip_unchanged: bool
+) -> list[Outcome[App]]:
+    """Predict the outcomes in the order of the input. Uses up the quotas in `state`.
 
-    def __init__(self, facts: Facts, action: Action, *, skip_unchanged: bool) -> None:
-        self._facts = facts
+    A run retries apps at its end that a quota refused, so they are predicted twice as well.
+    """
+    predictor = _Predictor(state, action, skip_unchanged=skip_unchanged)
+    outcomes = [predictor.outcome(key) for key in keys]
+    return [
+        predictor.outcome(one.key) if one.error is not None and is_quota(one.error) else one
+        for one in outcomes
+    ]
+
+
+class _Predictor:
+    """Predicts one app after the other; apps that would start use up the quotas for the next."""
+
+    def __init__(self, state: PlatformState, action: Action, *, skip_unchanged: bool) -> None:
+        self._state = state
         self._action = action
         self._skip = skip_unchanged
 
-    def predict(self, keys: Sequence[str]) -> list[Outcome[App]]:
-        """Predict the outcomes in the order of the input.
-
-        What a quota refuses is tried again at the end of a run, when even more is used of it.
-        """
-        outcomes = [self._outcome(key) for key in keys]
-        return [
-            self._outcome(one.key) if one.error is not None and is_quota(one.error) else one
-            for one in outcomes
-        ]
-
-    def _outcome(self, key: str) -> Outcome[App]:
+    def outcome(self, key: str) -> Outcome[App]:
         try:
             checked_segment(key)
         except InvalidInputError as wrong:
             return Outcome(key=key, status=Status.FAILED, error=wrong.detached())
-        app = self._facts.apps.get(key)
+        app = self._state.apps.get(key)
         if app is None:
             error = self._refusal(
                 key, NotFoundError, 404, 10010, "ResourceNotFound", "App not found"
             )
             return Outcome(key=key, status=Status.FAILED, error=error)
         if self._skip and app.state == WANTED.get(self._action):
-            return Outcome(key=key, name=app.name, status=Status.ALREADY)
+            return _outcome_of(app, Status.ALREADY)
         refusal = self._refused(app)
-        status = Status.OK if refusal is None else Status.FAILED
-        return Outcome(key=key, name=app.name, status=status, error=refusal)
+        return _outcome_of(app, Status.OK if refusal is None else Status.FAILED, refusal)
 
     def _refused(self, app: App) -> AppsApiError | None:
         droplet = app.relationships.current_droplet
         if self._action != "stop" and (droplet is None or droplet.guid is None):
             return self._unprocessable(app, "Assign a droplet before starting this app.")
-        if not self._facts.admin and (refusal := self._forbidden(app)) is not None:
+        if not self._state.admin and (refusal := self._forbidden(app)) is not None:
             return refusal
         if self._action == "stop" or app.state == "STARTED":
             return None
         return self._over_quota(app)
 
     def _forbidden(self, app: App) -> AppsApiError | None:
-        facts = self._facts
+        state = self._state
         space = app.relationships.space.guid
-        if not facts.writes or (facts.spaces is not None and space not in facts.spaces):
+        if not state.writes or (state.spaces is not None and space not in state.spaces):
             detail = "You are not authorized to perform the requested action"
             return self._no(app, 10003, "NotAuthorized", detail)
         if app.included_organization and app.organization.suspended:
             return self._no(app, 10017, "OrgSuspended", "The organization is suspended")
         if app.included_space and app.space.suspended:
             return self._no(app, 10019, "SpaceSuspended", "The space is suspended")
-        said = facts.switched_off.get(_FLAGS.get(app.lifecycle.type, ""))
+        said = state.switched_off.get(_FLAGS.get(app.lifecycle.type, ""))
         if said is not None and self._action != "stop":
             return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
         return None
 
     def _over_quota(self, app: App) -> AppsApiError | None:
-        load = self._facts.loads.get(app.guid, Load())
+        load = self._state.loads.get(app.guid, Load())
         places = (app.relationships.space.guid, organization_of(app))
-        rooms = [self._facts.rooms[place] for place in places if place in self._facts.rooms]
-        if exceeded := sorted(one for room in rooms for one in room.refusals(load)):
+        found = (self._state.headrooms.get(place or "") for place in places)
+        headrooms = [one for one in found if one is not None]
+        if exceeded := sorted(one for headroom in headrooms for one in headroom.refusals(load)):
             return self._unprocessable(app, ", ".join(said for _, said in exceeded))
-        for room in rooms:
-            room.take(load)
+        for headroom in headrooms:
+            headroom.take(load)
         return None
 
     def _unprocessable(self, app: App, detail: str) -> ResponseError:
@@ -116,3 +120,14 @@ class Oracle:
             status=status,
             errors=(ApiError(code=code, title=title, detail=detail),),
         )
+
+
+def _outcome_of(app: App, status: Status, error: AppsApiError | None = None) -> Outcome[App]:
+    return Outcome(
+        key=app.guid,
+        name=app.name,
+        space=app.space.name if app.included_space else None,
+        organization=app.organization.name if app.included_organization else None,
+        status=status,
+        error=error,
+    )

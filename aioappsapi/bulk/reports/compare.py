@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.printable import printable
-
-if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.text import printable
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An app that ended in another way; None where a run did not have it."""
+    """An app whose status differs; the status is None where a run did not have the app."""
 
     key: str
     name: str | None
@@ -24,40 +21,40 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """A figure of both runs; None where a run has none."""
+    """One figure of both runs; None where a run does not have it."""
 
     before: float | None
     after: float | None
 
     @property
     def ratio(self) -> float | None:
-        """How many times as much it is afterwards; None where that means nothing."""
+        """The later figure divided by the earlier one; None where that means nothing."""
         if self.before is None or self.after is None or not self.before:
             return None
         return round(self.after / self.before, 3)
 
     def to_dict(self) -> dict[str, float | None]:
-        """Give it as JSON has it."""
+        """Return the JSON form."""
         return {"before": self.before, "after": self.after, "ratio": self.ratio}
 
 
 class Comparison:
-    """What differs between two reports; `str` of it is for people, `to_dict` for programs.
+    """The difference between two reports; `str()` of it is for people, `to_dict` for programs.
 
-    `changed` has the apps of both runs whose status differs, `only_before` and `only_after` those
-    of one run. All else is figures of both: `counts` by status, `timings` in seconds by what and
-    percentile, `requests_per_app`, and `apps_per_second`, counting what was asked for.
+    `changed` has the apps of both runs whose status differs, `only_before` and `only_after` the
+    apps of one run. Everything else is a pair of figures: `counts` by status, `timings` in seconds
+    by name and percentile, `requests_per_app`, and `apps_per_second` for which a request was sent.
     """
 
-    def __init__(self, before: Report[object], after: Report[object]) -> None:
+    def __init__(self, before: ReportData[object], after: ReportData[object]) -> None:
         self.before = before
         self.after = after
         old, new = ({outcome.key: outcome for outcome in report} for report in (before, after))
         self.changed = [
             change for key in old if key in new if (change := _change(old[key], new[key]))
         ]
-        self.only_before = [_gone(one) for key, one in old.items() if key not in new]
-        self.only_after = [_come(one) for key, one in new.items() if key not in old]
+        self.only_before = [_removed(one) for key, one in old.items() if key not in new]
+        self.only_after = [_added(one) for key, one in new.items() if key not in old]
         self.counts = {
             name: Pair(count, after.counts[name]) for name, count in before.counts.items()
         }
@@ -67,12 +64,15 @@ class Comparison:
 
     @property
     def worse(self) -> list[Change]:
-        """The apps that were as asked, and are not any more."""
-        good = {Status.OK, Status.ALREADY}
-        return [one for one in self.changed if one.before in good and one.after not in good]
+        """The apps that were in the requested state before, and are not afterwards."""
+        return [
+            one
+            for one in self.changed
+            if one.before and one.before.done and one.after and not one.after.done
+        ]
 
     def to_dict(self) -> dict[str, object]:
-        """Give it as JSON has it."""
+        """Return the JSON form."""
         return {
             "before": _about(self.before),
             "after": _about(self.after),
@@ -92,7 +92,7 @@ class Comparison:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
-        """Tell it to people: a figure or an app a line."""
+        """Yield lines for people: one figure or one app per line."""
         yield f"before  {_title(self.before)}"
         yield f"after   {_title(self.after)}"
         for name, pair in self.counts.items():
@@ -115,15 +115,15 @@ def _change(old: Outcome[object], new: Outcome[object]) -> Change | None:
     return Change(key=new.key, name=name, before=old.status, after=new.status)
 
 
-def _gone(old: Outcome[object]) -> Change:
+def _removed(old: Outcome[object]) -> Change:
     return Change(key=old.key, name=old.name, before=old.status, after=None)
 
 
-def _come(new: Outcome[object]) -> Change:
+def _added(new: Outcome[object]) -> Change:
     return Change(key=new.key, name=new.name, before=None, after=new.status)
 
 
-def _timings(before: Report[object], after: Report[object]) -> dict[str, dict[str, Pair]]:
+def _timings(before: ReportData[object], after: ReportData[object]) -> dict[str, dict[str, Pair]]:
     old, new = before.timings, after.timings
     return {
         name: {
@@ -133,16 +133,16 @@ def _timings(before: Report[object], after: Report[object]) -> dict[str, dict[st
     }
 
 
-def _requests_per_app(report: Report[object]) -> float | None:
+def _requests_per_app(report: ReportData[object]) -> float | None:
     return round(report.requests.sent / len(report), 4) if len(report) else None
 
 
-def _apps_per_second(report: Report[object]) -> float | None:
+def _apps_per_second(report: ReportData[object]) -> float | None:
     asked = sum(outcome.started_at is not None for outcome in report)
     return round(asked / report.seconds, 4) if report.seconds > 0 else None
 
 
-def _about(report: Report[object]) -> dict[str, object]:
+def _about(report: ReportData[object]) -> dict[str, object]:
     return {
         "action": report.action,
         "target": report.target,
@@ -151,9 +151,9 @@ def _about(report: Report[object]) -> dict[str, object]:
     }
 
 
-def _title(report: Report[object]) -> str:
+def _title(report: ReportData[object]) -> str:
     return printable(
-        f"{report.action} at {report.target}, {report.started_at:%Y-%m-%d %H:%M:%S %Z}, "
+        f"{report.action} at {report.place}, {report.started_at:%Y-%m-%d %H:%M:%S %Z}, "
         f"{report.seconds:.1f} s"
     )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import by_reason, reason_of
-from aioappsapi.bulk.timing import LABELS
-
-if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.causes import cause_of, group_by_cause
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.timing import LABELS
 
 _MOST_NAMES: Final = 5
 
@@ -21,21 +19,21 @@ _MOST_NAMES: Final = 5
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~#@!&$]|:(?=//)|(?<![^\W_])_|_(?![^\W_])")
 
 
-def as_markdown(report: Report[object]) -> str:
+def as_markdown(report: ReportData[object]) -> str:
     """Give a report as Markdown with GitHub's tables."""
     parts = [_head(report), _counts(report)]
     if any(report.timings.values()):
         parts += ["## Timings", _timings(report)]
-    if report.failed:
+    if report.remaining:
         parts += ["## Not as asked", _reasons(report)]
     parts += ["## Apps", _apps(report)]
     return "\n\n".join(parts) + "\n"
 
 
-def _head(report: Report[object]) -> str:
+def _head(report: ReportData[object]) -> str:
     sent, retried = report.requests.sent, report.requests.retried
     summary = (
-        f"{len(report)} apps at {_text(report.target)} in {report.seconds:.1f} s, "
+        f"{len(report)} apps at {_text(report.place)} in {report.seconds:.1f} s, "
         f"begun {report.started_at.isoformat(timespec='seconds')}; "
         f"{sent} requests, {retried} of them repeats."
     )
@@ -47,12 +45,12 @@ def _head(report: Report[object]) -> str:
     return "\n".join(lines)
 
 
-def _counts(report: Report[object]) -> str:
+def _counts(report: ReportData[object]) -> str:
     counts = ((status, report.counts[status]) for status in Status)
     return _table(("status", "apps"), ((status, count) for status, count in counts if count))
 
 
-def _timings(report: Report[object]) -> str:
+def _timings(report: ReportData[object]) -> str:
     rows = (
         (LABELS[name], *(f"{value:.2f}" for value in found.values()))
         for name, found in report.timings.items()
@@ -61,16 +59,16 @@ def _timings(report: Report[object]) -> str:
     return _table(("seconds until", "p50", "p90", "p99", "max"), rows)
 
 
-def _reasons(report: Report[object]) -> str:
+def _reasons(report: ReportData[object]) -> str:
     rows = (
-        (len(group.outcomes), group.status, group.reason, group.names(_MOST_NAMES))
-        for group in by_reason(report.failed)
+        (len(group.outcomes), group.status, group.cause, group.names(_MOST_NAMES))
+        for group in group_by_cause(report.remaining)
     )
     return _table(("apps", "status", "reason", "which"), rows)
 
 
-def _apps(report: Report[object]) -> str:
-    rows = ((one.key, one.name or "", one.status, one.attempts, reason_of(one)) for one in report)
+def _apps(report: ReportData[object]) -> str:
+    rows = ((one.key, one.name or "", one.status, one.attempts, cause_of(one)) for one in report)
     return _table(("key", "name", "status", "attempts", "reason"), rows)
 
 

@@ -1,4 +1,7 @@
-"""Why apps are not as asked, without what differs from app to app: an equal reason is told once."""
+"""Why apps are not in the requested state, grouped by cause.
+
+A cause leaves out the text that differs from app to app, so that equal causes are counted together.
+"""
 
 from __future__ import annotations
 
@@ -7,60 +10,59 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import ResponseError
 
-# What is to be said of an outcome that has no error, or lost it.
+# The cause of an outcome that has no error.
 _MEANINGS: Final = {
     Status.OK: "",
     Status.ALREADY: "",
-    Status.UNVERIFIED: "accepted after a try that may have half happened; look whether it runs",
-    Status.FAILED: "refused, or out of tries",
-    Status.TIMED_OUT: "in flight when the deadline came; it may have happened",
-    Status.CANCELLED: "in flight when the run was cancelled; it may have happened",
-    Status.NOT_ATTEMPTED: "nothing was sent",
+    Status.UNVERIFIED: "the server accepted this app only after an attempt that may already have "
+    "taken effect",
+    Status.FAILED: "refused, or every attempt failed",
+    Status.TIMED_OUT: "in flight at the deadline; it may have taken effect",
+    Status.CANCELLED: "in flight when the run was cancelled; it may have taken effect",
+    Status.NOT_ATTEMPTED: "no request was sent",
 }
-
-
-# As in "start app".
+# The error of an app begins with up to so many words before its GUID, as in "start app".
 _WORDS: Final = 3
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """All apps that ended the same way for the same reason."""
+    """All apps that have the same status for the same cause."""
 
     status: Status
-    reason: str
+    cause: str
     outcomes: list[Outcome[object]]
 
     def names(self, most: int) -> str:
         """Name the first few of the apps, and count the rest."""
-        names = ", ".join(one.name or one.key for one in self.outcomes[:most])
+        names = ", ".join(one.label for one in self.outcomes[:most])
         more = len(self.outcomes) - most
         return f"{names} and {more} more" if more > 0 else names
 
 
-def by_reason(outcomes: Iterable[Outcome[object]]) -> list[Group]:
-    """Group outcomes by how they ended and why, what hit most apps first."""
+def group_by_cause(outcomes: Iterable[Outcome[object]]) -> list[Group]:
+    """Group outcomes by status and cause; the largest group comes first."""
     groups: dict[tuple[Status, str], list[Outcome[object]]] = {}
     for outcome in outcomes:
-        groups.setdefault((outcome.status, reason_of(outcome)), []).append(outcome)
+        groups.setdefault((outcome.status, cause_of(outcome)), []).append(outcome)
     found = [
-        Group(status=status, reason=reason, outcomes=members)
-        for (status, reason), members in groups.items()
+        Group(status=status, cause=cause, outcomes=members)
+        for (status, cause), members in groups.items()
     ]
     return sorted(found, key=lambda group: -len(group.outcomes))
 
 
-def reason_of(outcome: Outcome[object]) -> str:
-    """Say why an app ended as it did; nothing, if it is as asked."""
+def cause_of(outcome: Outcome[object]) -> str:
+    """Return why an app ended as it did; empty if it is in the requested state."""
     error = outcome.error
     if error is None:
         return _MEANINGS[outcome.status]
     if isinstance(error, ResponseError) and error.title:
         return f"{error.status} {error.title}: {_without(error.detail or '', outcome)}"
     text = str(error).partition(" (request id ")[0]
-    # Errors begin with what was tried on which app, and a group has many.
+    # Drop "start app GUID: ": it differs from app to app.
     tried, known, why = text.partition(f" {outcome.key}: ")
     return _without(why if known and len(tried.split()) <= _WORDS else text, outcome)
 

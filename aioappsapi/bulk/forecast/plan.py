@@ -1,4 +1,4 @@
-"""What a run would take: outcomes, requests, the rate limit, and when it can be over."""
+"""The plan of a run: expected outcomes, requests, rate limit, and the earliest finish."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from aioappsapi.api.apps import Apps
 from aioappsapi.api.info import Info
 from aioappsapi.bulk.ahead import is_askable
 from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.facts import FactFinder, Facts
+from aioappsapi.bulk.forecast.platform_state import PlatformReader, PlatformState
+from aioappsapi.bulk.forecast.predict import predict
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.preflight import Oracle
-from aioappsapi.bulk.report import Report, Requests
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.text import counted, span
 from aioappsapi.bulk.suspensions import Suspensions
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
@@ -33,24 +35,24 @@ from aioappsapi.waiting.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 
-# How many seconds instances usually take to come up, and to go; and how far polls then are apart.
+# The usual seconds until instances are up, or gone; and the seconds between polls.
 _USUAL: Final[dict[Action, float]] = {"start": 30.0, "restart": 30.0, "stop": 10.0}
 _POLL_EVERY: Final = 5.0
-# How many more polls there are at the beginning, when pauses are short.
+# The extra polls at the beginning, when the time between polls is short.
 _FIRST_POLLS: Final = 4
-# An answer that took longer was held back by the rate limit.
+# An answer that took longer was delayed by the rate limit.
 _LONGEST_ANSWER: Final = 2.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be expected of a run.
+    """The expected result and cost of a run.
 
-    `report` predicts each app's outcome. The requests are counted apart: those that `read` states,
-    `ask` for apps and `wait` for instances; the last are an estimate. `limit` and `window` (in
-    seconds) are the rate limit, `left` what is left of it at least; None where this login is not
-    limited. `seconds` is how long it takes at the earliest: if an action takes no longer than the
-    answers to this plan's own requests, and where somebody waits, if an instance takes the usual
-    30 s to come up (10 s to go).
+    `report` predicts the outcome of each app. Requests are counted separately: `read` for states,
+    `ask` for the action, `wait` for instances; `wait` is an estimate. `limit` and `window` (in
+    seconds) are the rate limit and `left` is its minimum rest; all are None if this login has no
+    limit. `seconds` is the shortest possible duration. It assumes that an action takes as long as
+    the answers to the plan's own requests, and with `wait` that instances take the usual 30 s to
+    come up (10 s to go).
     """
 
     report: Report[App]
@@ -64,16 +66,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def requests(self) -> int:
-        """How many requests it takes in all."""
+        """The number of requests in all."""
         return self.read + self.ask + self.wait
 
     @property
     def earliest_finish(self) -> datetime:
-        """When it would be over, if it began now."""
+        """The earliest end of the run if it began now."""
         return datetime.now(UTC) + timedelta(seconds=self.seconds)
 
     def to_dict(self) -> dict[str, object]:
-        """Give the numbers as JSON has them, without the report."""
+        """Return the JSON form of the numbers, without the report."""
         return {
             "requests": {"read": self.read, "ask": self.ask, "wait": self.wait},
             "rate_limit": None
@@ -84,11 +86,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def lines(self) -> Iterator[str]:
-        """Say it in a few lines for people."""
+        """Yield a few lines for people."""
         counts = self.report.counts
         yield (
-            f"{counts['total']} apps: {counts['ok']} to {self.report.action}, "
-            f"{counts['already']} already as asked, {counts['failed']} would be refused"
+            f"{counted(counts['total'], 'app')}: {counts['ok']:,} to {self.report.action}, "
+            f"{counts['already']:,} already in the requested state, "
+            f"{counts['failed']:,} would be refused"
         )
         waiting = f", about {self.wait} to wait" if self.wait else ""
         yield f"requests: {self.read} to read, {self.ask} to ask{waiting}"
@@ -98,7 +101,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             window = f" in {self.window / 60:g} min" if self.window else ""
             yield f"rate limit: {self.limit}{window}, at least {self.left} left"
         finish = self.earliest_finish.strftime("%Y-%m-%d %H:%M:%S UTC")
-        yield f"earliest finish: in {_duration(self.seconds)}, {finish}{self._provided()}"
+        yield f"earliest finish: in {span(self.seconds)}, {finish}{self._provided()}"
 
     def _provided(self) -> str:
         if not self.wait:
@@ -112,12 +115,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 async def draw_up(
     apps: Apps, action: Action, inputs: Inputs, options: Options, *, target: str
 ) -> Plan:
-    """Read the facts, predict each app's outcome, and count what the run would take."""
+    """Read the platform's state, predict each outcome, and count the requests of the run."""
     await inputs.read_rest()
     started_at = datetime.now(UTC)
     with recorded(CallLog) as record:
         keys = [key for key in inputs.keys if is_askable(key)]
-        facts = await FactFinder(apps).find(keys, weigh_all=options.is_bounded)
+        state = await PlatformReader(apps).read(keys, weigh_all=options.is_bounded)
         asked_at = loop_time()
         limits = await _rate_limits(apps)
         answer = min(loop_time() - asked_at, _LONGEST_ANSWER)
@@ -125,7 +128,7 @@ async def draw_up(
     requests = Requests()
     requests.add(record)
     report = Report(
-        Oracle(facts, action, skip_unchanged=skip).predict(inputs.keys),
+        predict(inputs.keys, state, action, skip_unchanged=skip),
         action=action,
         target=target,
         started_at=started_at,
@@ -133,7 +136,7 @@ async def draw_up(
         requests=requests,
         predicted=True,
     )
-    working = _working(report, facts, options, answer)
+    working = _working(report, state, options, answer)
     return _plan(report, options, apps.caller.throttle.pace, limits, working)
 
 
@@ -141,17 +144,17 @@ async def _rate_limits(apps: Apps) -> RateLimits | None:
     try:
         return await Info(apps.caller).rate_limits()
     except ResponseError as failure:
-        log.info("the rate limit is not known: %s", failure)
+        log.info("The rate limit could not be read: %s", failure)
         return None
 
 
-def _working(report: Report[App], facts: Facts, options: Options, answer: float) -> float:
-    """Tell how many seconds pass until the last app was asked for."""
+def _working(report: Report[App], state: PlatformState, options: Options, answer: float) -> float:
+    """Return the seconds until the request for the last app was sent."""
     asked = report.counts["ok"] + _in_vain(report, options.concurrency)
     seconds = math.ceil(asked / options.concurrency) * answer
     if report.action == "stop" or not options.is_bounded:
         return seconds
-    loads = [facts.loads.get(one.key, Load(1)) for one in report if one.status is Status.OK]
+    loads = [state.loads.get(one.key, Load(1)) for one in report if one.status is Status.OK]
     instances = sum(load.instances for load in loads) / (options.max_starting or math.inf)
     memory = sum(load.memory for load in loads) / (options.max_starting_mb or math.inf)
     turns = math.ceil(max(instances, memory))
@@ -188,19 +191,19 @@ def _plan(
 
 
 def _in_vain(report: Report[App], concurrency: int) -> int:
-    """Count the requests for what is refused, which only a run finds out.
+    """Count the requests that the server would refuse; a run sends them all the same.
 
-    What a quota refuses is asked for twice, what is no GUID never; of a suspended place only those
-    apps are asked for that are under way together.
+    An app that a quota refuses is sent twice, a key that is no GUID never. Of a suspended place
+    only as many apps are sent as are in flight together.
     """
-    errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
+    errors = [one.error for one in report.remaining if not isinstance(one.error, InvalidInputError)]
     suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)
     quotas = sum(one is not None and is_quota(one) for one in errors)
     return len(errors) + quotas - max(suspended - concurrency, 0)
 
 
 def _polls(watched: int, working: float, usual: float) -> int:
-    """Estimate the polls: at each one those are waited for that came within the usual time."""
+    """Estimate the polls: each one covers the apps that were sent within the usual time."""
     if not watched:
         return 0
     ticks = _FIRST_POLLS + math.ceil((working + usual) / _POLL_EVERY)
@@ -209,15 +212,9 @@ def _polls(watched: int, working: float, usual: float) -> int:
 
 
 def _waiting(pace: Pace, requests: int, window: float) -> float:
-    """Tell how many seconds pass until the window comes in which the last request fits."""
+    """Return the seconds until the rate limit has room for the last request."""
     limit, left, resets_in = pace.limit, pace.left, pace.resets_in
     if limit is None or left is None or requests <= left:
         return 0.0
     windows = math.ceil((requests - left) / max(limit, 1))
     return max(resets_in or 0.0, 0.0) + (windows - 1) * window
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from aioappsapi.bulk.outcome import Outcome
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import reason_of
-from aioappsapi.bulk.records import outcome_record
-
-if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.causes import cause_of
+from aioappsapi.bulk.reports.outcome import Outcome
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.report_json import outcome_record
+from aioappsapi.bulk.reports.text import printable
 
 _HEADER: Final = (
     "key",
@@ -38,7 +36,7 @@ _HEADER: Final = (
 _FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - some take the wide ones, too
 
 
-def as_csv(report: Report[object]) -> str:
+def as_csv(report: ReportData[object]) -> str:
     """Give a report as CSV (RFC 4180). What looks like a formula has an apostrophe before it."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -61,7 +59,7 @@ def _row(outcome: Outcome[object]) -> list[str]:
         record.time_to_first_instance_s,
         record.time_to_running_s,
         *((error.type, error.status, error.code, error.title) if error is not None else [None] * 4),
-        reason_of(outcome),
+        cause_of(outcome),
         "; ".join(record.request_ids),
         "; ".join(record.warnings),
     ]

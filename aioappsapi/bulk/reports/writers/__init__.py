@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from aioappsapi.bulk.writers.as_csv import as_csv
-from aioappsapi.bulk.writers.as_html import as_html
-from aioappsapi.bulk.writers.as_junit import as_junit
-from aioappsapi.bulk.writers.as_markdown import as_markdown
-from aioappsapi.bulk.writers.whole import write_whole
+from aioappsapi.bulk.reports.report_data import ReportData
+from aioappsapi.bulk.reports.report_json import json_chunks, json_lines
+from aioappsapi.bulk.reports.writers.as_csv import as_csv
+from aioappsapi.bulk.reports.writers.as_html import as_html
+from aioappsapi.bulk.reports.writers.as_junit import as_junit
+from aioappsapi.bulk.reports.writers.as_markdown import as_markdown
+from aioappsapi.bulk.reports.writers.whole import write_whole
 from aioappsapi.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from aioappsapi.bulk.report import Report
-
-_WRITERS: Final[dict[str, Callable[[Report[object]], str]]] = {
-    ".json": lambda report: report.to_json(indent=1) + "\n",
-    ".jsonl": lambda report: report.to_jsonl(),
+_WRITERS: Final[dict[str, Callable[[ReportData[object]], str]]] = {
+    ".json": lambda report: "".join(json_chunks(report)),
+    ".jsonl": lambda report: "".join(json_lines(report)),
     ".csv": as_csv,
     ".xml": as_junit,
     ".html": as_html,
@@ -38,7 +37,7 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def write_report(report: Report[object], path: Path) -> None:
+def write_report(report: ReportData[object], path: Path) -> None:
     """Write a report as the suffix says, whole or not at all.
 
     Raises InvalidInputError for a suffix that is not known, OSError if it cannot be written.
