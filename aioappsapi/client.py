@@ -112,7 +112,7 @@ class Client:
         self.quotas = Quotas(caller)
         self.roles = Roles(caller)
         self.spaces = Spaces(caller)
-        self.bulk = Bulk(self.apps, target=caller.base_url, ceiling=self._ceiling)
+        self.bulk = Bulk(caller, target=caller.base_url, ceiling=self._ceiling)
 
     def __repr__(self) -> str:
         return f"<Client {self.api_url}>"

@@ -110,7 +110,7 @@ class Cloud:
         return Apps(self.wire.caller(retry=retry))
 
     def bulk(self, retry: RetryPolicy = AT_ONCE) -> Bulk:
-        return Bulk(self.apps_on(retry), target="http://cc.test", ceiling=200)
+        return Bulk(self.wire.caller(retry=retry), target="http://cc.test", ceiling=200)
 
     def count(self, method: str, part: str) -> int:
         return sum(seen.method == method and part in seen.target for seen in self.seen)

@@ -32,7 +32,7 @@ async def dying(seen: Seen) -> Answer:
 
 async def test_a_dying_server_is_not_hammered_and_the_run_says_why_it_ended() -> None:
     wire = Wire(dying)
-    bulk = Bulk(Apps(wire.caller(retry=RetryPolicy(base=0))), target="-", ceiling=100)
+    bulk = Bulk(wire.caller(retry=RetryPolicy(base=0)), target="-", ceiling=100)
     report = await bulk.start([f"app-{n}" for n in range(1000)], concurrency=50)
     assert len(wire.seen) <= 1.5 * 1000
     assert report.counts["total"] == 1000
@@ -63,6 +63,6 @@ async def test_a_few_failures_among_many_successes_never_empty_it() -> None:
         return reply(app_json(f"app-{number}"))
 
     wire = Wire(now_and_then)
-    apps = Apps(wire.caller(retry=RetryPolicy(base=0, budget=5)))
-    report = await Bulk(apps, target="-", ceiling=100).start([f"app-{n}" for n in range(2000)])
+    caller = wire.caller(retry=RetryPolicy(base=0, budget=5))
+    report = await Bulk(caller, target="-", ceiling=100).start([f"app-{n}" for n in range(2000)])
     assert {outcome.status for outcome in report} == {Status.OK}

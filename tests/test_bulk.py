@@ -35,9 +35,12 @@ from aioappsapi import (
     report_of,
 )
 from aioappsapi.api.apps import Apps
-from aioappsapi.bulk.bulk import Bulk, mapped
-from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.actions.map import MapStep
+from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.progress import Progress
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
 
@@ -60,11 +63,12 @@ class Unread(Bulk):
 
 def run_of(work: Work, keys: list[str]) -> Run[str]:
     options = Options(concurrency=50)
-    return Run(mapped(work), Inputs(keys), action="x", target="t", options=options)
+    action = Action("x", [MapStep("x", work)])
+    return Run(action, Inputs(keys), options, Progress(), target="t")
 
 
 def bulk_on(wire: Wire, *, ceiling: int = 200, **settings: Any) -> Bulk:
-    return Unread(Apps(wire.caller(**settings)), target="http://cc.test", ceiling=ceiling)
+    return Unread(wire.caller(**settings), target="http://cc.test", ceiling=ceiling)
 
 
 BULK = bulk_on(Wire(nobody))
@@ -876,7 +880,7 @@ async def test_abandoned_requests_count_as_sent() -> None:
 async def test_map_over_a_single_call() -> None:
     wire = scripted({"b": [refusal(404, "CF-ResourceNotFound", 10010)]})
     apps = Apps(wire.caller())
-    report = await Bulk(apps, target="http://cc.test", ceiling=9).map(apps.get, ["a", "b"])
+    report = await Bulk(wire.caller(), target="http://cc.test", ceiling=9).map(apps.get, ["a", "b"])
     assert report.action == "get"
     assert isinstance(report[0].value, App)
     assert report[0].name == report[0].value.name == "name-of-a"

@@ -9,7 +9,7 @@ import pytest
 
 import aioappsapi
 from aioappsapi import errors
-from aioappsapi.bulk.endings import RunAbortedError
+from aioappsapi.bulk.run.conclude import RunAbortedError
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,

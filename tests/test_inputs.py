@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import App, InvalidInputError
-from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.run.inputs import Inputs
 
 
 async def handed_out(inputs: Inputs) -> list[str]:

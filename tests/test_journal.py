@@ -28,7 +28,7 @@ from aioappsapi import (
     RunAbortedError,
     Status,
 )
-from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.errors import DisconnectedError
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
 from tests.fakes import virtual
@@ -304,7 +304,7 @@ def test_a_disk_that_takes_half_a_line_leaves_none(tmp_path: Path) -> None:
     size = path.stat().st_size
     program = f"""
 import asyncio, resource, signal
-from aioappsapi.bulk.journal import Journal
+from aioappsapi.bulk.run.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({size + 20}, {size + 20}))
 journal = Journal({str(path)!r}, action="start", target={TARGET!r}, resume=True)

@@ -16,10 +16,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.run.run import Run
 from aioappsapi.cli.summary import print_line
 from aioappsapi.models.app import App
 

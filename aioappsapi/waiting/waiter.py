@@ -82,7 +82,7 @@ class Waiter:
     with `until_stopped` the waiter waits until no instance is left. With `only_new` an instance
     counts only if it came up after the app's `sent_at`. `crash_grace` is for how many seconds an
     app may be crashed, or without a cell, before it counts as failed. While `quota_is_low` returns
-    true, polls are rarer. `on_crash` is called at an app's first crash; the app may still come up.
+    true, polls are rarer.
     """
 
     def __init__(
@@ -94,7 +94,6 @@ class Waiter:
         only_new: bool = False,
         crash_grace: float = 30.0,
         quota_is_low: Callable[[], bool] = lambda: False,
-        on_crash: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._readers = readers
         self._caller = readers.caller
@@ -103,7 +102,7 @@ class Waiter:
         self._only_new = only_new
         self._crash_grace = crash_grace
         self._quota_is_low = quota_is_low
-        self._on_crash = on_crash
+        self._on_crash: Callable[[str], None] = lambda _: None
         self._watches: dict[str, AppWatch] = {}
         self._on_finding: Callable[[Finding], None] = lambda _: None
         self._changed = anyio.Event()
@@ -154,12 +153,17 @@ class Waiter:
         self._complete = True
         self._changed.set()
 
-    async def run(self, on_finding: Callable[[Finding], None]) -> None:
+    async def run(
+        self,
+        on_finding: Callable[[Finding], None],
+        on_crash: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Poll until each app has its finding and no more apps come.
 
-        An exception of `on_finding` ends it and is raised.
+        `on_crash` is called at an app's first crash; the app may still come up. An exception of a
+        callback ends it and is raised.
         """
-        self._on_finding = on_finding
+        self._on_finding, self._on_crash = on_finding, on_crash
         self._deadline = anyio.current_effective_deadline()
         pause = _FIRST_PAUSE
         while self._watches or not self._complete:

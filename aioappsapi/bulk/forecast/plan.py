@@ -10,24 +10,24 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.pace import Pace
 from aioappsapi._http.retry.policy import is_quota
-from aioappsapi.api.apps import Apps
 from aioappsapi.api.info import Info
-from aioappsapi.bulk.ahead import is_askable
-from aioappsapi.bulk.asking import Action
+from aioappsapi.bulk.actions.footprint import Footprint
+from aioappsapi.bulk.actions.prefetch import fits_in_list
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
+from aioappsapi.bulk.actions.suspensions import Suspensions
 from aioappsapi.bulk.forecast.platform_state import PlatformReader, PlatformState
 from aioappsapi.bulk.forecast.predict import predict
-from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted, span
-from aioappsapi.bulk.suspensions import Suspensions
+from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
@@ -36,7 +36,7 @@ from aioappsapi.waiting.waiter import BATCH
 log = logging.getLogger("aioappsapi")
 
 # The usual seconds until instances are up, or gone; and the seconds between polls.
-_USUAL: Final[dict[Action, float]] = {"start": 30.0, "restart": 30.0, "stop": 10.0}
+_USUAL: Final[dict[ActionName, float]] = {"start": 30.0, "restart": 30.0, "stop": 10.0}
 _POLL_EVERY: Final = 5.0
 # The extra polls at the beginning, when the time between polls is short.
 _FIRST_POLLS: Final = 4
@@ -113,16 +113,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def draw_up(
-    apps: Apps, action: Action, inputs: Inputs, options: Options, *, target: str
+    caller: Caller, action: ActionName, inputs: Inputs, options: Options, *, target: str
 ) -> Plan:
     """Read the platform's state, predict each outcome, and count the requests of the run."""
-    await inputs.read_rest()
+    await inputs.read_all()
     started_at = datetime.now(UTC)
     with recorded(CallLog) as record:
-        keys = [key for key in inputs.keys if is_askable(key)]
-        state = await PlatformReader(apps).read(keys, weigh_all=options.is_bounded)
+        keys = [key for key in inputs.keys if fits_in_list(key)]
+        state = await PlatformReader(caller).read(keys, weigh_all=options.is_bounded)
         asked_at = loop_time()
-        limits = await _rate_limits(apps)
+        limits = await _rate_limits(caller)
         answer = min(loop_time() - asked_at, _LONGEST_ANSWER)
     skip = options.skip_unchanged and action != "restart"
     requests = Requests()
@@ -137,12 +137,12 @@ async def draw_up(
         predicted=True,
     )
     working = _working(report, state, options, answer)
-    return _plan(report, options, apps.caller.throttle.pace, limits, working)
+    return _plan(report, options, caller.throttle.pace, limits, working)
 
 
-async def _rate_limits(apps: Apps) -> RateLimits | None:
+async def _rate_limits(caller: Caller) -> RateLimits | None:
     try:
-        return await Info(apps.caller).rate_limits()
+        return await Info(caller).rate_limits()
     except ResponseError as failure:
         log.info("The rate limit could not be read: %s", failure)
         return None
@@ -154,7 +154,7 @@ def _working(report: Report[App], state: PlatformState, options: Options, answer
     seconds = math.ceil(asked / options.concurrency) * answer
     if report.action == "stop" or not options.is_bounded:
         return seconds
-    loads = [state.loads.get(one.key, Load(1)) for one in report if one.status is Status.OK]
+    loads = [state.loads.get(one.key, Footprint(1)) for one in report if one.status is Status.OK]
     instances = sum(load.instances for load in loads) / (options.max_starting or math.inf)
     memory = sum(load.memory for load in loads) / (options.max_starting_mb or math.inf)
     turns = math.ceil(max(instances, memory))

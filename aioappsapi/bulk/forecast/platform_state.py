@@ -8,13 +8,14 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.call import Caller
 from aioappsapi._http.pooled import pooled
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.feature_flags import FeatureFlags
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.quotas import Quotas
 from aioappsapi.api.roles import Roles
-from aioappsapi.bulk.load import Load, read_loads
+from aioappsapi.bulk.actions.footprint import Footprint, read_footprints
 from aioappsapi.errors import AppsApiError, AuthError, TargetError
 from aioappsapi.models.app import App
 from aioappsapi.models.quota import AppQuota, QuotaUsage
@@ -37,7 +38,7 @@ class QuotaHeadroom:
         self._memory = usage.memory_in_mb
         self._instances = usage.started_instances
 
-    def refusals(self, load: Load) -> Iterator[tuple[int, str]]:
+    def refusals(self, load: Footprint) -> Iterator[tuple[int, str]]:
         """Yield what an app would exceed, in the server's words, each with its rank among them."""
         quota, prefix = self._quota, self._prefix
         first = not prefix  # the refusals of an organization come first, except for total memory
@@ -48,7 +49,7 @@ class QuotaHeadroom:
         if _exceeds(self._instances + load.instances, quota.total_instances):
             yield 4 + (not first), f"app_instance_limit {prefix}app_instance_limit_exceeded"
 
-    def take(self, load: Load) -> None:
+    def take(self, load: Footprint) -> None:
         """Use up the quota for an app that would start."""
         self._memory += load.memory
         self._instances += load.instances
@@ -68,7 +69,7 @@ class PlatformState(msgspec.Struct, kw_only=True):
     """
 
     apps: dict[str, App] = msgspec.field(default_factory=dict)
-    loads: dict[str, Load] = msgspec.field(default_factory=dict)
+    loads: dict[str, Footprint] = msgspec.field(default_factory=dict)
     headrooms: dict[str, QuotaHeadroom] = msgspec.field(default_factory=dict)
     switched_off: dict[str, str] = msgspec.field(default_factory=dict)
     admin: bool = False
@@ -79,10 +80,9 @@ class PlatformState(msgspec.Struct, kw_only=True):
 class PlatformReader:
     """Reads the state: one request per 200 apps and list, a few per space and organization."""
 
-    def __init__(self, apps: Apps) -> None:
-        caller = apps.caller
+    def __init__(self, caller: Caller) -> None:
         self._caller = caller
-        self._apps = apps
+        self._apps = Apps(caller)
         self._processes = Processes(caller)
         self._quotas = Quotas(caller)
         self._roles = Roles(caller)
@@ -100,7 +100,7 @@ class PlatformReader:
         stopped = [app.guid for app in state.apps.values() if app.state != "STARTED"]
         weighed = list(state.apps) if weigh_all else stopped
         batches = [weighed[at : at + BATCH] for at in range(0, len(weighed), BATCH)]
-        await pooled(self._read_loads, batches, at_once=_AT_ONCE)
+        await pooled(self._read_footprints, batches, at_once=_AT_ONCE)
         await self._read_login()
         await self._read_flags()
         await self._read_headrooms([state.apps[guid] for guid in stopped])
@@ -111,9 +111,9 @@ class PlatformReader:
         async for app in pager:
             self._state.apps[app.guid] = app
 
-    async def _read_loads(self, keys: Sequence[str]) -> None:
+    async def _read_footprints(self, keys: Sequence[str]) -> None:
         try:
-            self._state.loads.update(await read_loads(self._processes, keys))
+            self._state.loads.update(await read_footprints(self._processes, keys))
         except AppsApiError as failure:
             _unknown("memory", failure)
 

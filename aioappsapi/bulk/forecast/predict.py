@@ -10,9 +10,9 @@ from typing import Final
 
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import is_quota
-from aioappsapi.bulk.asking import WANTED, Action
+from aioappsapi.bulk.actions.footprint import Footprint
+from aioappsapi.bulk.actions.start_stop_restart import TARGET_STATE, ActionName
 from aioappsapi.bulk.forecast.platform_state import PlatformState, organization_of
-from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import (
     AppsApiError,
@@ -29,7 +29,7 @@ _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 
 
 def predict(
-    keys: Sequence[str], state: PlatformState, action: Action, *, skip_unchanged: bool
+    keys: Sequence[str], state: PlatformState, action: ActionName, *, skip_unchanged: bool
 ) -> list[Outcome[App]]:
     """Predict the outcomes in the order of the input. Uses up the quotas in `state`.
 
@@ -46,7 +46,7 @@ def predict(
 class _Predictor:
     """Predicts one app after the other; apps that would start use up the quotas for the next."""
 
-    def __init__(self, state: PlatformState, action: Action, *, skip_unchanged: bool) -> None:
+    def __init__(self, state: PlatformState, action: ActionName, *, skip_unchanged: bool) -> None:
         self._state = state
         self._action = action
         self._skip = skip_unchanged
@@ -62,7 +62,7 @@ class _Predictor:
                 key, NotFoundError, 404, 10010, "ResourceNotFound", "App not found"
             )
             return Outcome(key=key, status=Status.FAILED, error=error)
-        if self._skip and app.state == WANTED.get(self._action):
+        if self._skip and app.state == TARGET_STATE.get(self._action):
             return _outcome_of(app, Status.ALREADY)
         refusal = self._refused(app)
         return _outcome_of(app, Status.OK if refusal is None else Status.FAILED, refusal)
@@ -93,7 +93,7 @@ class _Predictor:
         return None
 
     def _over_quota(self, app: App) -> AppsApiError | None:
-        load = self._state.loads.get(app.guid, Load())
+        load = self._state.loads.get(app.guid, Footprint())
         places = (app.relationships.space.guid, organization_of(app))
         found = (self._state.headrooms.get(place or "") for place in places)
         headrooms = [one for one in found if one is not None]

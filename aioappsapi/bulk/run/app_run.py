@@ -16,7 +16,7 @@ carries its time, in seconds of the event loop's clock.
     VERIFYING ── proved · disproved · unproved ──▶ DONE
 
     looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
-    they move nothing.  A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
+    they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
 """
 
 from __future__ import annotations

@@ -38,11 +38,7 @@ _decode: Final = msgspec.json.Decoder(Line).decode
 
 # A journal names apps and their errors: it is for its owner alone. A link could lead anywhere.
 _FLAGS: Final = (
-    os.O_RDWR
-    | os.O_CREAT
-    | os.O_APPEND
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
 
 
@@ -91,7 +87,8 @@ class Journal:
         self._saving: asyncio.Task[None] | None = None
         self._lock, self._file = self._open()
         try:
-            self._begin(Head(schema=SCHEMA, action=action, target=target, started_at=_now()), resume)
+            head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
+            self._begin(head, resume)
             self._resume(wait, steps)
         except OSError as cause:
             self._release()
@@ -293,10 +290,6 @@ class Journal:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _is_torn_head(data: bytes) -> bool:

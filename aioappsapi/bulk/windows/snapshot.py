@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from aioappsapi._http.call import Caller
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.bulk.reports.writers.whole import write_whole
+from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -52,19 +53,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidInputError(f"{path} is not a snapshot: {cause}.") from None
 
 
-async def take(apps: Apps, inputs: Inputs, *, target: str) -> Snapshot:
+async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     """Read how apps are: two requests for 200 of them.
 
     Raises InvalidInputError if one is not there: what was not noted could not be restored.
     """
-    await inputs.read_rest()
+    await inputs.read_all()
     keys = inputs.keys
-    found = {app.guid: app async for app in apps.list(guids=keys, per_page=_PAGE)}
+    found = {app.guid: app async for app in Apps(caller).list(guids=keys, per_page=_PAGE)}
     if missing := [key for key in keys if key not in found]:
         few = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
         raise InvalidInputError(f"{len(missing)} apps are not visible with this login: {few}.")
     counts: dict[str, dict[str, int]] = {}
-    async for process in Processes(apps.caller).list(app_guids=keys, per_page=_PAGE):
+    async for process in Processes(caller).list(app_guids=keys, per_page=_PAGE):
         guid = process.relationships.app.guid
         if guid is not None and process.instances is not None:
             counts.setdefault(guid, {})[process.type] = process.instances

@@ -9,8 +9,8 @@ import pytest
 
 from aioappsapi import AppsApiError, AuthError, ServerError, TargetError
 from aioappsapi._http.call_log import CallLog, current_call_log
-from aioappsapi.bulk.ahead import Ahead
-from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.actions.prefetch import Prefetcher
+from aioappsapi.bulk.run.inputs import Inputs
 from tests.fakes import settle
 
 
@@ -37,8 +37,8 @@ def keys(count: int) -> list[str]:
     return [f"app-{number}" for number in range(count)]
 
 
-def ahead(reader: Reader, names: list[str]) -> Ahead[str]:
-    return Ahead(Inputs(names), reader, CallLog())
+def ahead(reader: Reader, names: list[str]) -> Prefetcher[str]:
+    return Prefetcher(Inputs(names), reader, CallLog())
 
 
 async def test_two_hundred_with_one_request_each_once() -> None:
@@ -124,7 +124,7 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
 
     reader = Reader()
     inputs = Inputs(coming())
-    known: Ahead[str] = Ahead(inputs, reader, CallLog())
+    known: Prefetcher[str] = Prefetcher(inputs, reader, CallLog())
 
     async def work() -> list[str | None]:
         found = []
@@ -139,7 +139,7 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
 
 async def test_the_requests_are_the_runs_and_not_an_apps() -> None:
     reader, mine = Reader(), CallLog()
-    known = Ahead(Inputs(["a"]), reader, mine)
+    known = Prefetcher(Inputs(["a"]), reader, mine)
     own = CallLog()
     token = current_call_log.set(own)
     try:

@@ -17,7 +17,6 @@ from aioappsapi import (
     Status,
     report_of,
 )
-from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.waiting.assess import Wait
@@ -33,7 +32,7 @@ async def never(seen: Seen) -> Answer:
 
 
 def bulk() -> Bulk:
-    return Bulk(Apps(Wire(never).caller()), target="-", ceiling=10)
+    return Bulk(Wire(never).caller(), target="-", ceiling=10)
 
 
 def check(report: Report[object] | None) -> None:
@@ -84,7 +83,7 @@ async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
 
     pauses: list[Pause] = []
     wire = Wire(limited)
-    one = Bulk(Apps(wire.caller(retry=RetryPolicy())), target="-", ceiling=10)
+    one = Bulk(wire.caller(retry=RetryPolicy()), target="-", ceiling=10)
     guids = [f"app-{number}" for number in range(100)]
     began = anyio.current_time()
     report = await one.start(guids, skip_unchanged=False, concurrency=3, on_pause=pauses.append)

@@ -14,30 +14,31 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.call_log import CallLog, recorded
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.engine import Run
-from aioappsapi.bulk.flight import Flight, Verdict
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.actions.scale import ScaleStep
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan
-from aioappsapi.bulk.inputs import Inputs
-from aioappsapi.bulk.journal import Journal
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.progress import Progress
+from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
 from aioappsapi.models.app import App
 
-Begin = Callable[[Action, list[str], float | None], Run[App]]
-Draw = Callable[[Action, list[str]], Awaitable[Plan]]
+Begin = Callable[[ActionName, list[str], float | None], Run[App]]
+Draw = Callable[[ActionName, list[str]], Awaitable[Plan]]
 # The numbers to be set for an app: GUIDs of its processes, and how many instances each has to have.
 Changes = dict[str, dict[str, int]]
 
-_ACTION_FOR: Final[dict[str, Action]] = {"STOPPED": "stop", "STARTED": "start"}
+_ACTION_FOR: Final[dict[str, ActionName]] = {"STOPPED": "stop", "STARTED": "start"}
 # Of two outcomes of an app the later one here counts: what was changed is not `already` so.
 _WEIGHT: Final = {status: n for n, status in enumerate(Status)} | {Status.ALREADY: -1}
 _PAGE: Final = 5_000
@@ -51,10 +52,10 @@ class Restoration:
     """
 
     def __init__(
-        self, snapshot: Snapshot, apps: Apps, options: Options, *, target: str, begin: Begin
+        self, snapshot: Snapshot, caller: Caller, options: Options, *, target: str, begin: Begin
     ) -> None:
         self._snapshot = snapshot
-        self._apps = apps
+        self._caller = caller
         self._target = target
         self._options = options
         self._begin = begin
@@ -103,35 +104,36 @@ class Restoration:
         )
         return self._merged([*reports, scaled], predicted=True)
 
-    def _keys(self) -> dict[Action, list[str]]:
-        keys: dict[Action, list[str]] = {}
+    def _keys(self) -> dict[ActionName, list[str]]:
+        keys: dict[ActionName, list[str]] = {}
         for app in self._snapshot.apps:
             keys.setdefault(_ACTION_FOR[app.state], []).append(app.guid)
         return keys
 
-    def _asking(self, action: Action, deadline: float | None) -> Run[App] | None:
+    def _asking(self, action: ActionName, deadline: float | None) -> Run[App] | None:
         keys = self._keys().get(action)
         return self._begin(action, keys, deadline) if keys else None
 
     def _scaling(self, changes: Changes, deadline: float | None) -> Run[App] | None:
         if not changes:
             return None
-        chosen, caller = self._options, self._apps.caller
+        chosen, caller = self._options, self._caller
         return Run(
-            _scaled(Processes(caller), changes),
+            Action("scale", [ScaleStep(Processes(caller), changes)]),
             Inputs(list(changes)),
-            action="scale",
-            target=self._target,
-            options=Options(
+            Options(
                 concurrency=chosen.concurrency, deadline=deadline, max_failures=chosen.max_failures
             ),
+            Progress(),
+            target=self._target,
+            outer=current_call_log.get(),
             throttle=caller.throttle,
         )
 
     async def _find_changes(self) -> Changes:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
-        processes = Processes(self._apps.caller).list(app_guids=list(noted), per_page=_PAGE)
+        processes = Processes(self._caller).list(app_guids=list(noted), per_page=_PAGE)
         with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""
@@ -156,17 +158,6 @@ class Restoration:
             predicted=predicted,
             stopped=stopped,
         )
-
-
-def _scaled(processes: Processes, changes: Changes) -> Callable[..., Awaitable[Verdict[App]]]:
-    async def work(flight: Flight[App], journal: Journal | None) -> Verdict[App]:
-        del journal
-        flight.asked = loop_time()
-        for guid, instances in changes[flight.key].items():
-            await processes.scale(guid, instances=instances)
-        return Verdict(status=Status.OK)
-
-    return work
 
 
 def _joined(
