@@ -55,10 +55,10 @@ async def nobody(seen: Seen) -> Answer:
 
 
 class Unread(Bulk):
-    """Runs that read no states ahead: for what is about requests one by one."""
+    """Runs that read no states before: for what is about requests one by one."""
 
-    def stream(self, action: Any, keys: Any, **options: Any) -> Any:
-        return super().stream(action, keys, **{"skip_unchanged": False, **options})
+    def _run(self, action: Any, keys: Any, options: Any, **kept: Any) -> Any:
+        return super()._run(action, keys, {"skip_unchanged": False, **options}, **kept)
 
 
 def run_of(work: Work, keys: list[str]) -> Run[str]:
@@ -101,6 +101,12 @@ async def coming(*items: Any) -> AsyncIterator[Any]:
         if isinstance(item, Exception):
             raise item
         yield item
+
+
+def answer_to(seen: Seen) -> dict[str, object]:
+    """Make the app that a right server answers to a request."""
+    state = "STOPPED" if seen.path.endswith("/stop") else "STARTED"
+    return app_json(seen.path.split("/")[3], state=state)
 
 
 def statuses(report: Any) -> list[Status]:
@@ -628,7 +634,7 @@ class Gated:
         self.came.set()
         guid = seen.path.split("/")[3]
         await self.gates[guid].wait()
-        return reply(app_json(guid))
+        return reply(answer_to(seen))
 
 
 async def test_stream_gives_outcomes_as_they_come() -> None:
@@ -785,7 +791,7 @@ def scripted(script: dict[str, list[Answer]]) -> Wire:
         await asyncio.sleep(0)
         answers = script.get(guid)
         if not answers:
-            return reply(app_json(guid), X_Vcap_Request_Id=f"id-of-{guid}")
+            return reply(answer_to(seen), X_Vcap_Request_Id=f"id-of-{guid}")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     return Wire(answering)
@@ -796,7 +802,8 @@ LOST = refusal(503, "CF-RunnerUnavailable", 170015, "Runner is unavailable")
 
 @pytest.mark.parametrize("action", ["start", "stop"])
 async def test_acceptance_after_a_lost_one_proves_nothing(action: Any) -> None:
-    wire = scripted({"b": [LOST, reply(app_json("b"))]})
+    state = "STOPPED" if action == "stop" else "STARTED"
+    wire = scripted({"b": [LOST, reply(app_json("b", state=state))]})
     report = await getattr(bulk_on(wire, retry=AT_ONCE), action)(["a", "b"])
     assert statuses(report) == [OK, UNVERIFIED]
     assert [o.attempts for o in report] == [1, 2]

@@ -17,6 +17,7 @@ from aioappsapi import (
     Status,
     report_of,
 )
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.waiting.assess import Wait
@@ -83,7 +84,8 @@ async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
 
     pauses: list[Pause] = []
     wire = Wire(limited)
-    one = Bulk(wire.caller(retry=RetryPolicy()), target="-", ceiling=10)
+    caller = wire.caller(retry=RetryPolicy())
+    one = Bulk(caller, target="-", ceiling=10)
     guids = [f"app-{number}" for number in range(100)]
     began = anyio.current_time()
     report = await one.start(guids, skip_unchanged=False, concurrency=3, on_pause=pauses.append)
@@ -97,7 +99,7 @@ async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
     assert [round(pause.seconds) for pause in pauses] == [7200]
     await anyio.sleep(1)
     with pytest.raises(RateLimitedError):  # the gate is open: who asks is told by the server
-        await one._apps.start("app-0")
+        await Apps(caller).start("app-0")
 
 
 @pytest.mark.parametrize("wait", ["none", "all"])

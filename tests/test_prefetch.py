@@ -126,9 +126,11 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
     inputs = Inputs(coming())
     known: Prefetcher[str] = Prefetcher(inputs, reader, CallLog())
 
+    await inputs.read_all()
+
     async def work() -> list[str | None]:
         found = []
-        while (index := await inputs.next()) is not None:
+        while (index := inputs.claim()) is not None:
             found.append(await known.get(index))
         return found
 

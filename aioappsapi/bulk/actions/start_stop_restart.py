@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal
 
 from aioappsapi._http.call import Caller
-from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import Meaning, classify, is_quota
@@ -57,6 +57,7 @@ class LifecycleStep(ActionStep):
         self.is_limited = name != "stop"
         self.watcher = watcher
         self._apps = Apps(caller)
+        self._calls = calls
         self._processes = Processes(caller)
         self._call: Callable[[str], Awaitable[App]] = getattr(self._apps, name)
         self._state = TARGET_STATE.get(name)
@@ -148,11 +149,10 @@ class LifecycleStep(ActionStep):
 
     async def _suspect(self, failure: AppsApiError, run: AppRun) -> None:
         try:
-            app = await self._apps.get(run.key)
+            with logged_to(self._calls):
+                await self._suspensions.note(failure, await self._apps.get(run.key))
         except AppsApiError as unknown:
             log.info("It is not known which space of %s is suspended: %s", run.key, unknown)
-        else:
-            await self._suspensions.note(failure, app)
 
 
 def _unverified(run: AppRun) -> UnverifiedError:

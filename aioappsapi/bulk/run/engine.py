@@ -121,6 +121,7 @@ class Engine(Generic[T_co]):
                 group.start_soon(self._worker)
 
     async def _worker(self) -> None:
+        current_call_log.set(self._calls)
         try:
             while (run := await self._claim()) is not None:
                 await self._take_on(run)
@@ -132,6 +133,7 @@ class Engine(Generic[T_co]):
         """End the run by something that is no app's fault; call no broken callback again."""
         self.interruption = self.interruption or interruption
         self._on_outcome = None
+        self.stop(f"the run was aborted by {type(interruption).__name__}")
         self.scope.cancel()
 
     # -- claiming
@@ -201,21 +203,17 @@ class Engine(Generic[T_co]):
 
     async def _take_on(self, run: AppRun) -> None:
         """Take an app as far as its requests go."""
-        calls = AppCalls(run, self._progress.requests, self._outer)
-        current_call_log.set(calls)
         run.claimed()
         try:
             while run.state is ASKING:
                 await self._take_step(run, self._action.steps[run.step])
         except AppsApiError as error:
-            self._failed(run, error.detached())
+            self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             # Nobody cancelled the run: a worker that just left would leave its share undone.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
-        if calls.stop_reason is not None:
-            self.stop(calls.stop_reason)
 
     async def _take_step(self, run: AppRun, step: ActionStep) -> None:
         await step.look(run)
@@ -229,7 +227,7 @@ class Engine(Generic[T_co]):
         if self.journal is not None:
             await self._wait_for_open_gate()
             await self.journal.sending(run)
-        await step.send(run)
+        await self._send(run, step)
 
     async def _wait_for_open_gate(self) -> None:
         # Noted and then held up, an app would be in doubt if the process died meanwhile.
@@ -237,14 +235,29 @@ class Engine(Generic[T_co]):
             await self._throttle.acquire()
             self._throttle.release()
 
-    def _failed(self, run: AppRun, error: AppsApiError) -> None:
+    async def _send(self, run: AppRun, step: ActionStep) -> None:
+        """Send the request of a step. Only what is sent here is a fact of the app."""
+        calls = AppCalls(run, self._progress.requests, self._outer)
+        if run.retried:
+            calls.repeated()
+        current_call_log.set(calls)
+        try:
+            await step.send(run)
+        except AppsApiError as error:
+            self._failed(run, error.detached(), settles=is_refusal_of_app(error))
+        finally:
+            current_call_log.set(self._calls)
+        if calls.stop_reason is not None:
+            self.stop(calls.stop_reason)
+
+    def _failed(self, run: AppRun, error: AppsApiError, *, settles: bool) -> None:
         now = loop_time()
         if isinstance(error, DeadlineError):
             run.ended(now, Why.DEADLINE, deadline_error(run, error))
             return
         step = self._action.steps[run.step]
         later = not run.retried and step.may_do_better_later(error)
-        run.failed(now, error, later=later, settles=is_refusal_of_app(error))
+        run.failed(now, error, later=later, settles=settles)
         if is_final(error):
             self.stop(why_final(error))
 
