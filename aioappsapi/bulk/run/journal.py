@@ -212,6 +212,7 @@ class Journal:
         try:
             if self.path.exists() and not self.path.is_file():
                 raise InvalidInputError(f"The journal {self.path} is not a regular file.")
+            self.path.parent.stat()  # the lock would make the folder
             lock.acquire()
             file = os.fdopen(os.open(self.path, _FLAGS, 0o600), "r+b", buffering=0)
         except Timeout:
