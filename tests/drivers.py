@@ -80,7 +80,7 @@ def _list(resource: str, *texts: str) -> Call:
             if name == "per_page" and value.isdigit() and 1 <= int(value) <= 5000:
                 arguments[name] = int(value)
             elif name == "embed" and value == "process_instances":
-                arguments["with_instances"] = True
+                arguments["include"] = ["instances"]
             elif name in texts and value:
                 arguments[name] = value.split(",")
             else:
@@ -175,6 +175,12 @@ def _update_variables(
     return client.apps.update_environment_variables(found[1], body["var"], validate=False)
 
 
+def _features(
+    client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
+) -> Awaitable[object] | None:
+    return None if query else _first_page(client.apps.list_features(found[1]))
+
+
 def _update_feature(
     client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
 ) -> Awaitable[object] | None:
@@ -263,13 +269,19 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("GET", _APP + "/env", _of("apps", "get_env")),
     ("GET", _APP + "/environment_variables", _of("apps", "get_environment_variables")),
     ("PATCH", _APP + "/environment_variables", _update_variables),
-    ("GET", _APP + "/features", _of("apps", "list_features")),
+    ("GET", _APP + "/features", _features),
     ("GET", _APP + "/features/([^/]+)", _of("apps", "get_feature")),
     ("PATCH", _APP + "/features/([^/]+)", _update_feature),
     ("GET", _APP + "/permissions", _of("apps", "get_permissions")),
     ("GET", _APP + "/ssh_enabled", _of("apps", "get_ssh_enabled")),
     ("GET", _APP + "/processes/([a-z]+)", _of("processes", "get_for_app")),
-    ("GET", _APP + "/processes/([a-z]+)/stats", _of("processes", "get_stats_for_app")),
+    (
+        "GET",
+        _APP + "/processes/([a-z]+)/stats",
+        lambda client, found, body, query: client.processes.get_stats(
+            app_guid=found[1], type=found[2]
+        ),
+    ),
     ("GET", "/v3/processes", _list("processes", "app_guids", "types", "guids")),
     ("GET", f"/v3/processes/{_GUID}", _of("processes", "get")),
     ("GET", f"/v3/processes/{_GUID}/stats", _of("processes", "get_stats")),

@@ -78,7 +78,7 @@ def drive_list(client: Client, one: Recording) -> Awaitable[object] | None:
 
 def as_recorded(client: Client, one: Recording, operation: Operation[Any]) -> Awaitable[object]:
     """Send the recorded target itself, where no parameter of a method makes it."""
-    request = msgspec.structs.replace(operation.build(), path=one.target)
+    request = msgspec.structs.replace(operation.build("a"), path=one.target)
     return client._caller.run(request, operation.parse)
 
 

@@ -28,7 +28,7 @@ from aioappsapi.waiting.finding import Finding, Proof
 from aioappsapi.waiting.waiter import Waiter
 from tests.cloud import CRASHING, Cloud, Kind, Planned, now, set_state, states_of, up, web
 from tests.fakes import virtual
-from tests.replay import Answer, Seen, refusal, reply
+from tests.replay import AT_ONCE, Answer, Seen, refusal, reply
 
 LOST = ServerError("start a: 503", status=503)
 
@@ -45,7 +45,10 @@ class Watch:
         self.findings: list[Finding] = []
         self.times: dict[str, float] = {}
         self.waiter = Waiter(
-            readers_of(cloud.apps_on().caller), wait, until_stopped=until_stopped, **options
+            readers_of(cloud.wire.caller(retry=AT_ONCE)),
+            wait,
+            until_stopped=until_stopped,
+            **options,
         )
 
     def start(self, *guids: str) -> None:

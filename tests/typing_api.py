@@ -82,7 +82,7 @@ async def parts_of_apps(client: Client) -> None:
     assert_type(await client.apps.get_environment_variables("g"), EnvironmentVariables)
     changed = await client.apps.update_environment_variables("g", {"A": "1", "B": None})
     assert_type(changed, EnvironmentVariables)
-    assert_type(await client.apps.list_features("g"), Sequence[AppFeature])
+    assert_type(client.apps.list_features("g"), Pager[AppFeature])
     assert_type(await client.apps.get_feature("g", "ssh"), AppFeature)
     assert_type(await client.apps.update_feature("g", "ssh", enabled=True), AppFeature)
     assert_type(await client.apps.get_permissions("g"), AppPermissions)
@@ -201,12 +201,14 @@ def refused(client: Client) -> None:
 
 
 async def processes(client: Client) -> None:
-    assert_type(client.processes.list(app_guids=["g"], with_instances=True), Pager[Process])
+    assert_type(client.processes.list(app_guids=["g"], include=["instances"]), Pager[Process])
     assert_type(client.processes.list_for_app("g"), Pager[Process])
     assert_type(await client.processes.get("g"), Process)
     assert_type(await client.processes.get_for_app("g", "web"), Process)
     assert_type(await client.processes.get_stats("g"), Sequence[InstanceStats])
-    assert_type(await client.processes.get_stats_for_app("g"), Sequence[InstanceStats])
+    assert_type(
+        await client.processes.get_stats(app_guid="g", type="worker"), Sequence[InstanceStats]
+    )
     assert_type(await client.processes.scale("g", instances=2), Process)
 
 
@@ -263,6 +265,6 @@ async def around(client: Client) -> None:
     assert_type(await client.feature_flags.get("diego_docker"), FeatureFlag)
     async for quota in client.quotas.list_for_organizations(organization_guids=["g"]):
         assert_type(quota.apps.total_memory_in_mb, int | None)
-    assert_type(await client.quotas.get_usage_of_space("g"), QuotaUsage)
+    assert_type(await client.quotas.get_usage(space_guid="g"), QuotaUsage)
     async for role in client.roles.list(user_guids=["u"]):
         assert_type(role, Role)

@@ -58,8 +58,8 @@ class Asking:
         self._action: Action = action
         self._options = options
         self._wanted = WANTED.get(action)
-        self._processes = Processes(apps.caller)
-        self._suspensions = Suspensions(Spaces(apps.caller))
+        self._processes = Processes(apps._caller)  # noqa: SLF001
+        self._suspensions = Suspensions(Spaces(apps._caller))  # noqa: SLF001
         self._states = Ahead(inputs, self._read_states, record)
         self._loads = Ahead(inputs, partial(read_loads, self._processes), record)
         self._call: Callable[[str], Awaitable[App]] = getattr(apps, action)
@@ -144,7 +144,7 @@ class Asking:
         return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))
 
     async def _is_proved(self, key: str) -> bool:
-        found = await self._processes.list(app_guids=[key], with_instances=True).all()
+        found = await self._processes.list(app_guids=[key], include=["instances"]).all()
         if self._action == "stop":
             return assess_stopped(found).satisfied
         return assess_started(found, "any").satisfied

@@ -166,7 +166,7 @@ class Bulk:
             options=self._checked(options),
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
-            throttle=self._apps.caller.throttle,
+            throttle=self._apps._caller.throttle,  # noqa: SLF001
         )
         return await _collect(run)
 
@@ -212,7 +212,7 @@ class Bulk:
             options=chosen,
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
-            throttle=self._apps.caller.throttle,
+            throttle=self._apps._caller.throttle,  # noqa: SLF001
             open_journal=self._opener(action, options),
             waiter=self._waiter(action, chosen, inputs, asking.trouble),
             record=record,
@@ -286,9 +286,9 @@ class Bulk:
     ) -> Waiter | None:
         if options.wait == "none":
             return None
-        pace = self._apps.caller.throttle.pace
+        pace = self._apps._caller.throttle.pace  # noqa: SLF001
         return Waiter(
-            readers_of(self._apps.caller),
+            readers_of(self._apps._caller),  # noqa: SLF001
             options.wait,
             until_stopped=action == "stop",
             only_new=action == "restart",

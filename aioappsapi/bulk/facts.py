@@ -79,7 +79,7 @@ class FactFinder:
     """Reads the facts: one request per 200 apps and list, a few for each space and organization."""
 
     def __init__(self, apps: Apps) -> None:
-        caller = apps.caller
+        caller = apps._caller  # noqa: SLF001
         self._caller = caller
         self._apps = apps
         self._processes = Processes(caller)
@@ -140,7 +140,7 @@ class FactFinder:
         if {app.lifecycle.type for app in self._facts.apps.values()} <= {"buildpack"}:
             return
         try:
-            flags = await self._flags.list()
+            flags = await self._flags.list().all()
             self._facts.switched_off = {
                 flag.name: flag.custom_error_message or flag.name
                 for flag in flags
@@ -170,7 +170,7 @@ class FactFinder:
         async for quota in self._quotas.list_for_organizations(organization_guids=guids):
             for ref in quota.relationships.organizations.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
-                    usage = await self._quotas.get_usage_of_organization(ref.guid)
+                    usage = await self._quotas.get_usage(organization_guid=ref.guid)
                     self._facts.rooms[ref.guid] = Room("", quota.apps, usage)
 
     async def _read_spaces(self, guids: Sequence[str]) -> None:
@@ -178,7 +178,7 @@ class FactFinder:
         async for quota in self._quotas.list_for_spaces(space_guids=guids):
             for ref in quota.relationships.spaces.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
-                    usage = await self._quotas.get_usage_of_space(ref.guid)
+                    usage = await self._quotas.get_usage(space_guid=ref.guid)
                     self._facts.rooms[ref.guid] = Room("space_", quota.apps, usage)
 
 

@@ -134,12 +134,12 @@ async def draw_up(
         predicted=True,
     )
     working = _working(report, facts, options, answer)
-    return _plan(report, options, apps.caller.throttle.pace, limits, working)
+    return _plan(report, options, apps._caller.throttle.pace, limits, working)  # noqa: SLF001
 
 
 async def _rate_limits(apps: Apps) -> RateLimits | None:
     try:
-        return await Info(apps.caller).rate_limits()
+        return await Info(apps._caller).rate_limits()  # noqa: SLF001
     except ResponseError as failure:
         log.info("the rate limit is not known: %s", failure)
         return None

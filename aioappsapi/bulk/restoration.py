@@ -115,7 +115,7 @@ class Restoration:
     def _scaling(self, changes: Changes, deadline: float | None) -> Run[App] | None:
         if not changes:
             return None
-        chosen, caller = self._options, self._apps.caller
+        chosen, caller = self._options, self._apps._caller  # noqa: SLF001
         return Run(
             _scaled(Processes(caller), changes),
             Inputs(list(changes)),
@@ -130,7 +130,7 @@ class Restoration:
     async def _find_changes(self) -> Changes:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
-        processes = Processes(self._apps.caller).list(app_guids=list(noted), per_page=_PAGE)
+        processes = Processes(self._apps._caller).list(app_guids=list(noted), per_page=_PAGE)  # noqa: SLF001
         with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""

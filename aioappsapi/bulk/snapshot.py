@@ -64,7 +64,7 @@ async def take(apps: Apps, inputs: Inputs, *, target: str) -> Snapshot:
         few = ", ".join(missing[:5]) + (" and more" if len(missing) > 5 else "")
         raise InvalidInputError(f"{len(missing)} apps are not visible with this login: {few}.")
     counts: dict[str, dict[str, int]] = {}
-    async for process in Processes(apps.caller).list(app_guids=keys, per_page=_PAGE):
+    async for process in Processes(apps._caller).list(app_guids=keys, per_page=_PAGE):  # noqa: SLF001
         guid = process.relationships.app.guid
         if guid is not None and process.instances is not None:
             counts.setdefault(guid, {})[process.type] = process.instances

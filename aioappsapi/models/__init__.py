@@ -7,6 +7,7 @@ from aioappsapi.models.app import (
     Lifecycle,
     LifecycleData,
 )
+from aioappsapi.models.audit_event import AuditEvent, EventParty
 from aioappsapi.models.base import (
     Link,
     Metadata,
@@ -137,6 +138,7 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
+    "AuditEvent",
     "BrokerCatalog",
     "BrokerFeatures",
     "Build",
@@ -161,6 +163,7 @@ __all__ = [
     "DropletBuildpack",
     "Environment",
     "EnvironmentVariables",
+    "EventParty",
     "FeatureFlag",
     "HealthCheck",
     "HealthCheckData",

@@ -29,9 +29,9 @@ class ProcessReader(Protocol):
     """Reads processes and their instances."""
 
     def list(
-        self, *, app_guids: Sequence[str], with_instances: bool, per_page: int
+        self, *, app_guids: Sequence[str], include: Sequence[str], per_page: int
     ) -> AsyncIterable[Process]:
-        """List the processes of apps."""
+        """List the processes of apps, with ``include=["instances"]`` as here."""
         ...
 
     async def get_stats(self, guid: str) -> Sequence[InstanceStats]:

@@ -214,7 +214,7 @@ class Waiter:
     async def _read(self, keys: Sequence[str]) -> dict[str, list[Process]]:
         """Read the processes of apps. An app whose instances are unknown now is left out."""
         by_app: dict[str, list[Process]] = {key: [] for key in keys}
-        pager = self._readers.processes.list(app_guids=keys, with_instances=True, per_page=_PAGE)
+        pager = self._readers.processes.list(app_guids=keys, include=["instances"], per_page=_PAGE)
         async for process in pager:
             # A process of the type web has its app's GUID, should it not name its app.
             key = process.relationships.app.guid or process.guid

@@ -72,7 +72,7 @@ async def test_without_embed_the_instances_are_asked_for_process_by_process() ->
     wire = old_server("embed", OLD.format("embed"))
     processes = Processes(wire.caller())
     for _ in range(2):
-        pager = processes.list(app_guids=["app-1"], with_instances=True)
+        pager = processes.list(app_guids=["app-1"], include=["instances"])
         [process] = await pager.all()
         assert isinstance(process.process_instances, list)
         assert [one.state for one in process.process_instances] == ["RUNNING", "DOWN"]
