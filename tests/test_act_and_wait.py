@@ -100,7 +100,7 @@ async def test_an_answer_with_a_wrong_state_or_guid_proves_nothing(answer: objec
     assert (app.guid, app.state) == ("a", "STARTED")
     assert now() >= 1_003
     never = Cloud(Planned("a", answers=[reply(answer)]))
-    with pytest.raises(NotRunningError, match="STOPPED again"):
+    with pytest.raises(NotRunningError, match="the app is STOPPED\\."):
         await never.apps_on().start("a", wait="all", deadline=60)
 
 

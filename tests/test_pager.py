@@ -23,6 +23,7 @@ from aioappsapi import (
 )
 from aioappsapi.api.apps import LIST, Apps
 from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.queries import list_queries
 from aioappsapi.api.spaces import Spaces
 from tests.replay import (
     BASE,

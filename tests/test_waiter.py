@@ -307,7 +307,12 @@ async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
         "start a: its instances crash (web: 1 CRASHED, 1 RUNNING of 2): Exited with status 137."
     )
     assert 22 <= watch.times["a"] <= 28
-    assert cloud.count("GET", "/stats") == 1
+    (asked,) = [seen.target for seen in cloud.seen if "audit_events" in seen.target]
+    assert asked == (
+        "/v3/audit_events?order_by=-created_at&types=audit.app.process.crash"
+        "&target_guids=a&per_page=1"
+    )
+    assert cloud.count("GET", "/stats") == 0
 
 
 @virtual
@@ -333,16 +338,47 @@ async def test_what_had_crashed_long_before_gets_no_grace() -> None:
     assert watch.times["a"] - 600 < 2
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        refusal(403, "CF-NotAuthorized", 10003),
+        refusal(404, "CF-NotFound", 10000),
+        refusal(503, "CF-ServiceUnavailable", 10015),
+        reply({"pagination": {}, "resources": [{"guid": "e", "data": None}]}),
+        reply({"pagination": {}, "resources": [{"guid": "e", "data": {"index": 0}}]}),
+        DisconnectedError("the connection broke"),
+    ],
+    ids=repr,
+)
 @virtual
-async def test_a_crash_without_words_or_stats_is_told_as_well() -> None:
+async def test_a_crash_whose_reason_cannot_be_read_says_so(answer: Any) -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(20)))
+    cloud.meddlers.append(lambda seen: answer if "audit_events" in seen.path else None)
+    _, errors = await waited(cloud)
+    for error in errors.values():
+        assert isinstance(error, CrashedError)
+        assert error.details is None
+        assert str(error).endswith("(web: 1 CRASHED of 1); the server gives no reason.")
+    assert cloud.count("GET", "audit_events") <= 20, "at most one request per app"
+
+
+@virtual
+async def test_a_server_without_audit_events_is_asked_for_them_a_few_times_only() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(50)), latency=0.1)
+    missing = refusal(404, "CF-NotFound", 10000)
+    cloud.meddlers.append(lambda seen: missing if "audit_events" in seen.path else None)
+    await waited(cloud)
+    assert 1 <= cloud.count("GET", "audit_events") <= 4
+
+
+@virtual
+async def test_a_process_crash_event_with_a_plain_reason_gives_it() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING)]))
-    cloud.meddlers.append(
-        lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
-    )
-    error = await error_of(cloud)
-    assert isinstance(error, CrashedError)
-    assert error.details is None
-    assert str(error).endswith("(web: 1 CRASHED of 1).")
+    event = {"guid": "e", "data": {"reason": "CRASHED", "exit_description": ""}}
+    page = reply({"pagination": {}, "resources": [event]})
+    cloud.meddlers.append(lambda seen: page if "audit_events" in seen.path else None)
+    assert (await error_of(cloud)).details == "CRASHED"
 
 
 @pytest.mark.parametrize("details", ["insufficient resources: memory", "found no compatible cell"])
@@ -380,7 +416,7 @@ async def test_no_room_is_seen_beside_a_crash() -> None:
 
     def stats(seen: Seen) -> Answer | None:
         rows = [
-            {"index": 0, "state": "CRASHED", "details": "Exited with status 1"},
+            {"index": 0, "state": "CRASHED", "details": None},
             {"index": 1, "state": "DOWN", "details": "insufficient resources: memory"},
         ]
         return reply({"resources": rows}) if "stats" in seen.path else None
@@ -389,7 +425,7 @@ async def test_no_room_is_seen_beside_a_crash() -> None:
     assert isinstance(await error_of(cloud, crash_grace=1_000, patience=9), DeadlineError)
     error = await error_of(cloud, crash_grace=20)
     assert isinstance(error, CrashedError)
-    assert error.details == "Exited with status 1"
+    assert error.states == ("CRASHED", "DOWN")
 
 
 @virtual
@@ -695,7 +731,9 @@ async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
     _, errors = await waited(cloud)
     kinds_of_errors = Counter(type(error) for error in errors.values())
     assert kinds_of_errors == {CrashedError: 500, PlacementError: 500}
-    moments = [moment for moment, seen in cloud.times if "/stats" in seen.path]
+    moments = [
+        moment for moment, seen in cloud.times if "/stats" in seen.path or "events" in seen.path
+    ]
     assert len(moments) == 1_000
     assert max(sum(at <= other < at + 0.1 for other in moments) for at in moments[::50]) <= 4
 

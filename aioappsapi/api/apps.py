@@ -13,6 +13,7 @@ from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
 from aioappsapi.api.app_pager import INCLUDABLE, AppPager, join
 from aioappsapi.api.app_parts import AppParts
+from aioappsapi.api.audit_events import AuditEvents
 from aioappsapi.api.checks import (
     Times,
     check_annotations,
@@ -299,7 +300,9 @@ class Apps(AppParts):
 def readers_of(caller: Caller) -> Readers:
     """Make what a `Waiter` reads with: each poll is sent once, see `for_polls`."""
     polls = for_polls(caller)
-    return Readers(caller=polls, apps=Apps(polls), processes=Processes(polls))
+    return Readers(
+        caller=polls, apps=Apps(polls), processes=Processes(polls), events=AuditEvents(polls)
+    )
 
 
 def _check_list(

@@ -10,6 +10,7 @@ import msgspec
 from aioappsapi._http.call import Caller
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.models.app import App
+from aioappsapi.models.audit_event import AuditEvent
 from aioappsapi.models.process import InstanceStats, Process
 
 
@@ -39,12 +40,31 @@ class ProcessReader(Protocol):
         ...
 
 
+class EventList(Protocol):
+    """A list of audit events that is fetched when it is read."""
+
+    async def first(self) -> AuditEvent | None:
+        """Fetch the first event; None of an empty list."""
+        ...
+
+
+class EventReader(Protocol):
+    """Reads audit events."""
+
+    def list(
+        self, *, types: Sequence[str], target_guids: Sequence[str], order_by: str
+    ) -> EventList:
+        """List events by type and target."""
+        ...
+
+
 class Readers(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the waiter reads with; all of it goes through `caller`."""
 
     caller: Caller
     apps: AppReader
     processes: ProcessReader
+    events: EventReader
 
 
 def for_polls(caller: Caller) -> Caller:
