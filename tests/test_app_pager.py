@@ -8,7 +8,6 @@ import pytest
 
 from aioappsapi import BadRequestError
 from aioappsapi.api.apps import Apps
-from aioappsapi.api.processes import Processes
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
 
 OLD = "The query parameter is invalid: Unknown query parameter(s): '{}'. Valid parameters are: 'x'"
@@ -68,15 +67,70 @@ async def test_another_refusal_is_the_callers() -> None:
     assert len(wire.seen) == 1
 
 
-async def test_without_embed_the_instances_are_asked_for_process_by_process() -> None:
-    wire = old_server("embed", OLD.format("embed"))
-    processes = Processes(wire.caller())
-    for _ in range(2):
-        pager = processes.list(app_guids=["app-1"], include=["instances"])
-        [process] = await pager.all()
-        assert isinstance(process.process_instances, list)
-        assert [one.state for one in process.process_instances] == ["RUNNING", "DOWN"]
+# -- organizations without their spaces
+
+
+def two_organizations() -> Wire:
+    """A server with one app in each of two organizations, which ``include=org`` brings along."""
+
+    async def answering(seen: Seen) -> Answer:
+        parts = urlsplit(seen.target)
+        if parts.path == "/v3/spaces":
+            return page(space("space-1", "org-1"), space("space-2", "org-2"))
+        organizations = [{"guid": "org-1", "name": "acme"}, {"guid": "org-2", "name": "bits"}]
+        apps = [of_space("app-1", "space-1"), of_space("app-2", "space-2")]
+        if "per_page=1" in parts.query:
+            apps, organizations = apps[:1], organizations[:1]
+        return reply(
+            {
+                "pagination": {"next": None},
+                "resources": apps,
+                "included": {"organizations": organizations},
+            }
+        )
+
+    return Wire(answering)
+
+
+def space(guid: str, organization: str) -> dict[str, object]:
+    relationships = {"organization": {"data": {"guid": organization}}}
+    return {"guid": guid, "name": f"name of {guid}", "relationships": relationships}
+
+
+def of_space(guid: str, space: str) -> dict[str, object]:
+    return app_json(guid, relationships={"space": {"data": {"guid": space}}})
+
+
+async def test_include_org_fills_the_organization_of_each_app() -> None:
+    wire = two_organizations()
+    apps = await Apps(wire.caller()).list(include=["org"]).all()
+    assert [app.organization.name for app in apps] == ["acme", "bits"]
     assert [seen.target for seen in wire.seen] == [
-        "/v3/processes?embed=process_instances&app_guids=app-1",
-        *["/v3/processes?app_guids=app-1", "/v3/processes/p-1/stats"] * 2,
+        "/v3/apps?include=org",
+        "/v3/spaces?guids=space-1,space-2",
     ]
+
+
+async def test_a_single_organization_takes_no_more_requests() -> None:
+    wire = two_organizations()
+    app = await Apps(wire.caller()).list(include=["org"]).first()
+    assert app is not None
+    assert app.organization.name == "acme"
+    assert len(wire.seen) == 1
+
+
+async def test_without_include_org_is_fetched_apart_too() -> None:
+    wire = old_server("include", KORIFI)
+    [app] = await Apps(wire.caller()).list(include=["org"]).all()
+    assert app.organization.name == "acme"
+
+
+async def test_one_app_gets_its_organization_from_include_org() -> None:
+    async def answering(seen: Seen) -> Answer:
+        included = {"organizations": [{"guid": "org-1", "name": "acme"}]}
+        return reply({**app_json("app-1"), "included": included})
+
+    wire = Wire(answering)
+    app = await Apps(wire.caller()).get("app-1", include=["org"])
+    assert app.organization.name == "acme"
+    assert [seen.target for seen in wire.seen] == ["/v3/apps/app-1?include=org"]

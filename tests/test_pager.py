@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from aioappsapi import (
     App,
     ConnectError,
+    DeadlineError,
+    DecodeError,
     InvalidInputError,
     NotIncludedError,
     RetryPolicy,
     ServerError,
 )
 from aioappsapi.api.apps import LIST, Apps
+from aioappsapi.api.feature_flags import FeatureFlags
 from aioappsapi.api.organizations import Organizations
 from aioappsapi.api.queries import list_queries
 from aioappsapi.api.spaces import Spaces
@@ -194,6 +197,103 @@ async def test_foreign_link_over_a_real_socket() -> None:
             assert guids_of(await client.apps.list().all()) == ["a", "b"]
         assert elsewhere.seen == []
         assert [seen.target for seen in server.seen] == ["/v3/apps", "/v3/apps?page=2"]
+
+
+# -- links that lead nowhere
+
+
+def endless(**pagination: object) -> tuple[Wire, Apps]:
+    """A server with a new next page after each page."""
+
+    async def answering(seen: Seen) -> Answer:
+        number = int(query_of(seen.target).get("page", ["1"])[0])
+        link = {"href": f"{BASE}/v3/apps?page={number + 1}"}
+        body = {
+            "pagination": {"next": link, **pagination},
+            "resources": [app_json(f"app-{number}")],
+        }
+        return reply(body)
+
+    wire = Wire(answering)
+    return wire, Apps(wire.caller())
+
+
+async def test_a_link_beyond_the_last_page_is_an_error() -> None:
+    wire, apps = endless(total_pages=3)
+    async with aclosing(apps.list().__aiter__()) as several:
+        assert [(await anext(several)).guid for _ in range(2)] == ["app-1", "app-2"]
+        with pytest.raises(DecodeError, match="follows page 3, which is the last one"):
+            await anext(several)
+    assert len(wire.seen) == 3
+
+
+async def test_pages_without_a_count_end_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aioappsapi.api.pager._MOST_PAGES", 20)
+    wire, apps = endless()
+    with pytest.raises(DecodeError, match="follows page 20"):
+        await apps.list().all()
+    assert len(wire.seen) == 20
+
+
+async def test_a_list_that_grows_while_it_is_read_is_read_to_its_end() -> None:
+    async def answering(seen: Seen) -> Answer:
+        number = int(query_of(seen.target).get("page", ["1"])[0])
+        link = {"href": f"{BASE}/v3/apps?page={number + 1}"} if number < 5 else None
+        pagination = {"next": link, "total_pages": max(2, min(number + 1, 5))}
+        return reply({"pagination": pagination, "resources": [app_json(f"app-{number}")]})
+
+    assert len(await Apps(Wire(answering).caller()).list().all()) == 5
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "/v3/apps?page=2\x00",
+        "/v3/a pps?page=2",
+        "/v3/apps?page=2&names=a b",
+        "/v3/\u00e4pps?page=2",
+        "http://[cc.test/v3/apps?page=2",
+        "/v3/apps",
+    ],
+)
+async def test_a_link_that_cannot_be_followed_is_an_error(href: str) -> None:
+    pages = Pages({"/v3/apps": page("a", next_href=href)})
+    with pytest.raises(DecodeError, match="list apps: the server's link to the next page leads"):
+        await pages.apps.list().all()
+    assert pages.targets == ["/v3/apps"]
+
+
+# -- deadlines
+
+
+async def test_all_and_first_take_a_deadline() -> None:
+    pages = three_pages()
+    pages.held["/v3/apps?page=2"] = pages.held["/v3/apps?per_page=1"] = asyncio.Event()
+    with pytest.raises(DeadlineError, match="list apps"):
+        await pages.apps.list().all(deadline=0.01)
+    with pytest.raises(DeadlineError, match="list apps"):
+        await pages.apps.list().first(deadline=0.01)
+    assert guids_of(await pages.apps.list(names=[]).all(deadline=5)) == []
+
+
+# -- lists of what has no GUID
+
+
+async def test_flags_and_features_are_pagers_like_all_lists() -> None:
+    async def answering(seen: Seen) -> Answer:
+        more = seen.target == "/v3/feature_flags?per_page=1"
+        link = {"href": "/v3/feature_flags?page=2&per_page=1"} if more else None
+        flag = {"name": f"flag of {seen.target}", "enabled": True}
+        return reply({"pagination": {"next": link, "total_pages": 2}, "resources": [flag]})
+
+    caller = Wire(answering).caller()
+    flags = await FeatureFlags(caller).list(per_page=1).all()
+    assert [flag.name for flag in flags] == [
+        "flag of /v3/feature_flags?per_page=1",
+        "flag of /v3/feature_flags?page=2&per_page=1",
+    ]
+    async for feature in Apps(caller).list_features("app-1"):
+        assert feature.name == "flag of /v3/apps/app-1/features"
 
 
 # -- fetching ahead

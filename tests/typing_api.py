@@ -50,6 +50,7 @@ from aioappsapi import (
     report_of,
 )
 from aioappsapi.bulk import Moments, Requests, Step
+from aioappsapi.models import AuditEvent
 
 
 async def clients() -> None:
@@ -90,6 +91,8 @@ async def parts_of_apps(client: Client) -> None:
 
 
 async def lists_of_apps(client: Client) -> None:
+    alone: Pager = client.apps.list()
+    assert_type(alone, Pager[App])
     since = datetime.now(UTC)
     pager = client.apps.list(names=["a"], include=["space"], created_ats={"gte": since})
     async for app in pager:
@@ -218,6 +221,10 @@ async def other_resources(client: Client) -> None:
     assert_type(client.deployments.list(app_guids=["g"]), Pager[Deployment])
     assert_type(await client.deployments.get("g"), Deployment)
     assert_type(await client.deployments.create("g", strategy="canary"), Deployment)
+    assert_type(await client.deployments.wait("g", deadline=3), Deployment)
+    assert_type(await client.builds.wait("g", deadline=3), Build)
+    assert_type(client.audit_events.list(types=["audit.app.start"]), Pager[AuditEvent])
+    assert_type(client.feature_flags.list(), Pager[FeatureFlag])
     assert_type(client.builds.list(), Pager[Build])
     assert_type(await client.builds.get("g"), Build)
     assert_type(await client.builds.create("p"), Build)
