@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from aioappsapi import Client, Lifecycle, LifecycleData
+from aioappsapi import Client, Lifecycle, LifecycleData, Pager
 from tests.replay import Recording
 
 Found = re.Match[str]
@@ -175,12 +175,6 @@ def _update_variables(
     return client.apps.update_environment_variables(found[1], body["var"], validate=False)
 
 
-def _features(
-    client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
-) -> Awaitable[object] | None:
-    return None if query else _first_page(client.apps.list_features(found[1]))
-
-
 def _update_feature(
     client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
 ) -> Awaitable[object] | None:
@@ -233,14 +227,16 @@ def _create_package(
 
 
 def _of(resource: str, name: str) -> Call:
-    """Call a method whose arguments are all in the path."""
+    """Call a method whose arguments are all in the path; of a pager, read the first page."""
 
     def call(
         client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
     ) -> Awaitable[object] | None:
+        if query or body:
+            return None
         method = getattr(getattr(client, resource), name)
-        arguments = [int(one) if one.isdigit() else one for one in found.groups()]
-        return None if query or body else method(*arguments)  # type: ignore[no-any-return]
+        result = method(*[int(one) if one.isdigit() else one for one in found.groups()])
+        return _first_page(result) if isinstance(result, Pager) else result  # type: ignore[no-any-return]
 
     return call
 
@@ -269,9 +265,10 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("GET", _APP + "/env", _of("apps", "get_env")),
     ("GET", _APP + "/environment_variables", _of("apps", "get_environment_variables")),
     ("PATCH", _APP + "/environment_variables", _update_variables),
-    ("GET", _APP + "/features", _features),
+    ("GET", _APP + "/features", _of("apps", "list_features")),
     ("GET", _APP + "/features/([^/]+)", _of("apps", "get_feature")),
     ("PATCH", _APP + "/features/([^/]+)", _update_feature),
+    ("GET", _APP + "/sidecars", _of("apps", "list_sidecars")),
     ("GET", _APP + "/permissions", _of("apps", "get_permissions")),
     ("GET", _APP + "/ssh_enabled", _of("apps", "get_ssh_enabled")),
     ("GET", _APP + "/processes/([a-z]+)", _of("processes", "get_for_app")),

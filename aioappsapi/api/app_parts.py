@@ -18,6 +18,7 @@ from aioappsapi.models.environment import Environment, EnvironmentVariables
 from aioappsapi.models.feature import AppFeature, AppPermissions, SshEnabled
 from aioappsapi.models.job import Job
 from aioappsapi.models.page import Page
+from aioappsapi.models.sidecar import Sidecar
 
 GET_CURRENT_DROPLET: Final = endpoint(
     "get current droplet of app",
@@ -85,6 +86,9 @@ UPDATE_FEATURE: Final = endpoint(
     "/v3/apps/{}/features/{}",
     AppFeature,
     "update-an-app-feature",
+)
+LIST_SIDECARS: Final = endpoint(
+    "list sidecars of app", "GET", "/v3/apps/{}/sidecars", Page[Sidecar], "list-sidecars-for-app"
 )
 GET_PERMISSIONS: Final = endpoint(
     "get permissions of app",
@@ -208,6 +212,13 @@ class AppParts(Endpoints):
         """
         body = {"enabled": enabled}
         return await self._caller.call(UPDATE_FEATURE, guid, name, body=body, deadline=deadline)
+
+    def list_sidecars(self, guid: str) -> Pager[Sidecar]:
+        """List the sidecars of an app. The pager raises NotFoundError.
+
+        Source: GET /v3/apps/{guid}/sidecars.
+        """
+        return Pager(self._caller, LIST_SIDECARS, [{}], path=[guid])
 
     async def get_permissions(self, guid: str, *, deadline: float | None = None) -> AppPermissions:
         """Fetch what this login may read of an app.

@@ -114,6 +114,7 @@ from aioappsapi.models.service import (
     ServiceOfferingRelationships,
     UserProvidedServiceInstance,
 )
+from aioappsapi.models.sidecar import Sidecar
 from aioappsapi.models.space import (
     Space,
     SpaceLinks,
@@ -212,6 +213,7 @@ __all__ = [
     "ServiceInstanceRelationships",
     "ServiceOffering",
     "ServiceOfferingRelationships",
+    "Sidecar",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",
