@@ -1,4 +1,4 @@
-"""Servers that lack a parameter: asked once, remembered, and worked around."""
+"""Apps with their spaces and organizations, also from servers that do not know `include`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from aioappsapi import BadRequestError
+from aioappsapi import BadRequestError, NotIncludedError
 from aioappsapi.api.apps import Apps
-from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
+from tests.replay import Answer, Seen, Server, Wire, app_json, recording, refusal, reply
 
 OLD = "The query parameter is invalid: Unknown query parameter(s): '{}'. Valid parameters are: 'x'"
 KORIFI = "The query parameter is invalid: Valid parameters are: 'names, guids'"
@@ -40,7 +40,7 @@ def old_server(refused: str, said: str) -> Wire:
 
 
 @pytest.mark.parametrize("said", [OLD.format("include"), KORIFI])
-async def test_without_include_the_related_ones_are_fetched_apart(said: str) -> None:
+async def test_where_include_is_unknown_related_resources_are_fetched_apart(said: str) -> None:
     wire = old_server("include", said)
     apps = Apps(wire.caller())
     for _ in range(2):
@@ -60,7 +60,7 @@ async def test_without_include_the_related_ones_are_fetched_apart(said: str) -> 
     )
 
 
-async def test_another_refusal_is_the_callers() -> None:
+async def test_a_refusal_for_another_reason_is_raised() -> None:
     wire = old_server("include", "The query parameter is invalid: Invalid included resource: 'x'")
     with pytest.raises(BadRequestError, match="Invalid included resource"):
         await Apps(wire.caller()).list(include=["space"]).all()
@@ -119,7 +119,7 @@ async def test_a_single_organization_takes_no_more_requests() -> None:
     assert len(wire.seen) == 1
 
 
-async def test_without_include_org_is_fetched_apart_too() -> None:
+async def test_where_include_is_unknown_org_is_fetched_apart_too() -> None:
     wire = old_server("include", KORIFI)
     [app] = await Apps(wire.caller()).list(include=["org"]).all()
     assert app.organization.name == "acme"
@@ -134,3 +134,70 @@ async def test_one_app_gets_its_organization_from_include_org() -> None:
     app = await Apps(wire.caller()).get("app-1", include=["org"])
     assert app.organization.name == "acme"
     assert [seen.target for seen in wire.seen] == ["/v3/apps/app-1?include=org"]
+
+
+# -- related resources that came along
+
+
+async def test_included_space_and_organization_are_joined() -> None:
+    one = recording("list-apps__include-space.organization")
+    async with Server(lambda _: _answer(one.answer)) as server, server.client() as client:
+        app = await client.apps.list(include=["space.organization"]).first()
+    assert app is not None
+    data = one.json
+    assert app.space.guid == data["resources"][0]["relationships"]["space"]["data"]["guid"]
+    assert app.space.name == data["included"]["spaces"][0]["name"]
+    assert app.organization.name == data["included"]["organizations"][0]["name"]
+    assert app.space.relationships.organization.guid == app.organization.guid
+
+
+async def _answer(answer: Answer) -> Answer:
+    return answer
+
+
+async def test_each_app_gets_its_own_space() -> None:
+    def of(guid: str, space: str) -> dict[str, object]:
+        return app_json(guid, relationships={"space": {"data": {"guid": space}}})
+
+    body = {
+        "pagination": {"next": None},
+        "resources": [of("a", "s2"), of("b", "s1"), of("c", "s2"), of("d", "unknown")],
+        "included": {
+            "spaces": [
+                {"guid": "s1", "name": "one", "relationships": {}},
+                {
+                    "guid": "s2",
+                    "name": "two",
+                    "relationships": {"organization": {"data": {"guid": "o"}}},
+                },
+            ],
+            "organizations": [{"guid": "o", "name": "org"}],
+        },
+    }
+    apps = Apps(Wire(lambda _: _answer(reply(body))).caller())
+    a, b, c, d = await apps.list(include=["space.organization"]).all()
+    assert (a.space.name, b.space.name, c.space.name) == ("two", "one", "two")
+    assert a.organization.name == "org"
+    with pytest.raises(NotIncludedError):
+        _ = b.organization
+    with pytest.raises(NotIncludedError):
+        _ = d.space
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("space", "The space was not included: ask for it with include=['space']."),
+        (
+            "organization",
+            "The organization was not included: ask for it with include=['space.organization'].",
+        ),
+    ],
+)
+async def test_what_was_not_included_says_how_to_get_it(name: str, text: str) -> None:
+    apps = Apps(Wire(lambda _: _answer(page(app_json("a")))).caller())
+    (app,) = await apps.list().all()
+    with pytest.raises(NotIncludedError) as caught:
+        getattr(app, name)
+    assert str(caught.value) == text
+    assert not hasattr(app, name)

@@ -15,7 +15,7 @@ from tests.test_app_pager import OLD, old_server
 STATS = reply({"resources": [{"index": 0, "state": "RUNNING"}]})
 
 
-async def test_without_embed_the_instances_are_asked_for_process_by_process() -> None:
+async def test_where_embed_is_unknown_each_process_is_read() -> None:
     wire = old_server("embed", OLD.format("embed"))
     processes = Processes(wire.caller())
     for _ in range(2):

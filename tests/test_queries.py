@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aioappsapi import InvalidInputError
+from aioappsapi.api.apps import LIST
 from aioappsapi.api.queries import joined, list_queries
 
 
@@ -54,3 +57,27 @@ def test_nothing_to_include_is_no_parameter() -> None:
     assert joined("include", None) is None
     assert joined("include", []) is None
     assert joined("include", ["space", "org"]) == "space,org"
+
+
+texts = st.text(
+    st.characters(exclude_characters=",", exclude_categories=["Cs"]), min_size=1, max_size=60
+)
+lists = st.lists(texts, max_size=30).flatmap(
+    lambda some: st.integers(1, 20).map(lambda n: [f"{one}{i}" for one in some for i in range(n)])
+)
+
+
+@settings(deadline=None)
+@given(guids=lists, names=st.none() | lists)
+def test_lists_of_any_length_are_requested_completely_in_short_addresses(
+    guids: list[str], names: list[str] | None
+) -> None:
+    long = {"guids": guids, "names": names}
+    asked = set()
+    for query in list_queries(dict(long), per_page=5000):
+        path = LIST.build(query=query).path
+        assert len(path) < 8_192
+        some = [query[name].split(",") for name, values in long.items() if values is not None]
+        assert all(len(values) <= 200 for values in some)
+        asked |= {(guid, name) for guid in some[0] for name in (some[1] if names else [""])}
+    assert asked == {(guid, name) for guid in guids for name in ([""] if names is None else names)}

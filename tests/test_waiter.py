@@ -1,4 +1,4 @@
-"""Waiting for many apps with one request, on a clock that takes no time."""
+"""The waiter polls many apps with one request. The clock is virtual."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def between(first: float, last: float, answer: Answer | BaseException) -> Callab
 
 
 @virtual
-async def test_each_is_told_of_when_it_is_up() -> None:
+async def test_each_app_is_reported_when_it_runs() -> None:
     cloud = Cloud(Planned("a", [web(after=2)]), Planned("b", [web(after=20)]))
     watch, errors = await waited(cloud)
     assert errors == {"a": None, "b": None}
@@ -113,7 +113,7 @@ async def test_each_is_told_of_when_it_is_up() -> None:
 
 
 @virtual
-async def test_moments_are_those_of_the_instances_and_not_of_the_polls() -> None:
+async def test_times_come_from_the_instances_and_not_from_the_polls() -> None:
     cloud = Cloud(Planned("a", [web(up(12), up(21))]))
     watch, _ = await waited(cloud)
     (finding,) = watch.findings
@@ -125,7 +125,7 @@ async def test_moments_are_those_of_the_instances_and_not_of_the_polls() -> None
 
 
 @virtual
-async def test_any_is_content_with_one_of_each_process() -> None:
+async def test_any_waits_for_one_instance_of_each_process() -> None:
     never = ((0.0, "STARTING"),)
     cloud = Cloud(Planned("a", [web(up(2), never), Kind([up(6), never], "worker")]))
     watch, errors = await waited(cloud, "any")
@@ -135,7 +135,7 @@ async def test_any_is_content_with_one_of_each_process() -> None:
 
 
 @virtual
-async def test_nothing_to_wait_for_is_done_at_the_first_look() -> None:
+async def test_an_app_without_instances_to_wait_for_is_proved_by_the_first_poll() -> None:
     cloud = Cloud(
         Planned("zero", [web(wanted=0)]),
         Planned("worker", [web(wanted=0), Kind([up(0.5)], "worker")]),
@@ -150,14 +150,14 @@ async def test_nothing_to_wait_for_is_done_at_the_first_look() -> None:
 
 
 @virtual
-async def test_scaled_to_zero_by_somebody_while_it_comes_up() -> None:
+async def test_an_app_that_is_scaled_to_zero_meanwhile_is_proved() -> None:
     cloud = Cloud(Planned("a", [web(after=1_000)]))
     cloud.at(10, lambda app: setattr(app.processes[0], "wanted", 0), "a")
     assert await error_of(cloud) is None
 
 
 @virtual
-async def test_a_rolling_deployment_has_two_web_processes() -> None:
+async def test_both_web_processes_of_a_rolling_deployment_count() -> None:
     old, new = web(up(1)), web(up(15), number=2)
     watch, errors = await waited(Cloud(Planned("a", [old, new])))
     assert errors == {"a": None}
@@ -168,7 +168,7 @@ async def test_a_rolling_deployment_has_two_web_processes() -> None:
 
 
 @virtual
-async def test_stopped_is_what_has_no_instance_left() -> None:
+async def test_a_stopped_app_is_proved_when_no_instance_is_left() -> None:
     cloud = Cloud(Planned("a", shutdown=8), Planned("b", shutdown=0))
     watch = Watch(cloud, until_stopped=True)
     for app in cloud.apps.values():
@@ -181,7 +181,7 @@ async def test_stopped_is_what_has_no_instance_left() -> None:
 
 
 @virtual
-async def test_routable_is_more_than_running() -> None:
+async def test_routable_waits_until_all_instances_get_requests() -> None:
     cloud = Cloud(Planned("a", [web(after=1, routable_after=9), web(wanted=0, number=2)]))
     watch, errors = await waited(cloud, "routable")
     assert errors == {"a": None}
@@ -192,7 +192,7 @@ async def test_routable_is_more_than_running() -> None:
 
 
 @virtual
-async def test_a_server_that_does_not_say_routable_is_taken_at_its_word() -> None:
+async def test_running_is_enough_where_the_server_does_not_know_routable() -> None:
     def silent(seen: Seen) -> Answer | None:
         stat = {"type": "web", "index": 0, "state": "RUNNING", "routable": None}
         return reply({"resources": [stat]}) if "stats" in seen.path else None
@@ -203,7 +203,7 @@ async def test_a_server_that_does_not_say_routable_is_taken_at_its_word() -> Non
 
 
 @virtual
-async def test_stats_that_fail_leave_it_open_whether_it_is_routable() -> None:
+async def test_stats_that_fail_are_read_again_with_the_next_poll() -> None:
     failures = [refusal(503, "CF-StatsUnavailable", 200002)] * 3
     cloud = Cloud("a")
     cloud.meddlers.append(
@@ -327,7 +327,7 @@ async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
 
 
 @virtual
-async def test_what_had_crashed_long_before_gets_no_grace() -> None:
+async def test_an_app_that_crashed_long_before_gets_no_grace() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING)]))
     watch = Watch(cloud)
     watch.start()
@@ -383,7 +383,9 @@ async def test_a_process_crash_event_with_a_plain_reason_gives_it() -> None:
 
 @pytest.mark.parametrize("details", ["insufficient resources: memory", "found no compatible cell"])
 @virtual
-async def test_no_room_for_longer_than_the_grace(details: str) -> None:
+async def test_a_lack_of_room_for_longer_than_the_grace_is_final(
+    details: str,
+) -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),), details=details)]))
     watch, errors = await waited(cloud)
     error = errors["a"]
@@ -395,14 +397,14 @@ async def test_no_room_for_longer_than_the_grace(details: str) -> None:
 
 
 @virtual
-async def test_room_that_comes_in_time_is_room() -> None:
+async def test_an_app_that_finds_room_within_the_grace_is_proved() -> None:
     life = ((0.0, "DOWN"), (25.0, "STARTING"), (27.0, "RUNNING"))
     kind = web(life, details="insufficient resources: memory")
     assert await error_of(Cloud(Planned("a", [kind]))) is None
 
 
 @virtual
-async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
+async def test_the_deadline_error_shows_the_lack_of_room() -> None:
     kind = web(((0.0, "DOWN"),), details="insufficient resources: memory")
     error = await error_of(Cloud(Planned("a", [kind])), crash_grace=1_000, patience=9)
     assert isinstance(error, DeadlineError)
@@ -410,7 +412,7 @@ async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
 
 
 @virtual
-async def test_no_room_is_seen_beside_a_crash() -> None:
+async def test_a_lack_of_room_and_a_crash_of_one_app_are_both_seen() -> None:
     kind = web(CRASHING, ((0.0, "STARTING"), (7.0, "DOWN")))
     cloud = Cloud(Planned("a", [kind]))
 
@@ -429,7 +431,7 @@ async def test_no_room_is_seen_beside_a_crash() -> None:
 
 
 @virtual
-async def test_an_app_deleted_by_another_ends_with_the_servers_words() -> None:
+async def test_an_app_that_somebody_deleted_ends_with_the_servers_error() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]), Planned("b", [web(after=30)]))
     cloud.forget("a", 10)
     watch, errors = await waited(cloud)
@@ -440,7 +442,7 @@ async def test_an_app_deleted_by_another_ends_with_the_servers_words() -> None:
 
 
 @virtual
-async def test_processes_that_vanish_from_an_app_that_is_there() -> None:
+async def test_an_app_that_lost_its_processes_but_exists_times_out() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(5, lambda app: app.processes.clear(), "a")
     error = await error_of(cloud, patience=40)
@@ -449,7 +451,7 @@ async def test_processes_that_vanish_from_an_app_that_is_there() -> None:
 
 
 @virtual
-async def test_whether_it_was_deleted_stays_open_where_the_server_cannot_tell() -> None:
+async def test_an_app_that_the_server_cannot_look_up_does_not_count_as_deleted() -> None:
     cloud = Cloud("a")
 
     def meddle(seen: Seen) -> Answer | None:
@@ -461,7 +463,7 @@ async def test_whether_it_was_deleted_stays_open_where_the_server_cannot_tell() 
 
 
 @virtual
-async def test_an_app_stopped_by_somebody_else() -> None:
+async def test_an_app_that_somebody_stopped_is_not_running() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(4, lambda app: set_state(app, "STOPPED"), "a")
     watch, errors = await waited(cloud)
@@ -473,7 +475,7 @@ async def test_an_app_stopped_by_somebody_else() -> None:
 
 
 @virtual
-async def test_an_app_started_by_somebody_else_while_it_stops() -> None:
+async def test_an_app_that_somebody_started_while_it_stops_is_an_error() -> None:
     cloud = Cloud(Planned("a", shutdown=60))
     watch = Watch(cloud, until_stopped=True)
     set_state(cloud.apps["a"], "STARTED")
@@ -487,7 +489,7 @@ async def test_an_app_started_by_somebody_else_while_it_stops() -> None:
 
 
 @virtual
-async def test_too_late_says_what_was_seen_last() -> None:
+async def test_the_deadline_error_says_what_was_seen_last() -> None:
     cloud = Cloud(Planned("a", [web(up(1), up(500))]))
     watch, errors = await waited(cloud, patience=60)
     assert isinstance(errors["a"], DeadlineError)
@@ -497,7 +499,7 @@ async def test_too_late_says_what_was_seen_last() -> None:
 
 
 @virtual
-async def test_each_has_its_own_end() -> None:
+async def test_each_app_has_its_own_deadline() -> None:
     cloud = Cloud(*(Planned(guid, [web(after=500)]) for guid in "ab"))
     watch = Watch(cloud)
     watch.start()
@@ -509,7 +511,7 @@ async def test_each_has_its_own_end() -> None:
 
 
 @virtual
-async def test_what_comes_up_just_in_time_is_seen() -> None:
+async def test_an_app_that_runs_just_in_time_is_proved() -> None:
     assert await error_of(Cloud(Planned("a", [web(after=59.9)])), patience=60) is None
 
 
@@ -528,7 +530,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: str(getattr(bad, "status", "reset")))
 @virtual
-async def test_after_polls_that_fail_for_a_while_the_next_one_goes_on(bad: Answer) -> None:
+async def test_polls_that_fail_for_a_while_fail_no_app(bad: Answer) -> None:
     cloud = Cloud(Planned("a", [web(after=2)]))
     # The permanent one passes, too, unless it comes three times in a row.
     last = 3.0 if isinstance(bad, Answer) and bad.status == 403 else 60.0
@@ -539,7 +541,7 @@ async def test_after_polls_that_fail_for_a_while_the_next_one_goes_on(bad: Answe
 
 
 @virtual
-async def test_polls_that_never_succeed_end_in_time() -> None:
+async def test_polls_that_never_succeed_end_at_the_apps_deadline() -> None:
     cloud = Cloud("a", "b")
     cloud.meddlers.append(between(0, 1_000, refusal(500, "UnknownError")))
     watch, errors = await waited(cloud, patience=60)
@@ -549,7 +551,7 @@ async def test_polls_that_never_succeed_end_in_time() -> None:
 
 
 @virtual
-async def test_polls_that_hang_keep_nobody() -> None:
+async def test_polls_that_hang_hold_up_no_deadline() -> None:
     cloud = Cloud("a", latency=10_000)
     watch, errors = await waited(cloud, patience=30)
     assert isinstance(errors["a"], DeadlineError)
@@ -557,7 +559,7 @@ async def test_polls_that_hang_keep_nobody() -> None:
 
 
 @virtual
-async def test_a_slow_server_still_shows_what_runs_while_others_run_out_of_time() -> None:
+async def test_a_slow_server_proves_apps_while_others_time_out() -> None:
     hopeless = [Planned(f"late-{n}", [web(after=10_000)]) for n in range(30)]
     cloud = Cloud(*hopeless, Planned("well", [web(after=20)]), latency=2)
     watch = Watch(cloud)
@@ -571,7 +573,7 @@ async def test_a_slow_server_still_shows_what_runs_while_others_run_out_of_time(
 
 
 @virtual
-async def test_refused_three_times_in_a_row_nobody_asks_any_more() -> None:
+async def test_three_refused_polls_in_a_row_end_the_wait_for_each_app() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(900)))
     refuses = refusal(403, "CF-NotAuthorized", 10003)
     cloud.meddlers.append(between(0, 1_000, refuses))
@@ -582,7 +584,7 @@ async def test_refused_three_times_in_a_row_nobody_asks_any_more() -> None:
 
 
 @virtual
-async def test_refused_now_and_then_is_no_reason_to_give_up() -> None:
+async def test_refused_polls_with_a_success_between_do_not_end_the_wait() -> None:
     cloud = Cloud(Planned("a", [web(after=60)]))
     polls = iter(range(1_000))
     refuses = refusal(403, "CF-NotAuthorized", 10003)
@@ -591,7 +593,7 @@ async def test_refused_now_and_then_is_no_reason_to_give_up() -> None:
 
 
 @virtual
-async def test_a_token_that_ends_for_good_leaves_it_unverified() -> None:
+async def test_an_expired_token_that_cannot_be_renewed_leaves_the_app_unverified() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.meddlers.append(between(2, 1_000, refusal(401, "CF-InvalidAuthToken", 1000)))
     watch, errors = await waited(cloud)
@@ -601,7 +603,7 @@ async def test_a_token_that_ends_for_good_leaves_it_unverified() -> None:
 
 @pytest.mark.parametrize("failure", [AuthError("refused"), TargetError("no API here")], ids=repr)
 @virtual
-async def test_without_a_login_or_a_server_nobody_asks_again(failure: AppsApiError) -> None:
+async def test_without_a_login_or_a_server_there_is_one_poll(failure: AppsApiError) -> None:
     cloud = Cloud("a", "b")
     cloud.meddlers.append(between(0, 1_000, failure))
     _, errors = await waited(cloud)
@@ -614,7 +616,7 @@ async def test_without_a_login_or_a_server_nobody_asks_again(failure: AppsApiErr
 
 @pytest.mark.parametrize("embeds", ["refused", "ignored"])
 @virtual
-async def test_instances_are_asked_for_one_by_one_where_they_cannot_be_embedded(
+async def test_where_instances_cannot_be_embedded_each_process_is_read(
     embeds: str,
 ) -> None:
     apps = [Planned(f"app-{n}", [web(after=4), web(wanted=0, number=2)]) for n in range(20)]
@@ -626,7 +628,7 @@ async def test_instances_are_asked_for_one_by_one_where_they_cannot_be_embedded(
 
 
 @virtual
-async def test_embed_refused_half_way() -> None:
+async def test_a_server_may_refuse_to_embed_at_any_poll() -> None:
     cloud = Cloud(Planned("a", [web(after=20)]), Planned("b", [web(after=5)]))
     cloud.at(8, lambda app: setattr(cloud, "embeds", "refused"), "a")
     _, errors = await waited(cloud)
@@ -635,7 +637,7 @@ async def test_embed_refused_half_way() -> None:
 
 
 @virtual
-async def test_one_process_that_nobody_knows_spoils_no_other() -> None:
+async def test_one_process_that_cannot_be_read_holds_up_no_other() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(50)), embeds="refused")
     begin = now()
 
@@ -651,7 +653,7 @@ async def test_one_process_that_nobody_knows_spoils_no_other() -> None:
 
 
 @virtual
-async def test_stats_that_all_fail_are_not_all_asked_for() -> None:
+async def test_after_eight_failures_a_poll_reads_no_more_stats() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(200)), embeds="refused")
     cloud.meddlers.append(
         lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
@@ -664,7 +666,7 @@ async def test_stats_that_all_fail_are_not_all_asked_for() -> None:
 
 
 @virtual
-async def test_a_stop_is_not_proved_by_what_nobody_knows() -> None:
+async def test_unknown_instances_do_not_prove_a_stop() -> None:
     cloud = Cloud("a", embeds="refused")
     cloud.meddlers.append(
         lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
@@ -673,7 +675,7 @@ async def test_a_stop_is_not_proved_by_what_nobody_knows() -> None:
 
 
 @virtual
-async def test_the_batch_is_asked_in_parallel_but_for_a_few() -> None:
+async def test_at_most_eight_processes_are_read_at_once() -> None:
     now_open = most = 0
     cloud = Cloud(*(f"app-{n}" for n in range(100)), embeds="refused")
     answer = cloud._answer
@@ -694,7 +696,7 @@ async def test_the_batch_is_asked_in_parallel_but_for_a_few() -> None:
 
 
 @virtual
-async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a_time() -> None:
+async def test_a_thousand_apps_without_embed_take_three_requests_each_and_eight_at_once() -> None:
     apps = [Planned(f"app-{n:03}", [web(after=5 + n % 30)]) for n in range(1_000)]
     cloud = Cloud(*apps, embeds="refused", latency=0.1)
     watch = Watch(cloud)
@@ -710,7 +712,7 @@ async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a
 
 
 @virtual
-async def test_polls_that_are_cut_short_by_the_end_of_some_leave_out_no_others_for_ever() -> None:
+async def test_polls_that_are_cut_short_do_not_starve_the_same_apps_every_time() -> None:
     hopeless = [Planned(f"never-{n:03}", [web(after=10_000)]) for n in range(400)]
     others = [Planned(f"late-{n:03}", [web(after=62)]) for n in range(200)]
     cloud = Cloud(*hopeless, *others, embeds="refused", latency=0.2)
@@ -725,7 +727,7 @@ async def test_polls_that_are_cut_short_by_the_end_of_some_leave_out_no_others_f
 
 
 @virtual
-async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
+async def test_each_failed_app_takes_one_request_for_its_reason_and_four_at_once() -> None:
     kinds = [web(CRASHING), web(((0.0, "DOWN"),), details="insufficient resources: memory")]
     cloud = Cloud(*(Planned(f"app-{n:03}", [kinds[n % 2]]) for n in range(1_000)), latency=0.1)
     _, errors = await waited(cloud)
@@ -739,7 +741,7 @@ async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
 
 
 @virtual
-async def test_down_without_words_is_asked_about_ever_more_rarely() -> None:
+async def test_the_reason_of_a_silent_down_is_read_ever_more_rarely() -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),))]))
     assert isinstance(await error_of(cloud), DeadlineError)
     assert 3 <= cloud.count("GET", "/stats") <= 6
@@ -758,7 +760,7 @@ async def doubted(planned: Planned, state: str | None = None) -> tuple[Watch, An
 
 
 @virtual
-async def test_state_and_instances_prove_what_failed() -> None:
+async def test_state_and_instances_together_prove_a_doubtful_app() -> None:
     watch, error = await doubted(Planned("a", repaired_after=10), "STARTED")
     assert error is None
     assert watch.findings[0].app is not None
@@ -766,7 +768,7 @@ async def test_state_and_instances_prove_what_failed() -> None:
 
 
 @virtual
-async def test_instances_alone_prove_nothing() -> None:
+async def test_instances_without_the_state_do_not_prove_a_doubtful_app() -> None:
     planned = Planned("a", began=now())
     watch, error = await doubted(planned)
     assert [state for state, _ in states_of(planned, planned.processes[0])] == ["RUNNING"]
@@ -775,7 +777,7 @@ async def test_instances_alone_prove_nothing() -> None:
 
 
 @virtual
-async def test_a_state_alone_proves_nothing() -> None:
+async def test_a_state_without_instances_does_not_prove_a_doubtful_app() -> None:
     _, error = await doubted(Planned("a"), "STARTED")
     assert error is LOST
 
@@ -795,7 +797,7 @@ async def test_states_that_cannot_be_read_are_read_with_the_next_poll() -> None:
 
 
 @virtual
-async def test_what_failed_ends_as_it_was_where_nobody_can_look() -> None:
+async def test_a_doubtful_app_whose_instances_cannot_be_read_keeps_its_error() -> None:
     cloud = Cloud("a")
     cloud.meddlers.append(between(0, 1_000, refusal(403, "CF-NotAuthorized", 10003)))
     watch = Watch(cloud)
@@ -820,7 +822,7 @@ async def test_two_hundred_apps_take_one_request_and_polls_become_rarer() -> Non
 
 
 @virtual
-async def test_polls_are_rare_where_the_rate_limit_is_short() -> None:
+async def test_polls_are_rarer_while_the_quota_is_low() -> None:
     plenty, scarce = Cloud(Planned("a", [web(after=60)])), Cloud(Planned("a", [web(after=60)]))
     await waited(plenty)
     await waited(scarce, quota_is_low=lambda: True)
@@ -828,7 +830,7 @@ async def test_polls_are_rare_where_the_rate_limit_is_short() -> None:
 
 
 @virtual
-async def test_apps_come_while_it_runs() -> None:
+async def test_apps_may_be_added_while_the_waiter_runs() -> None:
     cloud = Cloud(Planned("a", [web(after=40)]), Planned("b"))
     watch = Watch(cloud)
     async with anyio.create_task_group() as group:
@@ -846,7 +848,7 @@ async def test_apps_come_while_it_runs() -> None:
 
 
 @virtual
-async def test_what_is_raised_when_it_is_told_ends_it() -> None:
+async def test_an_exception_of_the_callback_ends_the_waiter() -> None:
     for failure in (ZeroDivisionError(), AppsApiError("of the callback")):
 
         def tell(finding: Finding, failure: Exception = failure) -> None:
@@ -863,7 +865,7 @@ async def test_what_is_raised_when_it_is_told_ends_it() -> None:
 
 
 @virtual
-async def test_how_it_was_seen_last_can_be_asked() -> None:
+async def test_last_seen_describes_the_last_poll() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     watch = Watch(cloud)
     watch.start()
@@ -877,7 +879,7 @@ async def test_how_it_was_seen_last_can_be_asked() -> None:
 
 
 @virtual
-async def test_a_poll_is_sent_once_and_not_repeated_by_itself() -> None:
+async def test_a_failed_poll_is_not_retried() -> None:
     cloud = Cloud("a")
     cloud.meddlers.append(between(0, 1_000, refusal(503, "CF-ServiceUnavailable", 10015)))
     await waited(cloud, patience=20)
