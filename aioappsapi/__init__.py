@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aioappsapi._http.call_log import Exchanges
     from aioappsapi._http.limits.throttle import Pause
     from aioappsapi._http.message import RateLimit, Response
-    from aioappsapi.api.paging import Pager
+    from aioappsapi.api.pager import Pager
     from aioappsapi.auth import (
         Auth,
         CfCliLogin,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         AppsApiError,
         AuthError,
         BadRequestError,
+        BuildFailedError,
         CertificateError,
         ClosedError,
         ConflictError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         CrashedError,
         DeadlineError,
         DecodeError,
+        DeploymentFailedError,
         DisconnectedError,
         ForbiddenError,
         InvalidInputError,
@@ -185,6 +187,7 @@ __all__ = [
     "BrokerCatalog",
     "BrokerFeatures",
     "Build",
+    "BuildFailedError",
     "Canary",
     "CanaryOptions",
     "CanaryStep",
@@ -205,6 +208,7 @@ __all__ = [
     "DecodeError",
     "DeployedProcess",
     "Deployment",
+    "DeploymentFailedError",
     "DeploymentOptions",
     "DeploymentStatus",
     "Destination",
@@ -334,7 +338,7 @@ _HOMES: Final = (
     "_http.message",
     "_http.limits.throttle",
     "_http.call_log",
-    "api.paging",
+    "api.pager",
     "bulk",
     "client",
 )

@@ -21,12 +21,15 @@ from aioappsapi._http.protocol import free_request, successful
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.api.apps import Apps
-from aioappsapi.api.builds import Builds, Droplets, Packages
+from aioappsapi.api.audit_events import AuditEvents
+from aioappsapi.api.builds import Builds
 from aioappsapi.api.deployments import Deployments
+from aioappsapi.api.droplets import Droplets
 from aioappsapi.api.feature_flags import FeatureFlags
 from aioappsapi.api.info import Info
 from aioappsapi.api.jobs import Jobs
 from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.packages import Packages
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.quotas import Quotas
 from aioappsapi.api.roles import Roles
@@ -100,6 +103,7 @@ class Client:
         """Make the resources on a caller: one line for each."""
         self._caller = caller
         self.apps = Apps(caller)
+        self.audit_events = AuditEvents(caller)
         self.builds = Builds(caller)
         self.deployments = Deployments(caller)
         self.droplets = Droplets(caller)

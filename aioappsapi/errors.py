@@ -24,6 +24,8 @@
     │   ├── RedirectedError     3xx  never followed with the token
     │   └── DecodeError         2xx  it happened, but the body cannot be read
     ├── JobFailedError               a job of the server ended as FAILED
+    ├── BuildFailedError             a build ended as FAILED
+    ├── DeploymentFailedError        a deployment was canceled or superseded
     ├── NotRunningError              accepted, but the instances are not as asked
     │   ├── CrashedError             they crash
     │   └── PlacementError           there is no room for them
@@ -264,6 +266,23 @@ class JobFailedError(AppsApiError):
         super().__init__(message)
         self.guid = guid
         self.errors = errors
+
+
+class BuildFailedError(AppsApiError):
+    """A build ended as FAILED; the text has the server's reason."""
+
+    def __init__(self, message: str, *, guid: str) -> None:
+        super().__init__(message)
+        self.guid = guid
+
+
+class DeploymentFailedError(AppsApiError):
+    """A deployment ended without being deployed; `reason` is ``CANCELED`` or ``SUPERSEDED``."""
+
+    def __init__(self, message: str, *, guid: str, reason: str) -> None:
+        super().__init__(message)
+        self.guid = guid
+        self.reason = reason
 
 
 class NotRunningError(AppsApiError):

@@ -12,7 +12,7 @@ from types import ModuleType
 from aioappsapi import api
 from aioappsapi._http.protocol import Operation
 
-_CLIENT_NAMES = {"AppParts": "apps", "Apps": "apps", "FeatureFlags": "feature_flags"}
+_CLIENT_NAMES = {"AppParts": "apps", "AuditEvents": "audit_events", "FeatureFlags": "feature_flags"}
 
 
 def table() -> str:

@@ -27,7 +27,7 @@ TWICE = RetryPolicy(attempts=2, base=0.0)
 
 
 @virtual
-async def test_start_comes_back_when_all_run() -> None:
+async def test_start_returns_when_all_instances_run() -> None:
     cloud = Cloud(Planned("a", [web(after=7, count=3)]))
     app = await cloud.apps_on().start("a", wait="all")
     assert (app.guid, app.state) == ("a", "STARTED")
@@ -36,14 +36,14 @@ async def test_start_comes_back_when_all_run() -> None:
 
 
 @virtual
-async def test_without_wait_nothing_is_looked_at() -> None:
+async def test_without_wait_nothing_is_polled() -> None:
     cloud = Cloud("a")
     await cloud.apps_on().start("a")
     assert [seen.method for seen in cloud.seen] == ["POST"]
 
 
 @virtual
-async def test_stop_comes_back_when_no_instance_is_left() -> None:
+async def test_stop_returns_when_no_instance_is_left() -> None:
     cloud = Cloud(Planned("a", shutdown=9))
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(10)
@@ -64,7 +64,7 @@ async def test_restart_waits_for_the_new_instances() -> None:
 
 @pytest.mark.parametrize("life", [up(7), CRASHING])
 @virtual
-async def test_what_ran_or_had_crashed_before_a_restart_proves_nothing(life: Life) -> None:
+async def test_instances_from_before_a_restart_prove_nothing(life: Life) -> None:
     cloud = Cloud(Planned("a", [web(life)], lingers=12))
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(100)
@@ -100,12 +100,12 @@ async def test_an_answer_with_a_wrong_state_or_guid_proves_nothing(answer: objec
     assert (app.guid, app.state) == ("a", "STARTED")
     assert now() >= 1_003
     never = Cloud(Planned("a", answers=[reply(answer)]))
-    with pytest.raises(NotRunningError, match="STOPPED again"):
+    with pytest.raises(NotRunningError, match="the app is STOPPED\\."):
         await never.apps_on().start("a", wait="all", deadline=60)
 
 
 @virtual
-async def test_a_restart_that_never_comes_to_new_instances_is_not_proved() -> None:
+async def test_a_restart_without_new_instances_times_out() -> None:
     cloud = Cloud(Planned("a", lingers=10_000), embeds="refused")
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(100)
@@ -114,7 +114,7 @@ async def test_a_restart_that_never_comes_to_new_instances_is_not_proved() -> No
 
 
 @virtual
-async def test_clocks_of_the_platform_that_differ_a_little_hold_up_no_restart() -> None:
+async def test_clocks_that_differ_by_a_second_do_not_hold_up_a_restart() -> None:
     cloud = Cloud(Planned("a", [web(after=0)]))
     cloud.meddlers.append(lambda seen: ahead(seen, 1))
     await cloud.apps_on().restart("a", wait="all", deadline=10)
@@ -130,7 +130,7 @@ def ahead(seen: Seen, seconds: int) -> Answer | None:
 
 
 @virtual
-async def test_what_is_refused_is_raised_at_once() -> None:
+async def test_a_refused_action_raises_at_once() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA]))
     with pytest.raises(UnprocessableError):
         await cloud.apps_on().start("a", wait="all")
@@ -140,7 +140,7 @@ async def test_what_is_refused_is_raised_at_once() -> None:
 
 
 @virtual
-async def test_no_policy_is_refused_before_anything_is_sent(
+async def test_an_unknown_policy_is_refused_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cloud = Cloud("a")
@@ -163,7 +163,7 @@ async def test_crashes_and_changes_by_others_are_raised() -> None:
 
 
 @virtual
-async def test_a_deadline_is_for_everything_together() -> None:
+async def test_the_deadline_covers_the_request_and_the_wait() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]), latency=2)
     with pytest.raises(DeadlineError, match="1 STARTING"):
         await cloud.apps_on().start("a", wait="all", deadline=20)
@@ -171,7 +171,7 @@ async def test_a_deadline_is_for_everything_together() -> None:
 
 
 @virtual
-async def test_a_deadline_holds_though_the_polls_hang() -> None:
+async def test_the_deadline_holds_while_polls_hang() -> None:
     cloud = Cloud("a")
     apps = cloud.apps_on()
     cloud.apps["a"].state = "STARTED"
@@ -188,7 +188,7 @@ async def test_a_deadline_holds_though_the_polls_hang() -> None:
 
 
 @virtual
-async def test_without_a_deadline_the_platforms_startup_timeout_counts(
+async def test_without_a_deadline_the_startup_timeout_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for minutes, seconds in (("", 300), ("0.5", 30), ("10", 600)):
@@ -200,7 +200,7 @@ async def test_without_a_deadline_the_platforms_startup_timeout_counts(
 
 
 @virtual
-async def test_an_acceptance_that_proves_nothing_is_proved_by_instances() -> None:
+async def test_a_repeat_that_proves_nothing_is_proved_by_instances() -> None:
     cloud = Cloud(Planned("a", lost=1, repaired_after=20))
     app = await cloud.apps_on().start("a", wait="all")
     assert app.state == "STARTED"
@@ -211,7 +211,7 @@ async def test_an_acceptance_that_proves_nothing_is_proved_by_instances() -> Non
 
 
 @virtual
-async def test_what_failed_is_looked_at_for_a_while_and_may_turn_out_well() -> None:
+async def test_a_failed_start_that_took_effect_is_proved_by_its_instances() -> None:
     cloud = Cloud(Planned("a", lost=9, repaired_after=20))
     app = await cloud.apps_on(TWICE).start("a", wait="all")
     assert app.state == "STARTED"
@@ -220,7 +220,7 @@ async def test_what_failed_is_looked_at_for_a_while_and_may_turn_out_well() -> N
 
 
 @virtual
-async def test_what_failed_and_did_not_happen_is_raised_as_it_was() -> None:
+async def test_a_failed_start_without_effect_raises_its_error_after_45_seconds() -> None:
     for deadline in (None, 900.0):
         began = now()
         cloud = Cloud(Planned("a", answers=[RUNNER] * 9))
@@ -231,7 +231,7 @@ async def test_what_failed_and_did_not_happen_is_raised_as_it_was() -> None:
 
 
 @virtual
-async def test_a_restart_whose_answer_was_lost_is_not_looked_at() -> None:
+async def test_a_restart_whose_answer_was_lost_is_not_polled() -> None:
     cloud = Cloud(Planned("a", answers=[DisconnectedError("the connection broke")]))
     with pytest.raises(DisconnectedError):
         await cloud.apps_on().restart("a", wait="all")

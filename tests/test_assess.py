@@ -1,4 +1,4 @@
-"""Is an app as somebody waits for? Only judgement."""
+"""Instances are judged by pure functions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ WORKER = process(R, kind="worker")
         ([process(R), process(R, R)], True, True),
     ],
 )
-def test_any_wants_one_of_each_process_and_all_wants_their_number(
+def test_any_needs_one_instance_of_each_process_and_all_needs_their_number(
     processes: list[Process], any_: bool, all_: bool
 ) -> None:
     assert assess_started(processes, "any").satisfied is any_
@@ -80,7 +80,7 @@ def test_any_wants_one_of_each_process_and_all_wants_their_number(
         ([process(C, wanted=0)], 0, 0),
     ],
 )
-def test_a_crash_counts_where_it_stands_in_the_way(
+def test_a_crash_counts_only_if_it_stands_in_the_way(
     processes: list[Process], any_: int, all_: int
 ) -> None:
     assert len(assess_started(processes, "any").crashed) == any_
@@ -100,7 +100,7 @@ def test_a_crash_counts_where_it_stands_in_the_way(
         ([], False),
     ],
 )
-def test_down_is_what_has_no_place_yet(processes: list[Process], down: bool) -> None:
+def test_an_app_is_down_while_an_instance_has_no_cell(processes: list[Process], down: bool) -> None:
     assert assess_started(processes, "all").down is down
 
 
@@ -176,20 +176,20 @@ def aged(*ages: int, kind: str = "web") -> Process:
         ([], "all", 0, 0),
     ],
 )
-def test_how_long_ago_it_came_up(
+def test_ages_tell_when_the_first_and_when_enough_instances_ran(
     processes: list[Process], wait: Any, first: float, whole: float
 ) -> None:
     condition = assess_started(processes, wait)
     assert (condition.first_ago, condition.all_ago) == (first, whole)
 
 
-def test_what_is_said_of_instances() -> None:
+def test_instances_are_described_by_process_and_state() -> None:
     said = describe([process(R, S, S), process(wanted=1, kind="worker")])
     assert said == "web: 1 RUNNING, 2 STARTING of 3; worker: none of 1"
     assert describe([]) == "no process"
 
 
-def test_only_policies_are_policies() -> None:
+def test_an_unknown_policy_is_refused() -> None:
     for wait in ("none", "any", "all", "routable"):
         check_wait(wait)
     with pytest.raises(InvalidInputError, match="none, any, all, routable"):

@@ -49,6 +49,16 @@ def test_build_puts_the_guid_into_the_path() -> None:
     assert str(built) == f"start app {GUID}"
 
 
+@pytest.mark.parametrize(
+    ("operation", "args"), [(START, ()), (START, (GUID, GUID)), (LIST, (GUID,))]
+)
+def test_build_refuses_a_wrong_number_of_arguments(
+    operation: Operation[object], args: tuple[str, ...]
+) -> None:
+    with pytest.raises(TypeError, match="arguments"):
+        operation.build(*args)
+
+
 def test_build_encodes_a_body() -> None:
     built = START.build(GUID, body={"name": "ü", "gone": None})
 

@@ -438,7 +438,7 @@ class Steps:
 
 def client(cloud: Sandbox, time: Time) -> Client:
     made = Client(cloud.url, auth=PasswordGrant("admin", "admin"), retry=ONE_TRY)
-    made.apps.caller.sleep = Steps(time)
+    made.apps._caller.sleep = Steps(time)
     return made
 
 

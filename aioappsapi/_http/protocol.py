@@ -38,6 +38,7 @@ class Operation(Generic[T]):
     """
 
     __slots__ = (
+        "_arity",
         "_decoder",
         "_read",
         "method",
@@ -67,6 +68,7 @@ class Operation(Generic[T]):
         self.path = path
         self.replay = replay
         self.source = source
+        self._arity = path.count("{}")
         self._decoder = msgspec.json.Decoder(result)
         self._read = _nothing if result is type(None) else read
         self.sensitive = sensitive
@@ -75,13 +77,19 @@ class Operation(Generic[T]):
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
     ) -> Request:
-        """Make the request. Raises InvalidInputError for an argument that no path can hold."""
+        """Make the request.
+
+        Raises InvalidInputError for an argument that no path can hold, TypeError for a wrong
+        number of arguments.
+        """
+        if len(args) != self._arity:
+            raise TypeError(f"{self.name}: {self.path} takes {self._arity} arguments: {args!r}.")
         path = self.path.format(*[checked_segment(arg) for arg in args]) if args else self.path
         return Request(
             operation=self.name,
             subject=args[0] if args else "",
             method=self.method,
-            path=_with_query(path, query),
+            path=with_query(path, query),
             replay=self.replay,
             sensitive=self.sensitive,
             repeat_proves_nothing=self.repeat_proves_nothing,
@@ -135,7 +143,7 @@ def free_request(
         operation=method,
         subject=path,
         method=method,
-        path=_with_query(path, query),
+        path=with_query(path, query),
         replay=replay,
         sensitive=_SENSITIVE.search(path.partition("?")[0]) is not None,
         body=None if json is msgspec.UNSET else _json(json),
@@ -149,7 +157,7 @@ def successful(request: Request, response: Response) -> Response:
     return response
 
 
-def _with_query(path: str, query: Query | None) -> str:
+def with_query(path: str, query: Query | None) -> str:
     if not query:
         return path
     joint = "&" if "?" in path else "?"

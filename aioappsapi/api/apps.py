@@ -11,7 +11,9 @@ from aioappsapi._http.call import Caller, within
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
+from aioappsapi.api.app_pager import INCLUDABLE, AppPager, join
 from aioappsapi.api.app_parts import AppParts
+from aioappsapi.api.audit_events import AuditEvents
 from aioappsapi.api.checks import (
     Times,
     check_annotations,
@@ -21,12 +23,11 @@ from aioappsapi.api.checks import (
     check_words,
     timestamps,
 )
-from aioappsapi.api.creating import create_once
+from aioappsapi.api.create_once import create_once
 from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.including import AppPager, join
 from aioappsapi.api.jobs import job_of
-from aioappsapi.api.paging import comma_list, page_size, split_queries
 from aioappsapi.api.processes import Processes
+from aioappsapi.api.queries import joined, list_queries
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
@@ -36,7 +37,7 @@ from aioappsapi.waiting.assess import Wait
 from aioappsapi.waiting.readers import Readers, for_polls
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
-# Not repeated blindly once it may have arrived: then the name is taken, by this very app.
+# Never sent again once it may have arrived: the name would then be taken by this very app.
 CREATE: Final = endpoint("create app", "POST", "/v3/apps", App, "create-an-app")
 GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
 GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
@@ -60,12 +61,11 @@ STOP: Final = endpoint(
     replay=Replay.IDEMPOTENT,
     repeat_proves_nothing=True,
 )
-# A second one would bounce the app again.
+# A second one would stop the new instances again.
 RESTART: Final = endpoint(
     "restart app", "POST", "/v3/apps/{}/actions/restart", App, "restart-an-app"
 )
 
-_INCLUDABLE: Final = ("space", "org", "space.organization")
 _ORDERS: Final = tuple(
     sign + name for name in ("created_at", "updated_at", "name", "state") for sign in ("", "-")
 )
@@ -73,7 +73,7 @@ _LIFECYCLES: Final = ("buildpack", "docker", "cnb")
 
 
 class Apps(AppParts):
-    """The operations on apps."""
+    """The endpoints of apps."""
 
     def list(
         self,
@@ -93,40 +93,38 @@ class Apps(AppParts):
         page: int | None = None,
         validate: bool = True,
     ) -> AppPager:
-        """List the apps that this login may see, filtered by everything that is given.
+        """List the apps that this login may see and that match all filters.
 
-        Lists of GUIDs and names may be of any length. Times are aware datetimes: one, several, or
-        bounds like ``{"gte": since}``. `order_by` is ``created_at``, ``updated_at``, ``name`` or
-        ``state``, with ``-`` for descending. `include` brings related resources along, ``space``
-        or ``space.organization``: they are then at `app.space` and `app.organization`. `page` is
-        where to begin, `per_page` at most 5000. Raises InvalidInputError for what the server would
+        Lists of GUIDs and names may be of any length; ``stacks=[""]`` selects apps without a
+        stack. Times are aware datetimes: one, several, or bounds like ``{"gte": since}``.
+        `order_by` is ``created_at``, ``updated_at``, ``name`` or ``state``, with ``-`` for
+        descending. `include` fetches related resources along: ``space`` fills `app.space`,
+        ``space.organization`` and ``org`` fill `app.organization` as well. `page` is the first
+        page to read, `per_page` at most 5000. Raises InvalidInputError for what the server would
         surely refuse, unless `validate` is false; the pager raises what the requests do.
         Source: GET /v3/apps.
         """
         if validate:
             _check_list(include, order_by, lifecycle_type)
-        plain = {
-            "lifecycle_type": lifecycle_type,
-            "label_selector": label_selector,
-            "order_by": order_by,
-            "page": None if page is None else str(page),
-            "per_page": None if per_page is None or validate else str(per_page),
-        }
-        query = {
-            **{name: value for name, value in plain.items() if value is not None},
-            **comma_list("stacks", stacks),
-            **comma_list("include", include),
+        queries = list_queries(
+            {
+                "guids": guids,
+                "names": names,
+                "space_guids": space_guids,
+                "organization_guids": organization_guids,
+            },
+            lists={"stacks": stacks},
+            lifecycle_type=lifecycle_type,
+            label_selector=label_selector,
+            order_by=order_by,
+            page=None if page is None else str(page),
+            include=joined("include", include),
+            per_page=per_page,
+            validate=validate,
             **timestamps("created_ats", created_ats),
             **timestamps("updated_ats", updated_ats),
-            **(page_size(per_page) if validate else {}),
-        }
-        long = {
-            "guids": guids,
-            "names": names,
-            "space_guids": space_guids,
-            "organization_guids": organization_guids,
-        }
-        return AppPager(self._caller, LIST, split_queries(query, long), include)
+        )
+        return AppPager(self._caller, LIST, queries)
 
     async def create(
         self,
@@ -140,19 +138,20 @@ class Apps(AppParts):
         validate: bool = True,
         deadline: float | None = None,
     ) -> App:
-        """Make an app in a space; it is stopped and has no droplet.
+        """Create an app in a space; it is stopped and has no droplet.
 
         `lifecycle` says how it is built: ``Lifecycle(type="docker")``, or ``buildpack`` or ``cnb``
         with a `LifecycleData`, whose credentials go to the server and never come back.
 
-        Where the answer is lost, the app is looked for by its name and space: one that was made
-        since the call began is taken for this call's, and only if there is none it is asked for
-        again. It cannot be told apart from an app that somebody else made under that name in the
-        same moment, so what else was asked for (labels, lifecycle) may then not hold.
+        If the answer is lost, the app is looked up by name and space. An app that was created
+        since the call began counts as this call's; without one the request is sent again. An app
+        that somebody else created under that name at the same moment cannot be told apart, so its
+        labels and lifecycle may differ from those given here.
 
         Raises InvalidInputError for what the server would surely refuse, unless `validate` is
-        false; UnprocessableError, titled ``CF-UniquenessError`` where the name is taken;
-        ForbiddenError; what was met last, where not even looking helped. Source: POST /v3/apps.
+        false; UnprocessableError, titled ``CF-UniquenessError`` if the name is taken;
+        ForbiddenError; the last error of the request if the look-up fails as well.
+        Source: POST /v3/apps.
         """
         if validate:
             check_name(name)
@@ -176,22 +175,26 @@ class Apps(AppParts):
         return await (creating if deadline is None else within(deadline, creating, CREATE.name))
 
     async def get(
-        self, guid: str, *, include: Sequence[str] | None = None, deadline: float | None = None
+        self,
+        guid: str,
+        *,
+        include: Sequence[str] | None = None,
+        validate: bool = True,
+        deadline: float | None = None,
     ) -> App:
-        """Fetch an app, perhaps with its space and organization, as for `list`.
+        """Fetch an app; `include` fetches its space and organization along, as in `list`.
 
-        Raises NotFoundError. Source: GET /v3/apps/{guid}.
+        Raises InvalidInputError for an unknown `include`, unless `validate` is false;
+        NotFoundError. Source: GET /v3/apps/{guid}.
         """
-        if include is None:
+        value = joined("include", include)
+        if value is None:
             return await self._caller.call(GET, guid, deadline=deadline)
-        check_words("include", include, _INCLUDABLE)
-        query = comma_list("include", include)
+        if validate:
+            check_words("include", include or (), INCLUDABLE)
+        query = {"include": value}
         app = await self._caller.call(GET_INCLUDING, guid, query=query, deadline=deadline)
         join([app], app.included)
-        if app.included.organizations:
-            # With a single app, an organization that came without its space is the app's, too.
-            only = app.included.organizations[0]
-            msgspec.structs.force_setattr(app, "included_organization", only)
         return app
 
     async def update(
@@ -205,10 +208,11 @@ class Apps(AppParts):
         validate: bool = True,
         deadline: float | None = None,
     ) -> App:
-        """Change what is given, leave the rest; a label or annotation of None is deleted.
+        """Change what is given and leave the rest; None deletes a label or an annotation.
 
         Raises InvalidInputError for what the server would surely refuse, unless `validate` is
-        false; UnprocessableError where the name is taken. Source: PATCH /v3/apps/{guid}.
+        false; NotFoundError; UnprocessableError if the name is taken.
+        Source: PATCH /v3/apps/{guid}.
         """
         if validate:
             if name is not None:
@@ -220,10 +224,10 @@ class Apps(AppParts):
         return await self._caller.call(UPDATE, guid, body=body, deadline=deadline)
 
     async def delete(self, guid: str, *, deadline: float | None = None) -> Job:
-        """Delete an app with its routes' destinations, bindings and tasks; give the job for it.
+        """Delete an app with its bindings and tasks, and return the job that does it.
 
-        It is gone when the job is complete: ``await client.jobs.wait(job)``. Raises NotFoundError,
-        ForbiddenError. Source: DELETE /v3/apps/{guid}.
+        The app is gone when the job is complete: ``await client.jobs.wait(job)``.
+        Raises NotFoundError, ForbiddenError. Source: DELETE /v3/apps/{guid}.
         """
         with recorded(CallLog) as record:
             try:
@@ -231,43 +235,42 @@ class Apps(AppParts):
             except NotFoundError:
                 if not record.ambiguous:
                     raise
-                # An attempt whose answer was lost has deleted it; its job is not known.
+                # An attempt whose answer was lost deleted the app; its job is unknown.
                 return Job(guid="", operation="app.delete", state="COMPLETE")
 
     async def start(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
-        """Ask for an app to be started, and perhaps wait until it runs.
+        """Start an app; with `wait`, return when it runs.
 
-        A started app stays as it is, so a lost answer is safe to repeat. `wait` says until when:
-        ``none`` for the acceptance alone, which says nothing of instances, ``any`` for one instance
-        of each process, ``all``, or ``routable``: all, and requests reach them. `deadline` is in
-        seconds for everything together; without one the waiting takes at most `CF_STARTUP_TIMEOUT`.
-        Raises NotFoundError, ForbiddenError, UnprocessableError (no droplet, a quota), ServerError
-        if the runner stays away, which leaves it open whether the app will run; and from waiting
-        CrashedError, PlacementError, NotRunningError (somebody else stopped it), DeadlineError.
-        Source: POST /v3/apps/{guid}/actions/start.
+        A started app stays as it is, so the request is safe to repeat. Without `wait` the server
+        has only accepted the start, and nothing is known of instances. `wait` is ``any`` for one
+        instance of each process, ``all`` for all of them, or ``routable`` for all and requests
+        reach them. `deadline` is in seconds for everything together; without one the wait takes at
+        most `CF_STARTUP_TIMEOUT`. Raises NotFoundError, ForbiddenError, UnprocessableError (no
+        droplet, a quota), ServerError if the server cannot reach its runner (the app may start all
+        the same); with `wait` also CrashedError, PlacementError, NotRunningError (somebody else
+        stopped it), UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._act(START, guid, wait, deadline)
 
     async def stop(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
-        """Ask for an app to be stopped, and perhaps wait until no instance is left.
+        """Stop an app; with any `wait` but ``none``, return when no instance is left.
 
-        A stopped app stays as it is, so a lost answer is safe to repeat. Any `wait` but ``none``
-        waits for the end of all instances. Raises NotFoundError, ForbiddenError, ServerError, and
-        from waiting NotRunningError (somebody else started it), DeadlineError.
-        Source: POST /v3/apps/{guid}/actions/stop.
+        A stopped app stays as it is, so the request is safe to repeat. Raises NotFoundError,
+        ForbiddenError, ServerError; with `wait` also NotRunningError (somebody else started it),
+        UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/stop.
         """
         return await self._act(STOP, guid, wait, deadline, until_stopped=True)
 
     async def restart(
         self, guid: str, *, wait: Wait = "none", deadline: float | None = None
     ) -> App:
-        """Ask for an app to be stopped and started, with downtime; a stopped one is started.
+        """Stop and start an app, with downtime; a stopped app is started.
 
-        Every restart bounces the app again, so it is repeated only after failures that surely did
-        not reach the server. `wait` is as for `start`. Raises NotFoundError, ForbiddenError,
-        UnprocessableError (no droplet, a quota), for a lost answer DisconnectedError, ReadTimeout
-        or ServerError, and from waiting what `start` does.
-        Source: POST /v3/apps/{guid}/actions/restart.
+        Every restart stops the instances again, so the request is repeated only after failures
+        that surely did not reach the server. `wait` is as for `start`, and only new instances
+        count. Raises NotFoundError, ForbiddenError, UnprocessableError (no droplet, a quota);
+        DisconnectedError, ReadTimeout or ServerError if it stays open whether the app was
+        restarted; with `wait` what `start` raises. Source: POST /v3/apps/{guid}/actions/restart.
         """
         return await self._act(RESTART, guid, wait, deadline)
 
@@ -280,7 +283,7 @@ class Apps(AppParts):
         *,
         until_stopped: bool = False,
     ) -> App:
-        # fast path: whoever waits for nothing pays nothing for it.
+        # fast path: without a wait there is nothing to set up.
         if wait == "none":
             return await self._caller.call(operation, guid, deadline=deadline)
         return await act_and_wait(
@@ -297,13 +300,15 @@ class Apps(AppParts):
 def readers_of(caller: Caller) -> Readers:
     """Make what a `Waiter` reads with: each poll is sent once, see `for_polls`."""
     polls = for_polls(caller)
-    return Readers(caller=polls, apps=Apps(polls), processes=Processes(polls))
+    return Readers(
+        caller=polls, apps=Apps(polls), processes=Processes(polls), events=AuditEvents(polls)
+    )
 
 
 def _check_list(
     include: Sequence[str] | None, order_by: str | None, lifecycle_type: str | None
 ) -> None:
-    check_words("include", include or (), _INCLUDABLE)
+    check_words("include", include or (), INCLUDABLE)
     check_words("order_by", () if order_by is None else (order_by,), _ORDERS)
     check_words("lifecycle_type", () if lifecycle_type is None else (lifecycle_type,), _LIFECYCLES)
 
@@ -324,10 +329,10 @@ def _common(
     labels: Mapping[str, str | None] | None,
     annotations: Mapping[str, str | None] | None,
 ) -> dict[str, object]:
-    """Make the part of the body that create and update share, without what is not given."""
+    """Make the part of the body that create and update share."""
     body: dict[str, object] = {}
     if lifecycle is not None:
-        # Even a null is a field too many: docker takes none at all.
+        # A null is a field too many as well: docker takes no field at all.
         data = msgspec.structs.asdict(lifecycle.data)
         given = {name: value for name, value in data.items() if value is not None}
         body["lifecycle"] = {"type": lifecycle.type, "data": given}

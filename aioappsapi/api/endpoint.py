@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay, Response
 from aioappsapi._http.protocol import Operation
 
@@ -31,9 +32,9 @@ def endpoint(
     sensitive: bool = False,
     repeat_proves_nothing: bool = False,
 ) -> Operation[T]:
-    """Declare an endpoint: see `Operation`; `page` is the anchor of its page in the API's docs.
+    """Declare an endpoint: see `Operation`. `page` is the anchor of its page in the API's docs.
 
-    Unless told otherwise, a POST is never sent again once it may have arrived.
+    Without a `replay`, a POST is never sent again once it may have arrived.
     """
     return Operation(
         name,
@@ -46,3 +47,10 @@ def endpoint(
         sensitive=sensitive,
         repeat_proves_nothing=repeat_proves_nothing,
     )
+
+
+class Endpoints:
+    """The methods of one resource, which all go through one `Caller`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller

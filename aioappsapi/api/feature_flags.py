@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.call import Caller
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.models.feature_flag import FeatureFlag, FeatureFlagList
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import Pager
+from aioappsapi.api.queries import list_queries
+from aioappsapi.models.feature_flag import FeatureFlag
+from aioappsapi.models.page import Page
 
 LIST: Final = endpoint(
-    "list feature flags", "GET", "/v3/feature_flags", FeatureFlagList, "list-feature-flags"
+    "list feature flags", "GET", "/v3/feature_flags", Page[FeatureFlag], "list-feature-flags"
 )
 GET: Final = endpoint(
     "get feature flag", "GET", "/v3/feature_flags/{}", FeatureFlag, "get-a-feature-flag"
 )
 
 
-class FeatureFlags:
-    """The operations on feature flags, which are the platform's and not an app's."""
+class FeatureFlags(Endpoints):
+    """The endpoints of feature flags, which belong to the platform and not to an app."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def list(self, *, per_page: int | None = None, validate: bool = True) -> Pager[FeatureFlag]:
+        """List all feature flags: there are a few dozen.
 
-    async def list(self, *, deadline: float | None = None) -> Sequence[FeatureFlag]:
-        """Fetch all feature flags: there are a few dozen. Source: GET /v3/feature_flags."""
-        query = {"per_page": "5000"}
-        return (await self._caller.call(LIST, query=query, deadline=deadline)).resources
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/feature_flags.
+        """
+        return Pager(self._caller, LIST, list_queries(per_page=per_page, validate=validate))
 
     async def get(self, name: str, *, deadline: float | None = None) -> FeatureFlag:
-        """Fetch a feature flag, e.g. ``diego_docker``. Source: GET /v3/feature_flags/{name}."""
+        """Fetch a feature flag, such as ``diego_docker``.
+
+        Raises NotFoundError. Source: GET /v3/feature_flags/{name}.
+        """
         return await self._caller.call(GET, name, deadline=deadline)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.call import Caller
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.paging import Pager, page_size, split_queries
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import Pager
+from aioappsapi.api.queries import list_queries
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.page import Page
 
@@ -19,11 +19,8 @@ GET: Final = endpoint(
 )
 
 
-class Organizations:
-    """The operations on organizations."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+class Organizations(Endpoints):
+    """The endpoints of organizations."""
 
     def list(
         self,
@@ -31,10 +28,17 @@ class Organizations:
         guids: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Organization]:
-        """List the organizations that this login may see. Source: GET /v3/organizations."""
-        long = {"guids": guids, "names": names}
-        return Pager(self._caller, LIST, split_queries(page_size(per_page), long))
+        """List the organizations that this login may see.
+
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/organizations.
+        """
+        queries = list_queries(
+            {"guids": guids, "names": names}, per_page=per_page, validate=validate
+        )
+        return Pager(self._caller, LIST, queries)
 
     async def get(self, guid: str, *, deadline: float | None = None) -> Organization:
         """Fetch an organization. Raises NotFoundError. Source: GET /v3/organizations/{guid}."""

@@ -5,31 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from types import NoneType
-from typing import Final
+from typing import Final, overload
 
 import msgspec
 
-from aioappsapi._http.call import Caller
-from aioappsapi._http.message import Replay, Request
+from aioappsapi._http.message import Replay
 from aioappsapi._http.pooled import pooled
-from aioappsapi._http.protocol import Operation
 from aioappsapi._http.retry.policy import Meaning, classify
-from aioappsapi.api.checks import refuse_unless
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
-from aioappsapi.errors import (
-    AppsApiError,
-    BadRequestError,
-    DecodeError,
-    InvalidInputError,
-    NotFoundError,
-)
+from aioappsapi.api.checks import check_words, refuse_unless
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import FallbackPager, Pager
+from aioappsapi.api.queries import list_queries
+from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 
 # How many processes are asked for their instances together, where these cannot be embedded.
 _STATS_AT_ONCE: Final = 8
-# After so many of them that failed, the rest of a page is not asked for.
+# After so many failures the rest of a page is left out.
 _FAILURES: Final = 8
 
 log = logging.getLogger("aioappsapi")
@@ -60,7 +53,7 @@ STATS_OF_APP: Final = endpoint(
     ProcessStats,
     "get-stats-for-a-process",
 )
-# A scale sets numbers, it adds none: a second one changes nothing more.
+# A scale sets numbers and adds none, so a second one changes nothing more.
 SCALE: Final = endpoint(
     "scale process",
     "POST",
@@ -79,14 +72,11 @@ TERMINATE: Final = endpoint(
     replay=Replay.ONCE,
 )
 
-_EMBED: Final = {"embed": "process_instances"}
+_INCLUDABLE: Final = ("instances",)
 
 
-class Processes:
-    """The operations on processes."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+class Processes(Endpoints):
+    """The endpoints of processes."""
 
     def list(
         self,
@@ -98,35 +88,45 @@ class Processes:
         organization_guids: Sequence[str] | None = None,
         label_selector: str | None = None,
         order_by: str | None = None,
-        with_instances: bool = False,
+        include: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Process]:
-        """List processes; `with_instances` embeds the state of each instance.
+        """List processes; with ``include=["instances"]`` each has its `process_instances`.
 
-        From a server that cannot embed them, the instances are asked for process by process, with
-        one more request each. Where that fails for the moment, a process keeps its
-        `process_instances` unset. Source: GET /v3/processes.
+        Lists of GUIDs may be of any length. Where the server cannot embed instances, they take one
+        more request per process; a process whose request fails keeps its `process_instances`
+        unset. Raises InvalidInputError for an unknown `include` or a `per_page` out of bounds,
+        unless `validate` is false. Source: GET /v3/processes.
         """
-        plain = {"label_selector": label_selector, "order_by": order_by}
-        query = {
-            **{name: value for name, value in plain.items() if value is not None},
-            **comma_list("types", types),
-            **(_EMBED if with_instances else {}),
-            **page_size(per_page),
-        }
-        long = {
-            "guids": guids,
-            "app_guids": app_guids,
-            "space_guids": space_guids,
-            "organization_guids": organization_guids,
-        }
-        kind = _EmbeddingPager if with_instances else Pager[Process]
-        return kind(self._caller, LIST, split_queries(query, long))
+        check_words("include", include or (), _INCLUDABLE)
+        queries = list_queries(
+            {
+                "guids": guids,
+                "app_guids": app_guids,
+                "space_guids": space_guids,
+                "organization_guids": organization_guids,
+            },
+            lists={"types": types},
+            label_selector=label_selector,
+            order_by=order_by,
+            embed="process_instances" if include else None,
+            per_page=per_page,
+            validate=validate,
+        )
+        return _ProcessPager(self._caller, LIST, queries)
 
-    def list_for_app(self, app_guid: str, *, per_page: int | None = None) -> Pager[Process]:
-        """List the processes of an app. Source: GET /v3/apps/{guid}/processes."""
-        operation = _bound(LIST_FOR_APP, app_guid)
-        return Pager(self._caller, operation, [page_size(per_page)])
+    def list_for_app(
+        self, app_guid: str, *, per_page: int | None = None, validate: bool = True
+    ) -> Pager[Process]:
+        """List the processes of one app, the oldest first: the first need not be ``web``.
+
+        During a deployment there are two of the type ``web``. Raises InvalidInputError for a
+        `per_page` out of bounds, unless `validate` is false; the pager raises NotFoundError.
+        Source: GET /v3/apps/{guid}/processes.
+        """
+        queries = list_queries(per_page=per_page, validate=validate)
+        return Pager(self._caller, LIST_FOR_APP, queries, path=[app_guid])
 
     async def get(self, guid: str, *, deadline: float | None = None) -> Process:
         """Fetch a process. Raises NotFoundError. Source: GET /v3/processes/{guid}."""
@@ -135,28 +135,44 @@ class Processes:
     async def get_for_app(
         self, app_guid: str, process_type: str = "web", *, deadline: float | None = None
     ) -> Process:
-        """Fetch an app's process of a type. Source: GET /v3/apps/{guid}/processes/{type}."""
+        """Fetch an app's process of a type; during a deployment this is the newest one.
+
+        Raises NotFoundError. Source: GET /v3/apps/{guid}/processes/{type}.
+        """
         return await self._caller.call(GET_OF_APP, app_guid, process_type, deadline=deadline)
 
+    @overload
     async def get_stats(
         self, guid: str, *, deadline: float | None = None
+    ) -> Sequence[InstanceStats]: ...
+
+    @overload
+    async def get_stats(
+        self, *, app_guid: str, type: str = "web", deadline: float | None = None
+    ) -> Sequence[InstanceStats]: ...
+
+    async def get_stats(
+        self,
+        guid: str | None = None,
+        *,
+        app_guid: str | None = None,
+        type: str = "web",  # noqa: A002 - the field's name for it
+        deadline: float | None = None,
     ) -> Sequence[InstanceStats]:
-        """Fetch the instances of a process in full, none where none are asked for.
+        """Fetch the instances of a process in full: their states, ports and usage.
 
-        Raises ServerError 503 ``CF-StatsUnavailable`` where nobody knows them at the moment.
-        Source: GET /v3/processes/{guid}/stats.
+        Pass the GUID of a process, or `app_guid` for the app's newest process of a `type`. A
+        process that wants no instance has none. Raises NotFoundError, ServerError titled
+        ``CF-StatsUnavailable`` while the server cannot read them, and TypeError unless one GUID is
+        given. Source: GET /v3/processes/{guid}/stats, GET /v3/apps/{guid}/processes/{type}/stats.
         """
-        return (await self._caller.call(STATS, guid, deadline=deadline)).resources
-
-    async def get_stats_for_app(
-        self, app_guid: str, process_type: str = "web", *, deadline: float | None = None
-    ) -> Sequence[InstanceStats]:
-        """Fetch the instances of an app's process of a type in full.
-
-        Source: GET /v3/apps/{guid}/processes/{type}/stats.
-        """
-        stats = await self._caller.call(STATS_OF_APP, app_guid, process_type, deadline=deadline)
-        return stats.resources
+        if guid is not None and app_guid is None:
+            call = self._caller.call(STATS, guid, deadline=deadline)
+        elif app_guid is not None and guid is None:
+            call = self._caller.call(STATS_OF_APP, app_guid, type, deadline=deadline)
+        else:
+            raise TypeError("get_stats takes the GUID of a process or an app_guid.")
+        return (await call).resources
 
     async def scale(
         self,
@@ -166,13 +182,18 @@ class Processes:
         memory_in_mb: int | None = None,
         disk_in_mb: int | None = None,
         log_rate_limit_in_bytes_per_second: int | None = None,
+        validate: bool = True,
         deadline: float | None = None,
     ) -> Process:
-        """Set how many instances a process has, and how large each is; None leaves a number.
+        """Set how many instances a process has, and how large each is; None changes nothing.
 
-        Raises UnprocessableError for a quota or while a deployment goes on.
+        More or fewer instances count at once, their size from the next start on. Raises
+        InvalidInputError for a negative number of instances, unless `validate` is false;
+        NotFoundError; UnprocessableError for a quota, or for ``web`` during a deployment.
         Source: POST /v3/processes/{guid}/actions/scale.
         """
+        fits = not validate or instances is None or instances >= 0
+        refuse_unless(fits, f"instances={instances}: 0 or more.")
         numbers = {
             "instances": instances,
             "memory_in_mb": memory_in_mb,
@@ -180,7 +201,6 @@ class Processes:
             "log_rate_limit_in_bytes_per_second": log_rate_limit_in_bytes_per_second,
         }
         body = {name: number for name, number in numbers.items() if number is not None}
-        refuse_unless(instances is None or instances >= 0, f"instances={instances}: 0 or more.")
         return await self._caller.call(SCALE, guid, body=body, deadline=deadline)
 
     async def terminate_instance(
@@ -188,48 +208,23 @@ class Processes:
     ) -> None:
         """End one instance; the platform starts another in its place.
 
+        Raises InvalidInputError for a negative index, NotFoundError, ForbiddenError.
         Source: DELETE /v3/processes/{guid}/instances/{index}.
         """
-        if index < 0:
-            raise InvalidInputError(f"index={index}: 0 or more.")
+        refuse_unless(index >= 0, f"index={index}: 0 or more.")
         await self._caller.call(TERMINATE, guid, str(index), deadline=deadline)
 
 
-def _bound(operation: Operation[Page[Process]], guid: str) -> Operation[Page[Process]]:
-    """Make the operation of one app's list, whose path has no gap any more."""
-    path = operation.build(guid).path
-    return Operation(
-        operation.name,
-        operation.method,
-        path,
-        Page[Process],
-        replay=operation.replay,
-        source=operation.source,
-    )
-
-
-class _EmbeddingPager(Pager[Process]):
+class _ProcessPager(FallbackPager[Process]):
     """Processes with their instances, whether the server can embed them or not."""
 
-    async def _fetch_now(self, request: Request) -> Page[Process]:
-        features = self._caller.features
-        if features.has("embed"):
-            try:
-                page = await super()._fetch_now(request)
-            except BadRequestError as refusal:
-                if not features.learn_from_refusal("embed", refusal):
-                    raise
-            else:
-                if _is_embedded(page):
-                    return page
-                features.remember_missing("embed")  # ignored without a word
-        plain = request.path.replace("&embed=process_instances", "")
-        plain = plain.replace("?embed=process_instances&", "?").partition("?embed=")[0]
-        page = await super()._fetch_now(msgspec.structs.replace(request, path=plain))
-        return msgspec.structs.replace(page, resources=await self._complete(page.resources))
+    parameter = "embed"
 
-    async def _complete(self, processes: Sequence[Process]) -> list[Process]:
-        completed = {process.guid: process for process in processes}
+    def _is_complete(self, page: Page[Process]) -> bool:
+        return all(process.process_instances is not msgspec.UNSET for process in page.resources)
+
+    async def _complete(self, page: Page[Process]) -> Page[Process]:
+        completed = {process.guid: process for process in page.resources}
         failures = 0
 
         async def complete(process: Process) -> None:
@@ -244,11 +239,11 @@ class _EmbeddingPager(Pager[Process]):
                     process, process_instances=instances
                 )
 
-        await pooled(complete, processes, at_once=_STATS_AT_ONCE)
-        return list(completed.values())
+        await pooled(complete, page.resources, at_once=_STATS_AT_ONCE)
+        return msgspec.structs.replace(page, resources=list(completed.values()))
 
     async def _instances_of(self, process: Process) -> list[ProcessInstance] | None:
-        """Ask for the instances of a process; None if nobody can tell at the moment."""
+        """Fetch the instances of a process; None if the server cannot read them now."""
         if process.instances == 0:
             return []
         try:
@@ -258,10 +253,6 @@ class _EmbeddingPager(Pager[Process]):
         except AppsApiError as failure:
             if classify(failure)[0] is Meaning.PERMANENT and not isinstance(failure, DecodeError):
                 raise
-            log.info("the instances of %s are not known: %s", process.guid, failure)
+            log.info("the instances of process %s cannot be read: %s", process.guid, failure)
             return None
         return [ProcessInstance(index=i.index, state=i.state, since=i.uptime) for i in stats]
-
-
-def _is_embedded(page: Page[Process]) -> bool:
-    return all(process.process_instances is not msgspec.UNSET for process in page.resources)

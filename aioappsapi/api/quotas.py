@@ -1,4 +1,4 @@
-"""Quotas of organizations and spaces, and what is used of them.
+"""Quotas of organizations and spaces, and how much of them is used.
 
 Source: https://v3-apidocs.cloudfoundry.org/#organization-quotas and #space-quotas
 """
@@ -6,11 +6,11 @@ Source: https://v3-apidocs.cloudfoundry.org/#organization-quotas and #space-quot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, overload
 
-from aioappsapi._http.call import Caller
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.paging import Pager, page_size, split_queries
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import Pager
+from aioappsapi.api.queries import list_queries
 from aioappsapi.models.page import Page
 from aioappsapi.models.quota import Quota, QuotaUsage, UsageSummary
 
@@ -40,11 +40,8 @@ USAGE_OF_SPACE: Final = endpoint(
 )
 
 
-class Quotas:
-    """What organizations and spaces may use, and do."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+class Quotas(Endpoints):
+    """The endpoints of quotas."""
 
     def list_for_organizations(
         self,
@@ -53,10 +50,18 @@ class Quotas:
         organization_guids: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Quota]:
-        """List the quotas of organizations. Source: GET /v3/organization_quotas."""
-        long = {"guids": guids, "organization_guids": organization_guids, "names": names}
-        queries = split_queries(page_size(per_page), long)
+        """List the quotas of organizations.
+
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/organization_quotas.
+        """
+        queries = list_queries(
+            {"guids": guids, "organization_guids": organization_guids, "names": names},
+            per_page=per_page,
+            validate=validate,
+        )
         return Pager(self._caller, LIST_FOR_ORGANIZATIONS, queries)
 
     def list_for_spaces(
@@ -67,24 +72,49 @@ class Quotas:
         space_guids: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Quota]:
-        """List the quotas of spaces; most spaces have none. Source: GET /v3/space_quotas."""
-        long = {
-            "guids": guids,
-            "organization_guids": organization_guids,
-            "space_guids": space_guids,
-            "names": names,
-        }
-        return Pager(self._caller, LIST_FOR_SPACES, split_queries(page_size(per_page), long))
+        """List the quotas of spaces; most spaces have none.
 
-    async def get_usage_of_organization(
-        self, guid: str, *, deadline: float | None = None
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/space_quotas.
+        """
+        queries = list_queries(
+            {
+                "guids": guids,
+                "organization_guids": organization_guids,
+                "space_guids": space_guids,
+                "names": names,
+            },
+            per_page=per_page,
+            validate=validate,
+        )
+        return Pager(self._caller, LIST_FOR_SPACES, queries)
+
+    @overload
+    async def get_usage(
+        self, *, organization_guid: str, deadline: float | None = None
+    ) -> QuotaUsage: ...
+
+    @overload
+    async def get_usage(self, *, space_guid: str, deadline: float | None = None) -> QuotaUsage: ...
+
+    async def get_usage(
+        self,
+        *,
+        organization_guid: str | None = None,
+        space_guid: str | None = None,
+        deadline: float | None = None,
     ) -> QuotaUsage:
-        """Fetch what an organization uses. Source: GET /v3/organizations/{guid}/usage_summary."""
-        summary = await self._caller.call(USAGE_OF_ORGANIZATION, guid, deadline=deadline)
-        return summary.usage_summary
+        """Fetch how much an organization, or a space, uses now. Pass the GUID of one of them.
 
-    async def get_usage_of_space(self, guid: str, *, deadline: float | None = None) -> QuotaUsage:
-        """Fetch what a space uses. Source: GET /v3/spaces/{guid}/usage_summary."""
-        summary = await self._caller.call(USAGE_OF_SPACE, guid, deadline=deadline)
-        return summary.usage_summary
+        Raises NotFoundError, and TypeError unless one GUID is given.
+        Source: GET /v3/organizations/{guid}/usage_summary, GET /v3/spaces/{guid}/usage_summary.
+        """
+        if organization_guid is not None and space_guid is None:
+            call = self._caller.call(USAGE_OF_ORGANIZATION, organization_guid, deadline=deadline)
+        elif space_guid is not None and organization_guid is None:
+            call = self._caller.call(USAGE_OF_SPACE, space_guid, deadline=deadline)
+        else:
+            raise TypeError("get_usage takes an organization_guid or a space_guid.")
+        return (await call).usage_summary

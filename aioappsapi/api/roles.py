@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.call import Caller
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.paging import Pager, comma_list, page_size, split_queries
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import Pager
+from aioappsapi.api.queries import list_queries
 from aioappsapi.models.page import Page
 from aioappsapi.models.user import Role
 
 LIST: Final = endpoint("list roles", "GET", "/v3/roles", Page[Role], "list-roles")
 
 
-class Roles:
-    """The operations on roles."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+class Roles(Endpoints):
+    """The endpoints of roles."""
 
     def list(
         self,
@@ -28,12 +25,21 @@ class Roles:
         organization_guids: Sequence[str] | None = None,
         types: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Role]:
-        """List roles, of those that this login may see. Source: GET /v3/roles."""
-        long = {
-            "user_guids": user_guids,
-            "space_guids": space_guids,
-            "organization_guids": organization_guids,
-        }
-        query = {**comma_list("types", types), **page_size(per_page)}
-        return Pager(self._caller, LIST, split_queries(query, long))
+        """List the roles that this login may see.
+
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/roles.
+        """
+        queries = list_queries(
+            {
+                "user_guids": user_guids,
+                "space_guids": space_guids,
+                "organization_guids": organization_guids,
+            },
+            lists={"types": types},
+            per_page=per_page,
+            validate=validate,
+        )
+        return Pager(self._caller, LIST, queries)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.call import Caller
-from aioappsapi.api.endpoint import endpoint
-from aioappsapi.api.paging import Pager, page_size, split_queries
+from aioappsapi.api.endpoint import Endpoints, endpoint
+from aioappsapi.api.pager import Pager
+from aioappsapi.api.queries import list_queries
 from aioappsapi.models.page import Page
 from aioappsapi.models.space import Space
 
@@ -15,11 +15,8 @@ LIST: Final = endpoint("list spaces", "GET", "/v3/spaces", Page[Space], "list-sp
 GET: Final = endpoint("get space", "GET", "/v3/spaces/{}", Space, "get-a-space")
 
 
-class Spaces:
-    """The operations on spaces."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+class Spaces(Endpoints):
+    """The endpoints of spaces."""
 
     def list(
         self,
@@ -28,10 +25,19 @@ class Spaces:
         names: Sequence[str] | None = None,
         organization_guids: Sequence[str] | None = None,
         per_page: int | None = None,
+        validate: bool = True,
     ) -> Pager[Space]:
-        """List the spaces that this login may see. Source: GET /v3/spaces."""
-        long = {"guids": guids, "names": names, "organization_guids": organization_guids}
-        return Pager(self._caller, LIST, split_queries(page_size(per_page), long))
+        """List the spaces that this login may see.
+
+        Raises InvalidInputError for a `per_page` out of bounds, unless `validate` is false.
+        Source: GET /v3/spaces.
+        """
+        queries = list_queries(
+            {"guids": guids, "names": names, "organization_guids": organization_guids},
+            per_page=per_page,
+            validate=validate,
+        )
+        return Pager(self._caller, LIST, queries)
 
     async def get(self, guid: str, *, deadline: float | None = None) -> Space:
         """Fetch a space. Raises NotFoundError. Source: GET /v3/spaces/{guid}."""

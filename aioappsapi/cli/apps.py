@@ -170,7 +170,7 @@ def _print_env(found: Environment) -> None:
 def features(target: Target, asked: Asked, app: Called) -> None:
     async def work(client: Client) -> None:
         guid = await one_app(client, app)
-        found = await client.apps.list_features(guid, deadline=asked.deadline)
+        found = await client.apps.list_features(guid).all(deadline=asked.deadline)
         if asked.output == "text":
             rows = [(f.name, "on" if f.enabled else "off", f.description or "") for f in found]
             print_rows(out, ("feature", "is", "what it does"), rows)

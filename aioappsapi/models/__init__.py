@@ -7,6 +7,7 @@ from aioappsapi.models.app import (
     Lifecycle,
     LifecycleData,
 )
+from aioappsapi.models.audit_event import AuditEvent, EventParty
 from aioappsapi.models.base import (
     Link,
     Metadata,
@@ -113,6 +114,7 @@ from aioappsapi.models.service import (
     ServiceOfferingRelationships,
     UserProvidedServiceInstance,
 )
+from aioappsapi.models.sidecar import Sidecar
 from aioappsapi.models.space import (
     Space,
     SpaceLinks,
@@ -137,6 +139,7 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
+    "AuditEvent",
     "BrokerCatalog",
     "BrokerFeatures",
     "Build",
@@ -161,6 +164,7 @@ __all__ = [
     "DropletBuildpack",
     "Environment",
     "EnvironmentVariables",
+    "EventParty",
     "FeatureFlag",
     "HealthCheck",
     "HealthCheckData",
@@ -209,6 +213,7 @@ __all__ = [
     "ServiceInstanceRelationships",
     "ServiceOffering",
     "ServiceOfferingRelationships",
+    "Sidecar",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",

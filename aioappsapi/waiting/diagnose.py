@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.errors import AppsApiError, CrashedError, NotRunningError, PlacementError
+from aioappsapi.errors import (
+    AppsApiError,
+    CrashedError,
+    NotFoundError,
+    NotRunningError,
+    PlacementError,
+)
 from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
 from aioappsapi.waiting.assess import instances_of
@@ -17,12 +23,47 @@ from aioappsapi.waiting.watch import AppWatch
 log = logging.getLogger("aioappsapi.waiter")
 
 
-async def details_of(
-    readers: Readers, processes: Sequence[Process], state: Literal["CRASHED", "DOWN"]
-) -> str | None:
-    """Return what the server says of the first instance in this state; None if it says nothing."""
+# The server's features of which one may be missing: Korifi has no audit events.
+_EVENTS: Final = "audit_events"
+_CRASH: Final = "audit.app.process.crash"
+
+
+async def crash_error(readers: Readers, watch: AppWatch) -> CrashedError:
+    """Describe an app whose instances crash, with the reason of its newest crash event.
+
+    The stats of a crashed instance have no reason on a real server. The event has it, if the login
+    may read events.
+    """
+    reason = await _newest_crash(readers, watch.key)
+    why = f": {reason}" if reason else "; the server gives no reason"
+    return CrashedError(
+        f"{watch.what}: its instances crash ({watch.seen}){why}.",
+        states=watch.states,
+        details=reason,
+    )
+
+
+async def _newest_crash(readers: Readers, guid: str) -> str | None:
+    features = readers.caller.features
+    if not features.has(_EVENTS):
+        return None
+    events = readers.events.list(types=[_CRASH], target_guids=[guid], order_by="-created_at")
+    try:
+        event = await events.first()
+    except AppsApiError as failure:
+        if isinstance(failure, NotFoundError):
+            features.remember_missing(_EVENTS)
+        log.info("why app %s crashes could not be read: %s", guid, failure)
+        return None
+    data = (event.data or {}) if event is not None else {}
+    reason = data.get("exit_description") or data.get("reason")
+    return str(reason) if reason else None
+
+
+async def _reason_for_down(readers: Readers, processes: Sequence[Process]) -> str | None:
+    """Return what the server says of the first instance that is DOWN; None if it says nothing."""
     for process in processes:
-        if process.instances == 0 or all(one.state != state for one in instances_of(process)):
+        if process.instances == 0 or all(one.state != "DOWN" for one in instances_of(process)):
             continue
         try:
             stats = await readers.processes.get_stats(process.guid)
@@ -30,22 +71,9 @@ async def details_of(
             log.info("no details of process %s: %s", process.guid, failure)
             continue
         for one in stats:
-            if one.state == state and one.details:
+            if one.state == "DOWN" and one.details:
                 return one.details
     return None
-
-
-async def crash_error(
-    readers: Readers, watch: AppWatch, processes: Sequence[Process]
-) -> CrashedError:
-    """Describe an app whose instances crash."""
-    details = await details_of(readers, processes, "CRASHED")
-    why = f": {details}" if details else ""
-    return CrashedError(
-        f"{watch.what}: its instances crash ({watch.seen}){why}.",
-        states=watch.states,
-        details=details,
-    )
 
 
 async def placement_error(
@@ -56,7 +84,7 @@ async def placement_error(
     The server gives details of an instance that is DOWN only if no cell took it:
     ``insufficient resources: memory``, ``found no compatible cell``.
     """
-    details = await details_of(readers, processes, "DOWN")
+    details = await _reason_for_down(readers, processes)
     watch.explain(details)
     if details is None or watch.down_at is None:
         return None
@@ -69,9 +97,11 @@ async def placement_error(
     )
 
 
-def changed_by_others(watch: AppWatch, app: App) -> NotRunningError:
-    """Describe an app that somebody else started or stopped while we waited for it."""
+def wrong_state(watch: AppWatch, app: App) -> NotRunningError:
+    """Describe an app whose own state is not the requested one: somebody else changed it."""
+    # An answer that proved nothing may never have changed the state.
+    why = "" if watch.needs_state else " again, by somebody else"
     return NotRunningError(
-        f"{watch.what}: the app is {app.state} again, by somebody else.",
+        f"{watch.what}: the app is {app.state}{why}.",
         states=watch.states,
     )

@@ -10,6 +10,7 @@ import msgspec
 from aioappsapi._http.call import Caller
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.models.app import App
+from aioappsapi.models.audit_event import AuditEvent
 from aioappsapi.models.process import InstanceStats, Process
 
 
@@ -29,13 +30,31 @@ class ProcessReader(Protocol):
     """Reads processes and their instances."""
 
     def list(
-        self, *, app_guids: Sequence[str], with_instances: bool, per_page: int
+        self, *, app_guids: Sequence[str], include: Sequence[str], per_page: int
     ) -> AsyncIterable[Process]:
-        """List the processes of apps."""
+        """List the processes of apps, with ``include=["instances"]`` as here."""
         ...
 
     async def get_stats(self, guid: str) -> Sequence[InstanceStats]:
         """Fetch the instances of one process in full."""
+        ...
+
+
+class EventList(Protocol):
+    """A list of audit events that is fetched when it is read."""
+
+    async def first(self) -> AuditEvent | None:
+        """Fetch the first event; None of an empty list."""
+        ...
+
+
+class EventReader(Protocol):
+    """Reads audit events."""
+
+    def list(
+        self, *, types: Sequence[str], target_guids: Sequence[str], order_by: str
+    ) -> EventList:
+        """List events by type and target."""
         ...
 
 
@@ -45,6 +64,7 @@ class Readers(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     apps: AppReader
     processes: ProcessReader
+    events: EventReader
 
 
 def for_polls(caller: Caller) -> Caller:

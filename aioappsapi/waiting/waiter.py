@@ -35,7 +35,7 @@ from aioappsapi.waiting.assess import (
     assess_stopped,
     ignore_old_instances,
 )
-from aioappsapi.waiting.diagnose import changed_by_others, crash_error, placement_error
+from aioappsapi.waiting.diagnose import crash_error, placement_error, wrong_state
 from aioappsapi.waiting.finding import Finding
 from aioappsapi.waiting.readers import Readers
 from aioappsapi.waiting.watch import AppWatch
@@ -218,7 +218,7 @@ class Waiter:
     async def _read(self, keys: Sequence[str]) -> dict[str, list[Process]]:
         """Read the processes of apps. An app whose instances are unknown now is left out."""
         by_app: dict[str, list[Process]] = {key: [] for key in keys}
-        pager = self._readers.processes.list(app_guids=keys, with_instances=True, per_page=_PAGE)
+        pager = self._readers.processes.list(app_guids=keys, include=["instances"], per_page=_PAGE)
         async for process in pager:
             # A process of the type web has its app's GUID, should it not name its app.
             key = process.relationships.app.guid or process.guid
@@ -268,7 +268,7 @@ class Waiter:
             elif self._is_odd(watch, assessment):
                 odd.append(watch)
         await pooled(lambda it: self._confirm(*it, by_app[it[0].key]), proved, at_once=_AT_ONCE)
-        await pooled(lambda it: self._crash(it, by_app[it.key]), crashed, at_once=_AT_ONCE)
+        await pooled(self._crash, crashed, at_once=_AT_ONCE)
         states = await self._states([*odd, *(watch for watch, _ in doubtful)])
         if states is None:
             return
@@ -339,9 +339,9 @@ class Waiter:
             return False
         return True
 
-    async def _crash(self, watch: AppWatch, processes: list[Process]) -> None:
+    async def _crash(self, watch: AppWatch) -> None:
         async with self._slots:
-            error = await crash_error(self._readers, watch, processes)
+            error = await crash_error(self._readers, watch)
         self._end(watch.disproved(error))
 
     async def _explain(self, watch: AppWatch, processes: list[Process], app: App | None) -> None:
@@ -351,7 +351,7 @@ class Waiter:
         elif not self._is_requested(app):
             # An attempt that failed may still be under way; one that was accepted is not.
             if watch.doubt is None:
-                self._end(watch.disproved(changed_by_others(watch, app)))
+                self._end(watch.disproved(wrong_state(watch, app)))
         elif not self._until_stopped and watch.is_stuck(self._crash_grace):
             async with self._slots:
                 error = await placement_error(self._readers, watch, processes, self._crash_grace)

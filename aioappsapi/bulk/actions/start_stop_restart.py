@@ -114,7 +114,7 @@ class LifecycleStep(ActionStep):
             run.skipped(loop_time(), _unverified(run))
 
     async def _is_proved(self, key: str) -> bool:
-        found = await self._processes.list(app_guids=[key], with_instances=True).all()
+        found = await self._processes.list(app_guids=[key], include=["instances"]).all()
         if self.name == "stop":
             return assess_stopped(found).satisfied
         return assess_started(found, "any").satisfied

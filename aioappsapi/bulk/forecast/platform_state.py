@@ -141,7 +141,7 @@ class PlatformReader:
         if {app.lifecycle.type for app in self._state.apps.values()} <= {"buildpack"}:
             return
         try:
-            flags = await self._flags.list()
+            flags = await self._flags.list().all()
             self._state.switched_off = {
                 flag.name: flag.custom_error_message or flag.name
                 for flag in flags
@@ -171,7 +171,7 @@ class PlatformReader:
         async for quota in self._quotas.list_for_organizations(organization_guids=guids):
             for ref in quota.relationships.organizations.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
-                    usage = await self._quotas.get_usage_of_organization(ref.guid)
+                    usage = await self._quotas.get_usage(organization_guid=ref.guid)
                     self._state.headrooms[ref.guid] = QuotaHeadroom("", quota.apps, usage)
 
     async def _read_spaces(self, guids: Sequence[str]) -> None:
@@ -179,7 +179,7 @@ class PlatformReader:
         async for quota in self._quotas.list_for_spaces(space_guids=guids):
             for ref in quota.relationships.spaces.data:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
-                    usage = await self._quotas.get_usage_of_space(ref.guid)
+                    usage = await self._quotas.get_usage(space_guid=ref.guid)
                     self._state.headrooms[ref.guid] = QuotaHeadroom("space_", quota.apps, usage)
 
 

@@ -1,4 +1,4 @@
-"""Lists, page by page: what is asked, where the token goes, and what is given."""
+"""Lists, page by page: what is sent, where the token goes, and what comes back."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from aioappsapi import (
     App,
     ConnectError,
+    DeadlineError,
+    DecodeError,
     InvalidInputError,
-    NotIncludedError,
     RetryPolicy,
     ServerError,
 )
-from aioappsapi.api.apps import LIST, Apps
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.feature_flags import FeatureFlags
 from aioappsapi.api.organizations import Organizations
-from aioappsapi.api.paging import split_queries
 from aioappsapi.api.spaces import Spaces
 from tests.replay import (
     BASE,
@@ -32,7 +31,6 @@ from tests.replay import (
     Server,
     Wire,
     app_json,
-    recording,
     refusal,
     reply,
 )
@@ -100,20 +98,20 @@ async def test_all_and_pages_give_the_same() -> None:
     assert [len(one.resources) async for one in pages.apps.list().pages()] == [2, 1, 1]
 
 
-async def test_each_iteration_asks_anew() -> None:
+async def test_each_iteration_sends_new_requests() -> None:
     pages = three_pages()
     pager = pages.apps.list()
     assert await pager.all() == await pager.all()
     assert len(pages.targets) == 6
 
 
-async def test_empty_list_gives_nothing() -> None:
+async def test_an_empty_list_has_no_resources() -> None:
     pages = Pages({"/v3/apps": page(), "/v3/apps?per_page=1": page()})
     assert await pages.apps.list().all() == []
     assert await pages.apps.list().first() is None
 
 
-async def test_first_asks_for_a_page_of_one() -> None:
+async def test_first_requests_a_page_of_one() -> None:
     pages = Pages({"/v3/apps?per_page=1&names=x": page("a", next_href=f"{BASE}/v3/apps?page=2")})
     pages.table["/v3/apps?names=x&per_page=1"] = pages.table["/v3/apps?per_page=1&names=x"]
     first = await pages.apps.list(names=["x"], per_page=50).first()
@@ -122,7 +120,7 @@ async def test_first_asks_for_a_page_of_one() -> None:
     assert len(pages.targets) == 1
 
 
-async def test_first_goes_on_where_the_first_part_of_a_long_list_is_empty() -> None:
+async def test_first_goes_on_if_the_first_part_of_a_long_list_is_empty() -> None:
     async def answering(seen: Seen) -> Answer:
         return page("x300") if "x300" in seen.target else page()
 
@@ -145,7 +143,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("href", FOREIGN)
-async def test_links_to_other_hosts_are_asked_at_ours(href: str) -> None:
+async def test_links_to_other_hosts_are_followed_on_our_host(href: str) -> None:
     pages = Pages({"/v3/apps": page("a", next_href=href), "/v3/apps?page=2": page("b")})
     assert guids_of(await pages.apps.list().all()) == ["a", "b"]
     assert pages.wire.urls == [f"{BASE}/v3/apps", f"{BASE}/v3/apps?page=2"]
@@ -179,7 +177,7 @@ async def test_links_below_an_address_with_a_path() -> None:
     assert guids_of(await apps.list().all()) == ["a", "b", "c"]
 
 
-async def test_foreign_link_over_a_real_socket() -> None:
+async def test_no_request_reaches_another_host_over_a_real_socket() -> None:
     async def greedy(seen: Seen) -> Answer:
         return page("stolen")
 
@@ -196,10 +194,107 @@ async def test_foreign_link_over_a_real_socket() -> None:
         assert [seen.target for seen in server.seen] == ["/v3/apps", "/v3/apps?page=2"]
 
 
+# -- links that lead nowhere
+
+
+def endless(**pagination: object) -> tuple[Wire, Apps]:
+    """A server with a new next page after each page."""
+
+    async def answering(seen: Seen) -> Answer:
+        number = int(query_of(seen.target).get("page", ["1"])[0])
+        link = {"href": f"{BASE}/v3/apps?page={number + 1}"}
+        body = {
+            "pagination": {"next": link, **pagination},
+            "resources": [app_json(f"app-{number}")],
+        }
+        return reply(body)
+
+    wire = Wire(answering)
+    return wire, Apps(wire.caller())
+
+
+async def test_a_link_beyond_the_last_page_is_an_error() -> None:
+    wire, apps = endless(total_pages=3)
+    async with aclosing(apps.list().__aiter__()) as several:
+        assert [(await anext(several)).guid for _ in range(2)] == ["app-1", "app-2"]
+        with pytest.raises(DecodeError, match="follows page 3, which is the last one"):
+            await anext(several)
+    assert len(wire.seen) == 3
+
+
+async def test_pages_without_a_count_end_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aioappsapi.api.pager._MOST_PAGES", 20)
+    wire, apps = endless()
+    with pytest.raises(DecodeError, match="follows page 20"):
+        await apps.list().all()
+    assert len(wire.seen) == 20
+
+
+async def test_a_list_that_grows_while_it_is_read_is_read_to_its_end() -> None:
+    async def answering(seen: Seen) -> Answer:
+        number = int(query_of(seen.target).get("page", ["1"])[0])
+        link = {"href": f"{BASE}/v3/apps?page={number + 1}"} if number < 5 else None
+        pagination = {"next": link, "total_pages": max(2, min(number + 1, 5))}
+        return reply({"pagination": pagination, "resources": [app_json(f"app-{number}")]})
+
+    assert len(await Apps(Wire(answering).caller()).list().all()) == 5
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "/v3/apps?page=2\x00",
+        "/v3/a pps?page=2",
+        "/v3/apps?page=2&names=a b",
+        "/v3/\u00e4pps?page=2",
+        "http://[cc.test/v3/apps?page=2",
+        "/v3/apps",
+    ],
+)
+async def test_a_link_that_cannot_be_followed_is_an_error(href: str) -> None:
+    pages = Pages({"/v3/apps": page("a", next_href=href)})
+    with pytest.raises(DecodeError, match="list apps: the server's link to the next page leads"):
+        await pages.apps.list().all()
+    assert pages.targets == ["/v3/apps"]
+
+
+# -- deadlines
+
+
+async def test_all_and_first_take_a_deadline() -> None:
+    pages = three_pages()
+    pages.held["/v3/apps?page=2"] = pages.held["/v3/apps?per_page=1"] = asyncio.Event()
+    with pytest.raises(DeadlineError, match="list apps"):
+        await pages.apps.list().all(deadline=0.01)
+    with pytest.raises(DeadlineError, match="list apps"):
+        await pages.apps.list().first(deadline=0.01)
+    assert guids_of(await pages.apps.list(names=[]).all(deadline=5)) == []
+
+
+# -- lists of what has no GUID
+
+
+async def test_flags_and_features_are_pagers_like_all_lists() -> None:
+    async def answering(seen: Seen) -> Answer:
+        more = seen.target == "/v3/feature_flags?per_page=1"
+        link = {"href": "/v3/feature_flags?page=2&per_page=1"} if more else None
+        flag = {"name": f"flag of {seen.target}", "enabled": True}
+        return reply({"pagination": {"next": link, "total_pages": 2}, "resources": [flag]})
+
+    caller = Wire(answering).caller()
+    flags = await FeatureFlags(caller).list(per_page=1).all()
+    assert [flag.name for flag in flags] == [
+        "flag of /v3/feature_flags?per_page=1",
+        "flag of /v3/feature_flags?page=2&per_page=1",
+    ]
+    async for feature in Apps(caller).list_features("app-1"):
+        assert feature.name == "flag of /v3/apps/app-1/features"
+
+
 # -- fetching ahead
 
 
-async def test_next_page_is_asked_for_while_this_one_is_read() -> None:
+async def test_the_next_page_is_fetched_while_this_one_is_read() -> None:
     pages = three_pages()
     async with aclosing(pages.apps.list().pages()) as several:
         first = await anext(several)
@@ -208,7 +303,7 @@ async def test_next_page_is_asked_for_while_this_one_is_read() -> None:
         assert "/v3/apps?page=3" not in pages.targets, "only one page ahead"
 
 
-async def test_leaving_early_leaves_nothing_behind() -> None:
+async def test_a_reader_that_leaves_early_leaves_no_task_behind() -> None:
     pages = three_pages()
     pages.held["/v3/apps?page=2"] = asyncio.Event()  # never set
     before = asyncio.all_tasks()
@@ -220,7 +315,7 @@ async def test_leaving_early_leaves_nothing_behind() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_page_ahead_that_fails_unread_is_no_warning() -> None:
+async def test_a_page_that_fails_unread_causes_no_warning() -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     pages = three_pages()
@@ -234,7 +329,7 @@ async def test_a_page_ahead_that_fails_unread_is_no_warning() -> None:
     assert complaints == []
 
 
-async def test_cancelled_reader_cancels_the_request() -> None:
+async def test_a_cancelled_reader_cancels_the_request() -> None:
     pages = three_pages()
     pages.held["/v3/apps"] = asyncio.Event()  # never set
     before = asyncio.all_tasks()
@@ -246,7 +341,7 @@ async def test_cancelled_reader_cancels_the_request() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_error_of_the_second_page_comes_after_the_first() -> None:
+async def test_the_error_of_the_second_page_comes_after_the_first_page() -> None:
     pages = three_pages()
     pages.table["/v3/apps?page=2"] = refusal(500, "UnknownError")
     async with aclosing(pages.apps.list().__aiter__()) as apps:
@@ -255,7 +350,7 @@ async def test_error_of_the_second_page_comes_after_the_first() -> None:
             await anext(apps)
 
 
-async def test_second_page_is_tried_again_as_the_first_would_be() -> None:
+async def test_the_second_page_is_retried_like_the_first() -> None:
     failures = [ConnectError("no"), refusal(503, "CF-ServiceUnavailable")]
     pages = three_pages()
 
@@ -275,7 +370,7 @@ async def test_second_page_is_tried_again_as_the_first_would_be() -> None:
 # -- long lists
 
 
-async def test_long_list_is_split_and_merged_without_doubles() -> None:
+async def test_a_long_list_is_split_and_merged_without_duplicates() -> None:
     wanted = [f"{n:08d}-0000-4000-8000-000000000000" for n in range(450)]
 
     async def answering(seen: Seen) -> Answer:
@@ -288,30 +383,6 @@ async def test_long_list_is_split_and_merged_without_doubles() -> None:
     sizes = [len(query_of(seen.target)["guids"][0].split(",")) for seen in wire.seen]
     assert sizes == [200, 200, 50]
     assert all("," in seen.target for seen in wire.seen), "commas are not spelt out"
-
-
-texts = st.text(
-    st.characters(exclude_characters=",", exclude_categories=["Cs"]), min_size=1, max_size=60
-)
-lists = st.lists(texts, max_size=30).flatmap(
-    lambda some: st.integers(1, 20).map(lambda n: [f"{one}{i}" for one in some for i in range(n)])
-)
-
-
-@settings(deadline=None)
-@given(guids=lists, names=st.none() | lists)
-def test_any_lists_are_asked_for_completely_in_short_requests(
-    guids: list[str], names: list[str] | None
-) -> None:
-    long = {"guids": guids, "names": names}
-    asked = set()
-    for query in split_queries({"per_page": "5000"}, dict(long)):
-        path = LIST.build(query=query).path
-        assert len(path) < 8_192
-        some = [query[name].split(",") for name, values in long.items() if values is not None]
-        assert all(len(values) <= 200 for values in some)
-        asked |= {(guid, name) for guid in some[0] for name in (some[1] if names else [""])}
-    assert asked == {(guid, name) for guid in guids for name in ([""] if names is None else names)}
 
 
 async def test_two_long_lists_stay_short_together() -> None:
@@ -329,7 +400,7 @@ async def test_two_long_lists_stay_short_together() -> None:
     } == {f"näme of {n}" for n in range(400)}
 
 
-async def test_short_list_beside_a_long_one_costs_it_nothing() -> None:
+async def test_a_short_list_beside_a_long_one_takes_no_more_requests() -> None:
     async def answering(seen: Seen) -> Answer:
         return page()
 
@@ -340,7 +411,7 @@ async def test_short_list_beside_a_long_one_costs_it_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["guids", "names", "space_guids", "organization_guids"])
-async def test_empty_list_makes_no_request(name: str) -> None:
+async def test_an_empty_filter_makes_no_request(name: str) -> None:
     pages = Pages({})
     pager = pages.apps.list(**{name: []})
     assert await pager.all() == []
@@ -362,7 +433,6 @@ BAD: list[dict[str, Any]] = [
     {"names": ["a,b"]},
     {"guids": ["a", ""]},
     {"guids": [None]},
-    {"stacks": [""]},
 ]
 
 
@@ -376,7 +446,7 @@ async def test_bad_parameters_are_refused_at_once(bad: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 5000])
-async def test_page_sizes_at_the_limits(size: int) -> None:
+async def test_page_sizes_of_1_and_5000_are_valid(size: int) -> None:
     pages = Pages({f"/v3/apps?per_page={size}": page("a")})
     assert len(await pages.apps.list(per_page=size).all()) == 1
 
@@ -415,73 +485,6 @@ async def test_all_parameters_are_sent() -> None:
         "per_page": ["7"],
     }
     assert wire.seen[0].target.isascii()
-
-
-# -- what is included
-
-
-async def test_included_space_and_organization_are_joined() -> None:
-    one = recording("list-apps__include-space.organization")
-    async with Server(lambda _: _answer(one.answer)) as server, server.client() as client:
-        app = await client.apps.list(include=["space.organization"]).first()
-    assert app is not None
-    data = one.json
-    assert app.space.guid == data["resources"][0]["relationships"]["space"]["data"]["guid"]
-    assert app.space.name == data["included"]["spaces"][0]["name"]
-    assert app.organization.name == data["included"]["organizations"][0]["name"]
-    assert app.space.relationships.organization.guid == app.organization.guid
-
-
-async def _answer(answer: Answer) -> Answer:
-    return answer
-
-
-async def test_each_app_gets_its_own_space() -> None:
-    def of(guid: str, space: str) -> dict[str, object]:
-        return app_json(guid, relationships={"space": {"data": {"guid": space}}})
-
-    body = {
-        "pagination": {"next": None},
-        "resources": [of("a", "s2"), of("b", "s1"), of("c", "s2"), of("d", "unknown")],
-        "included": {
-            "spaces": [
-                {"guid": "s1", "name": "one", "relationships": {}},
-                {
-                    "guid": "s2",
-                    "name": "two",
-                    "relationships": {"organization": {"data": {"guid": "o"}}},
-                },
-            ],
-            "organizations": [{"guid": "o", "name": "org"}],
-        },
-    }
-    apps = Apps(Wire(lambda _: _answer(reply(body))).caller())
-    a, b, c, d = await apps.list(include=["space.organization"]).all()
-    assert (a.space.name, b.space.name, c.space.name) == ("two", "one", "two")
-    assert a.organization.name == "org"
-    with pytest.raises(NotIncludedError):
-        _ = b.organization
-    with pytest.raises(NotIncludedError):
-        _ = d.space
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("space", "The space was not included: ask for it with include=['space']."),
-        (
-            "organization",
-            "The organization was not included: ask for it with include=['space.organization'].",
-        ),
-    ],
-)
-async def test_what_was_not_included_says_how_to_get_it(name: str, text: str) -> None:
-    pages = Pages({"/v3/apps": page("a")})
-    (app,) = await pages.apps.list().all()
-    with pytest.raises(NotIncludedError) as caught:
-        getattr(app, name)
-    assert str(caught.value) == text
-    assert not hasattr(app, name)
 
 
 # -- the other lists

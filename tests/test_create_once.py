@@ -1,4 +1,4 @@
-"""An app is made once, whatever becomes of the answers."""
+"""An app is created once, even if answers are lost."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Space:
     ],
     ids=lambda lost: str(getattr(lost, "status", type(lost).__name__)),
 )
-async def test_what_was_made_though_its_answer_was_lost_is_found(lost: Answer | Exception) -> None:
+async def test_an_app_whose_answer_was_lost_is_found_by_its_name(lost: Answer | Exception) -> None:
     space = Space(lost).holds()
     assert (await space.create()).guid == "app-1"
     assert space.sent == "POST GET"
 
 
-async def test_what_was_not_made_is_asked_for_again() -> None:
+async def test_an_app_that_was_not_created_is_requested_again() -> None:
     space = Space(LOST, DONE)
     with recorded(CallLog) as record:
         assert (await space.create()).guid == "app-1"
@@ -95,7 +95,7 @@ async def test_what_was_not_made_is_asked_for_again() -> None:
     assert record.results == ["DisconnectedError", "200", "201"]
 
 
-async def test_a_name_that_is_taken_since_is_taken_by_the_app_itself() -> None:
+async def test_a_name_taken_since_the_first_attempt_is_taken_by_the_app_itself() -> None:
     space = Space(LOST, TAKEN)
     looks: list[Callable[[], object]] = [lambda: None, space.holds]
     answer = space.answer
@@ -110,7 +110,7 @@ async def test_a_name_that_is_taken_since_is_taken_by_the_app_itself() -> None:
     assert space.sent == "POST GET POST GET"
 
 
-async def test_a_name_that_was_taken_before_is_told() -> None:
+async def test_a_name_that_was_taken_before_is_an_error() -> None:
     space = Space(TAKEN).holds()
     with pytest.raises(UnprocessableError):
         await space.create()
@@ -125,26 +125,26 @@ async def test_an_older_app_of_that_name_is_not_taken_for_the_new_one() -> None:
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-async def test_the_servers_clock_tells_how_old_an_app_is(hours: int) -> None:
+async def test_the_age_of_an_app_comes_from_the_servers_clock(hours: int) -> None:
     space = Space(LOST)
     space.date += timedelta(hours=hours)
     assert (await space.holds(age=1).create()).guid == "app-1"
 
 
-async def test_without_a_date_our_own_clock_tells() -> None:
+async def test_without_a_date_header_our_own_clock_counts() -> None:
     space = Space(LOST).holds()
     space.list_fails = reply({"pagination": {}, "resources": space.found})
     assert (await space.create()).guid == "app-1"
 
 
-async def test_it_is_not_asked_for_without_end() -> None:
+async def test_the_attempts_are_bounded() -> None:
     space = Space(*[Answer(502, b"")] * 9, retry=RetryPolicy(base=0, attempts=3))
     with pytest.raises(ServerError):
         await space.create()
     assert space.sent == "POST GET POST GET POST GET"
 
 
-async def test_who_wants_no_repetition_gets_a_look_all_the_same() -> None:
+async def test_without_retries_the_app_is_still_looked_up() -> None:
     space = Space(LOST, retry=ONE_TRY).holds()
     assert (await space.create()).guid == "app-1"
 
@@ -154,7 +154,7 @@ async def test_who_wants_no_repetition_gets_a_look_all_the_same() -> None:
     assert space.sent == "POST GET"
 
 
-async def test_a_look_that_fails_leaves_the_first_failure() -> None:
+async def test_a_look_up_that_fails_leaves_the_first_error() -> None:
     space = Space(LOST)
     space.list_fails = refusal(403, "CF-NotAuthorized")
     with pytest.raises(DisconnectedError) as caught:
@@ -164,21 +164,21 @@ async def test_a_look_that_fails_leaves_the_first_failure() -> None:
 
 
 @pytest.mark.parametrize("answer", [refusal(403, "CF-NotAuthorized"), Answer(201, b"garbage")])
-async def test_what_is_certain_is_raised_without_a_look(answer: Answer) -> None:
+async def test_a_sure_refusal_is_raised_without_a_look_up(answer: Answer) -> None:
     space = Space(answer)
     with pytest.raises(AppsApiError):
         await space.create()
     assert space.sent == "POST"
 
 
-async def test_a_name_that_cannot_be_looked_for_is_not_asked_for_again() -> None:
+async def test_a_name_that_cannot_be_looked_up_is_not_requested_again() -> None:
     space = Space(LOST)
     with pytest.raises(DisconnectedError):
         await space.apps.create("web,api", "space-1")
     assert space.sent == "POST"
 
 
-async def test_a_deadline_is_for_all_of_it() -> None:
+async def test_the_deadline_covers_all_attempts() -> None:
     space = Space(LOST)
     space.list_fails = Answer(
         503, b"", (("Retry-After", "60"), ("X-Cf-RouterError", "no_endpoints"))
@@ -210,7 +210,7 @@ class Losing:
         return response
 
 
-async def test_a_sandbox_that_resets_after_the_work_makes_one_app() -> None:
+async def test_a_sandbox_that_resets_after_the_work_creates_one_app() -> None:
     async with Sandbox(1) as cloud:
         auth = ClientCredentials("admin-client", "admin-secret")
         async with Client(cloud.url, auth=auth, proxy="") as client:
