@@ -177,12 +177,21 @@ async def test_a_rejected_token_is_replaced_once_and_the_call_repeated() -> None
 
 
 @virtual
-async def test_a_second_rejection_is_raised() -> None:
+async def test_a_third_rejection_of_a_new_token_is_raised() -> None:
     transport, auth = FakeTransport(EXPIRED), FakeAuth()
     with pytest.raises(UnauthorizedError):
         await caller(transport, auth=auth).call(START, GUID)
 
-    assert (len(transport.sent), auth.logins) == (2, 2)
+    assert (len(transport.sent), auth.logins) == (3, 3)
+
+
+@virtual
+async def test_a_token_that_is_revoked_right_after_its_renewal_is_replaced_once_more() -> None:
+    transport, auth = FakeTransport(EXPIRED, EXPIRED, app()), FakeAuth()
+    await caller(transport, auth=auth).call(RESTART, GUID)
+
+    tokens = [sent.headers["Authorization"] for sent in transport.sent]
+    assert tokens == ["bearer token-1", "bearer token-2", "bearer token-3"]
 
 
 @virtual

@@ -77,7 +77,7 @@ ANSWERS: list[tuple[str, Response, Meaning]] = [
     ("422 taken", failure(422, "CF-UniquenessError"), PERMANENT),
     ("429", recording("rate-limit__429-start").response, LIMITED),
     ("429 null", response(429, "null"), LIMITED),
-    ("429 of a service broker", failure(429, "CF-ServiceBrokerRateLimitExceeded"), LIMITED),
+    ("429 of a service broker", failure(429, "CF-ServiceBrokerRateLimitExceeded"), TRANSIENT),
     ("500 unknown", recording("diego-down__refused-list-embed").response, AMBIGUOUS),
     ("500 runner error", recording("diego-down__bbs-error-start").response, AMBIGUOUS),
     ("503 runner unavailable", recording("diego-down__refused-start").response, AMBIGUOUS),
