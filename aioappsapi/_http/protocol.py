@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, Final, Generic, TypeVar, cast
 from urllib.parse import quote, unquote
 
@@ -99,11 +99,28 @@ class Operation(Generic[T]):
             operation=self.name,
             subject=args[0] if args else "",
             method=self.method,
-            path=_with_query(path, query),
+            path=_with_query(path, query) if query else path,
             replay=self.replay,
             sensitive=self.sensitive,
             repeat_proves_nothing=self.repeat_proves_nothing,
             body=None if body is msgspec.UNSET else _json(body),
+        )
+
+    def at(self, path: str) -> Request:
+        """Make the request of a path that the server linked to, such as that of the next page.
+
+        Raises InvalidInputError for a path that cannot be sent.
+        """
+        if not _PATH.fullmatch(path):
+            raise InvalidInputError(f"{self.name}: {path[:300]!r} is not a path that can be sent.")
+        return Request(
+            operation=self.name,
+            subject="",
+            method=self.method,
+            path=path,
+            replay=self.replay,
+            sensitive=self.sensitive,
+            repeat_proves_nothing=self.repeat_proves_nothing,
         )
 
     def parse(self, request: Request, response: Response) -> T:
@@ -165,15 +182,9 @@ def free_request(
         method=method,
         path=_with_query(path, query),
         replay=replay,
-        sensitive=_is_sensitive(path, json),
+        sensitive=_SENSITIVE.search(unquote(path.partition("?")[0])) is not None,
         body=None if json is msgspec.UNSET else _json(json),
     )
-
-
-def _is_sensitive(path: str, body: object) -> bool:
-    if _SENSITIVE.search(unquote(path.partition("?")[0])):
-        return True
-    return isinstance(body, Mapping) and "environment_variables" in body
 
 
 def successful(request: Request, response: Response) -> Response:

@@ -32,9 +32,10 @@ _KEPT_ERRORS: Final = 20
 def response_error(request: Request, response: Response) -> ResponseError:
     """Make the typed error of an answer that is not a success, whatever its bytes are."""
     errors = tuple(map(_shortened, read_errors(response.body)[:_KEPT_ERRORS]))
-    if request.sensitive:
+    if _has_secrets(request):
         errors = tuple(_masked(one, request.body) for one in errors)
-    text = _titles(errors, response) if request.sensitive else _text(errors, response)
+    hidden = request.sensitive or (_has_secrets(request) and not errors)
+    text = _titles(errors, response) if hidden else _text(errors, response)
     error = _make(error_class(response.status), request, response, errors, text)
     if isinstance(error, RateLimitedError):
         error.retry_after = retry_after(response.headers)
@@ -60,6 +61,10 @@ def _masked(error: ApiError, sent: bytes | None) -> ApiError:
     for secret in sorted(_secrets(sent), key=len, reverse=True):
         detail = detail.replace(secret, "...")
     return msgspec.structs.replace(error, detail=detail or error.detail)
+
+
+def _has_secrets(request: Request) -> bool:
+    return request.sensitive or b'"environment_variables"' in (request.body or b"")
 
 
 def _secrets(sent: bytes | None) -> set[str]:
@@ -114,7 +119,7 @@ def _make(
         request_id=request_id,
         headers=_kept_headers(response),
         warnings=response.warnings,
-        body=b"" if request.sensitive else response.body[:_KEPT_BYTES],
+        body=b"" if _has_secrets(request) else response.body[:_KEPT_BYTES],
     )
 
 

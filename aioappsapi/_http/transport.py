@@ -70,8 +70,8 @@ class SessionPool:
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
-        self._prefix = f"{base_url}/"
-        self._base = URL(base_url) if base_url else None
+        self._origin = "/".join(base_url.split("/")[:3])
+        self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
 
@@ -156,9 +156,10 @@ class SessionPool:
     def _target(self, url: str) -> URL:
         base = self._base
         # fast path: parsing an address costs more than taking another path of a parsed one.
-        if base is None or "?" in url or "#" in url or not url.startswith(self._prefix):
+        if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
             return URL(url, encoded=True)
-        return base.with_path(url[len(self._prefix) - 1 :], encoded=True)
+        path = url[len(self._origin) :]
+        return base.with_path(path, encoded=True) if path[:1] == "/" else URL(url, encoded=True)
 
     async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
         """Read a body that comes in parts, and end as soon as it is larger than allowed."""

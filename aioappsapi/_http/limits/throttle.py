@@ -186,7 +186,7 @@ class Throttle:
 
     def announce_refusal(self, seconds: float) -> None:
         """Announce a pause that is so long that no call waits for it; the gate stays open."""
-        self._announce(self._clock() + seconds, _TOO_LONG, "calls fail instead of waiting")
+        self._announce(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
 
     def announce_outage(self, seconds: float) -> None:
         """Announce for how long calls wait that found the server unavailable; the gate stays open.
@@ -222,13 +222,13 @@ class Throttle:
             self._opening.cancel()
         self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._admit)
 
-    def _announce(self, until: float, reason: str, effect: str = "nothing is sent") -> None:
+    def _announce(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
         seconds = until - self._clock()
         if seconds < _SHORTEST or until <= self._announced.get(effect, -math.inf) + _NOTABLE:
             return
         self._announced[effect] = until
         pause = Pause(seconds, reason)
-        log.warning("%s: %s for %.1f s", reason, effect, pause.seconds)
+        log.warning("%s: %s %.1f s", reason, effect, pause.seconds)
         for listener in list(self._listeners):
             try:
                 listener(pause)
