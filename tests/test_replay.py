@@ -78,7 +78,8 @@ def drive_list(client: Client, one: Recording) -> Awaitable[object] | None:
 
 def as_recorded(client: Client, one: Recording, operation: Operation[Any]) -> Awaitable[object]:
     """Send the recorded target itself, where no parameter of a method makes it."""
-    request = operation.at(one.target)
+    args = ["x"] * operation.path.count("{}")
+    request = msgspec.structs.replace(operation.build(*args), path=one.target)
     return client._caller.run(request, operation.parse)
 
 

@@ -106,23 +106,6 @@ class Operation(Generic[T]):
             body=None if body is msgspec.UNSET else _json(body),
         )
 
-    def at(self, path: str) -> Request:
-        """Make the request of a path that the server linked to, such as that of the next page.
-
-        Raises InvalidInputError for a path that cannot be sent.
-        """
-        if not _PATH.fullmatch(path):
-            raise InvalidInputError(f"{self.name}: {path[:300]!r} is not a path that can be sent.")
-        return Request(
-            operation=self.name,
-            subject="",
-            method=self.method,
-            path=path,
-            replay=self.replay,
-            sensitive=self.sensitive,
-            repeat_proves_nothing=self.repeat_proves_nothing,
-        )
-
     def parse(self, request: Request, response: Response) -> T:
         """Read the answer. Raises a ResponseError: DecodeError if a success proves nothing."""
         if not 200 <= response.status < 300:
