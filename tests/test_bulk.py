@@ -621,6 +621,10 @@ async def test_async_input_is_not_read_far_ahead() -> None:
 # -- streams
 
 
+def state_after(seen: Seen) -> str:
+    return "STOPPED" if seen.path.endswith("/stop") else "STARTED"
+
+
 class Gated:
     """A server whose apps answer when their gates are opened."""
 

@@ -197,7 +197,8 @@ def check_error(error: ResponseError, one: Recording) -> None:
     assert (error.code, error.title, error.detail) == (code, title, detail)
     assert error.request_id == one.header("x-vcap-request-id")
     assert error.method == one.method
-    assert error.body == one.text.encode()
+    kept = b"" if "environment_variables" in str(one.request) else one.text.encode()[:4096]
+    assert error.body == kept
     assert "\n" not in str(error)
     assert (title or str(one.status)) in str(error)
 

@@ -14,7 +14,6 @@ from aioappsapi.errors import (
     CertificateError,
     DeadlineError,
     NotAttemptedError,
-    TargetError,
     UnverifiedError,
 )
 
@@ -68,13 +67,6 @@ def innermost(failure: BaseException) -> BaseException:
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
-
-
-def is_final(error: AppsApiError) -> bool:
-    """Check whether every other app would fail with this error too."""
-    return isinstance(error, TargetError | CertificateError) or (
-        isinstance(error, AuthError) and error.refused
-    )
 
 
 def why_final(error: AppsApiError) -> str:

@@ -19,7 +19,7 @@ import anyio
 from aioappsapi._http.call_log import CallEvents, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import Throttle
-from aioappsapi._http.retry.policy import is_refusal_of_app
+from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
@@ -34,7 +34,7 @@ from aioappsapi.bulk.run.app_run import (
     State,
     Why,
 )
-from aioappsapi.bulk.run.conclude import deadline_error, ending_error, is_final, why_final
+from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
