@@ -21,7 +21,7 @@ from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.auth.base import Auth
-from aioappsapi.auth.cf_cli import CfCliLogin, read_config
+from aioappsapi.auth.cf_cli import CfCliLogin, read_config, require_login
 from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.auth.uaa import Uaa
@@ -152,16 +152,18 @@ class Client:
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
     ) -> Self:
-        """Make a client from the login of the `cf` command, whose file is only read.
+        """Make a client with the target and the login of the `cf` command.
 
-        `path` is that file, by default below `$CF_HOME` or the home directory. That the `cf`
-        command was told to skip the check of certificates counts only with `honour_ssl_disabled`.
-        Raises AuthError if nobody is logged in.
+        `path` is the command's file, by default ``$CF_HOME/.cf/config.json``; it is read and never
+        written. A login with ``--skip-ssl-validation`` checks certificates here all the same,
+        unless `honour_ssl_disabled` is true. Raises AuthError if the file is missing or broken, or
+        holds no target or no login.
         """
         config = read_config(path)
         if not config.target:
-            raise AuthError("The cf command has no target: run `cf api` and `cf login`.")
-        if ssl is None and honour_ssl_disabled and config.ssl_disabled:
+            raise AuthError("The cf command has no target: run `cf api URL`, then `cf login`.")
+        require_login(config)
+        if ssl is None and honour_ssl_disabled and config.skips_certificate_check:
             ssl = Tls(insecure=True)
         return cls(
             config.target,

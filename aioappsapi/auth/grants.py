@@ -56,15 +56,15 @@ class StaticToken:
         kind, _, rest = _given(access_token, "The access token").strip().rpartition(" ")
         if kind.lower() not in {"", "bearer"} or not rest.isprintable() or _is_only_prefix(rest):
             raise InvalidInputError("An access token is one word, perhaps after 'bearer'.")
-        self._token = Token(access_token=rest, expires_at=jwt_expiry(rest))
+        self.token = Token(access_token=rest, expires_at=jwt_expiry(rest))
 
     def __repr__(self) -> str:
         return "StaticToken(...)"
 
     async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
-        """Give the token that was given."""
+        """Return the token; nothing is sent."""
         del endpoint, previous
-        return self._token
+        return self.token
 
 
 class _Grant(ABC):
