@@ -84,20 +84,28 @@ class NotIncludedError(AppsApiError, AttributeError):
 
 
 class AuthError(AppsApiError):
-    """No token could be had.
+    """There is no token, so the request was not sent.
 
-    `refused` is true when the UAA said no to these credentials: asking again with the same ones
-    helps nobody and counts towards a lock-out, so it is never repeated. `error` is the UAA's own
-    code (RFC 6749, section 5.2), `status` its HTTP status where there was one.
+    `refused` is true when the UAA refused the credentials. Such a login is not sent again, because
+    each refusal counts towards locking the account. `error` is the UAA's own code (RFC 6749,
+    section 5.2), `status` its HTTP status or 0, `retry_after` the seconds until the next login is
+    worth trying, where they are known.
     """
 
     def __init__(
-        self, message: str, *, refused: bool = True, error: str | None = None, status: int = 0
+        self,
+        message: str,
+        *,
+        refused: bool = True,
+        error: str | None = None,
+        status: int = 0,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.refused = refused
         self.error = error
         self.status = status
+        self.retry_after = retry_after
 
 
 class TargetError(AppsApiError):

@@ -180,7 +180,7 @@ async def test_a_rotated_refresh_token_is_the_one_that_counts() -> None:
     assert told == ["r-1", "r-2"]
 
 
-async def test_who_keeps_refresh_tokens_may_be_a_coroutine() -> None:
+async def test_on_rotate_may_be_a_coroutine_function() -> None:
     told: list[str] = []
 
     async def keep(refresh_token: str) -> None:
@@ -192,7 +192,7 @@ async def test_who_keeps_refresh_tokens_may_be_a_coroutine() -> None:
     assert told == ["r-1"]
 
 
-async def test_a_refresh_token_that_stays_is_not_told() -> None:
+async def test_on_rotate_is_not_called_for_a_refresh_token_that_stays() -> None:
     told: list[str] = []
     auth = RefreshToken("r-1", on_rotate=told.append)
     token = await auth.obtain(FakeEndpoint(WITH_REFRESH), None)
@@ -201,17 +201,27 @@ async def test_a_refresh_token_that_stays_is_not_told() -> None:
     assert token.refresh_token == "r-1"
 
 
-async def test_a_new_refresh_token_is_kept_even_if_telling_it_fails() -> None:
-    def broken(refresh_token: str) -> None:
-        raise OSError("disk full")
+def raises_at_once(refresh_token: str) -> None:
+    raise OSError(f"no space left for {refresh_token}")
 
-    endpoint = FakeEndpoint(WITH_REFRESH)
-    auth = RefreshToken("r-0", on_rotate=broken)
-    with pytest.raises(OSError, match="disk full"):
-        await auth.obtain(endpoint, None)
+
+async def raises_later(refresh_token: str) -> None:
+    raise ValueError(refresh_token)
+
+
+@pytest.mark.parametrize("on_rotate", [raises_at_once, raises_later])
+async def test_an_on_rotate_that_raises_is_logged_and_the_new_refresh_token_is_kept(
+    on_rotate: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = FakeEndpoint(Token(access_token="a-1", refresh_token="geheim-1"))
+    auth = RefreshToken("r-0", on_rotate=on_rotate)
+    assert (await auth.obtain(endpoint, None)).access_token == "a-1"
     await auth.obtain(endpoint, None)
 
-    assert [form["refresh_token"] for form in forms(endpoint)] == ["r-0", "r-1"]
+    assert [form["refresh_token"] for form in forms(endpoint)] == ["r-0", "geheim-1"]
+    (record,) = caplog.records
+    assert "on_rotate failed with" in record.message
+    assert "geheim" not in caplog.text
 
 
 @pytest.mark.parametrize("given", ["{}", "bearer {}", "Bearer {}", "BEARER {}", "  bearer {} \n"])

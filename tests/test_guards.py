@@ -22,6 +22,7 @@ RANKS = {
     "errors": 0,
     "config": 0,
     "_version": 0,
+    "_headers": 0,
     "auth": 1,
     "_http": 2,
     "resources": 3,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.uaa import Uaa, read_token
@@ -16,6 +17,7 @@ from aioappsapi.errors import (
     AppsApiError,
     AuthError,
     CertificateError,
+    ClosedError,
     ConnectError,
     DisconnectedError,
     ReadTimeout,
@@ -32,10 +34,13 @@ UAA = "https://uaa.example.org"
 class Answer(NamedTuple):
     status: int
     body: bytes
+    headers: Mapping[str, str] = CIMultiDict()
 
 
-def answer(status: int, body: object) -> Answer:
-    return Answer(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+def answer(status: int, body: object, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, data, CIMultiDict(named))
 
 
 def root(**links: str | None) -> Answer:
@@ -193,7 +198,7 @@ async def test_an_untrusted_api_is_told_as_such() -> None:
 
 @pytest.mark.parametrize("cause", [ReadTimeout("slow"), ConnectError("refused")])
 async def test_a_uaa_that_does_not_answer_refuses_nobody(cause: TransportError) -> None:
-    with pytest.raises(AuthError, match="The UAA cannot be asked") as caught:
+    with pytest.raises(AuthError, match="No token from the UAA") as caught:
         await ask(Network(token=cause))
 
     assert not caught.value.refused
@@ -222,10 +227,51 @@ async def test_what_the_uaa_says_is_told(status: int, error: str, refused: bool)
     assert f"{status} {error}: Bad credentials" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("found", "seconds"),
+    [
+        (answer(429, b"", Retry_After="7"), 7.0),
+        (answer(503, b"down", Retry_After="3000"), 3000.0),
+        (
+            answer(
+                503,
+                b"",
+                Retry_After="Wed, 25 Nov 2026 00:00:30 GMT",
+                Date="Wed, 25 Nov 2026 00:00:00 GMT",
+            ),
+            30.0,
+        ),
+        (answer(500, b"", Retry_After="soon"), None),
+        (answer(500, b""), None),
+        (answer(401, b"", Retry_After="7"), None),
+    ],
+)
+async def test_the_uaas_retry_after_is_kept_with_the_error(
+    found: Answer, seconds: float | None
+) -> None:
+    with pytest.raises(AuthError) as caught:
+        await ask(Network(token=found))
+
+    assert caught.value.retry_after == seconds
+
+
+async def test_control_characters_of_the_uaa_do_not_reach_a_terminal() -> None:
+    body = {"error": "e", "error_description": "\x1b[31mred\x9b1m"}
+    with pytest.raises(AuthError) as caught:
+        await ask(Network(token=answer(401, body)))
+
+    assert str(caught.value).isprintable()
+
+
+async def test_a_client_that_was_closed_during_a_login_is_reported_as_closed() -> None:
+    with pytest.raises(ClosedError):
+        await ask(Network(token=ClosedError("closed")))
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>down</html>", b"null", b'{"error": 7}', b"\xff"])
 @pytest.mark.parametrize(("status", "refused"), [(401, True), (502, False), (302, False)])
 async def test_a_refusal_may_have_any_body(body: bytes, status: int, refused: bool) -> None:
-    with pytest.raises(AuthError, match=f"The UAA answered {status}") as caught:
+    with pytest.raises(AuthError, match=f"The UAA .*{status}$") as caught:
         await ask(Network(token=Answer(status, body)))
 
     assert (caught.value.refused, caught.value.error) == (refused, None)
@@ -260,7 +306,7 @@ async def test_a_refusal_may_have_any_body(body: bytes, status: int, refused: bo
     ],
 )
 async def test_a_success_that_is_no_token(body: bytes) -> None:
-    with pytest.raises(AuthError, match="something that is no token") as caught:
+    with pytest.raises(AuthError, match="but not with a token") as caught:
         await ask(Network(token=Answer(200, body)))
 
     assert not caught.value.refused

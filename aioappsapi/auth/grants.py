@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -22,6 +23,8 @@ from aioappsapi.errors import AuthError, InvalidInputError
 # The public client of the platform's own command line, which every installation has.
 _CF: Final = "cf"
 _JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+log = logging.getLogger("aioappsapi.auth")
 
 Persist = Callable[[str], Awaitable[None] | None]
 
@@ -170,7 +173,13 @@ class PasswordGrant(_Grant):
 
 
 class RefreshToken(_Grant):
-    """A refresh token. UAAs may rotate it: `on_rotate` is called with each new one, to keep it."""
+    """A refresh token that somebody obtained earlier.
+
+    A UAA may replace it with every renewal and revoke the old one. `on_rotate`, a function or a
+    coroutine function, is called with each new one, so that you can store it. If it raises, the
+    failure is logged and the new refresh token is kept in memory.
+    Source: RFC 6749, section 6.
+    """
 
     def __init__(
         self,
@@ -190,14 +199,23 @@ class RefreshToken(_Grant):
         token = await self._refresh(endpoint, self._newest)
         if token.refresh_token and token.refresh_token != self._newest:
             self._newest = token.refresh_token
-            await self._tell(self._newest)
+            await self._report_rotation(self._newest)
         return token
 
-    async def _tell(self, refresh_token: str) -> None:
-        if self._on_rotate is not None:
-            told = self._on_rotate(refresh_token)
-            if inspect.isawaitable(told):
-                await told
+    async def _report_rotation(self, refresh_token: str) -> None:
+        if self._on_rotate is None:
+            return
+        try:
+            result = self._on_rotate(refresh_token)
+            if inspect.isawaitable(result):
+                await result
+        except Exception as failure:  # noqa: BLE001 - a user's callback may raise anything
+            # Not its text, which may quote the token.
+            log.error(  # noqa: TRY400 - the traceback may quote it too
+                "on_rotate failed with %s. The new refresh token is kept in memory only; if this "
+                "process ends, log in again.",
+                type(failure).__name__,
+            )
 
 
 class _OneTime(_Grant):
