@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import anyio
 from msgspec import UNSET
 
 from aioappsapi._http.caller import Caller, within
@@ -27,7 +28,7 @@ from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.auth.uaa import Uaa
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
-from aioappsapi.errors import AuthError, InvalidInputError
+from aioappsapi.errors import AuthError, DeadlineError, InvalidInputError
 from aioappsapi.resources.apps import Apps
 from aioappsapi.resources.builds import Builds, Droplets, Packages
 from aioappsapi.resources.deployments import Deployments
@@ -214,24 +215,40 @@ class Client:
         """
         return recorded(Exchanges)
 
-    async def log_in(self) -> None:
+    async def log_in(self, *, deadline: float | None = None) -> None:
         """Find the UAA and get a token now, rather than with the first call.
 
-        Raises AuthError, TargetError if the address is no Cloud Foundry API, TransportError if
-        nobody answers there.
+        `deadline` is in seconds from now. Raises AuthError, TargetError if the address is not a
+        Cloud Foundry API, TransportError if there is no answer, DeadlineError.
         """
-        await self._uaa.read_root()
-        await self._tokens.get()
+        with anyio.move_on_after(deadline) as scope:
+            await self._uaa.read_root()
+            await self._tokens.get()
+        if scope.cancelled_caught:
+            raise DeadlineError(
+                f"No token within the deadline of {deadline:g} s: {self.api_url} has not answered "
+                "yet. No other request was sent."
+            )
 
     async def open(self) -> Self:
-        """Make the client usable in the running event loop; `async with` does it."""
+        """Open the client in the running event loop. `async with` does it for you.
+
+        Raises InvalidInputError if it is open already, here or on another event loop.
+        """
         await self._pool.open()
         return self
 
     async def aclose(self) -> None:
-        """Close all connections. Harmless when repeated; `async with` does it."""
-        await self._tokens.aclose()
-        await self._pool.aclose()
+        """Close all connections and end a login under way. `async with` does it for you.
+
+        Harmless when repeated. Raises ClosedError if the client is open on another event loop: it
+        can only be closed there.
+        """
+        self._pool.binding.check_may_close()
+        try:
+            await self._tokens.aclose()
+        finally:
+            await self._pool.aclose()
 
     async def __aenter__(self) -> Self:
         return await self.open()

@@ -11,7 +11,7 @@
     │   │       └── CertificateError the server's certificate is not trusted
     │   ├── ReadTimeout              sent, and no answer in time
     │   ├── DisconnectedError        the connection ended before the answer did
-    │   └── ClosedError              this client is closed
+    │   └── ClosedError              the client is not open in this event loop
     ├── ResponseError                an answer that is not a success
     │   ├── BadRequestError     400
     │   ├── UnauthorizedError   401
@@ -150,7 +150,10 @@ class DisconnectedError(TransportError):
 
 
 class ClosedError(TransportError):
-    """The client was closed, or not yet opened with `async with`. Not delivered."""
+    """The client is not open here: never opened, closed, or open on another event loop.
+
+    Not delivered.
+    """
 
     delivered = False
 

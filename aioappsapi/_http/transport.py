@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import aiohttp
 from yarl import URL
 
+from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
@@ -65,9 +66,16 @@ class SessionPool:
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
         self._session: aiohttp.ClientSession | None = None
+        self.binding = LoopBinding()
 
     async def open(self) -> None:
-        """Make the session in the running event loop; connections come with the first request."""
+        """Make the session in the running event loop; connections come with the first request.
+
+        Raises InvalidInputError if it is open already.
+        """
+        if self.binding.is_orphaned:
+            await self.aclose()
+        self.binding.bind()
         connector = aiohttp.TCPConnector(
             limit=0, ssl=self._ssl, keepalive_timeout=self._limits.keepalive
         )
@@ -82,7 +90,12 @@ class SessionPool:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; whatever is in flight fails. Harmless when repeated."""
+        """Close all connections; whatever is in flight fails. Harmless when repeated.
+
+        Raises ClosedError if it is open on another event loop, where alone it can be closed.
+        """
+        self.binding.check_may_close()
+        self.binding.release()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -96,13 +109,10 @@ class SessionPool:
         timeouts: Timeouts | None = None,
     ) -> Response:
         """Send once, follow nothing, repeat nothing. Raises TransportError."""
+        self.binding.check(method, url)
         session = self._session
         if session is None:
-            raise ClosedError(
-                "The client is closed: use it inside `async with Client(...)`.",
-                method=method,
-                url=url,
-            )
+            raise ClosedError("The client is closed.", method=method, url=url)
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
             # both are measured in benchmarks/call_cost.py.

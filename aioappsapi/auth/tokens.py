@@ -125,7 +125,9 @@ class TokenSource:
         await asyncio.sleep(pause)
 
     async def _join_renewal(self) -> AppsApiError | None:
-        if self._renewal is None:
+        if self._renewal is not None:
+            _require_same_loop(self._renewal)
+        else:
             # In an empty context: the login belongs to no call, and none may count it as its own.
             self._renewal = asyncio.create_task(
                 self._renew(), name="aioappsapi login", context=Context()
@@ -226,6 +228,13 @@ def _is_final(failure: AppsApiError) -> bool:
     """Whether waiting is no help: the credentials, the address or the certificate is wrong."""
     refused = isinstance(failure, AuthError) and failure.refused
     return refused or isinstance(failure, TargetError | CertificateError)
+
+
+def _require_same_loop(renewal: asyncio.Task[AppsApiError | None]) -> None:
+    if renewal.get_loop() is not asyncio.get_running_loop():
+        raise ClosedError(
+            "The client logs in on another event loop: make one client for each event loop."
+        )
 
 
 def _own(failure: AppsApiError) -> AppsApiError:
