@@ -39,11 +39,9 @@ Every error can be pickled, and its text is one line: what was tried, on which a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
-if TYPE_CHECKING:
-    from aioappsapi.models.error import ApiError
-
+import msgspec
 
 E = TypeVar("E", bound=BaseException)
 
@@ -156,6 +154,17 @@ class ClosedError(TransportError):
     """
 
     delivered = False
+
+
+class ApiError(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One error in a body of the API. Decide on its `title`; `code` is not unique.
+
+    Source: https://v3-apidocs.cloudfoundry.org/#errors
+    """
+
+    code: int | None = None
+    title: str | None = None
+    detail: str | None = None
 
 
 class ResponseError(AppsApiError):

@@ -14,8 +14,8 @@ import msgspec
 
 from aioappsapi._headers import retry_after as retry_after  # noqa: PLC0414 - an export
 from aioappsapi._http.message import Request, Response
-from aioappsapi.errors import DecodeError, RateLimitedError, ResponseError, error_class
-from aioappsapi.models.error import ApiError, ErrorBody
+from aioappsapi.errors import ApiError, DecodeError, RateLimitedError, ResponseError, error_class
+from aioappsapi.models.error import ErrorBody
 
 R = TypeVar("R", bound=ResponseError)
 

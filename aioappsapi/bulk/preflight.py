@@ -15,6 +15,7 @@ from aioappsapi.bulk.facts import Facts, organization_of
 from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import (
+    ApiError,
     AppsApiError,
     ForbiddenError,
     InvalidInputError,
@@ -23,7 +24,6 @@ from aioappsapi.errors import (
     UnprocessableError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.models.error import ApiError
 
 _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 

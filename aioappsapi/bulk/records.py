@@ -9,8 +9,7 @@ import msgspec
 
 from aioappsapi import errors
 from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.errors import AppsApiError, ResponseError
-from aioappsapi.models.error import ApiError
+from aioappsapi.errors import ApiError, AppsApiError, ResponseError
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

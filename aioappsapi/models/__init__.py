@@ -1,5 +1,6 @@
 """The resources of the API as immutable, typed values."""
 
+from aioappsapi.errors import ApiError
 from aioappsapi.models.app import (
     App,
     AppLinks,
@@ -44,7 +45,6 @@ from aioappsapi.models.environment import (
     EnvironmentVariables,
     Json,
 )
-from aioappsapi.models.error import ApiError
 from aioappsapi.models.feature import (
     AppFeature,
     AppPermissions,
@@ -82,50 +82,18 @@ from aioappsapi.models.process import (
     Usage,
 )
 from aioappsapi.models.quota import AppQuota, Quota, QuotaUsage
-from aioappsapi.models.revision import (
-    Revision,
-    RevisionProcess,
-    RevisionSidecar,
+from aioappsapi.models.role import (
+    Role,
+    RoleRelationships,
 )
 from aioappsapi.models.root import (
     Root,
     RootLinks,
 )
-from aioappsapi.models.route import (
-    Destination,
-    DestinationApp,
-    DestinationProcess,
-    Domain,
-    DomainRelationships,
-    Route,
-    RouteRelationships,
-    ToMany,
-)
-from aioappsapi.models.service import (
-    BrokerCatalog,
-    BrokerFeatures,
-    LastOperation,
-    MaintenanceInfo,
-    ManagedServiceInstance,
-    ServiceInstance,
-    ServiceInstanceRelationships,
-    ServiceOffering,
-    ServiceOfferingRelationships,
-    UserProvidedServiceInstance,
-)
 from aioappsapi.models.space import (
     Space,
     SpaceLinks,
     SpaceRelationships,
-)
-from aioappsapi.models.task import (
-    Task,
-    TaskResult,
-)
-from aioappsapi.models.user import (
-    Role,
-    RoleRelationships,
-    User,
 )
 
 __all__ = [
@@ -137,8 +105,6 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
-    "BrokerCatalog",
-    "BrokerFeatures",
     "Build",
     "Canary",
     "CanaryOptions",
@@ -151,11 +117,6 @@ __all__ = [
     "Deployment",
     "DeploymentOptions",
     "DeploymentStatus",
-    "Destination",
-    "DestinationApp",
-    "DestinationProcess",
-    "Domain",
-    "DomainRelationships",
     "Droplet",
     "DropletAssociation",
     "DropletBuildpack",
@@ -171,12 +132,9 @@ __all__ = [
     "Job",
     "JobWarning",
     "Json",
-    "LastOperation",
     "Lifecycle",
     "LifecycleData",
     "Link",
-    "MaintenanceInfo",
-    "ManagedServiceInstance",
     "Metadata",
     "Organization",
     "OrganizationLinks",
@@ -195,29 +153,15 @@ __all__ = [
     "RateLimits",
     "Ref",
     "Relationship",
-    "Revision",
-    "RevisionProcess",
     "RevisionRef",
-    "RevisionSidecar",
     "Role",
     "RoleRelationships",
     "Root",
     "RootLinks",
-    "Route",
-    "RouteRelationships",
-    "ServiceInstance",
-    "ServiceInstanceRelationships",
-    "ServiceOffering",
-    "ServiceOfferingRelationships",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",
     "SshEnabled",
     "StatusDetails",
-    "Task",
-    "TaskResult",
-    "ToMany",
     "Usage",
-    "User",
-    "UserProvidedServiceInstance",
 ]

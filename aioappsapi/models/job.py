@@ -5,8 +5,8 @@ Source: https://v3-apidocs.cloudfoundry.org/#jobs
 
 from __future__ import annotations
 
+from aioappsapi.errors import ApiError
 from aioappsapi.models.base import Link, Resource, Struct
-from aioappsapi.models.error import ApiError
 
 
 class JobWarning(Struct, frozen=True, kw_only=True, gc=False):

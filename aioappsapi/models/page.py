@@ -12,29 +12,16 @@ from msgspec import field
 from aioappsapi.models.app import App
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.organization import Organization
-from aioappsapi.models.route import Domain, Route
-from aioappsapi.models.service import (
-    ManagedServiceInstance,
-    ServiceOffering,
-    UserProvidedServiceInstance,
-)
 from aioappsapi.models.space import Space
-from aioappsapi.models.user import User
 
 T = TypeVar("T")
 
 
 class Included(Struct, frozen=True, kw_only=True, gc=False):
-    """The related resources that `include` asked for, each once."""
+    """The spaces and organizations that `include` asked for, each once."""
 
     spaces: list[Space] = []
     organizations: list[Organization] = []
-    domains: list[Domain] = []
-    service_offerings: list[ServiceOffering] = []
-    service_instances: list[ManagedServiceInstance | UserProvidedServiceInstance] = []
-    apps: list[App] = []
-    routes: list[Route] = []
-    users: list[User] = []
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):

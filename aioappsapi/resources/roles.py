@@ -7,7 +7,7 @@ from typing import Final
 
 from aioappsapi._http.caller import Caller
 from aioappsapi.models.page import Page
-from aioappsapi.models.user import Role
+from aioappsapi.models.role import Role
 from aioappsapi.resources.endpoint import endpoint
 from aioappsapi.resources.paging import Pager, comma_list, page_size, split_queries
 

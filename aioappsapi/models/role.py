@@ -1,20 +1,8 @@
-"""Users and roles. Source: https://v3-apidocs.cloudfoundry.org/#users and #roles."""
+"""Roles. Source: https://v3-apidocs.cloudfoundry.org/#roles."""
 
 from __future__ import annotations
 
-from msgspec import field
-
-from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struct
-
-
-class User(Resource, frozen=True, kw_only=True, gc=False):
-    """Somebody, or a client of the UAA, which has no `username`."""
-
-    username: str | None = None
-    presentation_name: str | None = None
-    origin: str | None = None
-    metadata: Metadata = field(default_factory=Metadata)
-    links: dict[str, Link] = {}
+from aioappsapi.models.base import Link, Relationship, Resource, Struct
 
 
 class RoleRelationships(Struct, frozen=True, kw_only=True, gc=False):
