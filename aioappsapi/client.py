@@ -1,10 +1,11 @@
-"""The Client: builds the layers once, owns the connections, hands out the resources."""
+"""The client: it builds the layers once, owns the connections and offers the resources."""
 
 from __future__ import annotations
 
 import os
 import platform
 import ssl as ssl_module
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -51,12 +52,12 @@ class Client:
 
     `client.apps` works on one app, `client.bulk` on many. Beside them are `builds`, `deployments`,
     `droplets`, `feature_flags`, `info`, `jobs`, `organizations`, `packages`, `processes`, `quotas`,
-    `roles` and `spaces`; `client.request` asks whatever has no method here.
+    `roles` and `spaces`. `client.request` sends a request to any other endpoint.
 
-    `api_url` is what ``cf api`` shows, `auth` a way to log in; the UAA is found through the API.
-    `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, None to look into the
-    environment (once), or "" for none. Everything that the client sends shares one pool of
-    connections, one token and one limit of requests in flight. Raises InvalidInputError for an
+    `api_url` is the address that ``cf api`` shows. `auth` is a way to log in; the UAA's address is
+    read from the API. `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, "" for
+    no proxy, or None to use the one in the environment (read once, here). All calls share one pool
+    of connections, one token and one limit of requests in flight. Raises InvalidInputError for an
     address that cannot be one.
     """
 
@@ -97,7 +98,7 @@ class Client:
         self._offer(caller)
 
     def _offer(self, caller: Caller) -> None:
-        """Make the resources on a caller: one line for each."""
+        """Make the resources that send their requests through a caller."""
         self._caller = caller
         self.apps = Apps(caller)
         self.builds = Builds(caller)
@@ -119,7 +120,7 @@ class Client:
 
     @property
     def api_url(self) -> str:
-        """The address of the API, without a slash at its end."""
+        """The address of the API, without a slash at the end."""
         return self._caller.base_url
 
     @classmethod
@@ -131,14 +132,17 @@ class Client:
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
     ) -> Self:
-        """Make a client from `CF_API` and a login in the environment.
+        """Make a client from `CF_API` and a login in environment variables.
 
-        The login is `CF_ACCESS_TOKEN`, or `CF_CLIENT_ID` with `CF_CLIENT_SECRET`, or `CF_USERNAME`
-        with `CF_PASSWORD`, looked for in this order. Raises AuthError if something is missing.
+        The first of these logins is used: `CF_ACCESS_TOKEN`; `CF_CLIENT_ID` with
+        `CF_CLIENT_SECRET`; `CF_USERNAME` with `CF_PASSWORD`. Raises AuthError if a variable is
+        missing, InvalidInputError if one cannot be used.
         """
         url = os.environ.get("CF_API")
         if not url:
-            raise AuthError("CF_API is not set: it is the API's address.")
+            raise AuthError(
+                "CF_API is not set: set it to the API's address, like https://api.example.org."
+            )
         auth = auth_from_env()
         return cls(url, auth=auth, limits=limits, timeouts=timeouts, retry=retry, ssl=ssl)
 
@@ -178,9 +182,9 @@ class Client:
     def with_options(
         self, *, retry: RetryPolicy | None = None, timeouts: Timeouts | None = None
     ) -> Client:
-        """Make a view with other settings on the same connections, login and limits.
+        """Return a view with other settings on the same connections, login and limits.
 
-        A view needs no `async with` of its own and ends with this client.
+        A view needs no `async with` of its own. It is closed together with this client.
         """
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
@@ -197,11 +201,12 @@ class Client:
         repeatable: bool | None = None,
         deadline: float | None = None,
     ) -> Response:
-        """Ask an endpoint that has no method here, with the same care as any other call.
+        """Send a request to an endpoint that has no method here, like ``/v3/buildpacks``.
 
-        `path` is that below the API's address, like ``/v3/buildpacks``. What fails is repeated as
-        far as the method allows: a POST only if it surely did not arrive, or `repeatable` says
-        that a second one does no harm. Raises the same errors as the typed calls.
+        `path` follows the API's address. A failed request is retried like that of a typed call: a
+        GET whenever the failure may pass; a POST only if it was surely not delivered, or if
+        `repeatable` says that a second one does no harm. `deadline` is in seconds from now. Raises
+        the same errors as the typed calls.
         """
         request = free_request(method, path, query=query, json=json, repeatable=repeatable)
         call = self._caller.run(request, successful)
@@ -209,9 +214,10 @@ class Client:
 
     @staticmethod
     def capture() -> AbstractContextManager[Exchanges]:
-        """Keep the raw answers of calls: ``with client.capture() as exchanges:``.
+        """Keep the raw answers of the calls inside ``with client.capture() as exchanges:``.
 
-        `exchanges.last` has the newest one's `headers`, `warnings`, `request_id`, `rate_limit`.
+        `exchanges.last` is the newest one, with its `headers`, `warnings`, `request_id` and
+        `rate_limit`.
         """
         return recorded(Exchanges)
 
@@ -263,37 +269,50 @@ class Client:
 
 
 def default_user_agent() -> str:
-    """Say who asks. Not `cf…`, for which the server has warnings of its own."""
+    """Return this library's name. The server warns clients whose name begins with ``cf``."""
     return f"aioappsapi/{__version__} (Python {platform.python_version()})"
 
 
 def auth_from_env() -> Auth:
-    """Find a login in the environment. Raises AuthError if there is none, or half of one."""
+    """Return the login in the environment. Raises AuthError if there is none, or half of one."""
     env = os.environ
     if token := env.get("CF_ACCESS_TOKEN"):
         return StaticToken(token)
     if client_id := env.get("CF_CLIENT_ID"):
         if (secret := env.get("CF_CLIENT_SECRET")) is None:
-            raise AuthError("No login: CF_CLIENT_SECRET is not set, and CF_CLIENT_ID is.")
+            raise AuthError(
+                "CF_CLIENT_ID is set, but CF_CLIENT_SECRET is not set: set both (the secret may "
+                "be empty)."
+            )
         return ClientCredentials(client_id, secret)
     username, password = env.get("CF_USERNAME"), env.get("CF_PASSWORD")
     if username and password:
         return PasswordGrant(username, password)
-    missing = "CF_PASSWORD" if username else "CF_USERNAME"
-    raise AuthError(
-        f"No login: {missing} is not set (or CF_CLIENT_ID and CF_CLIENT_SECRET, "
-        "or CF_ACCESS_TOKEN)."
+    raise AuthError(_half_a_login(env))
+
+
+def _half_a_login(env: Mapping[str, str]) -> str:
+    for given, missing in (
+        ("CF_USERNAME", "CF_PASSWORD"),
+        ("CF_PASSWORD", "CF_USERNAME"),
+        ("CF_CLIENT_SECRET", "CF_CLIENT_ID"),
+    ):
+        if env.get(given):
+            return f"{given} is set, but {missing} is not set: set both."
+    return (
+        "No login in the environment: set CF_USERNAME and CF_PASSWORD, or CF_CLIENT_ID and "
+        "CF_CLIENT_SECRET, or CF_ACCESS_TOKEN."
     )
 
 
 def checked_url(url: str) -> str:
-    """Check an API's address and cut what does not belong to it. Raises InvalidInputError."""
+    """Return an API's address without spaces and slashes around it. Raises InvalidInputError."""
     text = url.strip()
     text = text if "://" in text else f"https://{text}"
     if not _is_api_url(text):
         raise InvalidInputError(
-            "The API's address is not usable: it would look like https://api.example.org, "
-            "without a user, a password or a query."
+            "The API's address is not usable: it must look like https://api.example.org, without "
+            "a user, a password or a query."
         )
     return text.rstrip("/")
 

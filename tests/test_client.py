@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import json
+import re
 import socket
 import ssl
 import time
@@ -203,25 +204,26 @@ API = {"CF_API": "https://api.test"}
 
 
 @pytest.mark.parametrize(
-    ("env", "missing"),
+    ("env", "said"),
     [
-        ({}, "CF_API"),
-        ({"CF_API": "", "CF_ACCESS_TOKEN": "t"}, "CF_API"),
-        (API, "CF_USERNAME"),
-        (API | {"CF_USERNAME": "ann"}, "CF_PASSWORD"),
-        (API | {"CF_PASSWORD": "pw"}, "CF_USERNAME"),
-        (API | {"CF_CLIENT_ID": "bot"}, "CF_CLIENT_SECRET"),
-        (API | {"CF_CLIENT_SECRET": "s3"}, "CF_CLIENT_ID"),
+        ({}, "CF_API is not set: set it to the API's address, like https://"),
+        ({"CF_API": "", "CF_ACCESS_TOKEN": "t"}, "CF_API is not set"),
+        (API, "No login in the environment: set CF_USERNAME and CF_PASSWORD, or CF_CLIENT_ID"),
+        (API | {"CF_USERNAME": "ann"}, "CF_USERNAME is set, but CF_PASSWORD is not"),
+        (API | {"CF_PASSWORD": "s3cret"}, "CF_PASSWORD is set, but CF_USERNAME is not"),
+        (API | {"CF_CLIENT_ID": "bot"}, "CF_CLIENT_ID is set, but CF_CLIENT_SECRET is not"),
+        (API | {"CF_CLIENT_SECRET": "s3cret"}, "CF_CLIENT_SECRET is set, but CF_CLIENT_ID is not"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
-def test_what_is_missing_in_the_environment_is_named(
-    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], missing: str
+def test_a_variable_that_is_missing_is_named_together_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], said: str
 ) -> None:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(AuthError, match=missing):
+    with pytest.raises(AuthError, match=re.escape(said)) as caught:
         Client.from_env()
+    assert "s3cret" not in str(caught.value)
 
 
 # -- the login of the cf command

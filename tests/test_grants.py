@@ -162,7 +162,7 @@ async def test_what_works_once_is_sent_once(make: Callable[[str], Any]) -> None:
     assert forms(endpoint)[1] == {"grant_type": "refresh_token", "refresh_token": "r-1"}
     assert second.refresh_token == "r-1"
 
-    with pytest.raises(AuthError, match=f"{make.__name__} works once") as caught:
+    with pytest.raises(AuthError, match=f"A {make.__name__} works once") as caught:
         await auth.obtain(endpoint, TOKEN)
     assert caught.value.refused
     assert len(endpoint.asked) == 2

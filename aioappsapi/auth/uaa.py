@@ -215,9 +215,9 @@ def _refusal(answer: Answer) -> AuthError:
         code, text = said.error, _one_line(f"{said.error}: {said.error_description}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         code, text = None, ""
-    happened = "refused the login" if refused else "cannot log in now"
+    happened = "The login was refused by the UAA" if refused else "The UAA cannot log in now"
     return AuthError(
-        f"The UAA {happened}: {status} {text}".rstrip(),
+        f"{happened}: {status} {text}".rstrip(),
         refused=refused,
         error=code,
         status=status,
