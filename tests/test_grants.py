@@ -132,9 +132,13 @@ async def test_a_uaa_that_is_down_does_not_cost_a_login_with_the_password() -> N
     assert [form["grant_type"] for form in forms(endpoint)] == ["refresh_token"]
 
 
-async def test_a_refused_password_is_never_sent_again() -> None:
+@pytest.mark.parametrize(
+    "auth",
+    [PasswordGrant("u", "p"), Passcode("once"), JwtBearer("once")],
+    ids=lambda auth: type(auth).__name__,
+)
+async def test_a_refused_credential_of_a_user_is_never_sent_again(auth: Auth) -> None:
     endpoint = FakeEndpoint(REFUSED)
-    auth = PasswordGrant("u", "p")
     for _ in range(5):
         with pytest.raises(AuthError, match="Bad credentials") as caught:
             await auth.obtain(endpoint, None)
@@ -142,6 +146,16 @@ async def test_a_refused_password_is_never_sent_again() -> None:
         assert (caught.value.error, caught.value.status) == ("unauthorized", 401)
 
     assert len(endpoint.asked) == 1
+
+
+async def test_a_password_that_the_uaa_never_saw_is_sent_later() -> None:
+    no_uaa = AuthError("https://api.example.org names no UAA to log in at")
+    endpoint = FakeEndpoint(no_uaa, TOKEN)
+    auth = PasswordGrant("u", "p")
+    with pytest.raises(AuthError, match="names no UAA"):
+        await auth.obtain(endpoint, None)
+
+    assert (await auth.obtain(endpoint, None)).access_token == "a-1"
 
 
 async def test_a_password_that_could_not_be_asked_about_is_sent_again() -> None:

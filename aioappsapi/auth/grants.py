@@ -6,6 +6,7 @@ Source: https://docs.cloudfoundry.org/api/uaa/#token and RFC 6749, RFC 7523.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
 from oauthlib.oauth2 import BackendApplicationClient, Client, LegacyApplicationClient
 from oauthlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -81,6 +83,7 @@ class _Grant(ABC):
     def __init__(self, client_id: str, client_secret: str) -> None:
         self._client_id = _given(client_id, "The client's id")
         self._client_secret = _text(client_secret, "The client's secret")
+        self._refused: AuthError | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(client_id={self._client_id!r}, ...)"
@@ -94,21 +97,24 @@ class _Grant(ABC):
             form, client_id=self._client_id, client_secret=self._client_secret, query=query
         )
 
+    async def _ask_unless_refused(
+        self, endpoint: TokenEndpoint, form: str, query: str = ""
+    ) -> Token:
+        """Send a credential. Once the UAA refused it, raise the refusal and send nothing."""
+        if self._refused is not None:
+            raise copy.copy(self._refused)
+        try:
+            return await self._ask(endpoint, form, query)
+        except AuthError as error:
+            if error.refused and error.status:  # by the UAA, not by a check on the way to it
+                self._refused = copy.copy(error).detached()
+            raise
+
     async def _refresh(self, endpoint: TokenEndpoint, refresh_token: str) -> Token:
         form = Client(self._client_id).prepare_refresh_body(refresh_token=refresh_token)
         token = await self._ask(endpoint, form)
         # Many answers have no new refresh token; then the old one stays valid.
-        return token if token.refresh_token else _with_refresh(token, refresh_token)
-
-
-def _with_refresh(token: Token, refresh_token: str) -> Token:
-    return Token(
-        access_token=token.access_token,
-        token_type=token.token_type,
-        refresh_token=refresh_token,
-        issued_at=token.issued_at,
-        expires_at=token.expires_at,
-    )
+        return msgspec.structs.replace(token, refresh_token=token.refresh_token or refresh_token)
 
 
 class ClientCredentials(_Grant):
@@ -149,7 +155,6 @@ class PasswordGrant(_Grant):
         self._username = _given(username, "The user's name")
         self._password = _given(password, "The password")
         self._query = urlencode({"login_hint": json.dumps({"origin": origin})}) if origin else ""
-        self._refused: AuthError | None = None
 
     def __repr__(self) -> str:
         return f"PasswordGrant({self._username!r}, ...)"
@@ -165,19 +170,10 @@ class PasswordGrant(_Grant):
         return await self._log_in(endpoint)
 
     async def _log_in(self, endpoint: TokenEndpoint) -> Token:
-        if self._refused is not None:
-            raise AuthError(
-                str(self._refused), error=self._refused.error, status=self._refused.status
-            )
         form = LegacyApplicationClient(self._client_id).prepare_request_body(
             username=self._username, password=self._password
         )
-        try:
-            return await self._ask(endpoint, form, self._query)
-        except AuthError as error:
-            if error.refused:
-                self._refused = error.detached()
-            raise
+        return await self._ask_unless_refused(endpoint, form, self._query)
 
 
 class RefreshToken(_Grant):
@@ -232,7 +228,7 @@ class _OneTime(_Grant):
     async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
         """Log in the first time and refresh from then on. Raises AuthError."""
         if previous is None:
-            return await self._ask(endpoint, self._form())
+            return await self._ask_unless_refused(endpoint, self._form())
         if previous.refresh_token:
             return await self._refresh(endpoint, previous.refresh_token)
         raise AuthError(
