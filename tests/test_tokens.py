@@ -10,7 +10,17 @@ import pytest
 from aioappsapi.auth.base import Token, TokenEndpoint, jwt_expiry
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.errors import AuthError, ClosedError, DeadlineError
-from tests.fakes import FakeAuth, FakeEndpoint, jwt, settle, virtual
+from tests.fakes import (
+    GET,
+    FakeAuth,
+    FakeEndpoint,
+    FakeTransport,
+    caller,
+    jwt,
+    response,
+    settle,
+    virtual,
+)
 
 
 class Clock:
@@ -132,23 +142,76 @@ async def test_a_thousand_apps_behind_a_uaa_that_fails_share_one_login_per_pause
 
 
 @virtual
-async def test_the_pauses_grow_to_half_a_minute_and_start_again_after_a_success() -> None:
+async def test_a_thousand_calls_behind_a_uaa_that_answers_500_send_the_password_a_few_times() -> (
+    None
+):
+    auth = FakeAuth(*[down()] * 2_000)
+    transport = FakeTransport(response())
+    calls = caller(transport, auth=auth)
+    results = await asyncio.gather(
+        *(calls.call(GET, f"app-{n}") for n in range(1_000)), return_exceptions=True
+    )
+
+    assert {type(result) for result in results} == {AuthError}
+    assert auth.logins <= 10
+    assert transport.sent == []
+
+
+@virtual
+async def test_the_pauses_grow_to_a_quarter_of_a_minute_and_start_again_after_a_success() -> None:
     auth = FakeAuth(*[down()] * 12, token("good", None), down(), token("better", None))
     tokens = source(auth)
     for _ in range(200):
-        result = await retrying(tokens, 1)
-        if result == "bearer good":
+        if await retrying(tokens, 1) == "bearer good":
             break
         await asyncio.sleep(1.0)
     assert auth.logins == 13
-    assert now() - 1_000.0 > 6 * 15.0
+    assert 7 * 7.5 < now() - 1_000.0 < 200.0
 
     tokens.reject("bearer good")
-    with pytest.raises(AuthError):
-        await tokens.get()
     began = now()
     assert await tokens.get() == "bearer better"
     assert 0.25 <= now() - began <= 0.5
+
+
+@virtual
+async def test_a_uaa_that_is_away_for_most_of_a_minute_fails_no_call_that_was_logged_in() -> None:
+    class Away(FakeAuth):
+        async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
+            self.outcomes = [down()] if 1_005.0 <= now() < 1_045.0 else []
+            return await super().obtain(endpoint, previous)
+
+    auth = Away()
+    tokens = source(auth)
+    await tokens.get()
+    await asyncio.sleep(10.0)
+    tokens.reject("bearer token-1")
+    results = await asyncio.gather(*(tokens.get() for _ in range(1_000)))
+
+    assert len(set(results)) == 1
+    assert 6 <= auth.logins <= 13
+    assert 1_045.0 <= now() <= 1_060.0
+
+
+@virtual
+async def test_a_uaa_that_is_away_for_longer_fails_all_calls_at_once() -> None:
+    auth = FakeAuth(token("good", None), *[down()] * 100)
+    tokens = source(auth)
+    await tokens.get()
+    tokens.reject("bearer good")
+    with pytest.raises(AuthError, match="UAA down"):
+        await tokens.get()
+    assert 45.0 <= now() - 1_000.0 <= 60.0
+
+    began, logins = now(), auth.logins
+    for _ in range(1_000):
+        with pytest.raises(AuthError, match="UAA down"):
+            await tokens.get()
+    assert (now(), auth.logins) == (began, logins)
+
+    await asyncio.sleep(1_000.0)  # a failure after a quiet time is the first of its row
+    auth.outcomes.clear()
+    assert await tokens.get() == "bearer token-" + str(auth.logins)
 
 
 @virtual
@@ -292,21 +355,22 @@ async def test_the_old_token_is_used_while_it_lives_and_its_renewal_fails(
 
     clock.now += 10  # 9 s before it ends
     await asyncio.sleep(10)
-    with pytest.raises(AuthError, match="UAA down"):
-        await tokens.get()
+    began = now()
     assert await tokens.get() == "bearer new"
+    assert now() > began
 
 
 @virtual
 async def test_a_rejected_token_is_not_used_while_its_renewal_fails() -> None:
     clock = Clock()
-    tokens = source(FakeAuth(token("old", clock.now + 600), down()), clock)
+    tokens = source(FakeAuth(token("old", clock.now + 600), down(), token("new", None)), clock)
     await tokens.get()
     tokens.reject("bearer old")
+    waiting = asyncio.create_task(tokens.get())
+    await settle()
 
-    with pytest.raises(AuthError, match="UAA down"):
-        await tokens.get()
     assert tokens.current() is None
+    assert await waiting == "bearer new"
 
 
 @virtual

@@ -40,10 +40,12 @@ _MARGIN: Final = 60.0
 _LAST_USE: Final = 10.0
 # The pauses after failed logins double from the first to the longest.
 _FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
-# A caller waits for a pause up to this long. Beyond it, the UAA is down for more than a moment, and
-# callers get the error at once instead of holding their place in the queue.
-_LONGEST_WAIT: Final = 10.0
+_LONGEST_PAUSE: Final = 15.0
+# Callers wait for a UAA that has been away for up to so many seconds. After that they get its error
+# at once, until a login succeeds. A login that never worked is given less time: it is more likely
+# to be wrong than to be unlucky.
+_PATIENCE: Final = 60.0
+_PATIENCE_AT_FIRST: Final = 10.0
 # A login gives up this long before the deadline, so that its error can say that nothing was sent.
 _LEAD: Final = 0.02
 
@@ -55,7 +57,8 @@ class TokenSource:
 
     A renewal is a task of its own: cancelling one caller does not fail the others. After a failed
     renewal all callers share one pause, which grows with each failure and obeys the UAA's
-    `Retry-After`. However many calls wait, the UAA gets one request per pause.
+    `Retry-After`: however many calls wait, the UAA gets one request per pause. A UAA that is away
+    for up to a minute fails no call of a client that was logged in before.
     """
 
     def __init__(
@@ -89,9 +92,10 @@ class TokenSource:
         was not sent.
         """
         while (authorization := self.current()) is None:
-            if (reason := self._pause.reason()) is not None:
-                await self._wait(self._pause.left(), reason)
-            elif (failure := await self._join_renewal()) is not None and self.current() is None:
+            failure = self._pause.reason()
+            if failure is not None:
+                await self._wait(failure)
+            elif (failure := await self._join_renewal()) is not None and self._token is None:
                 raise _own(failure)
         return authorization
 
@@ -117,9 +121,11 @@ class TokenSource:
             await asyncio.wait([self._renewal])
         self._pause.end()
 
-    async def _wait(self, pause: float, failure: AppsApiError) -> None:
-        if _is_final(failure) or pause > _LONGEST_WAIT:
+    async def _wait(self, failure: AppsApiError) -> None:
+        patience = _PATIENCE_AT_FIRST if self._token is None else _PATIENCE
+        if _is_final(failure) or self._pause.outlasts(patience):
             raise failure
+        pause = self._pause.left()
         if asyncio.get_running_loop().time() + pause >= anyio.current_effective_deadline():
             raise _too_late(failure)
         await asyncio.sleep(pause)
@@ -189,11 +195,12 @@ class _SharedPause:
 
     def __init__(self) -> None:
         self._failures = 0
+        self._began = 0.0
         self._until = 0.0
         self._failure: AppsApiError | None = None
 
     def left(self) -> float:
-        """Return the seconds until the next login may be tried."""
+        """Return the seconds until the next login may be sent."""
         return self._until - asyncio.get_running_loop().time()
 
     def reason(self) -> AppsApiError | None:
@@ -205,16 +212,23 @@ class _SharedPause:
             failure.retry_after = left
         return failure
 
+    def outlasts(self, patience: float) -> bool:
+        """Whether the pause ends more than `patience` seconds after the first failure in a row."""
+        return self._until > self._began + patience
+
     def begin(self, failure: AppsApiError) -> float:
         """Begin the next pause and return its seconds. A closed client is not the UAA's failure."""
         if isinstance(failure, ClosedError):
             return 0.0
+        now = asyncio.get_running_loop().time()
+        if self._failures == 0 or now > self._until + _PATIENCE:  # the last one is long ago
+            self._failures, self._began = 0, now
         ceiling = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
         asked = getattr(failure, "retry_after", None) or 0.0
         # At least half of it: other clients of the same UAA pause as well, and shall spread.
         pause = max(random.uniform(ceiling / 2, ceiling), asked)  # noqa: S311
         self._failures += 1
-        self._until = asyncio.get_running_loop().time() + pause
+        self._until = now + pause
         self._failure = failure
         return pause
 
