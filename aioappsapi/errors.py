@@ -2,7 +2,7 @@
 
     AppsApiError
     ├── InvalidInputError            refused here, before a request was spent (also a ValueError)
-    ├── NotIncludedError             asked for what was not included (also an AttributeError)
+    ├── NotIncludedError             not included in the answer (also an AttributeError)
     ├── AuthError                    no token: the login was refused, or there is none
     ├── TargetError                  the address answers, but not as a Cloud Controller
     ├── TransportError               no answer; `delivered` says whether the server may have acted
@@ -24,13 +24,13 @@
     │   ├── RedirectedError     3xx  never followed with the token
     │   └── DecodeError         2xx  it happened, but the body cannot be read
     ├── JobFailedError               a job of the server ended as FAILED
-    ├── NotRunningError              accepted, but the instances are not as asked
-    │   ├── CrashedError             they crash
-    │   └── PlacementError           there is no room for them
+    ├── NotRunningError              accepted, but the instances do not run
+    │   ├── CrashedError             the instances crash
+    │   └── PlacementError           the platform has no room for them
     ├── UnverifiedError              accepted, but nothing proved it
     ├── DeadlineError                the deadline came first
     ├── AbandonedError               cancelled in flight; the server may have acted
-    └── NotAttemptedError            a bulk run ended before this one was begun
+    └── NotAttemptedError            a bulk run ended before this app
 
 A bulk run that cannot go on raises `RunAbortedError`, which has the report and lives beside it.
 Every error can be pickled, and its text is one line: what was tried, on which app, what came.
@@ -71,11 +71,14 @@ class AppsApiError(Exception):
 
 
 class InvalidInputError(AppsApiError, ValueError):
-    """An argument that the server would surely refuse, or that cannot be sent at all."""
+    """An argument that the server would surely refuse, or that cannot be sent at all.
+
+    Nothing was sent.
+    """
 
 
 class NotIncludedError(AppsApiError, AttributeError):
-    """An object was asked for a related one that its request did not include."""
+    """The related resource was not included in the answer."""
 
     def __init__(self, what: str, *, ask_for: str) -> None:
         super().__init__(f"The {what} was not included: ask for it with include=[{ask_for!r}].")
@@ -287,9 +290,9 @@ class JobFailedError(AppsApiError):
 
 
 class NotRunningError(AppsApiError):
-    """An app was asked for and the server accepted it, but its instances are not as asked.
+    """The server accepted the request, but the instances are not in the requested state.
 
-    `states` are those that were seen last, `details` the server's own words on why, if it had any.
+    `states` are the last ones seen. `details` is the server's reason, if it gave one.
     """
 
     def __init__(
@@ -301,7 +304,7 @@ class NotRunningError(AppsApiError):
 
 
 class CrashedError(NotRunningError):
-    """Instances crash, and did not come up again in the time that is given to them."""
+    """Instances crash, and did not come up again in the time that they have."""
 
 
 class PlacementError(NotRunningError):
@@ -309,13 +312,16 @@ class PlacementError(NotRunningError):
 
 
 class UnverifiedError(AppsApiError):
-    """The server accepted it, but nothing proved that it happened: look at the app."""
+    """The server accepted the request, but nothing proved that it was carried out.
+
+    Look at the app before you send the request again.
+    """
 
 
 class DeadlineError(AppsApiError):
-    """The deadline came first. What had been sent may have been carried out.
+    """The deadline passed. The text says whether a request may have been carried out.
 
-    `last` is the failure after which there was no time for another try, if there was one.
+    `last` is the failure that left no time for another attempt, if there was one.
     """
 
     def __init__(self, message: str, *, last: AppsApiError | None = None) -> None:
@@ -328,4 +334,4 @@ class AbandonedError(AppsApiError):
 
 
 class NotAttemptedError(AppsApiError):
-    """The run ended before this one was begun; the text says why."""
+    """The run ended before this app was begun. Nothing was sent for it; the text says why."""

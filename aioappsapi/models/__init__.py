@@ -1,4 +1,4 @@
-"""The resources of the API as immutable, typed values."""
+"""The resources of the API as immutable, typed values: what the calls of the client return."""
 
 from aioappsapi.errors import ApiError
 from aioappsapi.models.app import (

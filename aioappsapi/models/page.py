@@ -1,4 +1,4 @@
-"""Pages of lists, and what they include.
+"""Pages of lists, and the related resources in them.
 
 Source: https://v3-apidocs.cloudfoundry.org/#pagination and #including-associated-resources
 """
@@ -25,7 +25,7 @@ class Included(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
-    """One page of a list; `included` is empty unless `include` asked for something."""
+    """One page of a list. `included` is empty unless `include` was passed."""
 
     pagination: Pagination
     resources: list[T]
@@ -33,6 +33,6 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 
 
 class AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
-    """An app as the wire has it when a single one was asked for with `include`."""
+    """The answer for a single app that was read with `include`."""
 
     included: Included = field(default_factory=Included)

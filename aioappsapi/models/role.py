@@ -6,7 +6,7 @@ from aioappsapi.models.base import Link, Relationship, Resource, Struct
 
 
 class RoleRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a role is, and where: in an organization or in a space."""
+    """The user of a role, and the organization or space that it applies to."""
 
     user: Relationship = Relationship()
     space: Relationship | None = None
@@ -14,7 +14,7 @@ class RoleRelationships(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Role(Resource, frozen=True, kw_only=True, gc=False):
-    """What a user may do where, e.g. ``space_developer``."""
+    """A role of a user. `type` is for example ``space_developer``."""
 
     type: str = ""
     relationships: RoleRelationships = RoleRelationships()
