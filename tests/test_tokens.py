@@ -385,6 +385,16 @@ async def test_closing_forgets_a_failed_login() -> None:
 
 
 @virtual
+async def test_a_renewal_in_a_closed_client_fails_at_once() -> None:
+    tokens = source(FakeAuth(token("good", None), ClosedError("closed"), ClosedError("again")))
+    await tokens.get()
+    tokens.reject("bearer good")
+
+    with pytest.raises(ClosedError, match="closed"):
+        await tokens.get()
+
+
+@virtual
 async def test_a_client_that_closes_during_a_login_begins_no_pause() -> None:
     auth = FakeAuth(ClosedError("closed"))
     tokens = source(auth)

@@ -1,10 +1,10 @@
 """The token that all calls of a client share, and the one renewal that serves them all.
 
 current() ── fresh ──────────────────────────────────────────────▶ header
-    └─ none: get() ─▶ pause after a failed login? ─▶ wait for it, or raise its error
-                          └─ no ─▶ join the renewal under way, or begin it
-                                      ├─ a token: the pauses start again at the shortest
-                                      └─ a failure: the next pause begins, for all callers
+    └─ none: get() ─▶ no pause: join the renewal under way, or begin it
+                          ├─ a token: the pauses start again at the shortest
+                          └─ a failure: the next pause begins, for all callers
+                      a pause: wait for its end, or raise the failure that began it
 """
 
 from __future__ import annotations
@@ -95,7 +95,11 @@ class TokenSource:
             failure = self._pause.reason()
             if failure is not None:
                 await self._wait(failure)
-            elif (failure := await self._join_renewal()) is not None and self._token is None:
+            elif (failure := await self._join_renewal()) is not None and (
+                # A login that never worked fails its callers, and the call layer tries again. One
+                # that worked before is waited for, unless the client was closed.
+                self._token is None or isinstance(failure, ClosedError)
+            ):
                 raise _own(failure)
         return authorization
 
