@@ -75,7 +75,9 @@ def write(home: Path, fields: object) -> Path:
     return path
 
 
-def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_below_cf_home_or_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CF_HOME", str(tmp_path / "elsewhere"))
     assert config_path() == tmp_path / "elsewhere" / ".cf" / "config.json"
 

@@ -106,7 +106,7 @@ class Platform:
         ("HTTPS://API.example.org", "HTTPS://API.example.org"),
     ],
 )
-def test_address_is_cut_to_what_belongs_to_it(given: str, made: str) -> None:
+def test_spaces_and_slashes_around_an_address_are_cut(given: str, made: str) -> None:
     assert checked_url(given) == made
     assert Client(given, auth=StaticToken("t")).api_url == made
 
@@ -300,7 +300,7 @@ def untrusted() -> ssl.SSLContext:
     ("disabled", "honour", "works"),
     [(True, True, True), (True, False, False), (False, True, False)],
 )
-async def test_skipped_check_of_certificates_counts_only_when_asked_for(
+async def test_ssl_disabled_of_the_cf_command_counts_only_with_honour_ssl_disabled(
     tmp_path: Path, untrusted: ssl.SSLContext, disabled: bool, honour: bool, works: bool
 ) -> None:
     platform = Platform(tls=untrusted)
@@ -458,7 +458,7 @@ async def test_address_that_is_no_api(root: Answer, error: type[Exception]) -> N
     assert all("s3cret" not in f"{seen.target}{seen.body!r}" for seen in server.seen)
 
 
-async def test_refused_login_is_not_asked_again() -> None:
+async def test_a_refused_login_is_not_sent_again() -> None:
     platform = Platform()
     platform.token = reply({"error": "unauthorized", "error_description": "Bad credentials"}, 401)
     login = PasswordGrant("ann", "s3cret")
@@ -475,7 +475,7 @@ async def test_refused_login_is_not_asked_again() -> None:
     assert len(platform.grants) == 1, "each wrong password counts towards a lock-out"
 
 
-async def test_nobody_answers() -> None:
+async def test_an_address_where_nothing_listens_raises_a_connect_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -670,7 +670,7 @@ async def test_client_that_was_never_opened_can_be_closed() -> None:
     await Client("https://api.test", auth=StaticToken("t")).aclose()
 
 
-async def test_closing_ends_what_is_in_flight() -> None:
+async def test_closing_ends_the_requests_in_flight() -> None:
     came = asyncio.Event()
 
     async def answering(seen: Seen) -> Answer:

@@ -75,7 +75,7 @@ def forms(endpoint: FakeEndpoint) -> list[dict[str, str]]:
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_what_a_login_sends(
+async def test_each_login_sends_the_form_of_its_grant(
     auth: Auth, form: dict[str, str], client: tuple[str, str], query: dict[str, str]
 ) -> None:
     endpoint = FakeEndpoint(TOKEN)
@@ -96,7 +96,7 @@ async def test_a_hint_of_the_origin_is_json() -> None:
     assert json.loads(hint) == {"origin": 'we"ird&'}
 
 
-async def test_client_credentials_are_asked_again() -> None:
+async def test_client_credentials_log_in_again_when_the_token_ends() -> None:
     endpoint = FakeEndpoint(TOKEN)
     auth = ClientCredentials("me", "secret")
     await auth.obtain(endpoint, await auth.obtain(endpoint, None))
@@ -158,7 +158,7 @@ async def test_a_password_that_the_uaa_never_saw_is_sent_later() -> None:
     assert (await auth.obtain(endpoint, None)).access_token == "a-1"
 
 
-async def test_a_password_that_could_not_be_asked_about_is_sent_again() -> None:
+async def test_a_password_is_sent_again_after_the_uaa_failed() -> None:
     endpoint = FakeEndpoint(NOT_NOW, TOKEN)
     auth = PasswordGrant("u", "p")
     with pytest.raises(AuthError):
@@ -168,7 +168,7 @@ async def test_a_password_that_could_not_be_asked_about_is_sent_again() -> None:
 
 
 @pytest.mark.parametrize("make", [Passcode, JwtBearer])
-async def test_what_works_once_is_sent_once(make: Callable[[str], Any]) -> None:
+async def test_a_one_time_credential_is_sent_once(make: Callable[[str], Any]) -> None:
     endpoint = FakeEndpoint(WITH_REFRESH, TOKEN)
     auth = make("once")
     first = await auth.obtain(endpoint, None)

@@ -42,7 +42,7 @@ def token(name: str, expires_at: float | None = None, refresh: str | None = None
 
 
 @virtual
-async def test_one_login_serves_all_who_wait() -> None:
+async def test_one_login_serves_all_callers() -> None:
     auth = FakeAuth(gate=asyncio.Event())
     tokens = source(auth)
     assert tokens.current() is None
@@ -59,7 +59,7 @@ async def test_one_login_serves_all_who_wait() -> None:
 
 
 @virtual
-async def test_cancelling_one_who_waits_does_not_disturb_the_others() -> None:
+async def test_cancelling_one_caller_does_not_disturb_the_others() -> None:
     auth = FakeAuth(gate=asyncio.Event())
     tokens = source(auth)
     first, second, third = (asyncio.create_task(tokens.get()) for _ in range(3))
@@ -77,7 +77,7 @@ async def test_cancelling_one_who_waits_does_not_disturb_the_others() -> None:
 
 
 @virtual
-async def test_a_login_that_nobody_waits_for_any_more_is_still_of_use() -> None:
+async def test_a_login_goes_on_after_its_only_caller_was_cancelled() -> None:
     auth = FakeAuth(gate=asyncio.Event())
     tokens = source(auth)
     only = asyncio.create_task(tokens.get())
@@ -406,7 +406,7 @@ async def test_a_client_that_closes_during_a_login_begins_no_pause() -> None:
 
 
 @virtual
-async def test_a_failure_that_nobody_waits_for_is_no_warning() -> None:
+async def test_a_failure_without_a_waiting_caller_causes_no_warning() -> None:
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     auth = FakeAuth(AuthError("no", refused=False), gate=asyncio.Event())
@@ -503,7 +503,7 @@ async def test_a_token_that_cannot_be_renewed_stays_even_when_it_is_rejected() -
 
 
 @virtual
-async def test_closing_ends_a_login_under_way_and_tells_those_who_wait() -> None:
+async def test_closing_ends_a_login_under_way_and_fails_its_callers() -> None:
     auth = FakeAuth(gate=asyncio.Event())
     tokens = source(auth)
     waiting = asyncio.create_task(tokens.get())
