@@ -22,6 +22,7 @@ RANKS = {
     "errors": 0,
     "config": 0,
     "_version": 0,
+    "_headers": 0,
     "auth": 1,
     "_http": 2,
     "waiting": 3,
@@ -141,6 +142,13 @@ def test_the_sandbox_stands_alone(module: str) -> None:
             assert part(imported) == "sandbox", f"{module} imports {imported}"
         if part(imported) == "sandbox":
             assert part(module) in MAY_USE_SANDBOX, f"{module} imports {imported}"
+
+
+def test_the_errors_import_nothing_of_ours_not_even_for_types() -> None:
+    tree = ast.parse(MODULES[f"{NAME}.errors"].read_text(encoding="utf-8"))
+    froms = [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+
+    assert not any(map(ours, froms))
 
 
 def test_only_the_transport_touches_the_network_library() -> None:

@@ -9,7 +9,7 @@ from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import Pager
 from aioappsapi.api.queries import list_queries
 from aioappsapi.models.page import Page
-from aioappsapi.models.user import Role
+from aioappsapi.models.role import Role
 
 LIST: Final = endpoint("list roles", "GET", "/v3/roles", Page[Role], "list-roles")
 

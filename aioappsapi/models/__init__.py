@@ -1,5 +1,6 @@
-"""The resources of the API as immutable, typed values."""
+"""The resources of the API as immutable, typed values: what the calls of the client return."""
 
+from aioappsapi.errors import ApiError
 from aioappsapi.models.app import (
     App,
     AppLinks,
@@ -45,7 +46,6 @@ from aioappsapi.models.environment import (
     EnvironmentVariables,
     Json,
 )
-from aioappsapi.models.error import ApiError
 from aioappsapi.models.feature import (
     AppFeature,
     AppPermissions,
@@ -83,51 +83,19 @@ from aioappsapi.models.process import (
     Usage,
 )
 from aioappsapi.models.quota import AppQuota, Quota, QuotaUsage
-from aioappsapi.models.revision import (
-    Revision,
-    RevisionProcess,
-    RevisionSidecar,
+from aioappsapi.models.role import (
+    Role,
+    RoleRelationships,
 )
 from aioappsapi.models.root import (
     Root,
     RootLinks,
-)
-from aioappsapi.models.route import (
-    Destination,
-    DestinationApp,
-    DestinationProcess,
-    Domain,
-    DomainRelationships,
-    Route,
-    RouteRelationships,
-    ToMany,
-)
-from aioappsapi.models.service import (
-    BrokerCatalog,
-    BrokerFeatures,
-    LastOperation,
-    MaintenanceInfo,
-    ManagedServiceInstance,
-    ServiceInstance,
-    ServiceInstanceRelationships,
-    ServiceOffering,
-    ServiceOfferingRelationships,
-    UserProvidedServiceInstance,
 )
 from aioappsapi.models.sidecar import Sidecar
 from aioappsapi.models.space import (
     Space,
     SpaceLinks,
     SpaceRelationships,
-)
-from aioappsapi.models.task import (
-    Task,
-    TaskResult,
-)
-from aioappsapi.models.user import (
-    Role,
-    RoleRelationships,
-    User,
 )
 
 __all__ = [
@@ -140,8 +108,6 @@ __all__ = [
     "AppQuota",
     "AppRelationships",
     "AuditEvent",
-    "BrokerCatalog",
-    "BrokerFeatures",
     "Build",
     "Canary",
     "CanaryOptions",
@@ -154,11 +120,6 @@ __all__ = [
     "Deployment",
     "DeploymentOptions",
     "DeploymentStatus",
-    "Destination",
-    "DestinationApp",
-    "DestinationProcess",
-    "Domain",
-    "DomainRelationships",
     "Droplet",
     "DropletAssociation",
     "DropletBuildpack",
@@ -175,12 +136,9 @@ __all__ = [
     "Job",
     "JobWarning",
     "Json",
-    "LastOperation",
     "Lifecycle",
     "LifecycleData",
     "Link",
-    "MaintenanceInfo",
-    "ManagedServiceInstance",
     "Metadata",
     "Organization",
     "OrganizationLinks",
@@ -199,30 +157,16 @@ __all__ = [
     "RateLimits",
     "Ref",
     "Relationship",
-    "Revision",
-    "RevisionProcess",
     "RevisionRef",
-    "RevisionSidecar",
     "Role",
     "RoleRelationships",
     "Root",
     "RootLinks",
-    "Route",
-    "RouteRelationships",
-    "ServiceInstance",
-    "ServiceInstanceRelationships",
-    "ServiceOffering",
-    "ServiceOfferingRelationships",
     "Sidecar",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",
     "SshEnabled",
     "StatusDetails",
-    "Task",
-    "TaskResult",
-    "ToMany",
     "Usage",
-    "User",
-    "UserProvidedServiceInstance",
 ]

@@ -16,10 +16,10 @@ from typing import Final, TypeVar
 import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
+from aioappsapi._headers import retry_after
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Replay, Request
-from aioappsapi._http.response_errors import retry_after
 from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy

@@ -15,6 +15,7 @@ from aioappsapi.bulk.actions.start_stop_restart import TARGET_STATE, ActionName
 from aioappsapi.bulk.forecast.platform_state import PlatformState, organization_of
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import (
+    ApiError,
     AppsApiError,
     ForbiddenError,
     InvalidInputError,
@@ -23,7 +24,6 @@ from aioappsapi.errors import (
     UnprocessableError,
 )
 from aioappsapi.models.app import App
-from aioappsapi.models.error import ApiError
 
 _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 

@@ -18,8 +18,7 @@ from aioappsapi import errors
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.timing import COUNTED, LimitLevel, PauseSpan, step_for, throughput
-from aioappsapi.errors import AppsApiError, ResponseError
-from aioappsapi.models.error import ApiError
+from aioappsapi.errors import ApiError, AppsApiError, ResponseError
 
 S = TypeVar("S", bound=msgspec.Struct)
 
