@@ -6,6 +6,7 @@ import os
 import platform
 import ssl as ssl_module
 from contextlib import AbstractContextManager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -184,9 +185,8 @@ class Client:
 
         A view needs no `async with` of its own and ends with this client.
         """
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))
+        view = copy(self)
+        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))  # noqa: SLF001
         return view
 
     async def request(
