@@ -185,12 +185,13 @@ class Caller:
     ) -> None:
         """Let throttle and logs know of an answer, before the slot is given to the next one."""
         status = response.status
+        is_broker = status == 429 and is_broker_limit(response)
         # A 429 comes at once, and says nothing of how much the server has to do.
         if status != 429:
             self.throttle.learn(seconds, failed=status >= 500)
-        self.throttle.pace.heed(response)
+        self.throttle.pace.heed(None if is_broker else response)
         self._log_end(request, response.request_id or request_id, seconds, str(status), response)
-        if status == 429:
+        if status == 429 and not is_broker:  # other calls do not concern a busy service broker
             self._close_gate(response)
         elif status == 503 and "Retry-After" in response.headers:
             self._announce_outage(response)
@@ -215,9 +216,7 @@ class Caller:
             )
 
     def _close_gate(self, response: Response) -> None:
-        """Let all calls wait for as long as a 429 says, unless its limit is not the API's."""
-        if is_broker_limit(response):
-            return  # a service broker is busy; other calls do not concern it
+        """Let all calls wait for as long as a 429 says."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:

@@ -18,6 +18,9 @@ _REQUEST_ID: Final = istr("X-Vcap-Request-Id")
 _WARNINGS: Final = istr("X-Cf-Warnings")
 _RATE_LIMIT: Final = istr("X-RateLimit-Limit")
 
+# A larger number in a rate limit is a mistake; far larger ones break calculations with floats.
+_MOST_REQUESTS: Final = 10**12
+
 Query = Mapping[str, str]
 
 
@@ -107,7 +110,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             )
         except (KeyError, ValueError):
             return None
-        is_sane = announced.limit > 0 and math.isfinite(announced.resets_at)
+        is_sane = (
+            0 < announced.limit <= _MOST_REQUESTS and abs(announced.remaining) <= _MOST_REQUESTS
+        )
+        is_sane = is_sane and math.isfinite(announced.resets_at)
         return announced if is_sane else None
 
     def json(self) -> object:

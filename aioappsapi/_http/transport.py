@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.call_log import logged_to, report_sent
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
 from aioappsapi._http.watchdog import Attempt, Watchdog
@@ -153,6 +153,13 @@ class SessionPool:
             url=url,
             too_large=too_large,
         )
+
+    async def send_apart(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        """Send a request of a login, which the log of the call that waits for it must not count."""
+        with logged_to(None):
+            return await self.send(method, url, headers, body)
 
     def _target(self, url: str) -> URL:
         base = self._base
