@@ -6,7 +6,6 @@ loopback socket, `Wire` is a transport without any network.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +19,8 @@ from multidict import CIMultiDict
 
 from aioappsapi import Client, RetryPolicy, StaticToken, Timeouts
 from aioappsapi._http.call import Caller
-from aioappsapi._http.call_log import current_call_log
+from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
 from aioappsapi.auth.tokens import TokenSource
@@ -218,8 +218,7 @@ class Wire:
         seen = Seen(method, url.removeprefix(BASE), headers, body or b"")
         self.seen.append(seen)
         self.urls.append(url)
-        if (log := current_call_log.get()) is not None:
-            log.sent(asyncio.get_running_loop().time())
+        report_sent(loop_time())
         answer = await self._answering(seen)
         return Response(
             status=answer.status, headers=CIMultiDict(answer.headers), body=answer.body, url=url

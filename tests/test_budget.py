@@ -38,7 +38,7 @@ async def test_a_dying_server_is_not_hammered_and_the_run_says_why_it_ended() ->
     assert report.counts["total"] == 1000
     assert report.counts["not_attempted"] > 800
     assert report.counts["failed"] + report.counts["not_attempted"] == 1000
-    assert "budget of repetitions" in str(report[-1].error)
+    assert "budget of retries" in str(report[-1].error)
     assert report.requests.sent == len(wire.seen)
 
 

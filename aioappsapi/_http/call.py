@@ -1,4 +1,4 @@
-"""One call: a request, its attempts, and the typed value or error that comes of it."""
+"""One call: a request, its attempts, and the typed value or error that results."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from aioappsapi._http.call_log import current_call_log
+from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Request, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.response_errors import retry_after
+from aioappsapi._http.response_errors import one_line, retry_after
 from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.loop import Sleep, repeat
+from aioappsapi._http.retry.policy import is_broker_limit
 from aioappsapi._http.server_features import ServerFeatures
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.base import Claims
@@ -73,7 +74,7 @@ class Caller:
         self.on_attempt: OnAttempt | None = None
 
     async def claims(self) -> Claims | None:
-        """Tell what the login's token says of its owner. Raises AuthError."""
+        """Read what the login's token says of its owner. Raises AuthError."""
         return await self._tokens.claims()
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -184,15 +185,18 @@ class Caller:
     ) -> None:
         """Let throttle and logs know of an answer, before the slot is given to the next one."""
         status = response.status
+        is_broker = status == 429 and is_broker_limit(response)
         # A 429 comes at once, and says nothing of how much the server has to do.
         if status != 429:
             self.throttle.learn(seconds, failed=status >= 500)
-        self.throttle.pace.heed(response)
+        self.throttle.pace.heed(None if is_broker else response)
         self._log_end(request, response.request_id or request_id, seconds, str(status), response)
-        if status == 429:
-            self._mind_rate_limit(response)
+        if status == 429 and not is_broker:  # other calls do not concern a busy service broker
+            self._close_gate(response)
+        elif status == 503 and "Retry-After" in response.headers:
+            self._announce_outage(response)
         for warning in response.warnings:
-            log.warning("%s: the server warns: %s", request, warning)
+            log.warning("%s: the server warns: %s", request, one_line(warning))
 
     def _log_end(
         self,
@@ -211,16 +215,23 @@ class Caller:
                 "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
             )
 
-    def _mind_rate_limit(self, response: Response) -> None:
+    def _close_gate(self, response: Response) -> None:
+        """Let all calls wait for as long as a 429 says."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
             # This call raises it and a run ends by it; other calls may find out for themselves.
-            self.throttle.tell_of_refusal(pause)
+            self.throttle.announce_refusal(pause)
             return
-        # Not all at the very second: other clients wait for the same one, which is rounded, too.
+        # Add a random part: other clients wait for the same second, which was rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
         self.throttle.close_gate(pause)
+
+    def _announce_outage(self, response: Response) -> None:
+        """Announce a pause that is longer than any back-off: else a run would just seem to hang."""
+        seconds = retry_after(response.headers) or 0.0
+        if self.retry.cap < seconds <= self.retry.max_retry_after:
+            self.throttle.announce_outage(seconds)
 
 
 def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
@@ -238,11 +249,13 @@ def _new_request_ids() -> Iterator[str]:
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
     """Await something for at most so many seconds. Raises DeadlineError."""
-    try:
-        with anyio.fail_after(deadline):
-            return await awaitable
-    except TimeoutError:
-        raise DeadlineError(
-            f"{what}: no answer within the deadline of {deadline:g} s; "
-            "what was sent may have been carried out."
-        ) from None
+    with recorded(CallLog) as calls:
+        try:
+            with anyio.fail_after(deadline):
+                return await awaitable
+        except TimeoutError:
+            was_sent = calls.last_sent_at is not None
+            effect = "the request may have been carried out" if was_sent else "nothing was sent"
+            raise DeadlineError(
+                f"{what}: no answer within the deadline of {deadline:g} s; {effect}."
+            ) from None

@@ -1,8 +1,8 @@
-"""How much may be under way: a limit of requests in flight, and one gate for everybody.
+"""How many requests may be in flight, and one gate for all of them.
 
-Shared by everything that one Client sends. The gate is closed by a 429, and before that by the
-pace, when the requests of the server's window are spent. It is one for all callers because the
-server's limit is: if each call obeyed its own 429 only, the others would go on to be refused.
+Shared by everything that one Client sends. A 429 closes the gate; so does the rate window, when
+the requests that it allows are spent. There is one gate for all calls because the server has one
+limit for all: if each call obeyed only its own 429, the others would go on and be refused.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ log = logging.getLogger("aioappsapi")
 
 _REFUSED: Final = "rate limit reached"
 _TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
+_UNAVAILABLE: Final = "the server is unavailable and says when to come back"
 _SPENT: Final = "the window's requests are spent"
-# By so many seconds a closing has to be prolonged before it is told again.
+# A pause is announced again when it grows by more seconds than this.
 _NOTABLE: Final = 1.0
+# Nobody notices a shorter pause than this, so it is not announced.
+_SHORTEST: Final = 0.05
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """The server lets nothing new through for so many seconds, and why.
+    """For how many seconds the server accepts nothing, and why.
 
-    Calls wait for that, but for one longer than `RetryPolicy.max_retry_after`: there they fail.
+    Calls wait for its end. Where it is longer than `RetryPolicy.max_retry_after`, they fail.
     """
 
     seconds: float
@@ -46,7 +49,7 @@ OnPause = Callable[[Pause], object]
 
 
 class _Turn:
-    """One who waits, until when at most; the future is true with a slot, false if too late."""
+    """A call that waits, until its deadline. The future is true with a slot, false if too late."""
 
     __slots__ = ("deadline", "given")
 
@@ -58,10 +61,9 @@ class _Turn:
 class Throttle:
     """Slots for requests in flight, first come, first served, behind a gate.
 
-    A slot is held for one attempt and freed before any pause. Times are in seconds of the event
-    loop's clock. `longest_pause` is how long the pace may hold calls back; where it would take
-    longer they are sent, and the server's refusal tells. `pace` is what is known of the server's
-    rate limit.
+    A slot is held for one attempt and freed before any back-off. Times are in seconds of the event
+    loop's clock. `pace` knows the server's rate limit. It holds calls back for at most
+    `longest_pause` seconds: beyond that they are sent, and the server refuses them.
     """
 
     def __init__(
@@ -78,7 +80,8 @@ class Throttle:
         self.pace = Pace(lambda: self._in_flight, clock=clock, wall=wall, longest=longest_pause)
         self._waiting: deque[_Turn] = deque()
         self._refused_until = -math.inf
-        self._told_until = -math.inf
+        # Until when a pause was announced, by its effect.
+        self._announced: dict[str, float] = {}
         self._dismissed_until = -math.inf
         self._opening: asyncio.TimerHandle | None = None
         self._listeners: list[OnPause] = []
@@ -109,9 +112,9 @@ class Throttle:
         return self._refused_until if self._in_flight else self._opens_at
 
     def on_pause(self, callback: OnPause) -> Callable[[], None]:
-        """Have a callback told of every pause, when it begins and when it gets notably longer.
+        """Call `callback` when a pause begins, and again when it grows by more than a second.
 
-        Gives a function that ends this. What the callback raises is logged and changes nothing.
+        Returns a function that ends this. Exceptions of the callback are logged and ignored.
         """
         self._listeners.append(callback)
 
@@ -123,8 +126,10 @@ class Throttle:
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free, the gate is open and nobody waits; true if it was taken."""
-        # fast path: most calls find a free slot, and need no coroutine for it.
-        if self._waiting or self._in_flight >= self._adaptive.limit or self.closed_for:
+        # fast path: most calls find a free slot and a gate that was never closed.
+        if self._waiting or self._in_flight >= self._adaptive.limit:
+            return False
+        if self._opens_at > -math.inf and self.closed_for:
             return False
         self._in_flight += 1
         return True
@@ -145,7 +150,7 @@ class Throttle:
                 return
         raise DeadlineError(
             f"The server's rate limit opens again in {self.closed_for:.0f} s, "
-            "which is after the deadline: nothing was sent."
+            "which is after the deadline; nothing was sent."
         )
 
     async def _given(self, turn: _Turn) -> bool:
@@ -166,27 +171,34 @@ class Throttle:
             self._admit()
 
     def learn(self, latency: float, *, failed: bool) -> None:
-        """Note how long a request took, and whether it failed as overload makes requests fail."""
+        """Learn from a request: how long it took, and whether it failed as in an overload."""
         self._adaptive.ended(self._clock(), latency, failed=failed)
 
     def close_gate(self, seconds: float) -> None:
-        """Let nothing new through for so many seconds, then little, and more as it goes well.
+        """Hold all calls back for so many seconds; then admit a few, and more with each success.
 
-        Never shortens what was said before. Of all that is in flight when it closes each will be
-        refused, and only the first of these refusals lowers the limit.
+        A gate that is closed for longer stays so. Requests that were in flight when the gate
+        closed are refused too; only the first of these refusals lowers the limit.
         """
         if self._refused_until <= self._clock():
             self._adaptive.refused(self._clock())
         self._refused_until = max(self._refused_until, self._clock() + seconds)
-        self._tell(self._refused_until, _REFUSED)
+        self._announce(self._refused_until, _REFUSED)
         self._admit()
 
-    def tell_of_refusal(self, seconds: float) -> None:
-        """Tell of a pause that is so long that nobody waits for it; the gate stays open."""
-        self._tell(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+    def announce_refusal(self, seconds: float) -> None:
+        """Announce a pause that is so long that no call waits for it; the gate stays open."""
+        self._announce(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+
+    def announce_outage(self, seconds: float) -> None:
+        """Announce for how long calls wait that found the server unavailable; the gate stays open.
+
+        Others may reach a part of the server that works.
+        """
+        self._announce(self._clock() + seconds, _UNAVAILABLE, "failed calls wait")
 
     def _admit(self) -> None:
-        """Give free slots to those who wait."""
+        """Give free slots to the calls that wait, in their order."""
         while self._waiting and self._in_flight < self._adaptive.limit:
             if self.closed_for:
                 break
@@ -198,10 +210,10 @@ class Throttle:
             self._hold()
 
     def _hold(self) -> None:
-        """Keep those who wait until the gate opens, and send those away who cannot."""
+        """Let calls wait until the gate opens; fail those whose deadline is earlier."""
         until = self._surely_closed_until
         if until > self._refused_until:
-            self._tell(until, _SPENT)
+            self._announce(until, _SPENT)
         if until > self._dismissed_until:
             self._dismissed_until = until
             for turn in [turn for turn in self._waiting if turn.deadline < until]:
@@ -212,11 +224,12 @@ class Throttle:
             self._opening.cancel()
         self._opening = asyncio.get_running_loop().call_later(self.closed_for, self._admit)
 
-    def _tell(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
-        if until <= self._told_until + _NOTABLE:
+    def _announce(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
+        seconds = until - self._clock()
+        if seconds < _SHORTEST or until <= self._announced.get(effect, -math.inf) + _NOTABLE:
             return
-        self._told_until = until
-        pause = Pause(until - self._clock(), reason)
+        self._announced[effect] = until
+        pause = Pause(seconds, reason)
         log.warning("%s: %s %.1f s", reason, effect, pause.seconds)
         for listener in list(self._listeners):
             try:

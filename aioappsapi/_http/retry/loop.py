@@ -1,8 +1,8 @@
-"""Sending again what failed for a moment, with tenacity.
+"""Retries with tenacity.
 
-Entered only after a first failure, which is played back as the first attempt: a call that
-succeeds at once pays nothing, and the first repetition backs off all the same. One `AsyncRetrying`
-per failing call, never a shared one, whose counts would mix.
+Entered only after the first failure, which is played back as the first attempt. So a call that
+succeeds at once pays nothing, and the first retry backs off all the same. Each failing call has an
+`AsyncRetrying` of its own, because the counts of a shared one would mix.
 """
 
 from __future__ import annotations
@@ -18,24 +18,33 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.message import Request
+from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.response_errors import retry_after
 from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
-from aioappsapi.errors import AppsApiError, DeadlineError, RateLimitedError, ResponseError
+from aioappsapi.errors import (
+    AppsApiError,
+    DeadlineError,
+    DecodeError,
+    RateLimitedError,
+    ResponseError,
+)
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
-_BROKE: Final = "so much has failed that the budget of repetitions is used up"
+_BROKE: Final = "so many requests failed that the budget of retries is used up"
+# A refused token is replaced. The new one may have been revoked meanwhile, so once more; a third
+# refusal means that the server refuses this login.
+_RENEWALS: Final = 2
 _CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
 
 log = logging.getLogger("aioappsapi.retry")
 
 
-class _Patience:
-    """What one failing call has left: of tries, and of time."""
+class _FailingCall:
+    """The failures of one call so far, and what they allow: another attempt, after what pause."""
 
     def __init__(
         self, request: Request, policy: RetryPolicy, budget: RetryBudget, *, renewable: bool
@@ -48,8 +57,8 @@ class _Patience:
         self._tries = policy.attempts
         self._meaning = Meaning.PERMANENT
 
-    def wants_more(self, state: RetryCallState) -> bool:
-        """Tell whether the failure just seen is worth another try. tenacity's `retry`."""
+    def should_retry(self, state: RetryCallState) -> bool:
+        """Check whether the last failure is worth another attempt. tenacity's `retry`."""
         error = _error(state)
         if error is None:
             return False
@@ -57,14 +66,23 @@ class _Patience:
         self._seen[self._meaning] += 1
         if tries is not None:
             self._tries = min(self._tries, tries)
-        if self._meaning is Meaning.AMBIGUOUS and (record := current_call_log.get()) is not None:
-            record.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
+        self._report_doubt(error)
         return may_repeat(self._meaning, self._request.replay) and self._has_tries(error)
+
+    def _report_doubt(self, error: AppsApiError) -> None:
+        """Report a failure that leaves open whether the request was carried out."""
+        calls = current_call_log.get()
+        if calls is None or self._request.replay is Replay.SAFE:  # a GET changes nothing
+            return
+        if isinstance(error, DecodeError):
+            calls.doubted(repeat_proves_nothing=True)
+        elif self._meaning is Meaning.AMBIGUOUS:
+            calls.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
 
     def _has_tries(self, error: AppsApiError) -> bool:
         if self._meaning is Meaning.TOKEN:
-            return self._renewable and self._seen[Meaning.TOKEN] == 1
-        wait = _said_wait(error) or 0.0
+            return self._renewable and self._seen[Meaning.TOKEN] <= _RENEWALS
+        wait = _requested_wait(error) or 0.0
         if wait > self._policy.max_retry_after:
             if self._meaning is Meaning.RATE_LIMITED:
                 self._give_up(_CLOSED.format(wait))
@@ -81,38 +99,38 @@ class _Patience:
         return False
 
     def _give_up(self, reason: str) -> None:
-        if (record := current_call_log.get()) is not None:
-            record.gave_up(reason)
-        log.warning("%s: not repeated: %s", self._request, reason)
+        if (calls := current_call_log.get()) is not None:
+            calls.gave_up(reason)
+        log.warning("%s: not retried: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
-        """Say how many seconds to wait: full jitter, or what was asked. tenacity's `wait`."""
+        """Return the seconds to wait: full jitter, at least `Retry-After`. tenacity's `wait`."""
         error = _error(state)
-        asked = _said_wait(error) if error is not None else None
-        if self._meaning is Meaning.TOKEN or (asked and self._meaning is Meaning.RATE_LIMITED):
+        requested = _requested_wait(error) if error is not None else None
+        if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
             return 0.0  # the login is shared, and so is the gate that the throttle has closed
         ceiling = min(self._policy.base * 2.0 ** (self._seen[self._meaning] - 1), self._policy.cap)
-        return max(random.uniform(0.0, ceiling), asked or 0.0)  # noqa: S311 - not for secrets
+        return max(random.uniform(0.0, ceiling), requested or 0.0)  # noqa: S311 - not for secrets
 
     def is_too_late(self, state: RetryCallState) -> bool:
-        """Tell whether the pause would end after the deadline. tenacity's `stop`."""
+        """Check whether the pause would end after the deadline. tenacity's `stop`."""
         error = _error(state)
         if error is None:
             return False
-        # What was asked counts even where the wait is the gate's and not this pause's.
-        pause = max(state.upcoming_sleep, _said_wait(error) or 0.0)
+        # The server's `Retry-After` counts, even where the call waits for it at the gate.
+        pause = max(state.upcoming_sleep, _requested_wait(error) or 0.0)
         if loop_time() + pause < anyio.current_effective_deadline():
             return False
         raise DeadlineError(
-            f"No time for another try before the deadline; the last one: {error}",
+            f"No time for another attempt before the deadline. The last one: {error}",
             last=error.detached(),
         ) from None
 
-    def say(self, state: RetryCallState) -> None:
-        """Note and log that the call is repeated. tenacity's `before_sleep`."""
-        if (record := current_call_log.get()) is not None:
-            record.repeated()
-        log.info("repeating in %.2f s after: %s", state.upcoming_sleep, _error(state))
+    def log_retry(self, state: RetryCallState) -> None:
+        """Report and log that the call is retried. tenacity's `before_sleep`."""
+        if (calls := current_call_log.get()) is not None:
+            calls.repeated()
+        log.info("retry in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 
 def _error(state: RetryCallState) -> AppsApiError | None:
@@ -122,7 +140,7 @@ def _error(state: RetryCallState) -> AppsApiError | None:
     return error if isinstance(error, AppsApiError) else None
 
 
-def _said_wait(error: AppsApiError) -> float | None:
+def _requested_wait(error: AppsApiError) -> float | None:
     if isinstance(error, RateLimitedError):
         return error.retry_after
     if isinstance(error, ResponseError) and "Retry-After" in error.headers:
@@ -140,9 +158,9 @@ async def repeat(
     renewable: bool,
     sleep: Sleep = anyio.sleep,
 ) -> T:
-    """Go on after a first failure, as long as it is allowed, of use, and in time.
+    """Go on after a first failure, as long as retries are allowed, useful and in time.
 
-    Raises the last failure, or DeadlineError where there was no time for another try.
+    Raises the last failure, or DeadlineError where there was no time for another attempt.
     """
     played_back = False
 
@@ -153,12 +171,12 @@ async def repeat(
             raise first
         return await attempt()
 
-    patience = _Patience(request, policy, budget, renewable=renewable)
+    call = _FailingCall(request, policy, budget, renewable=renewable)
     retrying = AsyncRetrying(
-        retry=patience.wants_more,
-        wait=patience.pause,
-        stop=patience.is_too_late,
-        before_sleep=patience.say,
+        retry=call.should_retry,
+        wait=call.pause,
+        stop=call.is_too_late,
+        before_sleep=call.log_retry,
         sleep=sleep,
         reraise=True,
     )
