@@ -368,15 +368,14 @@ async def test_a_cancellation_that_comes_with_a_time_out_stays_one() -> None:
 async def test_an_answer_that_trickles_in_is_not_late() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(0.04)
-            writer.write(b"x")
+        for part in (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"x", b"y", b"z"):
+            await asyncio.sleep(0.25)
+            writer.write(part)
             await writer.drain()
 
     async with raw_server(trickle) as port:
-        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.2, total=5))
-    assert answer.body == b"x" * 8
+        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.45, total=5))
+    assert answer.body == b"xyz"
 
 
 async def test_no_timer_is_left_when_nothing_is_in_flight() -> None:

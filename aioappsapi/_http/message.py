@@ -111,9 +111,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         except (KeyError, ValueError):
             return None
         is_sane = (
-            0 < announced.limit <= _MOST_REQUESTS and abs(announced.remaining) <= _MOST_REQUESTS
+            0 < announced.limit <= _MOST_REQUESTS
+            and abs(announced.remaining) <= _MOST_REQUESTS
+            and math.isfinite(announced.resets_at)
         )
-        is_sane = is_sane and math.isfinite(announced.resets_at)
         return announced if is_sane else None
 
     def json(self) -> object:

@@ -174,6 +174,7 @@ class SessionPool:
         parts: list[bytes] = []
         size = 0
         most = self._limits.max_answer
+        attempt.received(loop_time())  # the headers
         try:
             while size <= most and (part := await response.content.readany()):
                 attempt.received(loop_time())
