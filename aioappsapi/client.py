@@ -7,6 +7,7 @@ import platform
 import ssl as ssl_module
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,7 +89,7 @@ class Client:
             base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
-        self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)
+        self._uaa = Uaa(url, self._pool.send_apart, allow_plain=insecure)
         self._tokens = TokenSource(auth, self._uaa)
         policy = retry or RetryPolicy()
         caller = Caller(
@@ -191,9 +192,8 @@ class Client:
 
         A view needs no `async with` of its own. It is closed together with this client.
         """
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))
+        view = copy(self)
+        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))  # noqa: SLF001
         return view
 
     async def request(

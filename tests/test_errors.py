@@ -15,8 +15,10 @@ from aioappsapi.errors import (
     AppsApiError,
     AuthError,
     BadRequestError,
+    BuildFailedError,
     ConflictError,
     DeadlineError,
+    DeploymentFailedError,
     ForbiddenError,
     InvalidInputError,
     JobFailedError,
@@ -68,6 +70,10 @@ def example(cls: type[BaseException]) -> BaseException:
         return NotIncludedError("space", ask_for="space")
     if cls is AuthError:
         return AuthError("no", refused=False, error="unauthorized", status=401)
+    if cls is BuildFailedError:
+        return BuildFailedError("no", guid="g")
+    if cls is DeploymentFailedError:
+        return DeploymentFailedError("no", guid="g", reason="CANCELED")
     if cls is JobFailedError:
         return JobFailedError("no", guid="g", errors=API_ERRORS)
     if issubclass(cls, NotRunningError):

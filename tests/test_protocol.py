@@ -62,16 +62,6 @@ def test_build_puts_the_guid_into_the_path() -> None:
     assert str(built) == f"start app {GUID}"
 
 
-@pytest.mark.parametrize(
-    ("operation", "args"), [(START, ()), (START, (GUID, GUID)), (LIST, (GUID,))]
-)
-def test_build_refuses_a_wrong_number_of_arguments(
-    operation: Operation[object], args: tuple[str, ...]
-) -> None:
-    with pytest.raises(TypeError, match="arguments"):
-        operation.build(*args)
-
-
 def test_build_encodes_a_body() -> None:
     built = START.build(GUID, body={"name": "ü", "gone": None})
 
@@ -574,3 +564,15 @@ def test_the_variables_of_a_new_app_are_masked_and_its_name_stays() -> None:
     html = response(502, "geheim")
     error = response_error(free_request("POST", "/v3/apps", json=sent), html)
     assert "geheim" not in f"{error} {error.body!r}"
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "-1", "0", "nan", "1e3", ""])
+def test_an_absurd_rate_limit_is_none(absurd: str) -> None:
+    headers = {"X-RateLimit-Limit": absurd, "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "99"}
+    assert response(200, b"", headers).rate_limit is None
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "-1" + "0" * 400, "nan"])
+def test_an_absurd_number_of_remaining_requests_is_none(absurd: str) -> None:
+    headers = {"X-RateLimit-Limit": "9", "X-RateLimit-Remaining": absurd, "X-RateLimit-Reset": "99"}
+    assert response(200, b"", headers).rate_limit is None

@@ -521,6 +521,5 @@ async def test_each_ends_as_the_sandbox_knows() -> None:
         assert report.counts["ok"] > 200
         crashed = [one for one in report if isinstance(one.error, CrashedError)]
         assert len(crashed) > 20
-        assert all(one.error.details for one in crashed if isinstance(one.error, CrashedError))
         assert report.counts["ok"] + report.counts["failed"] == 300
         assert report.requests.sent == sum("/v3/" in request.path_qs for request in cloud.requests)

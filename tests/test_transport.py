@@ -28,7 +28,7 @@ from aioappsapi._http.transport import (
     ssl_context,
     transport_error,
 )
-from aioappsapi.auth.grants import StaticToken
+from aioappsapi.auth.grants import PasswordGrant, StaticToken
 from aioappsapi.client import Client, default_user_agent
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import (
@@ -45,6 +45,7 @@ from aioappsapi.errors import (
     TlsError,
     TransportError,
 )
+from aioappsapi.sandbox import Sandbox
 from tests.fakes import GUID, recording
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -367,15 +368,14 @@ async def test_a_cancellation_that_comes_with_a_time_out_stays_one() -> None:
 async def test_an_answer_that_trickles_in_is_not_late() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(0.04)
-            writer.write(b"x")
+        for part in (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"x", b"y", b"z"):
+            await asyncio.sleep(0.25)
+            writer.write(part)
             await writer.drain()
 
     async with raw_server(trickle) as port:
-        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.2, total=5))
-    assert answer.body == b"x" * 8
+        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.45, total=5))
+    assert answer.body == b"xyz"
 
 
 async def test_no_timer_is_left_when_nothing_is_in_flight() -> None:
@@ -424,6 +424,15 @@ async def test_bytes_count_as_sent_once_a_connection_is_there() -> None:
                 await ask(port, timeouts=Timeouts(read=0.02))
     assert len(stamps.times) == 2
     assert (stamps.first_sent_at, stamps.last_sent_at) == tuple(stamps.times)
+
+
+async def test_requests_of_a_login_are_not_those_of_the_call_that_needs_it() -> None:
+    async with Sandbox(1) as cloud:
+        [guid] = cloud.apps
+        async with Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="") as client:
+            with recorded(Stamps) as stamps:
+                await client.apps.get(guid)
+    assert (len(stamps.times), stamps.results) == (1, ["200"])
 
 
 async def test_a_stubbed_session_counts_as_sent_when_it_gets_the_request() -> None:

@@ -120,11 +120,15 @@ class Caller:
         else:
             self._budget.pay()
             return result
+        # fast path: nothing of tenacity is made before an attempt failed.
+        return await self._retry(first, request, parse)
 
+    async def _retry(
+        self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
+    ) -> T:
         async def attempt() -> T:
             return parse(request, await self._attempt(request))
 
-        # fast path: nothing of tenacity is made before an attempt failed.
         return await repeat(
             first,
             attempt,
@@ -177,20 +181,20 @@ class Caller:
         self.throttle.learn(seconds, failed=not is_cancelled)
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.pace.heed(None)
-        result = type(error).__name__ if isinstance(error, AppsApiError) else "cancelled"
-        self._log_end(request, request_id, seconds, result, None)
+        self._log_end(request, request_id, seconds, error)
 
     def _answered(
         self, request: Request, request_id: str, seconds: float, response: Response
     ) -> None:
         """Let throttle and logs know of an answer, before the slot is given to the next one."""
         status = response.status
+        is_broker = status == 429 and is_broker_limit(response)
         # A 429 comes at once, and says nothing of how much the server has to do.
         if status != 429:
             self.throttle.learn(seconds, failed=status >= 500)
-        self.throttle.pace.heed(response)
-        self._log_end(request, response.request_id or request_id, seconds, str(status), response)
-        if status == 429:
+        self.throttle.pace.heed(None if is_broker else response)
+        self._log_end(request, request_id, seconds, response)
+        if status == 429 and not is_broker:  # other calls do not concern a busy service broker
             self._close_gate(response)
         elif status == 503 and "Retry-After" in response.headers:
             self._announce_outage(response)
@@ -202,12 +206,17 @@ class Caller:
         request: Request,
         request_id: str,
         seconds: float,
-        result: str,
-        response: Response | None,
+        outcome: Response | BaseException,
     ) -> None:
-        if (calls := current_call_log.get()) is not None:
+        calls, is_debugging = current_call_log.get(), wire_log.isEnabledFor(logging.DEBUG)
+        if calls is None and not is_debugging:  # fast path: single calls keep no log
+            return
+        response = outcome if isinstance(outcome, Response) else None
+        request_id = (response and response.request_id) or request_id
+        result = _result(outcome)
+        if calls is not None:
             calls.answered(result, request_id, response)
-        if wire_log.isEnabledFor(logging.DEBUG):
+        if is_debugging:
             # Neither a header nor a body nor a query: any of them may hold a secret.
             path = request.path.partition("?")[0]
             wire_log.debug(
@@ -215,9 +224,7 @@ class Caller:
             )
 
     def _close_gate(self, response: Response) -> None:
-        """Let all calls wait for as long as a 429 says, unless its limit is not the API's."""
-        if is_broker_limit(response):
-            return  # a service broker is busy; other calls do not concern it
+        """Let all calls wait for as long as a 429 says."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
@@ -233,6 +240,13 @@ class Caller:
         seconds = retry_after(response.headers) or 0.0
         if self.retry.cap < seconds <= self.retry.max_retry_after:
             self.throttle.announce_outage(seconds)
+
+
+def _result(outcome: Response | BaseException) -> str:
+    """Name the end of an attempt in a word: the status, or the error."""
+    if isinstance(outcome, Response):
+        return str(outcome.status)
+    return type(outcome).__name__ if isinstance(outcome, AppsApiError) else "cancelled"
 
 
 def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:

@@ -152,8 +152,8 @@ L = TypeVar("L", bound=CallEvents)
 
 
 @contextmanager
-def logged_to(log: CallEvents) -> Iterator[None]:
-    """Report the calls inside to an existing log instead of the current one."""
+def logged_to(log: CallEvents | None) -> Iterator[None]:
+    """Report the calls inside to an existing log instead of the current one, or to none."""
     token = current_call_log.set(log)
     try:
         yield

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
+from multidict import istr
 
 T = TypeVar("T")
+
+# fast path: every answer is asked for these, and an `istr` knows its lower-case form.
+_REQUEST_ID: Final = istr("X-Vcap-Request-Id")
+_WARNINGS: Final = istr("X-Cf-Warnings")
+_RATE_LIMIT: Final = istr("X-RateLimit-Limit")
+
+# A larger number in a rate limit is a mistake; far larger ones break calculations with floats.
+_MOST_REQUESTS: Final = 10**12
 
 Query = Mapping[str, str]
 
@@ -74,23 +83,23 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def request_id(self) -> str | None:
         """The id under which the server logged the request."""
-        return self.header("X-Vcap-Request-Id")
+        return self.header(_REQUEST_ID)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The server's warnings, decoded from its form-encoded header."""
-        raw = self.headers.get("X-Cf-Warnings")
+        raw = self.headers.get(_WARNINGS)
         if not raw:
             return ()
         # The header may come several times; only a multi-dictionary has all of them.
         getall = getattr(self.headers, "getall", None)
-        parts = ",".join(getall("X-Cf-Warnings") if getall else [raw]).split(",")
+        parts = ",".join(getall(_WARNINGS) if getall else [raw]).split(",")
         return tuple(text for part in parts if (text := readable(unquote_plus(part).strip())))
 
     @property
     def rate_limit(self) -> RateLimit | None:
         """What is left of the rate limit's window; None where the server does not count."""
-        limit = self.headers.get("X-RateLimit-Limit")
+        limit = self.headers.get(_RATE_LIMIT)
         if limit is None:  # fast path: every answer is asked, and most have no limit
             return None
         try:
@@ -101,7 +110,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             )
         except (KeyError, ValueError):
             return None
-        is_sane = announced.limit > 0 and math.isfinite(announced.resets_at)
+        is_sane = (
+            0 < announced.limit <= _MOST_REQUESTS
+            and abs(announced.remaining) <= _MOST_REQUESTS
+            and math.isfinite(announced.resets_at)
+        )
         return announced if is_sane else None
 
     def json(self) -> object:

@@ -1,4 +1,4 @@
-"""A few workers over one list: so many requests at a time, and never a task for each."""
+"""Work through a list with a few workers, instead of a task per item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 async def pooled(
     work: Callable[[T], Awaitable[object]], items: Sequence[T], *, at_once: int
 ) -> None:
-    """Await `work` of each item, at most `at_once` at a time. The first exception ends it all."""
+    """Await `work` for each item, at most `at_once` at a time. Raises the first exception."""
     shared = iter(items)
     failures: list[Exception] = []
 

@@ -49,9 +49,10 @@ class Operation(Generic[T]):
     __slots__ = (
         "_check",
         "_decoder",
+        "_head",
         "_read",
         "_slots",
-        "_template",
+        "_tail",
         "method",
         "name",
         "path",
@@ -79,7 +80,7 @@ class Operation(Generic[T]):
         self.method = method
         self.path = path
         self._slots = path.count("{}")
-        self._template = path.replace("%", "%%").replace("{}", "%s")
+        self._head, _, self._tail = path.partition("{}")
         self.replay = replay
         self.source = source
         self._decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", result))
@@ -91,10 +92,17 @@ class Operation(Generic[T]):
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
     ) -> Request:
-        """Make the request. Raises InvalidInputError for an argument that no path can hold."""
+        """Make the request.
+
+        Raises InvalidInputError for an argument that no path can hold, TypeError for a wrong
+        number of arguments.
+        """
         if len(args) != self._slots:
             raise TypeError(f"{self.name}: {self.path} takes {self._slots} values, not {args!r}")
-        path = self._template % tuple(map(checked_segment, args))
+        if len(args) == 1:  # fast path: most paths hold one GUID
+            path = f"{self._head}{checked_segment(args[0])}{self._tail}"
+        else:
+            path = self.path.format(*map(checked_segment, args))
         return Request(
             operation=self.name,
             subject=args[0] if args else "",

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.call_log import logged_to, report_sent
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
@@ -164,6 +164,13 @@ class SessionPool:
             too_large=too_large,
         )
 
+    async def send_apart(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        """Send a request of a login, which the log of the call that waits for it must not count."""
+        with logged_to(None):
+            return await self.send(method, url, headers, body)
+
     def _target(self, url: str) -> URL:
         base = self._base
         # fast path: parsing an address costs more than taking another path of a parsed one.
@@ -177,6 +184,7 @@ class SessionPool:
         parts: list[bytes] = []
         size = 0
         most = self._limits.max_answer
+        attempt.received(loop_time())  # the headers
         try:
             while size <= most and (part := await response.content.readany()):
                 attempt.received(loop_time())

@@ -19,7 +19,7 @@ INCLUDABLE: Final = ("space", "org", "space.organization")
 
 
 class AppPager(FallbackPager[App]):
-    """A list of apps that know their space and organization, if `include` asked for them.
+    """A list of apps that know their space and organization, if `include` names them.
 
     Where the server does not know `include`, they are fetched with two more requests a page. With
     ``org`` the server sends organizations without the spaces that tie them to the apps; where a

@@ -46,7 +46,7 @@ DELETE: Final = endpoint("delete app", "DELETE", "/v3/apps/{}", Job, "delete-an-
 
 
 def in_state(state: str) -> Callable[[Request, App], str | None]:
-    """Make the check that an answer shows the app that was asked for, in the requested state."""
+    """Make the check that an answer shows the requested app in the requested state."""
 
     def check(request: Request, app: App) -> str | None:
         if app.guid != request.subject:

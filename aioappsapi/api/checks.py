@@ -1,7 +1,7 @@
-"""What the server would surely refuse is refused here, before a request is spent.
+"""Checks that refuse, before a request is spent, what the server would surely refuse.
 
-Each check says what the server would, and raises InvalidInputError. The rules are those of the
-API's pages on metadata, apps and lists, checked against the recorded answers.
+Each raises InvalidInputError. The rules are those of the API's pages on metadata, apps and lists,
+and agree with recorded answers of a real server.
 Source: https://v3-apidocs.cloudfoundry.org/#metadata
 """
 
@@ -68,7 +68,10 @@ def _check_key(key: str, kind: str) -> None:
 
 
 def check_variables(variables: Mapping[str, object], *, strings_only: bool) -> None:
-    """Check an app's environment; a later change takes strings only, and None to unset."""
+    """Check an app's environment variables.
+
+    `strings_only` is for a later change, which takes strings, and None to delete a variable.
+    """
     for key, value in variables.items():
         refuse_unless(bool(key), "an environment variable has an empty name.")
         reserved = key == "PORT" or key.upper().startswith("VCAP_")
@@ -79,7 +82,7 @@ def check_variables(variables: Mapping[str, object], *, strings_only: bool) -> N
 
 
 def check_words(name: str, values: Sequence[str], allowed: Sequence[str]) -> None:
-    """Check that values are of those allowed, each once."""
+    """Check that each value is allowed and comes once."""
     for value in values:
         refuse_unless(
             value in allowed, f"{name}={value!r}: {', '.join(map(repr, allowed))} are known."
@@ -88,7 +91,7 @@ def check_words(name: str, values: Sequence[str], allowed: Sequence[str]) -> Non
 
 
 def timestamps(name: str, value: Times | None) -> dict[str, str]:
-    """Make the filter for times: one or several, or bounds by gt, gte, lt and lte."""
+    """Make the filter for times: one, several, or bounds by gt, gte, lt and lte."""
     if value is None:
         return {}
     if isinstance(value, datetime):

@@ -1,8 +1,8 @@
-"""Making an app exactly once, though an answer may be lost.
+"""Create an app exactly once, even if an answer is lost.
 
-A second request could not make a second app, because names are unique in a space. But it would be
-told that the name is taken, by the very app that the first one made: so after a failure that
-leaves it open what happened, the app is looked for.
+Names are unique in a space, so a second request cannot create a second app. But it would fail
+because the name is taken, by the very app that the first request created. So after a failure that
+leaves open what happened, the app is looked up before anything is sent again.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from aioappsapi._http.clock import loop_time
 from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError, UnprocessableError
 from aioappsapi.models.app import App
 
-# Times are told in whole seconds, rounded down.
+# The server rounds times down to whole seconds.
 _ROUNDING: Final = timedelta(seconds=2)
 
 
 async def create_once(
     send: Callable[[], Awaitable[App]], find: Callable[[], Awaitable[App | None]], tries: int
 ) -> App:
-    """Send a creation; where it stays open whether it was carried out, look, then send again.
+    """Send a creation; if it stays open whether it was carried out, look up, then send again.
 
-    `find` looks for an app of that name and space. At most `tries` are sent in all. Raises what
-    the last one did.
+    `find` looks up an app by its name and space. At most `tries` requests are sent. Raises the
+    error of the last one.
     """
     began = loop_time()
     doubtful = False
@@ -60,7 +60,7 @@ def _is_taken(failure: AppsApiError) -> bool:
 async def _find_ours(
     find: Callable[[], Awaitable[App | None]], began: float, failure: AppsApiError
 ) -> App | None:
-    """Look for the app; one that is older than the first try is somebody else's."""
+    """Look the app up. An app that is older than the first attempt is somebody else's."""
     with recorded(Exchanges) as exchanges:
         try:
             app = await find()
@@ -68,7 +68,7 @@ async def _find_ours(
             raise failure from cause
     if app is None or app.created_at is None:
         return app
-    # By the server's clock, where it is told: ours may be wrong.
+    # By the server's clock if the answer has it: ours may be wrong.
     elapsed = timedelta(seconds=loop_time() - began)
     age = _time_of(exchanges) - app.created_at
     return app if age <= elapsed + _ROUNDING else None

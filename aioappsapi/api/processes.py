@@ -20,7 +20,7 @@ from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 
-# How many processes are asked for their instances together, where these cannot be embedded.
+# How many processes are read at once where their instances cannot be embedded.
 _STATS_AT_ONCE: Final = 8
 # After so many failures the rest of a page is left out.
 _FAILURES: Final = 8

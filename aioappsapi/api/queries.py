@@ -74,7 +74,7 @@ def _check_values(name: str, values: Sequence[object]) -> None:
     if with_comma := [value for value in values if "," in str(value)]:
         raise InvalidInputError(
             f"{name} holds {with_comma[0]!r}: the API separates values by commas, "
-            "so it cannot be asked for one with a comma."
+            "so a value with a comma cannot be sent."
         )
 
 

@@ -51,7 +51,7 @@ async def act_and_wait(
     check_wait(wait)
     patience = startup_timeout() if deadline is None else deadline
     began_at = loop_time()
-    sent = await _send(caller, operation, guid, deadline, until_stopped=until_stopped)
+    sent = await _send(caller, operation, guid, deadline)
     # A deadline is for everything; the time to start up begins when the server accepted.
     accepted_at = loop_time()
     ends_at = patience + (accepted_at if deadline is None else began_at)
@@ -65,12 +65,7 @@ async def act_and_wait(
 
 
 async def _send(
-    caller: Caller,
-    operation: Operation[App],
-    guid: str,
-    deadline: float | None,
-    *,
-    until_stopped: bool,
+    caller: Caller, operation: Operation[App], guid: str, deadline: float | None
 ) -> _Sent:
     began_at = loop_time()
     app: App | None = None
@@ -79,7 +74,7 @@ async def _send(
         try:
             app = await caller.call(operation, guid, deadline=deadline)
         except DecodeError:
-            pass  # a success that cannot be read: it happened, and the wait shows what came of it
+            pass  # a success whose answer proves nothing: the wait shows what came of it
         except DeadlineError:
             raise
         except AppsApiError as failure:
@@ -89,14 +84,7 @@ async def _send(
             doubt = failure
     # The last attempt counts. Time spent before it (gate, slot, retries) is not time since it.
     at = began_at if log.last_sent_at is None else log.last_sent_at
-    if app is not None and not _is_answer(app, guid, until_stopped=until_stopped):
-        app = None
     return _Sent(at=at, app=app, doubt=doubt)
-
-
-def _is_answer(app: App, guid: str, *, until_stopped: bool) -> bool:
-    """Check whether an accepted action shows the right app in the requested state."""
-    return app.guid == guid and app.state == ("STOPPED" if until_stopped else "STARTED")
 
 
 def is_open(log: CallLog, failure: AppsApiError) -> bool:

@@ -11,7 +11,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import msgspec
@@ -65,7 +65,7 @@ _SMALL_BATCH: Final = 50
 # after each of the second number.
 _PATIENCE: Final = 5.0
 _LOOK_AGAIN_AFTER: Final = 15.0
-# The clocks of the platform that tell an instance's age may differ by so much.
+# The clocks from which the server takes an instance's age may differ by so much.
 _CLOCK_SLACK: Final = 2.0
 # A poll may run over the soonest end by so much: a slow server has to be heard, and one that hangs
 # must not hold up the other apps.
@@ -73,6 +73,15 @@ _OVERTIME: Final = 5.0
 # After so many final refusals in a row an app's instances count as unreadable.
 _REFUSALS: Final = 3
 _FINAL: Final = frozenset({Meaning.PERMANENT, Meaning.TOKEN})
+
+
+class _Found(NamedTuple):
+    """The apps of a batch by what one poll showed of them; those that are not done are left out."""
+
+    proved: list[AppWatch]
+    doubtful: list[AppWatch]  # their instances are right, their own state has to be read as well
+    crashed: list[AppWatch]  # for longer than the grace
+    odd: list[AppWatch]  # nothing happens, so their own state may say why
 
 
 class Waiter:
@@ -248,11 +257,25 @@ class Waiter:
     # -- judgement
 
     async def _judge(self, by_app: dict[str, list[Process]]) -> None:
-        """Sort the apps of a batch by what they show, then follow up on each group."""
-        proved: list[tuple[AppWatch, Assessment]] = []
-        doubtful: list[tuple[AppWatch, Assessment]] = []
-        crashed: list[AppWatch] = []
-        odd: list[AppWatch] = []
+        """Judge the apps of a batch by what they show, and follow up on each group."""
+        found = self._sorted(by_app)
+        await pooled(lambda it: self._confirm(it, by_app[it.key]), found.proved, at_once=_AT_ONCE)
+        await pooled(self._crash, found.crashed, at_once=_AT_ONCE)
+        states = await self._states([*found.odd, *found.doubtful])
+        if states is None:
+            return
+        for watch in found.doubtful:
+            watch.app = states.get(watch.key)
+            if self._is_requested(watch.app):
+                await self._confirm(watch, by_app[watch.key])
+        await pooled(
+            lambda it: self._explain(it, by_app[it.key], states.get(it.key)),
+            found.odd,
+            at_once=_AT_ONCE,
+        )
+
+    def _sorted(self, by_app: dict[str, list[Process]]) -> _Found:
+        found = _Found([], [], [], [])
         for key, processes in by_app.items():
             if (watch := self._watches.pop(key, None)) is None:
                 continue
@@ -262,23 +285,12 @@ class Waiter:
             if watch.observe(assessment):
                 self._on_crash(key)
             if assessment.satisfied:
-                (doubtful if watch.needs_state else proved).append((watch, assessment))
+                (found.doubtful if watch.needs_state else found.proved).append(watch)
             elif watch.is_crashed(assessment, self._crash_grace):
-                crashed.append(watch)
+                found.crashed.append(watch)
             elif self._is_odd(watch, assessment):
-                odd.append(watch)
-        await pooled(lambda it: self._confirm(*it, by_app[it[0].key]), proved, at_once=_AT_ONCE)
-        await pooled(self._crash, crashed, at_once=_AT_ONCE)
-        states = await self._states([*odd, *(watch for watch, _ in doubtful)])
-        if states is None:
-            return
-        for watch, assessment in doubtful:
-            watch.app = states.get(watch.key)
-            if self._is_requested(watch.app):
-                await self._confirm(watch, assessment, by_app[watch.key])
-        await pooled(
-            lambda it: self._explain(it, by_app[it.key], states.get(it.key)), odd, at_once=_AT_ONCE
-        )
+                found.odd.append(watch)
+        return found
 
     def _assess(self, watch: AppWatch, processes: list[Process]) -> Assessment:
         if self._until_stopped:
@@ -315,14 +327,12 @@ class Waiter:
     def _is_requested(self, app: App | None) -> bool:
         return app is not None and app.state == ("STOPPED" if self._until_stopped else "STARTED")
 
-    async def _confirm(
-        self, watch: AppWatch, assessment: Assessment, processes: list[Process]
-    ) -> None:
+    async def _confirm(self, watch: AppWatch, processes: list[Process]) -> None:
         routable = self._wait == "routable" and not self._until_stopped
         if routable and not await self._is_routable(processes):
-            watch.seen = f"{assessment.text}; not routable yet"
-            return
-        self._end(watch.proved(loop_time() - assessment.all_ago))
+            watch.seen += "; not routable yet"
+        else:
+            self._end(watch.proved())
 
     async def _is_routable(self, processes: list[Process]) -> bool:
         try:

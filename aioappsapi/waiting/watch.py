@@ -23,6 +23,7 @@ class AppWatch:
     """
 
     __slots__ = (
+        "all_at",
         "app",
         "ask_why_at",
         "began_at",
@@ -62,6 +63,7 @@ class AppWatch:
         self.app: App | None = None
         self.refusals = 0
         self.first_at: float | None = None
+        self.all_at = -math.inf
         self.crashed_at: float | None = None
         self.down_at: float | None = None
         self.ask_why_at = -math.inf
@@ -78,6 +80,7 @@ class AppWatch:
             self.down_at = now
         self.seen = assessment.text if self.why is None else f"{assessment.text} ({self.why})"
         self.states = assessment.states
+        self.all_at = now - assessment.all_ago
         self.refusals = 0
         if assessment.any_running and self.first_at is None:
             self.first_at = max(now - assessment.first_ago, self.sent_at)
@@ -114,7 +117,7 @@ class AppWatch:
 
     # -- how it ends
 
-    def proved(self, all_at: float) -> Finding:
+    def proved(self) -> Finding:
         """Make the finding of an app that is as one waited for."""
         # The server rounds ages to seconds, so the last instance may seem to be before the first.
         first_at = self.sent_at if self.first_at is None else self.first_at
@@ -123,7 +126,7 @@ class AppWatch:
             proof=Proof.PROVED,
             app=self.app,
             first_at=self.first_at,
-            all_at=max(all_at, first_at),
+            all_at=max(self.all_at, first_at),
         )
 
     def disproved(self, error: AppsApiError) -> Finding:

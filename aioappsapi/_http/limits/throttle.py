@@ -126,8 +126,10 @@ class Throttle:
 
     def try_acquire(self) -> bool:
         """Take a slot if one is free, the gate is open and nobody waits; true if it was taken."""
-        # fast path: most calls find a free slot, and need no coroutine for it.
-        if self._waiting or self._in_flight >= self._adaptive.limit or self.closed_for:
+        # fast path: most calls find a free slot and a gate that was never closed.
+        if self._waiting or self._in_flight >= self._adaptive.limit:
+            return False
+        if self._opens_at > -math.inf and self.closed_for:
             return False
         self._in_flight += 1
         return True
