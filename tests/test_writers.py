@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -44,6 +44,18 @@ reports = st.builds(
     hostile,
     st.none() | hostile,
 )
+
+
+def text_of(chunks: Iterable[str]) -> str:
+    return "".join(chunks)
+
+
+def markdown_of(one: Report[App]) -> str:
+    return text_of(as_markdown(one))
+
+
+def page_of(one: Report[App]) -> str:
+    return text_of(as_html(one))
 
 
 def shown(one: Report[App]) -> list[str]:
@@ -121,7 +133,7 @@ def test_without_jinja2_it_is_said_what_to_install(
 
 
 def table(one: Report[App]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(as_csv(one), newline=""), strict=True))
+    return list(csv.DictReader(io.StringIO(text_of(as_csv(one)), newline=""), strict=True))
 
 
 def test_csv_has_a_line_per_app() -> None:
@@ -233,32 +245,32 @@ class Page(HTMLParser):
 
 
 def test_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
-    page = Page(as_html(MIXED))
+    page = Page(page_of(MIXED))
     assert page.links == []
     assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (1, 0, 0)
-    assert "default-src 'none'" in as_html(MIXED)
+    assert "default-src 'none'" in page_of(MIXED)
 
 
 def test_page_has_charts_where_there_is_something_to_draw() -> None:
-    assert "Apps by time to running" in as_html(MIXED)
+    assert "Apps by time to running" in page_of(MIXED)
     accepted = report(outcome("a", Status.OK, started_at=BEGAN, duration=0.5))
-    assert "Apps by time to acceptance" in as_html(accepted)
-    assert "<figure>" not in as_html(report(REST))
-    assert "<figure>" not in as_html(report())
+    assert "Apps by time to acceptance" in page_of(accepted)
+    assert "<figure>" not in page_of(report(REST))
+    assert "<figure>" not in page_of(report())
 
 
 def test_page_says_what_is_special() -> None:
-    assert "A prediction" in as_html(report(OK, predicted=True))
-    assert "Ended early: enough" in as_html(report(OK, stopped="enough"))
-    assert "not read to its end" in as_html(report(OK, complete=False))
-    assert "notice" not in as_html(report(OK)).partition("</style>")[2]
-    page = as_html(report(OK, requests=Requests(3, 1, Counter({"200": 2, "503": 1}))))
+    assert "A prediction" in page_of(report(OK, predicted=True))
+    assert "Ended early: enough" in page_of(report(OK, stopped="enough"))
+    assert "not read to its end" in page_of(report(OK, complete=False))
+    assert "notice" not in page_of(report(OK)).partition("</style>")[2]
+    page = page_of(report(OK, requests=Requests(3, 1, Counter({"200": 2, "503": 1}))))
     assert re.search(r"3 requests, 1 of them repeats: 2&nbsp;.&nbsp;200, 1&nbsp;.&nbsp;503\.", page)
 
 
 @given(reports)
 def test_any_page_holds_every_key_as_text(one: Report[App]) -> None:
-    page = Page(as_html(one))
+    page = Page(page_of(one))
     assert page.keys == shown(one)
     assert page.tags["script"] == 1
     assert page.links == []
@@ -283,21 +295,21 @@ def cells(text: str) -> Iterator[list[list[Token]]]:
 
 
 def test_markdown_has_counts_times_reasons_and_apps() -> None:
-    text = as_markdown(report(OK, BAD, stopped="enough", complete=False))
+    text = markdown_of(report(OK, BAD, stopped="enough", complete=False))
     assert "| failed | 1 |" in text
     assert "| running | 4.50 | 4.50 | 4.50 | 4.50 |" in text
     assert "| 1 | failed | 422 CF-UnprocessableEntity: Assign a droplet" in text
     assert "| a | wéb | ok | 1 |  |" in text
     assert "**Ended early:** enough" in text
     assert "not read to its end" in text
-    assert "## Not as asked" not in as_markdown(report(OK))
-    assert as_markdown(report(OK, predicted=True)).startswith("# start (predicted)\n")
-    assert "## Timings" not in as_markdown(report())
+    assert "## Not in the requested state" not in markdown_of(report(OK))
+    assert markdown_of(report(OK, predicted=True)).startswith("# start (predicted)\n")
+    assert "## Timings" not in markdown_of(report())
 
 
 @given(reports)
 def test_any_markdown_holds_every_key_as_text(one: Report[App]) -> None:
-    _, *rows = list(cells(as_markdown(one)))
+    _, *rows = list(cells(markdown_of(one)))
     assert len(rows) == len(one)
     for row, key in zip(rows, shown(one), strict=True):
         assert len(row) == 5

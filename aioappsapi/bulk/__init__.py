@@ -10,7 +10,7 @@ from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.timing import Moments, Step
 from aioappsapi.bulk.restoration import Restoration
-from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
+from aioappsapi.bulk.windows.snapshot import AppState, ProcessState, Snapshot
 
 __all__ = [
     "AppState",
@@ -21,6 +21,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "Plan",
+    "ProcessState",
     "Report",
     "Requests",
     "Restoration",

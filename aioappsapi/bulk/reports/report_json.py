@@ -9,19 +9,18 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Final, Never, TypeVar
+from typing import Annotated, Final, Never
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from aioappsapi import errors
+from aioappsapi.bulk.files import decode_json
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.timing import COUNTED, LimitLevel, PauseSpan, step_for, throughput
 from aioappsapi.errors import AppsApiError, ResponseError
 from aioappsapi.models.error import ApiError
-
-S = TypeVar("S", bound=msgspec.Struct)
 
 SCHEMA: Final = 1
 
@@ -254,26 +253,17 @@ def error_record(error: AppsApiError) -> ErrorRecord:
 
 def decode_report(data: bytes) -> ReportRecord:
     """Read a JSON report. Raises ValueError."""
-    return _decode(data, ReportRecord)
+    return decode_json(data, ReportRecord)
 
 
 def decode_lines(data: bytes) -> ReportRecord:
     """Read a report of JSON Lines. Raises ValueError."""
     head, _, rest = data.partition(b"\n")
-    report = _decode(head, ReportRecord)
+    report = decode_json(head, ReportRecord)
     lines = (line for line in rest.splitlines() if line.strip())
     return msgspec.structs.replace(
-        report, outcomes=[_decode(line, OutcomeRecord) for line in lines]
+        report, outcomes=[decode_json(line, OutcomeRecord) for line in lines]
     )
-
-
-def _decode(data: bytes, cls: type[S]) -> S:
-    try:
-        return msgspec.json.decode(data, type=cls)
-    except UnicodeDecodeError:
-        raise ValueError("it is not text") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def _encode(record: msgspec.Struct) -> str:
