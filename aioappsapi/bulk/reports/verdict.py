@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aioappsapi.bulk.reports.compare import Comparison
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import counted
@@ -60,3 +61,18 @@ def _prediction(report: ReportData[object]) -> str:
     if counts["failed"]:
         parts.append(f"would be refused: {counts['failed']:,}")
     return f"Dry run of {report.action} for {counted(len(report), 'app')}: {', '.join(parts)}."
+
+
+def comparison_verdict(comparison: Comparison) -> str:
+    """Return the difference between two runs in one sentence."""
+    worse, better = len(comparison.worse), len(comparison.better)
+    if not worse and not better:
+        return "No app went from done to not done, or back."
+    parts = []
+    if worse:
+        verb = "is" if worse == 1 else "are"
+        parts.append(f"{counted(worse, 'app')} {verb} no longer in the requested state")
+    if better:
+        verb = "is" if better == 1 else "are"
+        parts.append(f"{counted(better, 'app')} {verb} in the requested state now")
+    return f"{', and '.join(parts)}."
