@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aioappsapi import Status
-from aioappsapi.bulk.reports.verdict import verdict
+from aioappsapi.bulk.reports.verdict import comparison_verdict, verdict
 from tests.reports import outcome, report
 
 
@@ -46,6 +46,22 @@ def test_the_verdict_agrees_with_the_counts(statuses: list[Status], text: str) -
 def test_the_verdict_on_a_prediction_says_would() -> None:
     some = [outcome("a", Status.OK), outcome("b", Status.ALREADY), outcome("c", Status.FAILED)]
     assert verdict(report(*some, predicted=True)) == (
-        "Dry run of start for 3 apps: would be accepted: 1, "
-        "already in the requested state: 1, would be refused: 1."
+        "A start would be accepted for 1 of 3 apps. "
+        "1 is already in the requested state and 1 would be refused."
     )
+    assert verdict(report(some[0], predicted=True)) == "A start would be accepted for 1 of 1 app."
+
+
+def test_the_verdict_on_a_comparison_counts_better_and_worse() -> None:
+    before = report(*(outcome(key, Status.OK) for key in "abc"), outcome("d", Status.FAILED))
+    after = report(
+        *(outcome(key, Status.FAILED) for key in "ab"),
+        outcome("d", Status.ALREADY),
+        outcome("e", Status.OK),
+    )
+    assert comparison_verdict(before.compare(after)) == (
+        "2 apps are no longer in the requested state. "
+        "1 app is in the requested state now, and not before. "
+        "1 app is only in the earlier run. 1 app is only in the later run."
+    )
+    assert comparison_verdict(before.compare(before)).startswith("Both runs have the same apps")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import sys
@@ -11,22 +12,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from aioappsapi import App, AppsApiError, InvalidInputError, Report, Status
+from aioappsapi import App, AppsApiError, InvalidInputError, Outcome, Report, Status
+from aioappsapi._version import __version__
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.writers import write_comparison, write_plan
 from aioappsapi.bulk.reports.writers.as_csv import as_csv
 from aioappsapi.bulk.reports.writers.as_html import as_html
 from aioappsapi.bulk.reports.writers.as_junit import as_junit
 from aioappsapi.bulk.reports.writers.as_markdown import as_markdown
-from tests.reports import BAD, BEGAN, ERRORS, MIXED, OK, REST, any_outcome, outcome, report
+from tests.reports import BAD, BEGAN, ERRORS, MIXED, OK, REFUSED, REST, any_outcome, outcome, report
 
 SUFFIXES = [".json", ".jsonl", ".csv", ".xml", ".html", ".md"]
 
@@ -218,62 +222,150 @@ def test_any_junit_is_xml_and_holds_every_key(one: Report[App]) -> None:
 
 
 class Page(HTMLParser):
-    """The tags of a page, and the texts of its elements `code`."""
+    """The tags of a page, its attributes that could load or run something, and its table."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: Counter[str] = Counter()
         self.links: list[str] = []
-        self.keys: list[str] = []
-        self._in_key = False
+        self.json = ""
+        self._in_json = False
         self.feed(text)
         self.close()
+        self.table = json.loads(self.json)
+
+    @property
+    def keys(self) -> list[str]:
+        return [row[0][1] for row in self.table["rows"]]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
         self.links += [name for name, _ in attrs if name in {"src", "href", "onerror", "onclick"}]
-        if tag == "code":
-            self._in_key = True
-            self.keys.append("")
+        self._in_json = ("type", "application/json") in attrs
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_key = self._in_key and tag != "code"
+        self._in_json = False
 
     def handle_data(self, data: str) -> None:
-        if self._in_key:
-            self.keys[-1] += data
+        if self._in_json:
+            self.json += data
 
 
-def test_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
+def test_a_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
     page = Page(page_of(MIXED))
     assert page.links == []
-    assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (1, 0, 0)
+    assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (2, 0, 0)
     assert "default-src 'none'" in page_of(MIXED)
 
 
-def test_page_has_charts_where_there_is_something_to_draw() -> None:
-    assert "Apps by time to running" in page_of(MIXED)
+def test_a_page_has_charts_where_there_is_something_to_draw() -> None:
+    assert "Time to running" in page_of(MIXED)
     accepted = report(outcome("a", Status.OK, started_at=BEGAN, duration=0.5))
-    assert "Apps by time to acceptance" in page_of(accepted)
-    assert "<figure>" not in page_of(report(REST))
-    assert "<figure>" not in page_of(report())
+    assert "Time to acceptance" in page_of(accepted)
+    assert "<figure" not in page_of(report(REST))
+    assert "<figure" not in page_of(report())
 
 
-def test_page_says_what_is_special() -> None:
-    assert "A prediction" in page_of(report(OK, predicted=True))
-    assert "Ended early: enough" in page_of(report(OK, stopped="enough"))
+def test_a_page_begins_with_the_verdict_then_causes_then_charts_then_the_table() -> None:
+    page = page_of(MIXED)
+    places = [
+        page.index(text)
+        for text in ("<h1>1 of 3 apps", "The app has no droplet", "<figure", 'id="rows"')
+    ]
+    assert places == sorted(places)
+
+
+def test_a_page_shows_causes_with_examples_and_advice() -> None:
+    bad = report(
+        *(outcome(str(n), Status.FAILED, name=f"web-{n}", error=REFUSED) for n in range(9))
+    )
+    page = page_of(bad)
+    assert "<b>9</b> The app has no droplet" in page
+    assert "Assign a droplet before starting this app." in page
+    assert "<b>What to do:</b> Push or stage the app" in page
+    assert "web-0, web-1, web-2, web-3, web-4 and 4 more" in page
+
+
+def test_a_page_says_what_is_special() -> None:
+    assert "This is a prediction" in page_of(report(OK, predicted=True))
+    assert "The run ended early: enough" in page_of(report(OK, stopped="enough"))
     assert "not read to its end" in page_of(report(OK, complete=False))
-    assert "notice" not in page_of(report(OK)).partition("</style>")[2]
-    page = page_of(report(OK, requests=Requests(3, 1, Counter({"200": 2, "503": 1}))))
-    assert re.search(r"3 requests, 1 of them repeats: 2&nbsp;.&nbsp;200, 1&nbsp;.&nbsp;503\.", page)
+    usual = page_of(report(OK)).partition("</style>")[2]
+    assert "This is a prediction" not in usual
+    assert "ended early" not in usual
 
 
+def test_a_page_ends_with_the_options_and_the_version_of_the_run() -> None:
+    requests = Requests(3, 1, Counter({"200": 2, "503": 1}))
+    page = page_of(report(OK, requests=requests, options={"wait": "all", "deadline": 900.0}))
+    footer = page[page.index("<footer>") :]
+    assert "3 requests, 1 of them retries: 2 × 200, 1 × 503" in footer  # noqa: RUF001
+    assert "<dt>wait</dt><dd>all</dd>" in footer
+    assert "<dt>deadline</dt><dd>900.0</dd>" in footer
+    assert f"<dt>aioappsapi</dt><dd>{__version__}</dd>" in footer
+
+
+def test_the_table_has_columns_only_for_what_varies_or_is_known() -> None:
+    def columns(*some: Outcome[App], **fields: Any) -> list[str]:
+        return [one["id"] for one in Page(page_of(report(*some, **fields))).table["columns"]]
+
+    assert columns(outcome("a", Status.FAILED)) == ["app", "status", "reason", "notes"]
+    here = outcome("a", Status.OK, space="dev", organization="acme", target="eu", wave=1)
+    assert columns(here) == ["app", "status", "reason", "wave", "notes"]
+    there = outcome("b", Status.OK, space="prod", organization="umbrella", target="us", wave=2)
+    assert columns(here, there)[3:7] == ["organization", "space", "target", "wave"]
+    assert set(columns(OK)) >= {"attempts", "asked", "accepted", "first", "running", "over"}
+
+
+@settings(deadline=None)  # the first page compiles the templates
 @given(reports)
 def test_any_page_holds_every_key_as_text(one: Report[App]) -> None:
     page = Page(page_of(one))
     assert page.keys == shown(one)
-    assert page.tags["script"] == 1
+    assert page.tags["script"] == 2
     assert page.links == []
+
+
+def test_a_comparison_is_a_page_or_json(tmp_path: Path) -> None:
+    found = MIXED.compare(report(outcome("a", Status.FAILED, name="<script>")))
+    write_comparison(found, tmp_path / "compare.html")
+    page = Page((tmp_path / "compare.html").read_text(encoding="utf-8"))
+    assert sorted(page.keys) == ["a", "b", "c"]
+    assert page.tags["script"] == 2
+    write_comparison(found, tmp_path / "compare.json")
+    assert json.loads((tmp_path / "compare.json").read_text()) == found.to_dict()
+    with pytest.raises(InvalidInputError, match=r"as \.html or \.json"):
+        write_comparison(found, tmp_path / "compare.md")
+
+
+def test_a_plan_is_a_page_with_what_it_takes(tmp_path: Path) -> None:
+    predicted = report(OK, BAD, predicted=True)
+    write_plan(predicted, ["requests: 3 <to> read"], tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "<li>requests: 3 &lt;to&gt; read</li>" in page
+    assert "Would be refused" in page
+    write_plan(predicted, [], tmp_path / "plan.json")
+    assert Report.load(tmp_path / "plan.json").predicted
+
+
+# -- notebooks
+
+
+def test_a_notebook_shows_verdict_counts_and_causes() -> None:
+    fragment = MIXED._repr_html_()
+    assert "<strong>1 of 3 apps is in the requested state." in fragment
+    assert "<th>ok</th><th>failed</th><th>not attempted</th>" in fragment
+    assert "<td>1 failed</td><td>422 CF-UnprocessableEntity: Assign a droplet" in fragment
+    assert "Push or stage the app" in fragment
+
+
+@given(reports)
+def test_any_fragment_for_notebooks_has_text_only(one: Report[App]) -> None:
+    parser = HTMLParser()
+    tags: Counter[str] = Counter()
+    parser.handle_starttag = lambda tag, attrs: tags.update([tag, *(name for name, _ in attrs)])  # type: ignore[method-assign]
+    parser.feed(one._repr_html_())
+    assert tags.keys() <= {"div", "p", "strong", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 # -- Markdown

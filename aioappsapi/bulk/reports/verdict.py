@@ -55,24 +55,28 @@ def _rest(counts: dict[str, int]) -> str:
 
 def _prediction(report: ReportData[object]) -> str:
     counts = report.counts
-    parts = [f"would be accepted: {counts['ok']:,}"]
-    if counts["already"]:
-        parts.append(f"already in the requested state: {counts['already']:,}")
-    if counts["failed"]:
-        parts.append(f"would be refused: {counts['failed']:,}")
-    return f"Dry run of {report.action} for {counted(len(report), 'app')}: {', '.join(parts)}."
+    total = counted(len(report), "app")
+    first = f"A {report.action} would be accepted for {counts['ok']:,} of {total}."
+    parts = []
+    if number := counts["already"]:
+        verb = "is" if number == 1 else "are"
+        parts.append(f"{number:,} {verb} already in the requested state")
+    if number := counts["failed"]:
+        parts.append(f"{number:,} would be refused")
+    return f"{first} {' and '.join(parts)}." if parts else first
 
 
 def comparison_verdict(comparison: Comparison) -> str:
-    """Return the difference between two runs in one sentence."""
+    """Return the difference between two runs in a few sentences."""
     worse, better = len(comparison.worse), len(comparison.better)
-    if not worse and not better:
-        return "No app went from done to not done, or back."
-    parts = []
-    if worse:
-        verb = "is" if worse == 1 else "are"
-        parts.append(f"{counted(worse, 'app')} {verb} no longer in the requested state")
-    if better:
-        verb = "is" if better == 1 else "are"
-        parts.append(f"{counted(better, 'app')} {verb} in the requested state now")
-    return f"{', and '.join(parts)}."
+    parts = [
+        f"{counted(number, 'app')} {'is' if number == 1 else 'are'} {what}."
+        for number, what in (
+            (worse, "no longer in the requested state"),
+            (better, "in the requested state now, and not before"),
+            (len(comparison.only_before), "only in the earlier run"),
+            (len(comparison.only_after), "only in the later run"),
+        )
+        if number
+    ]
+    return " ".join(parts) or "Both runs have the same apps, and none became better or worse."

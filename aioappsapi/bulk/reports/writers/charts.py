@@ -42,7 +42,6 @@ _SEGMENTS: Final = {
     "accepting": "until accepted",
     "starting": "until the first instance",
     "scaling": "until running",
-    "checking": "until done",
     "waiting": "until given up",
 }
 
@@ -346,8 +345,8 @@ def _time_line(outcome: Outcome[object], moments: Moments, end: float) -> TimeLi
         if until is not None and until > begin:
             segments.append(_segment(name, begin, min(until, over), end))
             begin = min(until, over)
-    if over > begin:
-        segments.append(_segment("waiting" if not outcome.done else "checking", begin, over, end))
+    if over > begin and not outcome.done:
+        segments.append(_segment("waiting", begin, over, end))
     tips = [f"asked {span(asked)} after the start"]
     for name, seconds in (
         ("accepted", outcome.time_to_accept),

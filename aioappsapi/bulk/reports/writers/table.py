@@ -120,7 +120,8 @@ class AppTable:
             yield [cell(outcome, moments) for cell in cells]
 
     def _has_values(self, cell: CellOf) -> bool:
-        return any(cell(*pair) for pair in zip(self._report, self._timeline, strict=True))
+        pairs = zip(self._report, self._timeline, strict=True)
+        return any(cell(*pair) is not None for pair in pairs)
 
     def _first_columns(self) -> list[tuple[Column, CellOf]]:
         reason = Column(
@@ -172,7 +173,7 @@ def _measured_columns() -> list[tuple[Column, CellOf]]:
         ),
         (
             Column(id="attempts", title="Tries", kind="number", help="Requests sent for the app"),
-            lambda one, _: one.attempts,
+            lambda one, _: one.attempts or None,
         ),
         (
             Column(id="asked", title="Asked", kind="seconds", help="Seconds since the run began"),
