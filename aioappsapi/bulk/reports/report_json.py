@@ -24,6 +24,9 @@ from aioappsapi.models.error import ApiError
 
 SCHEMA: Final = 1
 
+# A time of day without a zone is no moment.
+Aware = Annotated[datetime, msgspec.Meta(tz=True)]
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -43,17 +46,12 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         cls = getattr(errors, self.type, None)
         if not isinstance(cls, type) or not issubclass(cls, AppsApiError):
             cls = AppsApiError
-        error = cls.__new__(cls, self.message)
-        if isinstance(error, ResponseError):
-            said = ApiError(code=self.code, title=self.title, detail=self.detail)
-            ResponseError.__init__(
-                error,
-                self.message,
-                status=self.status or 0,
-                errors=() if said == ApiError() else (said,),
-                request_id=self.request_id,
-            )
-        return error
+        if issubclass(cls, ResponseError):
+            return _response_error(cls, self)
+        try:
+            return cls(self.message)
+        except TypeError:  # it needs more than the file keeps; its text is the main thing
+            return cls.__new__(cls, self.message)
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,7 +65,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     wave: int | None = None
     status: Status
     attempts: int
-    started_at: datetime | None = None
+    started_at: Aware | None = None
     duration_s: float | None = None
     time_to_accept_s: float | None = None
     time_to_first_instance_s: float | None = None
@@ -135,8 +133,8 @@ class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str | None
     targets: list[str] | UnsetType = UNSET
-    started_at: datetime
-    finished_at: datetime
+    started_at: Aware
+    finished_at: Aware
     counts: CountsRecord
     requests: RequestsRecord
     timings: dict[str, dict[str, float]]
@@ -289,3 +287,16 @@ def _or_unset(value: str | None) -> str | UnsetType:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
+
+
+def _response_error(cls: type[ResponseError], record: ErrorRecord) -> ResponseError:
+    error = cls.__new__(cls, record.message)
+    first = ApiError(code=record.code, title=record.title, detail=record.detail)
+    ResponseError.__init__(
+        error,
+        record.message,
+        status=record.status or 0,
+        errors=() if first == ApiError() else (first,),
+        request_id=record.request_id,
+    )
+    return error

@@ -61,7 +61,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: Literal[2] = SCHEMA
     target: str
-    taken_at: datetime
+    taken_at: Annotated[datetime, msgspec.Meta(tz=True)]
     apps: tuple[AppState, ...]
 
     def __repr__(self) -> str:
