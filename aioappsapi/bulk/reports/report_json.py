@@ -43,9 +43,9 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def error(self) -> AppsApiError:
         """Make the error again. A class that does not exist here becomes AppsApiError."""
-        cls = getattr(errors, self.type, None)
+        cls: object = getattr(errors, self.type, None)
         if not isinstance(cls, type) or not issubclass(cls, AppsApiError):
-            cls = AppsApiError
+            return AppsApiError(self.message)
         if issubclass(cls, ResponseError):
             return _response_error(cls, self)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ from aioappsapi.bulk.reports.timing import (
     Moments,
     PauseSpan,
     Step,
+    accepted_after,
     nice,
     percentiles,
     step_for,
@@ -311,57 +312,55 @@ def _extent(at: float, width: float) -> tuple[float, float, str]:
 
 
 def slowest(outcomes: Sequence[Outcome[object]], timeline: Sequence[Moments]) -> TimeLines | None:
-    """Draw the time lines of the slowest apps, slowest first; None if no time is known."""
-    pairs = [
-        (outcome, moments)
-        for outcome, moments in zip(outcomes, timeline, strict=True)
-        if outcome.duration and moments.asked is not None and moments.asked >= 0
-    ]
-    # Apps that failed have a place of their own; here they would hide how long success takes.
-    pairs = [pair for pair in pairs if pair[0].done] or pairs
+    """Draw the time lines of the slowest apps, slowest first; None if no duration is known."""
+    known = [pair for pair in zip(outcomes, timeline, strict=True) if pair[0].duration]
+    # Failures have a section of their own; here they would hide how long a success takes.
+    pairs = [pair for pair in known if pair[0].done] or known
     pairs.sort(key=lambda pair: -(pair[0].duration or 0))
-    pairs = pairs[:_SLOWEST]
-    end = max(((moments.asked or 0) + (one.duration or 0) for one, moments in pairs), default=0)
-    if not end:
+    if not pairs:
         return None
-    ticks, title = _time_ticks(end, "since the start")
+    end = pairs[0][0].duration or 0.0
+    ticks, title = _time_ticks(end, "since the first request")
     return TimeLines(
-        lines=[_time_line(one, moments, end) for one, moments in pairs],
+        lines=[_time_line(*pair, end) for pair in pairs[:_SLOWEST]],
         ticks=[Tick(round(tick.at / WIDTH * 100, 2), tick.label) for tick in ticks],
         x_title=title,
     )
 
 
 def _time_line(outcome: Outcome[object], moments: Moments, end: float) -> TimeLine:
-    asked = moments.asked or 0.0
-    over = asked + (outcome.duration or 0.0)
+    over = outcome.duration or 0.0
     stages = (
-        ("accepting", moments.accepted),
-        ("starting", moments.first_instance),
-        ("scaling", moments.all_instances),
+        ("accepting", accepted_after(outcome)),
+        ("starting", outcome.time_to_first_instance),
+        ("scaling", outcome.time_to_running),
     )
-    segments, begin = [], asked
+    segments, begin = [], 0.0
     for name, until in stages:
         if until is not None and until > begin:
             segments.append(_segment(name, begin, min(until, over), end))
             begin = min(until, over)
     if over > begin and not outcome.done:
         segments.append(_segment("waiting", begin, over, end))
-    tips = [f"asked {span(asked)} after the start"]
+    return TimeLine(
+        label=outcome.name or outcome.key,
+        status=outcome.status.value,
+        segments=segments,
+        tip=f"{outcome.label}: {', '.join(_moments_in_words(outcome, moments))}",
+    )
+
+
+def _moments_in_words(outcome: Outcome[object], moments: Moments) -> Iterator[str]:
+    if moments.asked is not None and moments.asked >= 0:
+        yield f"asked {span(moments.asked)} after the run began"
     for name, seconds in (
-        ("accepted", outcome.time_to_accept),
+        ("accepted", accepted_after(outcome)),
         ("first instance", outcome.time_to_first_instance),
         ("running", outcome.time_to_running),
         (outcome.status.label, outcome.duration),
     ):
         if seconds is not None:
-            tips.append(f"{name} after {span(seconds)}")
-    return TimeLine(
-        label=outcome.name or outcome.key,
-        status=outcome.status.value,
-        segments=segments,
-        tip=f"{outcome.label}: {', '.join(tips)}",
-    )
+            yield f"{name} after {span(seconds)}"
 
 
 def _segment(name: str, begin: float, until: float, end: float) -> Segment:

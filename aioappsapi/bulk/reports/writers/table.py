@@ -143,7 +143,9 @@ class AppTable:
     def _place_columns(self) -> Iterator[tuple[Column, CellOf]]:
         yield self._place_column("organization", lambda one: one.organization)
         yield self._place_column("space", lambda one: one.space)
-        yield self._place_column("target", lambda one: one.target or self._report.target)
+        yield self._place_column(
+            "target", lambda one: (one.target or self._report.target or "").removeprefix("https://")
+        )
 
     def _place_column(
         self, name: str, place: Callable[[Outcome[object]], str | None]
