@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import App, Outcome, Snapshot, Status
@@ -26,7 +26,6 @@ def test_the_stored_schema_is_that_of_the_structs(name: str) -> None:
     assert stored_schema(name) == generate_schema(name), "run .ci/schemas"
 
 
-@settings(deadline=None)
 @given(st.lists(outcomes, max_size=3))
 def test_any_report_fits_its_schema(some: list[Outcome[App]]) -> None:
     REPORT.validate(json.loads(report(*some).to_json()))

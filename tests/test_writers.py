@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -81,7 +81,6 @@ def test_the_suffix_chooses_the_format_and_no_other_file_is_left(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@settings(deadline=None)  # the first page compiles the templates
 @given(reports, st.sampled_from(SUFFIXES))
 def test_any_report_can_be_written(
     tmp_path_factory: pytest.TempPathFactory, one: Report[App], suffix: str
@@ -346,7 +345,6 @@ def test_the_table_has_columns_only_for_what_varies_or_is_known() -> None:
     assert set(columns(OK)) >= {"attempts", "asked", "accepted", "first", "running", "over"}
 
 
-@settings(deadline=None)  # the first page compiles the templates
 @given(reports)
 def test_any_page_contains_every_key_as_text(one: Report[App]) -> None:
     page = Page(page_of(one))
