@@ -195,6 +195,7 @@ def _import_each(names: list[str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.timeout(300)  # a hundred and fifty imports of everything
 def test_every_module_can_be_the_first_to_be_imported() -> None:
     names = [name for name in MODULES if not name.endswith("__main__")]
     with ThreadPoolExecutor(2) as pool:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.reports.writers import check_suffix
+from aioappsapi.bulk.reports.writers import check_path
 from aioappsapi.cli.console import Output
 from aioappsapi.cli.groups import Group
 from aioappsapi.errors import InvalidInputError
@@ -142,7 +142,7 @@ class Told(Group, frozen=True, kw_only=True):
         Raises InvalidInputError.
         """
         for path in self.report:
-            check_suffix(path)
+            check_path(path)
             check_folder(path)
 
 
