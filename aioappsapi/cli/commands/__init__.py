@@ -60,9 +60,6 @@ app["--help"].group = _THIS
 app["--version"].group = _THIS
 app["--version"].help = "Print the version."
 app["--help"].help = "Print this help; after a command, the help of that command."
-app.register_install_completion_command(
-    help="Install completion of commands and options for your shell.", group=_THIS
-)
 
 
 def _add(
@@ -229,4 +226,15 @@ _add(
         "Exit status: 0 after Ctrl-C or SIGTERM, 2 wrong usage, 3 could not listen.",
     ),
     group=_OTHER,
+)
+_add(
+    app,
+    "--install-completion",
+    "completion:install",
+    "Install completion of commands and options for your shell.",
+    usage="[OPTIONS]",
+    examples="aioappsapi --install-completion\n"
+    "aioappsapi --install-completion --shell zsh --file ~/.zfunc/_aioappsapi",
+    notes=("Completion needs no target and no login. Exit status: 0, 2 or 4.",),
+    group=_THIS,
 )
