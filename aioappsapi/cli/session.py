@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from aioappsapi import Client
-from aioappsapi.cli.console import fail, say
+from aioappsapi.cli.console import fail
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import Output, TargetFlags
 from aioappsapi.cli.signals import Interruption
@@ -106,9 +107,8 @@ def execute(
         return fail(error, Exit.COULD_NOT_BEGIN, output)
     except (KeyboardInterrupt, asyncio.CancelledError):
         # A Ctrl-C outside of the event loop has no handler of ours.
-        number = interruption.signal
-        say(f"interrupted; {interrupted}", "error")
-        return Exit.INTERRUPTED if number is None else Exit.of_signal(number)
+        status = Exit.of_signal(interruption.signal or signal.SIGINT)
+        return fail(KeyboardInterrupt(), status, output, message=f"interrupted; {interrupted}")
 
 
 async def _log_in_and_work(
