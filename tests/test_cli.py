@@ -146,6 +146,8 @@ def test_many_apps_need_a_yes(target: str) -> None:
         (["start", "x", "--all"], "not both"),
         (["start", "@missing.txt"], "missing.txt cannot be read: No such file or directory"),
         (["start", "@."], "cannot be read"),
+        (["start", "@"], "@ needs the name of a file"),
+        (["start", "x", "--journal", "gone/x"], "there is no folder gone"),
         (["start", "x", "--deadline", "-3"], "--deadline: '-3' is not a duration"),
         (
             ["start", "x", "--max-failures", "0"],

@@ -305,6 +305,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         (["start", "--all"], "login"),
         (["apps", "list"], "login"),
         (["restore", "before.json"], "login"),
+        (["snapshot", "new.json", "--all"], "login"),
     ],
 )
 def test_a_deadline_covers_the_login(words: list[str], during: str) -> None:

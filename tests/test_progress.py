@@ -130,7 +130,7 @@ async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: C
         await anyio.sleep(1)
     shown_text = text(terminal)
     parts = ("1/40 2%", "5 in flight", "10 held back", "20 starting", "4 to go", "1 ok")
-    for part in (*parts, "paused by the rate limit for 12 s more"):
+    for part in (*parts, "paused by the rate limit for 13 s more"):
         assert part in shown_text
 
 

@@ -20,7 +20,7 @@ from aioappsapi.cli.flags import (
     TargetFlags,
     WaitFlags,
 )
-from aioappsapi.cli.outputs import check_apart, check_reports, deliver
+from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
 from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
@@ -61,6 +61,7 @@ class BulkCommand:
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
         if self.journal.journal is not None:
+            check_folder(self.journal.journal)
             check_apart(self.journal.journal, inputs)
         return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
 

@@ -74,6 +74,16 @@ Yes = Annotated[
     ),
 ]
 
+Deadline = Annotated[
+    float | None,
+    Parameter(
+        group=RUN,
+        metavar="TIME",
+        converter=duration,
+        help="End the command after this time, login and selection included.",
+    ),
+]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -182,15 +192,7 @@ class RunFlags:
             help="How many apps are worked on at a time. Default: 50.",
         ),
     ] = None
-    deadline: Annotated[
-        float | None,
-        Parameter(
-            group=RUN,
-            metavar="TIME",
-            converter=duration,
-            help="End the command after this time, login and selection included.",
-        ),
-    ] = None
+    deadline: Deadline = None
     max_failures: Annotated[
         int | float | None,
         Parameter(
@@ -334,12 +336,4 @@ class CallFlags:
     """What all commands for one app take."""
 
     output: OutputFormat = "text"
-    deadline: Annotated[
-        float | None,
-        Parameter(
-            group=RUN,
-            metavar="TIME",
-            converter=duration,
-            help="End the command after this time, login included.",
-        ),
-    ] = None
+    deadline: Deadline = None

@@ -7,6 +7,7 @@ nothing here needs a thread or a lock.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -121,7 +122,7 @@ class Snapshot:
         """Say what holds the run up, how fast it goes and how long it takes."""
         left = self.total - self.done
         if self.paused_for:
-            yield f"paused by the rate limit for {clock(self.paused_for)} more"
+            yield f"paused by the rate limit for {clock(math.ceil(self.paused_for))} more"
         if self.elapsed >= _RATE_AFTER and self.done:
             rate = self.done / self.elapsed
             yield f"{rate:.1f} apps/s"

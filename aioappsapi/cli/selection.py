@@ -73,6 +73,8 @@ def _read(words: Sequence[str]) -> Given:
             found += _stdin_lines()
         elif not word.startswith("@"):
             found.append(word)
+        elif word == "@":
+            raise InvalidInputError("@ needs the name of a file right behind it, like @apps.txt.")
         elif path.suffix in _REPORTS:
             files.append(path)
             reports.append((path, load_report(path)))

@@ -31,7 +31,9 @@ def _what(error: CycloptsError) -> str:
             return _unknown(typed, names)
         case UnknownCommandError():
             typed = (error.unused_tokens or [""])[0]
-            return _unknown(typed, error.app or ())
+            said = _unknown(typed, error.app or ())
+            is_early = typed.startswith("-") and said.endswith(f"{typed}.")
+            return f"{said} Options come after the command." if is_early else said
         case RepeatArgumentError():
             return f"{error.token.keyword} was given more than once."
         case UnusedCliTokensError():

@@ -43,6 +43,7 @@ class SnapshotCommand:
     file: Path
     words: tuple[str, ...]
     force: bool
+    deadline: float | None
     selection: Selection
     log: LogFlags
     target: TargetFlags
@@ -50,7 +51,12 @@ class SnapshotCommand:
     def execute(self) -> Exit:
         """Carry it out and return the exit status."""
         take_log(self.log)
-        return execute(self._prepare, self.target, interrupted="no snapshot was written.")
+        return execute(
+            self._prepare,
+            self.target,
+            deadline=self.deadline,
+            interrupted="no snapshot was written.",
+        )
 
     def _prepare(self) -> Work:
         check_folder(self.file)
@@ -63,9 +69,10 @@ class SnapshotCommand:
     async def _work(self, session: Session, *, given: Given) -> Exit:
         if not self.force:
             given.check_target(session.client.api_url)
-        with listing(OutputFlags()):
-            chosen = await select(session.client, given, self.selection)
-            taken = await session.client.bulk.snapshot(chosen)
+        async with session.clock.bounding("the snapshot; no file was written"):
+            with listing(OutputFlags()):
+                chosen = await select(session.client, given, self.selection)
+                taken = await session.client.bulk.snapshot(chosen)
         session.interruption.disarm()
         status = write_or_rescue(taken.write, self.file, "the snapshot")
         if status is Exit.OK:

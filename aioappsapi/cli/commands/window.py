@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from aioappsapi.cli.flags import (
     RUN,
+    Deadline,
     LogFlags,
     OutputFlags,
     RunFlags,
@@ -24,6 +25,7 @@ def snapshot(
     /,
     *words: Words,
     force: Annotated[bool, Parameter(group=RUN, help="Replace an existing snapshot.")] = False,
+    deadline: Deadline = None,
     selection: Selection = Selection(),
     log: LogFlags = LogFlags(),
     target: TargetFlags = TargetFlags(),
@@ -31,7 +33,13 @@ def snapshot(
     from aioappsapi.cli.window import SnapshotCommand
 
     return SnapshotCommand(
-        file=file, words=words, force=force, selection=selection, log=log, target=target
+        file=file,
+        words=words,
+        force=force,
+        deadline=deadline,
+        selection=selection,
+        log=log,
+        target=target,
     ).execute()
 
 
