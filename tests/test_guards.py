@@ -27,9 +27,9 @@ RANKS = {
     "resources": 3,
     "bulk": 4,
     "client": 5,
-    "cli": 6,
-    "__init__": 7,
-    "__main__": 7,
+    "cli": 7,
+    "__init__": 6,
+    "__main__": 8,
 }
 # Beside the ranks: they stand in for a server, and help others' tests.
 ASIDE = {"sandbox", "pytest_plugin"}
