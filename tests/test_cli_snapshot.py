@@ -85,8 +85,8 @@ def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
 def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path) -> None:
     refused = run("restore", "before.json", "--sandbox", "60")
     assert refused.exit_code == 2
-    assert "the snapshot is of http" in refused.stderr
-    assert "give --force to restore it all the same." in refused.stderr
+    assert "before.json is a snapshot of http" in refused.stderr
+    assert "Give --force to restore it here." in refused.stderr
     assert run("restore", "before.json", "--sandbox", "60", "--force").exit_code in {0, 1}
 
 

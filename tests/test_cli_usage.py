@@ -6,19 +6,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from cyclopts import App
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aioappsapi import RunOptions
 from aioappsapi.cli.commands import app
 from aioappsapi.cli.commands.sandbox import SandboxFlags
 from aioappsapi.cli.flags import Wait
 from aioappsapi.cli.values import parse_choice, parse_count_or_share, parse_duration
 from aioappsapi.cli.wording import in_words
-from aioappsapi.resources.instances import WAITS
 from tests.command_line import run
 
 
@@ -75,7 +75,7 @@ def test_help_fits_the_terminal(words: tuple[str, ...], columns: str) -> None:
 
 
 def test_the_choices_of_wait_are_those_of_the_library() -> None:
-    assert get_args(Wait) == WAITS
+    assert get_args(Wait) == get_args(get_type_hints(RunOptions)["wait"])
 
 
 def test_the_sandbox_has_the_options_of_its_own_program() -> None:

@@ -110,13 +110,17 @@ class RestoreCommand:
 
     async def _work(self, session: Session, *, snapshot: Snapshot) -> Exit:
         bulk, force = session.client.bulk, self.run.force
+        if not force and snapshot.target != session.client.api_url:
+            raise InvalidInputError(
+                f"{self.file} is a snapshot of {snapshot.target}, but the target is "
+                f"{session.client.api_url}. Nothing was sent. Give --force to restore it here."
+            )
         options = run_options(self.wait, self.run, session.clock.left)
         if self.run.dry_run:
             async with session.clock.bounding("the prediction; nothing was sent"):
                 options["dry_run"] = True
                 report = await bulk.restore(snapshot, force=force, **options)
             return deliver(report, self.output, show=partial(_print_prediction, snapshot, report))
-        bulk.restoration(snapshot, force=force, **options)  # refuses what does not fit
         if not self.run.yes and self.target.sandbox is None:
             confirm_many(session, "restore", len(snapshot.apps))
         options = run_options(self.wait, self.run, session.clock.left)
