@@ -29,9 +29,9 @@ RANKS = {
     "api": 4,
     "bulk": 5,
     "client": 6,
-    "cli": 7,
-    "__init__": 8,
-    "__main__": 8,
+    "cli": 8,
+    "__init__": 7,
+    "__main__": 9,
 }
 # Beside the ranks: they stand in for a server, and help others' tests.
 ASIDE = {"sandbox", "pytest_plugin"}
@@ -207,7 +207,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
     [
         (
             "from aioappsapi import Client",
-            ("typer", "rich", "jinja2", "aioappsapi.sandbox", "aioappsapi.cli"),
+            ("cyclopts", "rich", "jinja2", "aioappsapi.sandbox", "aioappsapi.cli"),
         ),
         ("import aioappsapi.sandbox.__main__", ("msgspec", "tenacity", "aioappsapi.client")),
         ("import aioappsapi.pytest_plugin", ("aiohttp", "aioappsapi.client", "aioappsapi.sandbox")),
