@@ -74,7 +74,7 @@ def test_a_signal_while_waiting_separates_running_apps_from_accepted_ones(
     assert report.counts["ok"] == 4
     assert report.counts["unverified"] == 6
     unseen = [one for one in report if one.status == "unverified"]
-    assert all("noted, but the run was interrupted" in str(one.error) for one in unseen)
+    assert all("accepted, but the run was interrupted" in str(one.error) for one in unseen)
 
 
 def test_a_started_app_is_ok_and_one_that_ran_before_is_already(target: Path) -> None:

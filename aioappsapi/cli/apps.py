@@ -23,7 +23,6 @@ _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
 # What `look` calls, by the name of the command.
 _LOOKS: Final = {
     "env": "get_env",
-    "features": "list_features",
     "permissions": "get_permissions",
     "ssh": "get_ssh_enabled",
     "droplet": "get_current_droplet",
@@ -72,10 +71,12 @@ class AppCommand:
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
-            found = await getattr(session.client.apps, _LOOKS[name])(guid)
+            apps = session.client.apps
             if name == "features":
-                self._print_features(found)
-            elif name == "env" and self.call.output == "text":
+                self._print_features(await apps.list_features(guid).all())
+                return
+            found = await getattr(apps, _LOOKS[name])(guid)
+            if name == "env" and self.call.output == "text":
                 _print_env(found)
             else:
                 self._print(found)
