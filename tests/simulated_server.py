@@ -40,7 +40,8 @@ class Model:
     take twice as long. Between the two ends of `away` everything fails, between those of `third`
     two of three workers are gone, between those of `other` another client takes half of them.
     `rate` is a number of requests per window of so many seconds. `pages` is a share of calls that
-    take twenty times as long. `bad_apps` never succeed; `writes_fail` lets reads pass at all times.
+    take twenty times as long. A share of `hung` calls takes two minutes. The first `bad_apps` never
+    start, and none does while the server is `read_only`; reads succeed all the same.
     """
 
     apps: int = 20_000
@@ -51,6 +52,7 @@ class Model:
     flaky: float = 0.0
     slower: float = inf
     away: tuple[float, float] = (inf, inf)
+    read_only: tuple[float, float] = (inf, inf)
     third: tuple[float, float] = (inf, inf)
     other: tuple[float, float] = (inf, inf)
     rate: tuple[int, float] | None = None
@@ -82,6 +84,7 @@ class Server:
         if model.away[0] <= now < model.away[1] or self.active > model.edge:
             return now + model.fails_after * (0.5 + self.rng.random()), Answer.UNAVAILABLE
         bad = operation == START and app < model.bad_apps
+        bad = bad or (operation == START and model.read_only[0] <= now < model.read_only[1])
         failed = bad or (model.flaky and self.rng.random() < model.flaky)
         return self._serve(now, operation), Answer.UNAVAILABLE if failed else Answer.OK
 
@@ -147,7 +150,6 @@ class Limit(Protocol):
     def succeeded(self, now: float, ticket: Ticket) -> None: ...
     def failed(self, now: float, ticket: Ticket) -> bool: ...
     def discarded(self, now: float, ticket: Ticket) -> None: ...
-    def server_is_alive(self, now: float) -> None: ...
 
 
 class FixedLimit:
@@ -181,9 +183,6 @@ class FixedLimit:
 
     def discarded(self, now: float, ticket: Ticket) -> None:
         self.in_flight -= 1
-
-    def server_is_alive(self, now: float) -> None:
-        pass
 
 
 @dataclass
@@ -254,6 +253,7 @@ class Run:
         while True:
             if self.patience.gives_up(now):
                 self.result.reason = self.patience.reason
+                self.result.ended_at = now
                 if not self.limit.in_flight:
                     break
             else:
@@ -263,7 +263,6 @@ class Run:
                 break
             now, _, event = heapq.heappop(self._events)
             event(now)
-        self.result.ended_at = now
         return self.result
 
     def _at(self, when: float, event: Callable[[float], None]) -> None:
@@ -273,11 +272,7 @@ class Run:
     def _send_all(self, now: float) -> None:
         while self.queue and now >= self._gate and self.limit.allows(now, write=True):
             if self.limit.in_outage(write=True) and all(app.has_failed for app in self.queue):
-                if not self.limit.allows(now, write=False):
-                    return
                 self._send(now, self.queue[0], PROBE)
-                if self.limit.in_outage(write=True):
-                    return
             elif self.model.pages and self.rng.random() < self.model.pages:
                 self._send(now, self.queue[0], PAGE)
             else:
@@ -297,11 +292,12 @@ class Run:
         result.sent_away += self.model.away[0] <= now < self.model.away[1]
         result.levels.append((now, self.limit.limit))
         end, answer = server.answer(now, operation, app.number)
-        ticket = self.limit.start(now, operation, write=operation == START)
+        ticket = self.limit.start(now, operation, write=operation != PAGE)
         self._at(end, lambda then: self._ended(then, app, ticket, answer))
 
     def _ended(self, now: float, app: App, ticket: Ticket, answer: Answer) -> None:
         self.server.active -= 1
+        self.result.ended_at = now
         start = ticket.operation == START
         if answer is Answer.OK:
             self.limit.succeeded(now, ticket)
@@ -309,8 +305,6 @@ class Run:
                 self.patience.succeeded()
                 self.result.done_at.append(now)
                 self.result.latencies.append((ticket.sent_at, now - ticket.sent_at))
-            elif ticket.operation == PROBE:
-                self.limit.server_is_alive(now)
         elif answer is Answer.TOO_MANY:
             self.limit.discarded(now, ticket)
             self._gate = max(self._gate, self.server.window_ends(now) + 0.05 * self.rng.random())
@@ -381,10 +375,15 @@ MODELS = {
     "200 ms, 10 % pages": Model(service=0.2, pages=0.1),
     "200 ms, 0.1 % hang": Model(service=0.2, hung=0.001),
 }
+EDGES = [name for name, model in MODELS.items() if model.edge < inf]
+OUTAGES = [name for name, model in MODELS.items() if model.away[0] < inf]
 GONE = {
     "nothing but 503, 200 apps": Model(apps=200, away=(0, inf)),
     "nothing but 503, 20,000 apps": Model(away=(0, inf)),
+}
+# Apps that never succeed, on a server that is well.
+APPS_AT_FAULT = {
     "30 good apps and a bad one": Model(apps=31, bad_apps=1, workers=20),
-    "15 bad apps": Model(apps=15, bad_apps=15, workers=20),
-    "1,000 apps, 30 bad": Model(apps=1_000, bad_apps=30, workers=20),
+    "15 bad apps alone": Model(apps=15, bad_apps=15, workers=20),
+    "970 good apps and 30 bad ones": Model(apps=1_000, bad_apps=30, workers=20),
 }

@@ -25,7 +25,7 @@ class Ticket:
 
     __slots__ = ("depth", "ended", "full", "generation", "operation", "probe", "sent_at", "write")
 
-    def __init__(  # noqa: PLR0913 - made in one place only
+    def __init__(
         self,
         operation: str,
         sent_at: float,
@@ -52,6 +52,10 @@ class ConcurrencyLimiter:
     Call `allows` before a request, `start` when it goes out, and exactly one of `succeeded`,
     `failed` and `discarded` when it ended. Reads and writes have separate outages: a database that
     is read-only answers every poll, and no start.
+
+    Where only apps are left that have failed before, their failures look like an outage of writes.
+    Then send a cheap read with `write=True` as the probe. If it succeeds, the server is well, the
+    outage ends, and further failures are the apps' own.
     """
 
     def __init__(self, ceiling: int, *, now: float = 0.0, start: int = _START) -> None:
@@ -141,15 +145,6 @@ class ConcurrencyLimiter:
             else:
                 self._search.failed(now, ticket.depth)
         return outage.is_on
-
-    def server_is_alive(self, now: float) -> None:
-        """End the outage of writes, because a read shows that the server is well.
-
-        Where only apps are left that have failed before, their failures look like an outage. The
-        caller then sends a cheap read. If it succeeds, the failures are the apps' own.
-        """
-        if self._writes.is_on:
-            self._resume(now, self._writes)
 
     # -- inner workings
 

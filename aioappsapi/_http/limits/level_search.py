@@ -63,7 +63,7 @@ _CUT_WINDOW: Final = 100
 class _Bad:
     """A level that the search stays below for a while, and why."""
 
-    __slots__ = ("failed_share", "level", "queued", "until")
+    __slots__ = ("count", "failures", "level", "queued", "until")
 
     def __init__(self) -> None:
         self.forget()
@@ -73,13 +73,18 @@ class _Bad:
         self.level = inf
         self.until = -inf
         self.queued = False
-        self.failed_share = 1.0
+        self.failures = self.count = 0
 
     def remember(self, level: float, until: float, *, queued: bool) -> None:
         """Keep growth below a level until then."""
         self.level = level
         self.until = until
         self.queued = queued
+
+    def is_explained_by(self, usual_failures: float) -> bool:
+        """Check whether chance alone makes so many requests fail, as they do elsewhere."""
+        usual = self.count * usual_failures
+        return self.failures <= usual + 3.0 * sqrt(usual * (1 - usual_failures)) + 1
 
 
 class _Cut:
@@ -228,7 +233,7 @@ class LevelSearch:
         self.usual_failures = max(self.usual_failures, _LEAST_SHARE)
         bad = self._bad
         edge = now < bad.until and not bad.queued
-        if edge and self.usual_failures > bad.failed_share / 2:
+        if edge and bad.is_explained_by(self.usual_failures):
             bad.forget()  # as many fail below the edge, so it was none
             self._growth = _FAST_GROWTH
         self._begin_window(now)
@@ -243,7 +248,7 @@ class LevelSearch:
         if self._cut is None:
             self._look = None
             self._cut = _Cut(self.level, window.failed_share)
-            self._bad.failed_share = window.failed_share
+            self._bad.failures, self._bad.count = window.failures, window.count
         else:
             self._cut.add(window)
             if self._cut.shows_nature(self.level):

@@ -10,6 +10,7 @@ _SAMPLES: Final = 20
 # be reached takes two minutes, and must not make a whole window look slow.
 _OUTLIER: Final = 8.0
 _SMOOTHING: Final = 16
+_LEAST: Final = 1e-6  # seconds; a clock may stand still
 
 
 class RelativeLatency:
@@ -29,7 +30,8 @@ class RelativeLatency:
 
     def measure(self, operation: str, seconds: float) -> float:
         """Return a latency in units of its operation, and add it to the recent ones."""
-        latency = seconds / self._unit(operation, max(seconds, 1e-6))
+        seconds = max(seconds, _LEAST)
+        latency = seconds / self._unit(operation, seconds)
         if self.recent:
             latency = min(latency, _OUTLIER * self.recent)
             self.recent += (latency - self.recent) / _SMOOTHING
