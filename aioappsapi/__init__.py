@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from aioappsapi._version import __version__
 
 if TYPE_CHECKING:
+    from aioappsapi._http.call_log import Exchanges
+    from aioappsapi._http.limits.throttle import Pause
     from aioappsapi._http.message import RateLimit, Response
-    from aioappsapi._http.throttle import Pause
-    from aioappsapi._http.trace import Exchanges
     from aioappsapi.auth import (
         Auth,
         CfCliLogin,
@@ -332,8 +332,8 @@ _HOMES: Final = (
     "models",
     "auth",
     "_http.message",
-    "_http.throttle",
-    "_http.trace",
+    "_http.limits.throttle",
+    "_http.call_log",
     "resources.paging",
     "bulk",
     "client",

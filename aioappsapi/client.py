@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
+from aioappsapi._http.call_log import Exchanges, recorded
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
 from aioappsapi.auth.base import Auth
@@ -80,6 +80,7 @@ class Client:
             limits=limits,
             tls=tls,
             proxy=proxy_from_environment(url) if proxy is None else proxy,
+            base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
         self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)

@@ -43,15 +43,18 @@ class Limits(_Settings, frozen=True, kw_only=True):
     `concurrency` is the ceiling of requests in flight of one Client, single calls and all bulk
     runs together; each run has its own, lower one. `keepalive` is for how many seconds an idle
     connection is kept; the Cloud Controller closes its own after 20, and a request sent into a
-    closing one is lost, so stay below.
+    closing one is lost, so stay below. `max_answer` is how many bytes an answer may have after it
+    was decompressed; a larger one is an error.
     """
 
     concurrency: int = 200
     keepalive: float = 15.0
+    max_answer: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         _require(self.concurrency >= 1, f"Limits(concurrency={self.concurrency}): at least 1")
         _require(self.keepalive > 0, f"Limits(keepalive={self.keepalive}): seconds > 0")
+        _require(self.max_answer >= 1, f"Limits(max_answer={self.max_answer}): bytes >= 1")
 
 
 class RetryPolicy(_Settings, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ async def adverse(figures: dict[str, float], name: str, **options: Any) -> None:
     embeds, faults = options.pop("embeds", True), options.pop("faults", STARTUP)
     async with virtual_sandbox(1_000, faults, **options) as cloud, client_of(cloud) as client:
         if not embeds:
-            client.apps.caller.abilities.lack("embed")
+            client.apps.caller.features.remember_missing("embed")
         report = await client.bulk.start(list(cloud.apps), wait="all")
         figures[f"requests per app, {name}"] = report.requests.sent / 1_000
 

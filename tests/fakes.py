@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from multidict import CIMultiDict
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.base import Token, TokenEndpoint
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.config import RetryPolicy, Timeouts

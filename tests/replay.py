@@ -18,9 +18,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from aioappsapi import Client, RetryPolicy, StaticToken, Timeouts
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.tokens import TokenSource
 
 RECORDINGS = Path(__file__).with_name("recordings")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi._http.adaptive import AdaptiveLimit
+from aioappsapi._http.limits.adaptive import AdaptiveLimit
 
 
 class Simulation:

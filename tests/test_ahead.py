@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from aioappsapi import AppsApiError, AuthError, ServerError, TargetError
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.inputs import Inputs
 from tests.fakes import settle
@@ -26,7 +26,7 @@ class Reader:
 
     async def __call__(self, keys: Sequence[str]) -> dict[str, str]:
         self.asked.append(list(keys))
-        self.records.add(id(current_record.get()))
+        self.records.add(id(current_call_log.get()))
         await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
@@ -38,7 +38,7 @@ def keys(count: int) -> list[str]:
 
 
 def ahead(reader: Reader, names: list[str]) -> Ahead[str]:
-    return Ahead(Inputs(names), reader, CallRecord())
+    return Ahead(Inputs(names), reader, CallLog())
 
 
 async def test_two_hundred_with_one_request_each_once() -> None:
@@ -124,7 +124,7 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
 
     reader = Reader()
     inputs = Inputs(coming())
-    known: Ahead[str] = Ahead(inputs, reader, CallRecord())
+    known: Ahead[str] = Ahead(inputs, reader, CallLog())
 
     async def work() -> list[str | None]:
         found = []
@@ -138,15 +138,15 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
 
 
 async def test_the_requests_are_the_runs_and_not_an_apps() -> None:
-    reader, mine = Reader(), CallRecord()
+    reader, mine = Reader(), CallLog()
     known = Ahead(Inputs(["a"]), reader, mine)
-    own = CallRecord()
-    token = current_record.set(own)
+    own = CallLog()
+    token = current_call_log.set(own)
     try:
         await known.get(0)
-        assert current_record.get() is own
+        assert current_call_log.get() is own
     finally:
-        current_record.reset(token)
+        current_call_log.reset(token)
     assert reader.records == {id(mine)}
 
 

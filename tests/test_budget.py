@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aioappsapi import RetryPolicy, ServerError
-from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi.bulk import Bulk, Status
 from aioappsapi.resources.apps import Apps
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply

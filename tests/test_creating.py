@@ -20,8 +20,8 @@ from aioappsapi import (
     ServerError,
     UnprocessableError,
 )
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Response
-from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi._http.transport import Transport
 from aioappsapi.config import Timeouts
 from aioappsapi.models import App
@@ -89,7 +89,7 @@ async def test_what_was_made_though_its_answer_was_lost_is_found(lost: Answer | 
 
 async def test_what_was_not_made_is_asked_for_again() -> None:
     space = Space(LOST, DONE)
-    with recorded(CallRecord) as record:
+    with recorded(CallLog) as record:
         assert (await space.create()).guid == "app-1"
     assert space.sent == "POST GET POST"
     assert record.results == ["DisconnectedError", "200", "201"]

@@ -20,9 +20,9 @@ from aioappsapi import (
     RateLimitedError,
     RetryPolicy,
 )
+from aioappsapi._http.limits.throttle import Pause, Throttle
 from aioappsapi._http.message import Response
 from aioappsapi._http.pace import Pace
-from aioappsapi._http.throttle import Pause, Throttle
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.counting import EPOCH, Counting, run, told
 from tests.fakes import (

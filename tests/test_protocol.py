@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aioappsapi._http.failures import classify
 from aioappsapi._http.message import Replay, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.refusal import response_error, retry_after
+from aioappsapi._http.response_errors import response_error, retry_after
+from aioappsapi._http.retry.policy import classify
 from aioappsapi.errors import (
     AppsApiError,
     BadRequestError,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi._http.throttle import Pause, Throttle
+from aioappsapi._http.limits.throttle import Pause, Throttle
 from aioappsapi.errors import DeadlineError
 from tests.fakes import VirtualLoop, response, run_virtual, settle, virtual
 

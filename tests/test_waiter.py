@@ -581,7 +581,7 @@ async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a
     apps = [Planned(f"app-{n:03}", [web(after=5 + n % 30)]) for n in range(1_000)]
     cloud = Cloud(*apps, embeds="refused", latency=0.1)
     watch = Watch(cloud)
-    watch.waiter._apps.caller.abilities.lack("embed")
+    watch.waiter._apps.caller.features.remember_missing("embed")
     watch.start()
     watch.add()
     assert set((await watch.run()).values()) == {None}

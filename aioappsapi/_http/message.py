@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     content_type: str = "application/json"
     sensitive: bool = False
-    unproven: bool = False
+    repeat_proves_nothing: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation} {self.subject}".rstrip()
@@ -48,12 +48,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. `headers` are looked up without regard to case."""
+    """What came back. `headers` are looked up without regard to case.
+
+    A body of more than `Limits.max_answer` bytes is `too_large`: only its beginning is kept.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
+    too_large: bool = False
 
     def __repr__(self) -> str:
         # Without the body, which may hold a token.

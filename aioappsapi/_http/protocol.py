@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from aioappsapi._http.message import Query, Replay, Request, Response
-from aioappsapi._http.refusal import decode_error, response_error
+from aioappsapi._http.response_errors import decode_error, response_error
 from aioappsapi.errors import InvalidInputError
 
 T = TypeVar("T")
@@ -32,8 +32,9 @@ class Operation(Generic[T]):
     `name` is the field's word for it ("start app"), `path` has a ``{}`` per argument, `result` is
     the type that a success decodes to (NoneType: no body is read), `source` the API's page. `read`
     takes the place of decoding where the answer is not in the body. What is `sensitive` quotes
-    secrets in its errors, so their text is kept out of messages. What is `unproven` answers 200
-    to a repetition without doing anything, so that this 200 proves nothing of the first try.
+    secrets in its errors, so their text is kept out of messages. `repeat_proves_nothing` is for an
+    endpoint that answers 200 to a repeat without doing anything: that 200 leaves open whether the
+    first attempt was carried out.
     """
 
     __slots__ = (
@@ -42,10 +43,10 @@ class Operation(Generic[T]):
         "method",
         "name",
         "path",
+        "repeat_proves_nothing",
         "replay",
         "sensitive",
         "source",
-        "unproven",
     )
 
     def __init__(
@@ -59,7 +60,7 @@ class Operation(Generic[T]):
         source: str,
         read: Callable[[Response], T] | None = None,
         sensitive: bool = False,
-        unproven: bool = False,
+        repeat_proves_nothing: bool = False,
     ) -> None:
         self.name = name
         self.method = method
@@ -69,7 +70,7 @@ class Operation(Generic[T]):
         self._decoder = msgspec.json.Decoder(result)
         self._read = _nothing if result is type(None) else read
         self.sensitive = sensitive
-        self.unproven = unproven
+        self.repeat_proves_nothing = repeat_proves_nothing
 
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
@@ -83,7 +84,7 @@ class Operation(Generic[T]):
             path=_with_query(path, query),
             replay=self.replay,
             sensitive=self.sensitive,
-            unproven=self.unproven,
+            repeat_proves_nothing=self.repeat_proves_nothing,
             body=None if body is msgspec.UNSET else _json(body),
         )
 

@@ -6,15 +6,20 @@ TransportError that says whether the server can have seen the request.
 
 from __future__ import annotations
 
+import asyncio
 import ssl as ssl_module
 import urllib.request
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, Protocol
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
+from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
+from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
     CertificateError,
@@ -46,8 +51,8 @@ class Transport(Protocol):
 class SessionPool:
     """Pooled keep-alive connections to one API and its UAA, for one event loop.
 
-    Opened and closed with the client. There is no cap of connections here: how many requests are
-    in flight is bounded above, by the throttle.
+    Opened and closed with the client. There is no limit of connections here: the throttle above
+    limits the requests in flight. `base_url` is the address that most requests begin with.
     """
 
     def __init__(
@@ -58,34 +63,40 @@ class SessionPool:
         limits: Limits,
         tls: Tls | ssl_module.SSLContext,
         proxy: str | None,
+        base_url: str = "",
     ) -> None:
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
-        self._timeout = _client_timeout(timeouts)
+        self._timeouts = timeouts
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
+        self._base_url = base_url
+        self._base = URL(base_url) if base_url else None
         self._session: aiohttp.ClientSession | None = None
+        self._watchdog: Watchdog | None = None
 
     async def open(self) -> None:
         """Make the session in the running event loop; connections come with the first request."""
         connector = aiohttp.TCPConnector(
             limit=0, ssl=self._ssl, keepalive_timeout=self._limits.keepalive
         )
+        self._watchdog = Watchdog()
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers=self._headers,
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the watchdog's task
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Content-Type",),
             raise_for_status=False,
-            middlewares=(_only_once,),
+            request_class=_request_class(self._watchdog),
         )
 
     async def aclose(self) -> None:
-        """Close all connections; whatever is in flight fails. Harmless when repeated."""
+        """Close all connections; requests in flight fail. Harmless when repeated."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
 
     async def send(
         self,
@@ -96,32 +107,120 @@ class SessionPool:
         timeouts: Timeouts | None = None,
     ) -> Response:
         """Send once, follow nothing, repeat nothing. Raises TransportError."""
-        session = self._session
-        if session is None:
+        session, watchdog = self._session, self._watchdog
+        if session is None or watchdog is None:
             raise ClosedError(
                 "The client is closed: use it inside `async with Client(...)`.",
                 method=method,
                 url=url,
             )
+        attempt = watchdog.begin(timeouts or self._timeouts)
+        if _is_stubbed():
+            _report_sent(attempt)
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
-            # both are measured in benchmarks/call_cost.py.
+            # both are measured in benchmarks/instructions.py.
             response = await session.request(
                 method,
-                URL(url, encoded=True),
+                self._target(url),
                 headers=headers,
                 data=body,
                 proxy=self._proxy,
                 allow_redirects=False,
-                timeout=self._timeout if timeouts is None else _client_timeout(timeouts),
+                middlewares=_MIDDLEWARES.get(method),
             )
-            try:
-                data = await response.read()
-            finally:
-                response.release()
+            content = response.content
+            # fast path: most bodies came together with their headers.
+            data = (
+                content.read_nowait() if content.is_eof() else await self._rest(response, attempt)
+            )
+        except asyncio.CancelledError:
+            if attempt.is_timeout():
+                raise _timed_out(attempt, method, url) from None
+            raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as cause:
             raise transport_error(cause, method, url) from None
-        return Response(status=response.status, headers=response.headers, body=data, url=url)
+        finally:
+            watchdog.end(attempt)
+        too_large = len(data) > self._limits.max_answer
+        if too_large:
+            data = data[:_KEPT_OF_TOO_LARGE]
+        return Response(
+            status=response.status,
+            headers=response.headers,
+            body=data,
+            url=url,
+            too_large=too_large,
+        )
+
+    def _target(self, url: str) -> URL:
+        base = self._base
+        # fast path: parsing an address costs more than taking another path of a parsed one.
+        if base is None or "?" in url or "#" in url or not url.startswith(f"{self._base_url}/"):
+            return URL(url, encoded=True)
+        return base.with_path(url[len(self._base_url) :], encoded=True)
+
+    async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+        """Read a body that comes in parts, and end as soon as it is larger than allowed."""
+        parts: list[bytes] = []
+        size = 0
+        most = self._limits.max_answer
+        try:
+            while size <= most and (part := await response.content.readany()):
+                attempt.received(loop_time())
+                parts.append(part)
+                size += len(part)
+        except BaseException:
+            response.close()
+            raise
+        if size > most:
+            response.close()
+        return b"".join(parts)
+
+
+# So much of an answer that is larger than allowed is kept, to show what it was.
+_KEPT_OF_TOO_LARGE: Final = 4096
+
+
+def _request_class(watchdog: Watchdog) -> type[aiohttp.ClientRequest]:
+    """Make aiohttp's request report when its bytes leave: a connection is there."""
+
+    class StampedRequest(aiohttp.ClientRequest):
+        # A request without a body gets no content type from aiohttp; one with a body has ours.
+        POST_METHODS = set[str]()  # noqa: RUF012
+
+        def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+            # Not a coroutine function: that would cost a frame.
+            if (attempt := watchdog.current()) is not None and not attempt.is_sent:
+                _report_sent(attempt)
+            return super().send(conn)
+
+    return StampedRequest
+
+
+_REAL_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+
+
+def _is_stubbed() -> bool:
+    """Check whether something such as aioresponses answers in place of aiohttp's session.
+
+    Then nobody makes a request of our class, and the bytes count as sent when they are handed over.
+    """
+    return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
+
+
+def _report_sent(attempt: Attempt) -> None:
+    now = loop_time()
+    attempt.sent(now)
+    report_sent(now)
+
+
+def _timed_out(attempt: Attempt, method: str, url: str) -> TransportError:
+    if attempt.is_sent:
+        return ReadTimeout(
+            f"{method} {_shown(url)}: no complete answer in time", method=method, url=url
+        )
+    return ConnectError(f"{method} {_shown(url)}: no connection in time", method=method, url=url)
 
 
 async def _only_once(
@@ -129,13 +228,19 @@ async def _only_once(
 ) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending a GET or DELETE again by itself when its connection breaks.
 
-    What is sent again is decided, counted and paid for above; and a DELETE whose second try finds
-    nothing has to be known for a second one.
+    The caller decides on repeats, counts them and limits them; and when a repeated DELETE gets a
+    404, the caller has to know that it was a repeat.
     """
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as cause:
         raise transport_error(cause, request.method, str(request.url)) from None
+
+
+# Methods that aiohttp would repeat by itself; for all others it needs no middleware.
+_MIDDLEWARES: Final = dict.fromkeys(
+    ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"), (_only_once,)
+)
 
 
 def _proxy_url(proxy: str) -> URL:
@@ -150,12 +255,6 @@ def _proxy_url(proxy: str) -> URL:
             "The proxy's address would look like http://proxy.example.org:3128."
         )
     return url
-
-
-def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.read
-    )
 
 
 # The first row that matches decides; a test holds every exception of aiohttp against it.

@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 
 import anyio
 
-from aioappsapi._http.trace import CallRecord, charged_to
+from aioappsapi._http.call_log import CallLog, logged_to
 from aioappsapi.bulk.endings import is_final
 from aioappsapi.bulk.inputs import Inputs
 from aioappsapi.errors import AppsApiError
@@ -41,7 +41,7 @@ class Ahead(Generic[V]):
         self,
         inputs: Inputs,
         read: Callable[[Sequence[str]], Awaitable[dict[str, V]]],
-        record: CallRecord,
+        record: CallLog,
     ) -> None:
         self._inputs = inputs
         self._read = read
@@ -71,7 +71,7 @@ class Ahead(Generic[V]):
         keys = [key for key in self._inputs.keys[self._upto : upto] if is_askable(key)]
         try:
             if keys:
-                with charged_to(self._record):
+                with logged_to(self._record):
                     self._known.update(await self._read(keys))
         except AppsApiError as failure:
             if is_final(failure):

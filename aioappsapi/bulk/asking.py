@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Literal
 
+from aioappsapi._http.call_log import CallLog
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify, is_quota
 from aioappsapi._http.protocol import checked_segment
-from aioappsapi._http.trace import CallRecord
+from aioappsapi._http.retry.policy import Meaning, classify, is_quota
 from aioappsapi.bulk.ahead import Ahead
 from aioappsapi.bulk.flight import Flight, Stage, Verdict
 from aioappsapi.bulk.herd import Herd
@@ -52,7 +52,7 @@ class Asking:
     """Asks for one app after the other."""
 
     def __init__(
-        self, apps: Apps, action: Action, options: Options, inputs: Inputs, record: CallRecord
+        self, apps: Apps, action: Action, options: Options, inputs: Inputs, record: CallLog
     ) -> None:
         self._apps = apps
         self._action: Action = action
@@ -127,7 +127,8 @@ class Asking:
         accepted it. A state that is as asked is written down, so that asking again would change
         nothing: it is for its instances to prove it.
         """
-        flight.record.doubt(unproven=False)  # a look that fails leaves it as open as before
+        # A look that fails leaves it as open as before.
+        flight.record.doubted(repeat_proves_nothing=False)
         flight.asked = loop_time()
         if app is None:
             app = await self._apps.get(flight.key)
@@ -190,7 +191,7 @@ class Asking:
         except AppsApiError as failure:
             return await self._judge(flight, failure.detached(), known)
         flight.accepted = loop_time()
-        if flight.record.unproven and not self._waits:
+        if flight.record.repeat_proves_nothing and not self._waits:
             return Verdict(status=Status.UNVERIFIED, value=app, error=self._unproved(flight))
         return Verdict(status=Status.OK, value=app, watch=self._waits)
 

@@ -10,9 +10,9 @@ from typing import Final, Generic, TypedDict, TypeVar, Unpack, get_args
 
 import msgspec
 
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.throttle import OnPause
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.limits.throttle import OnPause
 from aioappsapi.bulk.asking import Action, Asking
 from aioappsapi.bulk.endings import RunAbortedError, attach_report
 from aioappsapi.bulk.engine import OnOutcome, Run, Work
@@ -202,7 +202,7 @@ class Bulk:
         _check_action(action)
         chosen = self._checked(options)
         inputs = Inputs(keys)
-        record = CallRecord(current_record.get())
+        record = CallLog(current_call_log.get())
         asking = Asking(self._apps, action, chosen, inputs, record)
         return Run(
             asking,

@@ -21,9 +21,9 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.throttle import OnPause, Throttle
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.limits.throttle import OnPause, Throttle
 from aioappsapi.bulk.endings import RunAbortedError, attach_report, innermost, is_final, last_word
 from aioappsapi.bulk.flight import Flight, Stage, Verdict, proved
 from aioappsapi.bulk.inputs import Inputs
@@ -66,7 +66,7 @@ class Run(Generic[T]):
         throttle: Throttle | None = None,
         open_journal: Callable[[], Journal] | None = None,
         waiter: Waiter | None = None,
-        record: CallRecord | None = None,
+        record: CallLog | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
@@ -81,9 +81,9 @@ class Run(Generic[T]):
         self._open_journal = open_journal
         self._journal: Journal | None = None
         self._waiter = waiter
-        self._outer = current_record.get()
+        self._outer = current_call_log.get()
         # What is sent for many apps together: not an attempt of any one of them.
-        self._shared = CallRecord(self._outer) if record is None else record
+        self._shared = CallLog(self._outer) if record is None else record
         self._ledger: Ledger[T] = Ledger()
         self._flights: dict[str, Flight[T]] = {}
         self._again: list[Flight[T]] = []
@@ -261,14 +261,14 @@ class Run(Generic[T]):
             return None
         key = self._inputs.keys[index]
         name = self._inputs.names.get(key)
-        record = CallRecord(self._outer)
+        record = CallLog(self._outer)
         return Flight(index, key, record, name=name, halted=lambda: self._stopped)
 
     async def _next_put_off(self) -> Flight[T] | None:
         return self._again[0] if self._again else None
 
     async def _wait(self, waiter: Waiter) -> None:
-        current_record.set(self._shared)
+        current_call_log.set(self._shared)
         await waiter.run(self._sighted)
 
     async def _handle(self, flight: Flight[T], *, last: bool) -> None:
@@ -276,13 +276,13 @@ class Run(Generic[T]):
             self._ledger.add(flight.index, cast("Outcome[T]", past))
             self._tell(cast("Outcome[T]", past))
             return
-        current_record.set(flight.record)
+        current_call_log.set(flight.record)
         if last:
-            flight.record.repeat()
+            flight.record.repeated()
             self._again.remove(flight)
         self._flights[flight.key] = flight
         verdict = await self._verdict(flight)
-        if verdict.again and not last and flight.record.gave_up is None:
+        if verdict.again and not last and flight.record.stop_reason is None:
             self._put_off(flight, verdict)
         elif verdict.watch and self._waiter is not None:
             self._hand_over(self._waiter, flight, verdict)
@@ -291,8 +291,8 @@ class Run(Generic[T]):
         error = verdict.error
         if error is not None and is_final(error):
             self.stop(f"nobody can log in: {error}")
-        elif flight.record.gave_up is not None:
-            self.stop(flight.record.gave_up)
+        elif flight.record.stop_reason is not None:
+            self.stop(flight.record.stop_reason)
 
     async def _verdict(self, flight: Flight[T]) -> Verdict[T]:
         try:
@@ -393,7 +393,7 @@ class Run(Generic[T]):
         for index, key in enumerate(self._inputs.keys):
             if index not in self._ledger:
                 reason = NotAttemptedError(f"{self._action} {key}: {why}.")
-                flight = Flight(index, key, CallRecord(), name=self._inputs.names.get(key))
+                flight = Flight(index, key, CallLog(), name=self._inputs.names.get(key))
                 verdict = Verdict(status=Status.NOT_ATTEMPTED, error=reason)
                 self._settle(flight, verdict, quietly=quietly)
         self._again.clear()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 
 import msgspec
 
-from aioappsapi._http.trace import CallRecord
+from aioappsapi._http.call_log import CallLog
 from aioappsapi.bulk.load import Load
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.errors import AppsApiError, DeadlineError, UnverifiedError
@@ -72,7 +72,7 @@ class Flight(Generic[T]):
         self,
         index: int,
         key: str,
-        record: CallRecord,
+        record: CallLog,
         *,
         name: str | None = None,
         halted: Callable[[], str | None] = lambda: None,

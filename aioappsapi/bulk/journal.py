@@ -21,7 +21,7 @@ from typing import IO, Final, Literal
 import anyio
 import msgspec
 
-from aioappsapi._http.failures import Meaning, classify
+from aioappsapi._http.retry.policy import Meaning, classify
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import OutcomeRecord, outcome_record
 from aioappsapi.errors import InvalidInputError

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Generic, TypeVar
 
-from aioappsapi._http.trace import CallRecord
+from aioappsapi._http.call_log import CallLog
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.report import Requests
 
@@ -38,7 +38,7 @@ class Ledger(Generic[T]):
         """How many apps failed or ran out of time."""
         return self.counts[Status.FAILED] + self.counts[Status.TIMED_OUT]
 
-    def add(self, index: int, outcome: Outcome[T], record: CallRecord | None = None) -> None:
+    def add(self, index: int, outcome: Outcome[T], record: CallLog | None = None) -> None:
         """Keep an outcome, with what it took if this run sent it."""
         self._by_index[index] = outcome
         self._as_they_came.append(outcome)

@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import is_quota
 from aioappsapi._http.pace import Pace
-from aioappsapi._http.trace import CallRecord, recorded
+from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.bulk.ahead import is_askable
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.facts import FactFinder, Facts
@@ -115,7 +115,7 @@ async def draw_up(
     """Read the facts, predict each app's outcome, and count what the run would take."""
     await inputs.read_rest()
     started_at = datetime.now(UTC)
-    with recorded(CallRecord) as record:
+    with recorded(CallLog) as record:
         keys = [key for key in inputs.keys if is_askable(key)]
         facts = await FactFinder(apps).find(keys, weigh_all=options.is_bounded)
         asked_at = loop_time()

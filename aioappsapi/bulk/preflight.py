@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.failures import is_quota
 from aioappsapi._http.protocol import checked_segment
+from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.bulk.asking import WANTED, Action
 from aioappsapi.bulk.facts import Facts, organization_of
 from aioappsapi.bulk.load import Load

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Generic, TypeVar, overload
 
-from aioappsapi._http.trace import CallRecord
+from aioappsapi._http.call_log import CallLog
 from aioappsapi.bulk.comparison import Comparison
 from aioappsapi.bulk.outcome import Outcome, Status
 from aioappsapi.bulk.records import decode_lines, decode_report, encode_outcome
@@ -39,13 +39,13 @@ class Requests:
     def __repr__(self) -> str:
         return f"<Requests sent={self.sent} retried={self.retried}>"
 
-    def add(self, record: CallRecord) -> None:
+    def add(self, record: CallLog) -> None:
         """Count what one app took, or what was sent for many together."""
         self.sent += record.attempts
         self.retried += record.repeats
         self.by_status.update(record.results)
 
-    def plus(self, record: CallRecord) -> Requests:
+    def plus(self, record: CallLog) -> Requests:
         """Give these together with what is not counted yet."""
         both = Requests(self.sent, self.retried, self.by_status.copy())
         both.add(record)

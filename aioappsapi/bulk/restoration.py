@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.bulk.asking import Action
 from aioappsapi.bulk.engine import Run
 from aioappsapi.bulk.flight import Flight, Verdict
@@ -131,7 +131,7 @@ class Restoration:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
         processes = Processes(self._apps.caller).list(app_guids=list(noted), per_page=_PAGE)
-        with recorded(CallRecord) as record:
+        with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""
                 wanted = noted.get(guid, {}).get(process.type)

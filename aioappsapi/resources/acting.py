@@ -6,12 +6,12 @@ from typing import Final
 
 import anyio
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import is_refusal_of_app
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.trace import CallRecord, recorded
+from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError
 from aioappsapi.models.app import App
@@ -42,7 +42,7 @@ async def act(
     asked_at = loop_time()
     fallback: AppsApiError | None = None
     app: App | None = None
-    with recorded(CallRecord) as record:
+    with recorded(CallLog) as record:
         try:
             app = await caller.call(operation, guid, deadline=deadline)
         except DecodeError:
@@ -71,7 +71,7 @@ async def act(
     return app or seen or await reader.get(guid)
 
 
-def is_open(record: CallRecord, failure: AppsApiError) -> bool:
+def is_open(record: CallLog, failure: AppsApiError) -> bool:
     """Tell whether an action that failed may have been carried out.
 
     Not the last failure alone counts: what was tried before it may have been carried out as well.

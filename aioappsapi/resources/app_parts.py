@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay
 from aioappsapi.models.base import Struct
 from aioappsapi.models.droplet import Droplet, DropletAssociation

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.caller import within
+from aioappsapi._http.call import within
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Replay
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.trace import CallRecord, recorded
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
@@ -48,7 +48,7 @@ START: Final = endpoint(
     App,
     "start-an-app",
     replay=Replay.IDEMPOTENT,
-    unproven=True,
+    repeat_proves_nothing=True,
 )
 STOP: Final = endpoint(
     "stop app",
@@ -57,7 +57,7 @@ STOP: Final = endpoint(
     App,
     "stop-an-app",
     replay=Replay.IDEMPOTENT,
-    unproven=True,
+    repeat_proves_nothing=True,
 )
 # A second one would bounce the app again.
 RESTART: Final = endpoint(
@@ -224,7 +224,7 @@ class Apps(AppParts):
         It is gone when the job is complete: ``await client.jobs.wait(job)``. Raises NotFoundError,
         ForbiddenError. Source: DELETE /v3/apps/{guid}.
         """
-        with recorded(CallRecord) as record:
+        with recorded(CallLog) as record:
             try:
                 return await self._caller.call(DELETE, guid, deadline=deadline)
             except NotFoundError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi.models.build import Build, Package
 from aioappsapi.models.droplet import Droplet
 from aioappsapi.models.job import Job

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from aioappsapi._http.call_log import CallLog, Exchanges, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.trace import CallRecord, Exchanges, recorded
 from aioappsapi.errors import AppsApiError, DeadlineError, UnprocessableError
 from aioappsapi.models.app import App
 
@@ -33,7 +33,7 @@ async def create_once(
     doubtful = False
     while True:
         tries -= 1
-        with recorded(CallRecord) as record:
+        with recorded(CallLog) as record:
             try:
                 return await send()
             except DeadlineError:

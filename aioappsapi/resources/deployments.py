@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import NoneType
 from typing import Final, Literal
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.models.page import Page

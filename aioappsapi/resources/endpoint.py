@@ -29,7 +29,7 @@ def endpoint(
     replay: Replay | None = None,
     read: Callable[[Response], T] | None = None,
     sensitive: bool = False,
-    unproven: bool = False,
+    repeat_proves_nothing: bool = False,
 ) -> Operation[T]:
     """Declare an endpoint: see `Operation`; `page` is the anchor of its page in the API's docs.
 
@@ -44,5 +44,5 @@ def endpoint(
         source=_DOCS + page,
         read=read,
         sensitive=sensitive,
-        unproven=unproven,
+        repeat_proves_nothing=repeat_proves_nothing,
     )

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation
 from aioappsapi.errors import BadRequestError
@@ -40,13 +40,13 @@ class AppPager(Pager[App]):
         return page
 
     async def _fetch_including(self, request: Request) -> Page[App]:
-        abilities = self._caller.abilities
-        if self._include and not abilities.has("include"):
+        features = self._caller.features
+        if self._include and not features.has("include"):
             return await self._fetch_apart(request)
         try:
             return await super()._fetch_now(request)
         except BadRequestError as refusal:
-            if not self._include or not abilities.lacks("include", refusal):
+            if not self._include or not features.learn_from_refusal("include", refusal):
                 raise
         return await self._fetch_apart(request)
 

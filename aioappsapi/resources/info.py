@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi.models.info import Info as PlatformInfo
 from aioappsapi.models.info import RateLimits
 from aioappsapi.models.root import Root

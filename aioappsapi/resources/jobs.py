@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
 from aioappsapi._http.message import Response
 from aioappsapi.errors import JobFailedError
 from aioappsapi.models.job import Job

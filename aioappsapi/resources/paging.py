@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation, quoted
 from aioappsapi.errors import DeadlineError, DecodeError, InvalidInputError

@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.caller import Caller
-from aioappsapi._http.failures import Meaning, classify
+from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.protocol import Operation
+from aioappsapi._http.retry.policy import Meaning, classify
 from aioappsapi.errors import (
     AppsApiError,
     BadRequestError,
@@ -212,17 +212,17 @@ class _EmbeddingPager(Pager[Process]):
     """Processes with their instances, whether the server can embed them or not."""
 
     async def _fetch_now(self, request: Request) -> Page[Process]:
-        abilities = self._caller.abilities
-        if abilities.has("embed"):
+        features = self._caller.features
+        if features.has("embed"):
             try:
                 page = await super()._fetch_now(request)
             except BadRequestError as refusal:
-                if not abilities.lacks("embed", refusal):
+                if not features.learn_from_refusal("embed", refusal):
                     raise
             else:
                 if _is_embedded(page):
                     return page
-                abilities.lack("embed")  # ignored without a word
+                features.remember_missing("embed")  # ignored without a word
         plain = request.path.replace("&embed=process_instances", "")
         plain = plain.replace("?embed=process_instances&", "?").partition("?embed=")[0]
         page = await super()._fetch_now(msgspec.structs.replace(request, path=plain))

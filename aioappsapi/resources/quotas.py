@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi.models.page import Page
 from aioappsapi.models.quota import Quota, QuotaUsage, UsageSummary
 from aioappsapi.resources.endpoint import endpoint

@@ -16,9 +16,9 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify
+from aioappsapi._http.retry.policy import Meaning, classify
 from aioappsapi.config import RetryPolicy, Timeouts
 from aioappsapi.errors import (
     AppsApiError,
@@ -168,7 +168,7 @@ class Waiter:
 
     @property
     def _embeds(self) -> bool:
-        return self._apps.caller.abilities.has("embed")
+        return self._apps.caller.features.has("embed")
 
     def _soonest_end(self) -> float:
         return min(watched.ends_at for watched in self._watched.values())

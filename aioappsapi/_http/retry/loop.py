@@ -16,12 +16,12 @@ from typing import Final, TypeVar
 import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
-from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.failures import Meaning, classify, may_repeat
 from aioappsapi._http.message import Request
-from aioappsapi._http.refusal import retry_after
-from aioappsapi._http.trace import current_record
+from aioappsapi._http.response_errors import retry_after
+from aioappsapi._http.retry.budget import RetryBudget
+from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import AppsApiError, DeadlineError, RateLimitedError, ResponseError
 
@@ -57,8 +57,8 @@ class _Patience:
         self._seen[self._meaning] += 1
         if tries is not None:
             self._tries = min(self._tries, tries)
-        if self._meaning is Meaning.AMBIGUOUS and (record := current_record.get()) is not None:
-            record.doubt(unproven=self._request.unproven)
+        if self._meaning is Meaning.AMBIGUOUS and (record := current_call_log.get()) is not None:
+            record.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
         return may_repeat(self._meaning, self._request.replay) and self._has_tries(error)
 
     def _has_tries(self, error: AppsApiError) -> bool:
@@ -81,8 +81,8 @@ class _Patience:
         return False
 
     def _give_up(self, reason: str) -> None:
-        if (record := current_record.get()) is not None:
-            record.give_up(reason)
+        if (record := current_call_log.get()) is not None:
+            record.gave_up(reason)
         log.warning("%s: not repeated: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
@@ -110,8 +110,8 @@ class _Patience:
 
     def say(self, state: RetryCallState) -> None:
         """Note and log that the call is repeated. tenacity's `before_sleep`."""
-        if (record := current_record.get()) is not None:
-            record.repeat()
+        if (record := current_call_log.get()) is not None:
+            record.repeated()
         log.info("repeating in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 

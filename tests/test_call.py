@@ -11,9 +11,9 @@ import anyio
 import msgspec
 import pytest
 
-from aioappsapi._http import retry
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.message import Response
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.retry import loop
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.grants import StaticToken
 from aioappsapi.auth.tokens import TokenSource
@@ -64,12 +64,12 @@ async def hang() -> Response:
 
 @contextlib.contextmanager
 def recorded():
-    record = CallRecord()
-    token = current_record.set(record)
+    record = CallLog()
+    token = current_call_log.set(record)
     try:
         yield record
     finally:
-        current_record.reset(token)
+        current_call_log.reset(token)
 
 
 @virtual
@@ -101,7 +101,7 @@ async def test_nothing_of_tenacity_is_made_for_a_success(monkeypatch: pytest.Mon
     def refuse(**options: object) -> None:
         raise AssertionError("entered")
 
-    monkeypatch.setattr(retry, "AsyncRetrying", refuse)
+    monkeypatch.setattr(loop, "AsyncRetrying", refuse)
     await caller(FakeTransport(app())).call(START, GUID)
 
     with pytest.raises(AssertionError, match="entered"):

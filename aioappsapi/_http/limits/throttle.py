@@ -18,8 +18,8 @@ from typing import Final
 import anyio
 import msgspec
 
-from aioappsapi._http.adaptive import AdaptiveLimit
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.adaptive import AdaptiveLimit
 from aioappsapi._http.pace import Clock, Pace
 from aioappsapi.errors import DeadlineError
 
@@ -121,15 +121,21 @@ class Throttle:
 
         return end
 
+    def try_acquire(self) -> bool:
+        """Take a slot if one is free, the gate is open and nobody waits; true if it was taken."""
+        # fast path: most calls find a free slot, and need no coroutine for it.
+        if self._waiting or self._in_flight >= self._adaptive.limit or self.closed_for:
+            return False
+        self._in_flight += 1
+        return True
+
     async def acquire(self) -> None:
         """Take a slot, waiting for the gate and for a free one.
 
         Raises DeadlineError as soon as it is sure that the gate opens only after the caller's
         deadline.
         """
-        # fast path: most calls find a free slot, and then nothing is awaited.
-        if self._in_flight < self._adaptive.limit and not self._waiting and not self.closed_for:
-            self._in_flight += 1
+        if self.try_acquire():
             return
         turn = _Turn()
         if turn.deadline >= self._surely_closed_until:
@@ -156,7 +162,8 @@ class Throttle:
     def release(self) -> None:
         """Give a slot back."""
         self._in_flight -= 1
-        self._admit()
+        if self._waiting:
+            self._admit()
 
     def learn(self, latency: float, *, failed: bool) -> None:
         """Note how long a request took, and whether it failed as overload makes requests fail."""

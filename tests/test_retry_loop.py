@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi._http.budget import RetryBudget
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.refusal import response_error
-from aioappsapi._http.retry import repeat
-from aioappsapi._http.trace import CallRecord, current_record
+from aioappsapi._http.response_errors import response_error
+from aioappsapi._http.retry.budget import RetryBudget
+from aioappsapi._http.retry.loop import repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (
     AppsApiError,
@@ -269,15 +269,15 @@ async def test_a_restart_is_repeated_only_if_it_surely_was_not_delivered(
 
 
 async def test_a_record_says_that_it_may_have_happened() -> None:
-    record = CallRecord()
-    token = current_record.set(record)
+    record = CallLog()
+    token = current_call_log.set(record)
     try:
         await go(ConnectError("-"))
         assert not record.ambiguous
         await go(ReadTimeout("-"), operation=RESTART)
         assert record.ambiguous
     finally:
-        current_record.reset(token)
+        current_call_log.reset(token)
 
 
 @virtual

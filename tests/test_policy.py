@@ -6,9 +6,9 @@ from itertools import combinations, product
 
 import pytest
 
-from aioappsapi._http.failures import TABLE, Meaning, Row, classify, is_quota, may_repeat
 from aioappsapi._http.message import Response
-from aioappsapi._http.refusal import response_error
+from aioappsapi._http.response_errors import response_error
+from aioappsapi._http.retry.policy import TABLE, Meaning, Row, classify, is_quota, may_repeat
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
