@@ -6,13 +6,13 @@ from typing import Any
 
 import anyio
 import pytest
+from aioappsapi._http.retry.budget import RetryBudget
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import response_error
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.loop import repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (

@@ -329,7 +329,9 @@ class Crowd:
     async def told(self, number: int) -> None:
         resets_at = str(asyncio.get_running_loop().time() + number)
         headers = {"X-RateLimit-Remaining": str(number), "X-RateLimit-Reset": resets_at}
-        self.throttle.pace.heed(response(200, headers={"X-RateLimit-Limit": "20", **headers}))
+        self.throttle.rate_window.observe(
+            response(200, headers={"X-RateLimit-Limit": "20", **headers})
+        )
 
     async def run(self, number: int) -> None:
         await asyncio.sleep(0)

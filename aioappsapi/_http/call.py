@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import random
@@ -13,14 +12,15 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from aioappsapi._http.call_log import current_call_log
+from aioappsapi._http.call_log import RunLog, current_call_log, logged_to
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.concurrency import Ticket
 from aioappsapi._http.limits.throttle import Throttle
-from aioappsapi._http.message import Query, Request, Response
+from aioappsapi._http.message import Query, Replay, Request, Response
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import retry_after
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.loop import Sleep, repeat
+from aioappsapi._http.retry.policy import is_outage_like
 from aioappsapi._http.server_features import ServerFeatures
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.base import Claims
@@ -38,6 +38,15 @@ wire_log = logging.getLogger("aioappsapi.http")
 # answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
 OnEnd = Callable[[Response | BaseException], object]
 OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
+
+# Cheap, answered from the database, and allowed to every user.
+_PROBE = Request(
+    operation="check that the server answers",
+    subject="",
+    method="GET",
+    path="/v3/organizations?per_page=1",
+    replay=Replay.SAFE,
+)
 
 
 class Caller:
@@ -58,13 +67,11 @@ class Caller:
         timeouts: Timeouts | None = None,
         sleep: Sleep = anyio.sleep,
         features: ServerFeatures | None = None,
-        budget: RetryBudget | None = None,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle
         self.sleep = sleep
         self.features = ServerFeatures() if features is None else features
-        self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
         self.retry = retry
@@ -87,7 +94,6 @@ class Caller:
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
             features=self.features,
-            budget=self._budget,
         )
         view.on_attempt = self.on_attempt
         return view
@@ -117,11 +123,10 @@ class Caller:
         except AppsApiError as error:
             first = error
         else:
-            self._budget.pay()
             return result
 
         async def attempt() -> T:
-            return parse(request, await self._attempt(request))
+            return parse(request, await self._attempt(request, retried=True))
 
         # fast path: nothing of tenacity is made before an attempt failed.
         return await repeat(
@@ -129,68 +134,136 @@ class Caller:
             attempt,
             request,
             self.retry,
-            self._budget,
+            self.throttle,
             renewable=self._tokens.renewable,
             sleep=self.sleep,
         )
 
-    async def _attempt(self, request: Request) -> Response:
-        """Send once, in a slot of the throttle, and let all who learn from attempts see the end."""
-        throttle = self.throttle
-        if not throttle.try_acquire():
-            await throttle.acquire()
-        try:
-            # With the slot in hand: a token taken before a long wait at the gate would be stale.
-            authorization = self._tokens.current() or await self._tokens.get()
-            request_id = next(self._request_ids)
-            headers = _headers(request, authorization, request_id)
-            on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
-            begun = loop_time()
+    async def _attempt(self, request: Request, *, retried: bool = False) -> Response:
+        """Send once, with a ticket of the throttle."""
+        ticket = self.throttle.try_admit(request)
+        if ticket is None:
+            ticket = await self._wait_for_ticket(request, retried=retried)
+        return await self._exchange(request, ticket)
+
+    async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
+        calls = current_call_log.get()
+        run = None if calls is None else calls.run
+        if run is None:
+            return await self.throttle.admit(request, retried=retried)
+        while True:
+            ticket = await self.throttle.admit(request, patience=run.patience, retried=retried)
+            if not ticket.probe or not self._should_probe_by_read(request, run, retried=retried):
+                return ticket
+            await self._probe_by_read(ticket, run)
+
+    def _should_probe_by_read(self, request: Request, run: RunLog, *, retried: bool) -> bool:
+        """Check whether a cheap read should find out if an outage is over.
+
+        Apps that always fail look like an outage when they are the last ones; the read shows that
+        the server is well. An action that must not be repeated would be lost as a probe.
+        """
+        if retried:
+            return self.throttle.only_retries_wait()
+        return request.replay is Replay.ONCE and run.trusts_reads
+
+    async def _probe_by_read(self, ticket: Ticket, run: RunLog) -> None:
+        with logged_to(run):  # it is no attempt of the app
             try:
-                response = await self._transport.send(
-                    request.method,
-                    self.base_url + request.path,
-                    headers,
-                    request.body,
-                    self._timeouts,
-                )
-            except BaseException as error:
-                self._failed(request, request_id, loop_time() - begun, error)
-                if on_end is not None:
-                    on_end(error)
-                raise
-            self._answered(request, request_id, loop_time() - begun, response)
+                response = await self._exchange(_PROBE, ticket)
+            except AppsApiError as error:
+                run.patience.failed(loop_time(), str(error))
+                return
+        if response.status < 500:
+            run.trusts_reads = False
+        else:
+            run.patience.failed(loop_time(), f"{_PROBE}: {response.status}")
+
+    async def _exchange(self, request: Request, ticket: Ticket) -> Response:
+        """Send once, and let all who learn from attempts see the end."""
+        request_id = next(self._request_ids)
+        # With the ticket in hand: a token taken before a long wait would be stale.
+        authorization = self._tokens.current() or await self._log_in(ticket)
+        headers = _headers(request, authorization, request_id)
+        on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+        begun = loop_time()
+        try:
+            response = await self._transport.send(
+                request.method,
+                self.base_url + request.path,
+                headers,
+                request.body,
+                self._timeouts,
+            )
+        except BaseException as error:
+            self._failed(request, ticket, request_id, loop_time() - begun, error)
             if on_end is not None:
-                on_end(response)
-        finally:
-            throttle.release()
+                on_end(error)
+            raise
+        self._answered(request, ticket, request_id, loop_time() - begun, response)
+        if on_end is not None:
+            on_end(response)
         if response.status == 401:
             self._tokens.reject(authorization)
         return response
 
+    async def _log_in(self, ticket: Ticket) -> str:
+        try:
+            return await self._tokens.get()
+        except BaseException as error:
+            self._end_unanswered(ticket, error)
+            raise
+
     def _failed(
-        self, request: Request, request_id: str, seconds: float, error: BaseException
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        error: BaseException,
     ) -> None:
-        """Let throttle and logs know that an attempt got no answer."""
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        self.throttle.learn(seconds, failed=not is_cancelled)
+        """Let throttle, run and logs know that an attempt got no answer."""
         if not isinstance(error, TransportError) or error.delivered:
-            self.throttle.pace.heed(None)
+            self.throttle.rate_window.observe(None)
+        self._end_unanswered(ticket, error)
         result = type(error).__name__ if isinstance(error, AppsApiError) else "cancelled"
         self._log_end(request, request_id, seconds, result, None)
 
+    def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
+        if not is_outage_like(error):
+            self.throttle.discarded(ticket)
+            return
+        self.throttle.failed(ticket)
+        if (calls := current_call_log.get()) is not None and calls.run is not None:
+            calls.run.patience.failed(loop_time(), str(error))
+
     def _answered(
-        self, request: Request, request_id: str, seconds: float, response: Response
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        response: Response,
     ) -> None:
-        """Let throttle and logs know of an answer, before the slot is given to the next one."""
+        """Let throttle, run and logs know of an answer, before the next request may go out."""
         status = response.status
-        # A 429 comes at once, and says nothing of how much the server has to do.
-        if status != 429:
-            self.throttle.learn(seconds, failed=status >= 500)
-        self.throttle.pace.heed(response)
-        self._log_end(request, response.request_id or request_id, seconds, str(status), response)
+        throttle = self.throttle
+        throttle.rate_window.observe(response)
+        calls = current_call_log.get()
+        run = None if calls is None else calls.run
         if status == 429:
-            self._mind_rate_limit(response)
+            # It comes at once, and says nothing about how much the server has to do.
+            self._close_gate(response)
+            throttle.discarded(ticket)
+        elif status >= 500:
+            throttle.failed(ticket)
+            if run is not None:
+                run.patience.failed(loop_time(), f"{request}: {status}")
+        else:
+            throttle.succeeded(ticket)
+            if run is not None:
+                run.request_succeeded()
+        self._log_end(request, response.request_id or request_id, seconds, str(status), response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, warning)
 
@@ -211,12 +284,12 @@ class Caller:
                 "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
             )
 
-    def _mind_rate_limit(self, response: Response) -> None:
+    def _close_gate(self, response: Response) -> None:
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
             # This call raises it and a run ends by it; other calls may find out for themselves.
-            self.throttle.tell_of_refusal(pause)
+            self.throttle.report_refusal(pause)
             return
         # Not all at the very second: other clients wait for the same one, which is rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
 
 T = TypeVar("T")
+
+# A server that announces more has no limit, and larger numbers overflow a float.
+_MOST_REQUESTS: Final = 2**53
 
 Query = Mapping[str, str]
 
@@ -87,8 +90,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             return None
         try:
             told = RateLimit(
-                limit=int(limit),
-                remaining=int(self.headers["X-RateLimit-Remaining"]),
+                limit=min(int(limit), _MOST_REQUESTS),
+                remaining=min(int(self.headers["X-RateLimit-Remaining"]), _MOST_REQUESTS),
                 resets_at=float(self.headers["X-RateLimit-Reset"]),
             )
         except (KeyError, ValueError):

@@ -286,14 +286,14 @@ class Bulk:
     ) -> Waiter | None:
         if options.wait == "none":
             return None
-        pace = self._apps.caller.throttle.pace
+        pace = self._apps.caller.throttle.rate_window
         return Waiter(
             Apps(polling(self._apps.caller)),
             options.wait,
             down=action == "stop",
             anew=action == "restart",
             grace=options.crash_grace,
-            scarce=lambda: pace.scarce(inputs.left),
+            scarce=lambda: pace.has_less_than(inputs.left),
             on_crash=on_crash,
         )
 

@@ -12,7 +12,7 @@ import msgspec
 
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.pace import Pace
+from aioappsapi._http.limits.rate_window import RateWindow
 from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.bulk.ahead import is_askable
 from aioappsapi.bulk.asking import Action
@@ -134,7 +134,7 @@ async def draw_up(
         predicted=True,
     )
     working = _working(report, facts, options, answer)
-    return _plan(report, options, apps.caller.throttle.pace, limits, working)
+    return _plan(report, options, apps.caller.throttle.rate_window, limits, working)
 
 
 async def _rate_limits(apps: Apps) -> RateLimits | None:
@@ -161,7 +161,7 @@ def _working(report: Report[App], facts: Facts, options: Options, answer: float)
 def _plan(
     report: Report[App],
     options: Options,
-    pace: Pace,
+    pace: RateWindow,
     limits: RateLimits | None,
     working: float,
 ) -> Plan:
@@ -208,7 +208,7 @@ def _polls(watched: int, working: float, usual: float) -> int:
     return ticks * math.ceil(at_a_time / BATCH)
 
 
-def _waiting(pace: Pace, requests: int, window: float) -> float:
+def _waiting(pace: RateWindow, requests: int, window: float) -> float:
     """Tell how many seconds pass until the window comes in which the last request fits."""
     limit, left, resets_in = pace.limit, pace.left, pace.resets_in
     if limit is None or left is None or requests <= left:

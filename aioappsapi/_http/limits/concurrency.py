@@ -58,10 +58,10 @@ class ConcurrencyLimiter:
     outage ends, and further failures are the apps' own.
     """
 
-    def __init__(self, ceiling: int, *, now: float = 0.0, start: int = _START) -> None:
+    def __init__(self, ceiling: int, *, start: int = _START) -> None:
         self.ceiling = ceiling
         self.in_flight = 0
-        self._search = LevelSearch(ceiling, start, now)
+        self._search = LevelSearch(ceiling, start)
         self._latency = RelativeLatency()
         self._reads = Outage()
         self._writes = Outage()
@@ -86,7 +86,7 @@ class ConcurrencyLimiter:
         if outage.is_on:
             # At any limit: requests that hang must not keep the probe from going out.
             return now >= outage.probe_at
-        return self.in_flight < self._search.limit and self.in_flight < self.ceiling
+        return self.in_flight < self._search.limit
 
     def wake_at(self, *, write: bool) -> float:
         """When `allows` may become true although no request ended; infinity if it cannot."""

@@ -127,7 +127,7 @@ class LevelSearch:
     Latencies are relative, see `RelativeLatency`. Times are in seconds of the caller's clock.
     """
 
-    def __init__(self, ceiling: int, start: int, now: float) -> None:
+    def __init__(self, ceiling: int, start: int) -> None:
         self._ceiling = float(ceiling)
         self.level = float(min(start, ceiling))
         self.generation = 0
@@ -137,9 +137,9 @@ class LevelSearch:
         self._bad = _Bad()
         self._cut: _Cut | None = None
         self._look: _Look | None = None
-        self._look_at = now + _FIRST_LOOK
-        self._rest_until = now
-        self._begin_window(now)
+        self._look_at = inf
+        self._rest_until = -inf
+        self._begin_window(0.0)
 
     @property
     def limit(self) -> int:
@@ -219,6 +219,7 @@ class LevelSearch:
         latency = self._window.latency
         if self._unqueued == inf:
             self._unqueued = latency
+            self._look_at = now + _FIRST_LOOK
         elif self._should_look(now, latency):
             self._look_down(now, self.level, helped=False)
             return

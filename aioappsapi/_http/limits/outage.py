@@ -10,7 +10,7 @@ _STREAK: Final = 20
 # A few are enough if they are spread over some time. A run of one app never has twenty in flight,
 # and would spend all its tries during a short outage.
 _FEW: Final = 4
-_SPREAD: Final = 1.0
+OUTAGE_SPREAD: Final = 1.0
 # Seconds between two probes: the first pause, its growth per failed probe, and the longest pause.
 # The longest pause is also how late the end of an outage may be noticed.
 _FIRST_PAUSE: Final = 0.25
@@ -60,7 +60,7 @@ class Outage:
         if self._failures == 0:
             self._first_failure_at = now
         self._failures += 1
-        enough = _FEW if now - self._first_failure_at >= _SPREAD else _STREAK
+        enough = _FEW if now - self._first_failure_at >= OUTAGE_SPREAD else _STREAK
         if self._failures < enough:
             return False
         self.is_on = True

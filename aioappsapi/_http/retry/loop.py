@@ -18,53 +18,88 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.outage import OUTAGE_SPREAD
+from aioappsapi._http.limits.patience import tries_allowed
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Request
 from aioappsapi._http.response_errors import retry_after
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
-from aioappsapi.errors import AppsApiError, DeadlineError, RateLimitedError, ResponseError
+from aioappsapi.errors import (
+    AppsApiError,
+    DeadlineError,
+    NotAttemptedError,
+    RateLimitedError,
+    ResponseError,
+)
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
-_BROKE: Final = "so much has failed that the budget of repetitions is used up"
 _CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
 
 log = logging.getLogger("aioappsapi.retry")
 
 
-class _Patience:
-    """What one failing call has left: of tries, and of time."""
+class _Tries:
+    """What one failing call has left: of tries, and of time.
+
+    A call of a bulk run outlasts an outage: no failure of an outage counts, until the run gives
+    up. It also gets more tries where the server fails many requests anyway. A single call keeps
+    its few tries.
+    """
 
     def __init__(
-        self, request: Request, policy: RetryPolicy, budget: RetryBudget, *, renewable: bool
+        self, request: Request, policy: RetryPolicy, throttle: Throttle, *, renewable: bool
     ) -> None:
         self._request = request
         self._policy = policy
-        self._budget = budget
+        self._throttle = throttle
         self._renewable = renewable
+        self._calls = current_call_log.get()
+        self._run = None if self._calls is None else self._calls.run
         self._seen: Counter[Meaning] = Counter()
-        self._tries = policy.attempts
+        self._first_at = loop_time()
+        self._row_cap: int | None = None  # of all rows of the table that were met
         self._meaning = Meaning.PERMANENT
+        self._in_outage = False
 
     def wants_more(self, state: RetryCallState) -> bool:
-        """Tell whether the failure just seen is worth another try. tenacity's `retry`."""
+        """Check whether the failure just seen is worth another try. tenacity's `retry`."""
         error = _error(state)
         if error is None:
             return False
-        self._meaning, tries = classify(error)
-        self._seen[self._meaning] += 1
-        if tries is not None:
-            self._tries = min(self._tries, tries)
-        if self._meaning is Meaning.AMBIGUOUS and (record := current_call_log.get()) is not None:
-            record.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
-        return may_repeat(self._meaning, self._request.replay) and self._has_tries(error)
+        self._meaning, cap = classify(error)
+        if cap is not None:
+            self._row_cap = min(self._row_cap or cap, cap)
+        if self._meaning is Meaning.AMBIGUOUS and self._calls is not None:
+            self._calls.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
+        if self._run_gives_up() or not may_repeat(self._meaning, self._request.replay):
+            return False
+        self._in_outage = self._outlasts_outage(error)
+        if not self._in_outage:
+            self._seen[self._meaning] += 1
+        return self._in_outage or self._has_tries(error)
+
+    def _run_gives_up(self) -> bool:
+        if self._run is None or not self._run.patience.gives_up(loop_time()):
+            return False
+        self._give_up(self._run.patience.reason)
+        self._throttle.dismiss(self._run.patience)
+        return True
+
+    def _outlasts_outage(self, error: AppsApiError) -> bool:
+        if self._run is None or self._meaning not in (Meaning.TRANSIENT, Meaning.AMBIGUOUS):
+            return False
+        too_long = (_requested_wait(error) or 0.0) > self._policy.max_retry_after
+        return (
+            not too_long and self._policy.attempts > 1 and self._throttle.in_outage(self._request)
+        )
 
     def _has_tries(self, error: AppsApiError) -> bool:
         if self._meaning is Meaning.TOKEN:
             return self._renewable and self._seen[Meaning.TOKEN] == 1
-        wait = _said_wait(error) or 0.0
+        wait = _requested_wait(error) or 0.0
         if wait > self._policy.max_retry_after:
             if self._meaning is Meaning.RATE_LIMITED:
                 self._give_up(_CLOSED.format(wait))
@@ -72,35 +107,37 @@ class _Patience:
         if self._meaning is Meaning.RATE_LIMITED:
             return self._seen[self._meaning] < self._policy.rate_limited_attempts
         tries = self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS]
-        return tries < self._tries and self._can_afford_it()
-
-    def _can_afford_it(self) -> bool:
-        if self._budget.take():
+        attempts = self._policy.attempts
+        if self._run is None:
+            return tries < (attempts if self._row_cap is None else min(attempts, self._row_cap))
+        if tries < tries_allowed(attempts, self._throttle.limiter.usual_failures):
             return True
-        self._give_up(_BROKE)
-        return False
+        # A few failures show an outage only after some time.
+        return attempts > 1 and loop_time() - self._first_at < OUTAGE_SPREAD
 
     def _give_up(self, reason: str) -> None:
-        if (record := current_call_log.get()) is not None:
-            record.gave_up(reason)
-        log.warning("%s: not repeated: %s", self._request, reason)
+        if self._calls is not None:
+            self._calls.gave_up(reason)
+        log.warning("%s: not sent again: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
-        """Say how many seconds to wait: full jitter, or what was asked. tenacity's `wait`."""
+        """Return how many seconds to wait: full jitter, or as requested. tenacity's `wait`."""
         error = _error(state)
-        asked = _said_wait(error) if error is not None else None
-        if self._meaning is Meaning.TOKEN or (asked and self._meaning is Meaning.RATE_LIMITED):
+        requested = _requested_wait(error) if error is not None else None
+        if self._in_outage:
+            return requested or 0.0  # the throttle makes it wait for its turn as a probe
+        if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
             return 0.0  # the login is shared, and so is the gate that the throttle has closed
         ceiling = min(self._policy.base * 2.0 ** (self._seen[self._meaning] - 1), self._policy.cap)
-        return max(random.uniform(0.0, ceiling), asked or 0.0)  # noqa: S311 - not for secrets
+        return max(random.uniform(0.0, ceiling), requested or 0.0)  # noqa: S311 - not for secrets
 
     def is_too_late(self, state: RetryCallState) -> bool:
-        """Tell whether the pause would end after the deadline. tenacity's `stop`."""
+        """Check whether the pause would end after the deadline. tenacity's `stop`."""
         error = _error(state)
         if error is None:
             return False
-        # What was asked counts even where the wait is the gate's and not this pause's.
-        pause = max(state.upcoming_sleep, _said_wait(error) or 0.0)
+        # The requested wait counts even where the gate waits and not this pause.
+        pause = max(state.upcoming_sleep, _requested_wait(error) or 0.0)
         if loop_time() + pause < anyio.current_effective_deadline():
             return False
         raise DeadlineError(
@@ -109,9 +146,9 @@ class _Patience:
         ) from None
 
     def say(self, state: RetryCallState) -> None:
-        """Note and log that the call is repeated. tenacity's `before_sleep`."""
-        if (record := current_call_log.get()) is not None:
-            record.repeated()
+        """Note and log that the call is sent again. tenacity's `before_sleep`."""
+        if self._calls is not None:
+            self._calls.repeated()
         log.info("repeating in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 
@@ -122,7 +159,7 @@ def _error(state: RetryCallState) -> AppsApiError | None:
     return error if isinstance(error, AppsApiError) else None
 
 
-def _said_wait(error: AppsApiError) -> float | None:
+def _requested_wait(error: AppsApiError) -> float | None:
     if isinstance(error, RateLimitedError):
         return error.retry_after
     if isinstance(error, ResponseError) and "Retry-After" in error.headers:
@@ -135,7 +172,7 @@ async def repeat(
     attempt: Callable[[], Awaitable[T]],
     request: Request,
     policy: RetryPolicy,
-    budget: RetryBudget,
+    throttle: Throttle,
     *,
     renewable: bool,
     sleep: Sleep = anyio.sleep,
@@ -144,21 +181,28 @@ async def repeat(
 
     Raises the last failure, or DeadlineError where there was no time for another try.
     """
+    last: AppsApiError = first
     played_back = False
 
     async def play_back_then_attempt() -> T:
-        nonlocal played_back
+        nonlocal last, played_back
         if not played_back:
             played_back = True
             raise first
-        return await attempt()
+        try:
+            return await attempt()
+        except NotAttemptedError:
+            raise last from None  # the run gave up while this request waited
+        except AppsApiError as error:
+            last = error
+            raise
 
-    patience = _Patience(request, policy, budget, renewable=renewable)
+    tries = _Tries(request, policy, throttle, renewable=renewable)
     retrying = AsyncRetrying(
-        retry=patience.wants_more,
-        wait=patience.pause,
-        stop=patience.is_too_late,
-        before_sleep=patience.say,
+        retry=tries.wants_more,
+        wait=tries.pause,
+        stop=tries.is_too_late,
+        before_sleep=tries.say,
         sleep=sleep,
         reraise=True,
     )

@@ -1,4 +1,4 @@
-"""The pace against a server that counts as the real one does."""
+"""The rate window against a server that counts as the real one does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from aioappsapi import (
     RateLimitedError,
     RetryPolicy,
 )
+from aioappsapi._http.limits.rate_window import RateWindow
 from aioappsapi._http.limits.throttle import Pause, Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.pace import Pace
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.counting import EPOCH, Counting, run, told
 from tests.fakes import (
@@ -39,20 +39,20 @@ from tests.fakes import (
 
 
 class Sent:
-    """A pace on a clock that is turned by hand, with requests one after the other."""
+    """A window on a clock that is turned by hand, with requests one after the other."""
 
     def __init__(self, **options: float) -> None:
         self.now = 0.0
         self.in_flight = 0
-        self.pace = Pace(
+        self.window = RateWindow(
             lambda: self.in_flight, clock=lambda: self.now, wall=lambda: EPOCH + self.now, **options
         )
 
     def get(self, response: Response | None) -> int | None:
         self.in_flight += 1
-        self.pace.heed(response)
+        self.window.observe(response)
         self.in_flight -= 1
-        return self.pace.left
+        return self.window.left
 
 
 # -- what is known
@@ -61,15 +61,15 @@ class Sent:
 def test_nothing_is_known_where_nobody_counts() -> None:
     sent = Sent()
     assert sent.get(app()) is None
-    assert (sent.pace.limit, sent.pace.resets_in, sent.pace.opens_at) == (None, None, -inf)
-    assert not sent.pace.scarce(1_000_000)
+    assert (sent.window.limit, sent.window.resets_in, sent.window.opens_at) == (None, None, -inf)
+    assert not sent.window.has_less_than(1_000_000)
 
 
 def test_what_is_told_is_the_least_and_the_first_step_makes_it_exact() -> None:
     sent = Sent()
     # Twenty, of which somebody has used three: 16, 15 and 14 remain, then.
     assert [sent.get(told(n, EPOCH + 60)) for n in (16, 14, 14, 12)] == [16, 15, 14, 13]
-    assert sent.pace.limit == 20
+    assert sent.window.limit == 20
 
 
 def test_a_recorded_window_is_read() -> None:
@@ -83,9 +83,9 @@ def test_requests_in_flight_are_taken_for_counted() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     sent.in_flight = 5
-    assert sent.pace.left == 13
-    assert sent.pace.scarce(14)
-    assert not sent.pace.scarce(13)
+    assert sent.window.left == 13
+    assert sent.window.has_less_than(14)
+    assert not sent.window.has_less_than(13)
 
 
 def test_a_lost_answer_may_have_been_counted() -> None:
@@ -101,9 +101,9 @@ def test_an_outage_spends_no_window() -> None:
     sent.get(told(18, EPOCH + 60))
     for _ in range(100):
         sent.get(Response(status=503, headers={}, body=b""))
-    assert (sent.pace.left, sent.pace.opens_at) == (1, -inf)  # to find out
+    assert (sent.window.left, sent.window.opens_at) == (1, -inf)  # to find out
     sent.in_flight = 1
-    assert (sent.pace.left, sent.pace.opens_at > 0) == (0, True)  # and no more than that
+    assert (sent.window.left, sent.window.opens_at > 0) == (0, True)  # and no more than that
     sent.in_flight = 0
     assert sent.get(told(16, EPOCH + 60)) == 16
 
@@ -119,7 +119,7 @@ def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(recording("rate-limit__unauthenticated-expired-token").response) == 18
-    assert sent.pace.limit == 20
+    assert sent.window.limit == 20
 
 
 def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> None:
@@ -172,30 +172,30 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     sent = Sent()
     for remaining in (0, 0):
         sent.get(told(remaining, EPOCH + 40))
-    assert sent.pace.left == 0
-    assert 41 <= sent.pace.opens_at <= 41.25
-    sent.now = sent.pace.opens_at
-    assert (sent.pace.left, sent.pace.opens_at) == (20, -inf)
+    assert sent.window.left == 0
+    assert 41 <= sent.window.opens_at <= 41.25
+    sent.now = sent.window.opens_at
+    assert (sent.window.left, sent.window.opens_at) == (20, -inf)
 
 
 def test_a_server_that_answers_no_more_is_asked_one_by_one() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
-    assert sent.pace.left == 20
+    assert sent.window.left == 20
     for _ in range(30):
         sent.get(None)
-    assert sent.pace.left == 1
+    assert sent.window.left == 1
     sent.now = 90.0
-    assert sent.pace.left == 20
+    assert sent.window.left == 20
 
 
 def test_a_wait_that_is_too_long_is_left_to_the_server() -> None:
     sent = Sent(longest=30)
     sent.get(told(0, EPOCH + 40))
-    assert sent.pace.opens_at == -inf
+    assert sent.window.opens_at == -inf
     sent.now = 15.0
-    assert sent.pace.opens_at > 40
+    assert sent.window.opens_at > 40
 
 
 def test_the_time_of_the_server_counts_where_it_is_told() -> None:
@@ -203,7 +203,7 @@ def test_the_time_of_the_server_counts_where_it_is_told() -> None:
     answer = told(0, EPOCH + 340)
     answer.headers["Date"] = formatdate(EPOCH + 300, usegmt=True)  # type: ignore[index]
     sent.get(answer)
-    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+    assert sent.window.resets_in == pytest.approx(41.1, abs=0.2)
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Tue, 99 Nov 2026 99:99:99 GMT"])
@@ -212,7 +212,7 @@ def test_a_date_that_is_none_leaves_our_own_time(date: str) -> None:
     answer = told(0, EPOCH + 40)
     answer.headers["Date"] = date  # type: ignore[index]
     sent.get(answer)
-    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+    assert sent.window.resets_in == pytest.approx(41.1, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -326,12 +326,12 @@ async def test_nobody_is_sent_away_while_those_in_flight_may_show_that_there_is_
     throttle = Throttle(5, wall=lambda: EPOCH)
     await throttle.acquire()
     await throttle.acquire()
-    throttle.pace.heed(told(0, EPOCH + 60))  # of whom one is in flight all the same
+    throttle.rate_window.observe(told(0, EPOCH + 60))  # of whom one is in flight all the same
     assert throttle.closed_for > 50
     waiting = asyncio.create_task(within(5, throttle.acquire()))
     await settle()
     assert not waiting.done()
-    throttle.pace.heed(told(4, EPOCH + 60))
+    throttle.rate_window.observe(told(4, EPOCH + 60))
     throttle.release()
     await waiting
     assert throttle.in_flight == 2
@@ -374,12 +374,12 @@ async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_
     transport = FakeTransport(server.answer)
     one = caller(transport, retry=RetryPolicy(attempts=1))
     await one.call(GET, GUID)
-    left = one.throttle.pace.left
+    left = one.throttle.rate_window.left
     transport.steps = [DisconnectedError("-")]
     with pytest.raises(DisconnectedError):
         await one.call(GET, GUID)
     assert left is not None
-    assert one.throttle.pace.left == left - 1
+    assert one.throttle.rate_window.left == left - 1
 
 
 async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
@@ -389,7 +389,7 @@ async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
         async with Client(cloud.url, auth=auth, proxy="") as client:
             await client.apps.get(next(iter(cloud.apps)))
             report = await client.bulk.start(list(cloud.apps), concurrency=10)
-            pace = client._caller.throttle.pace
-            assert (pace.limit, pace.scarce(61)) == (60, True)
+            window = client._caller.throttle.rate_window
+            assert (window.limit, window.has_less_than(61)) == (60, True)
     assert report.ok
     assert "429" not in report.requests.by_status
