@@ -198,7 +198,7 @@ class Asking:
     async def _judge(
         self, flight: Flight[App], failure: AppsApiError, known: App | None
     ) -> Verdict[App]:
-        if isinstance(failure, DeadlineError):
+        if isinstance(failure, DeadlineError | NotAttemptedError):
             raise failure
         if isinstance(failure, DecodeError):
             # A success that cannot be read: it happened, and a look will tell.
