@@ -392,9 +392,9 @@ async def test_what_was_put_off_is_known_not_to_have_happened() -> None:
     loop = asyncio.get_running_loop()
     with TemporaryDirectory() as folder:
         path = Path(folder, "run.journal")
-        faults = Faults(unavailable=1.0, max_per_app=5)
+        faults = Faults(unavailable=1.0, max_per_app=2)
         async with Sandbox(1, started=True, faults=faults, clock=loop.time) as cloud:
-            async with client(cloud) as cf:
+            async with client(cloud, retry=RetryPolicy(attempts=2)) as cf:
                 guids = list(cloud.apps)
                 assert (await cf.bulk.restart(guids, journal=path)).ok
                 assert [event for event, _ in events(path)] == ["begun", "ended"] * 2

@@ -86,7 +86,12 @@ class ConcurrencyLimiter:
         if outage.is_on:
             # At any limit: requests that hang must not keep the probe from going out.
             return now >= outage.probe_at
-        return self.in_flight < self._search.limit
+        limit = self._search.limit
+        if outage.in_a_row:
+            # The place of a failed request stays empty until one succeeds again. So an outage
+            # meets what was in flight when it began, and little more.
+            limit = max(limit - outage.in_a_row, min(limit, _RESUME))
+        return self.in_flight < limit
 
     def wake_at(self, *, write: bool) -> float:
         """When `allows` may become true although no request ended; infinity if it cannot."""
@@ -100,6 +105,7 @@ class ConcurrencyLimiter:
             outage.probe_started(now)
         self.in_flight += 1
         search = self._search
+        search.in_flight = self.in_flight
         return Ticket(
             operation,
             now,
@@ -120,15 +126,16 @@ class ConcurrencyLimiter:
         """End a request that the server answered, if only with a refusal of the app."""
         self._end(ticket)
         outage = self._outage(ticket.write)
-        if outage.is_ended_by(ticket.sent_at):
-            self._resume(now, outage)
-        elif not self._says_something(ticket):
-            return
-        else:
+        if not outage.is_on:
             outage.succeeded()
-            latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
-            recent = self._latency.recent
-            self._search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
+            at_present_level = ticket.generation == self._search.generation
+            if at_present_level and not self._is_any_outage():
+                latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
+                recent = self._latency.recent
+                self._search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
+        elif outage.is_ended_by(ticket.sent_at):
+            outage.end()
+            self._search.restart(now, _RESUME)
 
     def failed(self, now: float, ticket: Ticket) -> bool:
         """End a request that failed as an overloaded server makes requests fail.
@@ -137,13 +144,14 @@ class ConcurrencyLimiter:
         """
         self._end(ticket)
         outage = self._outage(ticket.write)
-        if ticket.probe:
-            outage.probe_failed(now)
-        elif self._says_something(ticket):
-            if outage.failed(now):
-                self._search.restart(now, self._search.level)
-            else:
-                self._search.failed(now, ticket.depth)
+        at_present_level = ticket.generation == self._search.generation
+        if outage.is_on:
+            if ticket.probe:
+                outage.probe_failed(now)
+        elif outage.failed(now, at_present_level=at_present_level):
+            self._search.restart(now, self._search.level)
+        elif at_present_level and not self._is_any_outage():
+            self._search.failed(now, ticket.depth)
         return outage.is_on
 
     # -- inner workings
@@ -151,15 +159,8 @@ class ConcurrencyLimiter:
     def _outage(self, write: bool) -> Outage:
         return self._writes if write else self._reads
 
-    def _says_something(self, ticket: Ticket) -> bool:
-        """Check whether a request was sent at the present level, and not during an outage."""
-        if self._writes.is_on or self._reads.is_on:
-            return False
-        return ticket.generation == self._search.generation
-
-    def _resume(self, now: float, outage: Outage) -> None:
-        outage.end()
-        self._search.restart(now, _RESUME)
+    def _is_any_outage(self) -> bool:
+        return self._writes.is_on or self._reads.is_on
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.ended:

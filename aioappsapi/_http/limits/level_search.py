@@ -49,6 +49,8 @@ _SIGMAS: Final = 4.0
 _SPARE_FAILURES: Final = 2
 _LEAST_SHARE: Final = 0.01
 _LEARNING: Final = 0.2
+# With fewer requests in flight, their number is not why they fail.
+_LEAST_CUT: Final = 4
 # Below this fraction of the level, failures that did not become fewer are natural.
 _NATURAL_AT: Final = 1 / 4
 # A share above this is never natural: most requests are wasted there.
@@ -131,6 +133,7 @@ class LevelSearch:
         self._ceiling = float(ceiling)
         self.level = float(min(start, ceiling))
         self.generation = 0
+        self.in_flight = 0  # after the latest start
         self.usual_failures = _LEAST_SHARE
         self._unqueued = inf  # latency where nothing queues; inf until it is known
         self._growth = _FAST_GROWTH
@@ -244,7 +247,13 @@ class LevelSearch:
     def _lower(self, now: float) -> None:
         """Lower the level because too many fail, or restore it if lower levels did not help."""
         window = self._window
-        edge = _KEEP * max(window.failed_depth, 0.8 * self.level)
+        # A limit that nobody uses says nothing.
+        used = min(self.level, self.in_flight)
+        if self._cut is None and used < _LEAST_CUT:
+            return
+        # The first requests of a run are sent at depths of 1, 2, 3; their failures do not show
+        # that these depths are too much.
+        edge = _KEEP * max(window.failed_depth, 0.8 * used)
         lower = edge
         if self._cut is None:
             self._look = None

@@ -9,7 +9,7 @@ from typing import Final
 _STREAK: Final = 20
 # A few are enough if they are spread over some time. A run of one app never has twenty in flight,
 # and would spend all its tries during a short outage.
-_FEW: Final = 4
+OUTAGE_FEW: Final = 4
 OUTAGE_SPREAD: Final = 1.0
 # Seconds between two probes: the first pause, its growth per failed probe, and the longest pause.
 # The longest pause is also how late the end of an outage may be noticed.
@@ -27,13 +27,22 @@ class Outage:
     caller's clock.
     """
 
-    __slots__ = ("_began_at", "_failures", "_first_failure_at", "_pause", "_probe_at", "is_on")
+    __slots__ = (
+        "_began_at",
+        "_failures",
+        "_first_failure_at",
+        "_pause",
+        "_probe_at",
+        "in_a_row",
+        "is_on",
+    )
 
     def __init__(self) -> None:
         self.is_on = False
-        self._began_at = -inf
-        self._failures = 0
+        self.in_a_row = 0  # failures since the last success
+        self._failures = 0  # those of them that were sent at the present level
         self._first_failure_at = -inf
+        self._began_at = -inf
         self._pause = _FIRST_PAUSE
         self._probe_at = -inf
 
@@ -55,12 +64,19 @@ class Outage:
         self._probe_at = now + self._pause
         self._pause = min(self._pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
 
-    def failed(self, now: float) -> bool:
-        """Count a failure outside an outage. Returns whether an outage begins with it."""
+    def failed(self, now: float, *, at_present_level: bool) -> bool:
+        """Count a failure outside an outage. Returns whether an outage begins with it.
+
+        Above an edge, everything may fail for a moment. So only what was sent since the limit was
+        lowered shows an outage.
+        """
+        self.in_a_row += 1
+        if not at_present_level:
+            return False
         if self._failures == 0:
             self._first_failure_at = now
         self._failures += 1
-        enough = _FEW if now - self._first_failure_at >= OUTAGE_SPREAD else _STREAK
+        enough = OUTAGE_FEW if now - self._first_failure_at >= OUTAGE_SPREAD else _STREAK
         if self._failures < enough:
             return False
         self.is_on = True
@@ -71,13 +87,13 @@ class Outage:
 
     def succeeded(self) -> None:
         """End a row of failures outside an outage."""
-        self._failures = 0
+        self.in_a_row = self._failures = 0
 
     def is_ended_by(self, sent_at: float) -> bool:
-        """Check whether a success ends the outage: one that was sent before proves nothing."""
-        return self.is_on and sent_at > self._began_at
+        """Check whether a success ends the outage; what was sent before proves nothing."""
+        return sent_at > self._began_at
 
     def end(self) -> None:
         """Go back to normal."""
         self.is_on = False
-        self._failures = 0
+        self.in_a_row = self._failures = 0

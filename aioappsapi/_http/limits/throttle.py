@@ -162,18 +162,22 @@ class Throttle:
         certain that the gate opens only after the caller's deadline, and NotAttemptedError when
         the run gives up.
         """
+        self._check_patience(request, patience)
         turn = _Turn(request, patience, self._clock(), retried=retried)
         if turn.deadline >= self._closed_until:
             self._waiting[turn] = None
             self._admit_all()
             if (ticket := await self._given(turn)) is not None:
                 return ticket
-        if patience is not None and patience.gives_up(self._clock()):
-            raise NotAttemptedError(f"{request}: {patience.reason}")
+        self._check_patience(request, patience)
         raise DeadlineError(
             f"The server's rate limit opens again in {self.closed_for:.0f} s, "
             "which is after the deadline: nothing was sent."
         )
+
+    def _check_patience(self, request: Request, patience: Patience | None) -> None:
+        if patience is not None and patience.gives_up(self._clock()):
+            raise NotAttemptedError(f"{request}: {patience.reason}")
 
     async def _given(self, turn: _Turn) -> Ticket | None:
         try:

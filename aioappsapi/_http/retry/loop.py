@@ -11,6 +11,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Final, TypeVar
 
 import anyio
@@ -18,7 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.limits.outage import OUTAGE_SPREAD
+from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
 from aioappsapi._http.limits.patience import tries_allowed
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Request
@@ -63,6 +64,7 @@ class _Tries:
         self._row_cap: int | None = None  # of all rows of the table that were met
         self._meaning = Meaning.PERMANENT
         self._in_outage = False
+        self._pause_until = -inf
 
     def wants_more(self, state: RetryCallState) -> bool:
         """Check whether the failure just seen is worth another try. tenacity's `retry`."""
@@ -110,10 +112,16 @@ class _Tries:
         attempts = self._policy.attempts
         if self._run is None:
             return tries < (attempts if self._row_cap is None else min(attempts, self._row_cap))
-        if tries < tries_allowed(attempts, self._throttle.limiter.usual_failures):
-            return True
-        # A few failures show an outage only after some time.
-        return attempts > 1 and loop_time() - self._first_at < OUTAGE_SPREAD
+        allowed = tries_allowed(attempts, self._throttle.limiter.usual_failures)
+        return tries < allowed or (tries == allowed and self._is_too_soon())
+
+    def _is_too_soon(self) -> bool:
+        """Check whether the tries came so close together that an outage could not show.
+
+        There is one more then, after a pause that is long enough.
+        """
+        self._pause_until = self._first_at + OUTAGE_SPREAD
+        return self._policy.attempts >= OUTAGE_FEW and loop_time() < self._pause_until
 
     def _give_up(self, reason: str) -> None:
         if self._calls is not None:
@@ -129,7 +137,8 @@ class _Tries:
         if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
             return 0.0  # the login is shared, and so is the gate that the throttle has closed
         ceiling = min(self._policy.base * 2.0 ** (self._seen[self._meaning] - 1), self._policy.cap)
-        return max(random.uniform(0.0, ceiling), requested or 0.0)  # noqa: S311 - not for secrets
+        jitter = random.uniform(0.0, ceiling)  # noqa: S311 - not for secrets
+        return max(jitter, requested or 0.0, self._pause_until - loop_time())
 
     def is_too_late(self, state: RetryCallState) -> bool:
         """Check whether the pause would end after the deadline. tenacity's `stop`."""
