@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from aioappsapi import (
     InvalidInputError,
     PasswordGrant,
     Report,
+    RetryPolicy,
     RunAbortedError,
     Status,
 )
@@ -40,8 +42,8 @@ def journal(path: Path, *, resume: bool = False, action: str = "start") -> Journ
     return Journal(path, action=action, target=TARGET, resume=resume)
 
 
-def client(cloud: Sandbox) -> Client:
-    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="")
+def client(cloud: Sandbox, **options: Any) -> Client:
+    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="", **options)
 
 
 def events(path: Path) -> list[tuple[str, str]]:

@@ -171,12 +171,13 @@ async def test_a_bad_app_at_the_end_of_a_run_fails_within_seconds() -> None:
 
 
 @virtual
-async def test_many_bad_apps_take_little_longer() -> None:
+async def test_many_bad_apps_cost_the_good_ones_nothing() -> None:
     bad = guids(60)[:30]
     server = Server(writes_of(*bad))
     report = await server.bulk.start(guids(1_000))
     assert summary(report) == {"total": 1_000, "ok": 970, "failed": 30}
-    assert server.seconds() < 45.0
+    assert report.stopped is None
+    assert server.seconds() < 90.0  # two rounds of tries with their pauses
 
 
 @virtual
