@@ -83,7 +83,7 @@ class Client:
             base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
-        self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)
+        self._uaa = Uaa(url, self._pool.send_apart, allow_plain=insecure)
         self._tokens = TokenSource(auth, self._uaa)
         policy = retry or RetryPolicy()
         caller = Caller(

@@ -22,7 +22,7 @@
     │   ├── RateLimitedError    429
     │   ├── ServerError         5xx
     │   ├── RedirectedError     3xx  never followed with the token
-    │   └── DecodeError         2xx  it happened, but the body cannot be read
+    │   └── DecodeError         2xx  accepted, but the answer cannot be read or does not fit
     ├── JobFailedError               a job of the server ended as FAILED
     ├── NotRunningError              accepted, but the instances are not as asked
     │   ├── CrashedError             they crash
@@ -150,7 +150,8 @@ class ClosedError(TransportError):
 class ResponseError(AppsApiError):
     """An answer that is not a success.
 
-    `status` is the HTTP status; `errors` are the server's own (code, title, detail), the first of
+    `status` is the HTTP status; `body` holds at most 4 KB of the body, and nothing where it may
+    hold secrets; `errors` are the server's own (code, title, detail), the first of
     which is also in `code`, `title` and `detail`. All are None where the body held none, as with
     the HTML of a load balancer. Decide on (`status`, `title`): codes are not unique, and details
     change between versions. `request_id` finds the request in the server's logs.
@@ -234,7 +235,10 @@ class RedirectedError(ResponseError):
 
 
 class DecodeError(ResponseError):
-    """A success whose body cannot be read. It happened, so it is never sent again."""
+    """A success that proves nothing: its body cannot be read, or shows another app or state.
+
+    The server accepted the request, so it is never sent again. Look at the app to learn the rest.
+    """
 
 
 _BY_STATUS: dict[int, type[ResponseError]] = {

@@ -611,6 +611,10 @@ async def test_async_input_is_not_read_far_ahead() -> None:
 # -- streams
 
 
+def state_after(seen: Seen) -> str:
+    return "STOPPED" if seen.path.endswith("/stop") else "STARTED"
+
+
 class Gated:
     """A server whose apps answer when their gates are opened."""
 
@@ -624,7 +628,7 @@ class Gated:
         self.came.set()
         guid = seen.path.split("/")[3]
         await self.gates[guid].wait()
-        return reply(app_json(guid))
+        return reply(app_json(guid, state=state_after(seen)))
 
 
 async def test_stream_gives_outcomes_as_they_come() -> None:
@@ -781,7 +785,8 @@ def scripted(script: dict[str, list[Answer]]) -> Wire:
         await asyncio.sleep(0)
         answers = script.get(guid)
         if not answers:
-            return reply(app_json(guid), X_Vcap_Request_Id=f"id-of-{guid}")
+            app = app_json(guid, state=state_after(seen))
+            return reply(app, X_Vcap_Request_Id=f"id-of-{guid}")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     return Wire(answering)
@@ -792,7 +797,8 @@ LOST = refusal(503, "CF-RunnerUnavailable", 170015, "Runner is unavailable")
 
 @pytest.mark.parametrize("action", ["start", "stop"])
 async def test_acceptance_after_a_lost_one_proves_nothing(action: Any) -> None:
-    wire = scripted({"b": [LOST, reply(app_json("b"))]})
+    state = "STOPPED" if action == "stop" else "STARTED"
+    wire = scripted({"b": [LOST, reply(app_json("b", state=state))]})
     report = await getattr(bulk_on(wire, retry=AT_ONCE), action)(["a", "b"])
     assert statuses(report) == [OK, UNVERIFIED]
     assert [o.attempts for o in report] == [1, 2]

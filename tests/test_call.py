@@ -10,8 +10,10 @@ import anyio
 import msgspec
 import pytest
 
+from aioappsapi._http.call import OnEnd
 from aioappsapi._http.call_log import CallLog, current_call_log
-from aioappsapi._http.message import Response
+from aioappsapi._http.limits.throttle import Pause
+from aioappsapi._http.message import Request, Response
 from aioappsapi._http.retry import loop
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.grants import StaticToken
@@ -176,12 +178,21 @@ async def test_a_rejected_token_is_replaced_once_and_the_call_repeated() -> None
 
 
 @virtual
-async def test_a_second_rejection_is_raised() -> None:
+async def test_a_third_rejection_of_a_new_token_is_raised() -> None:
     transport, auth = FakeTransport(EXPIRED), FakeAuth()
     with pytest.raises(UnauthorizedError):
         await caller(transport, auth=auth).call(START, GUID)
 
-    assert (len(transport.sent), auth.logins) == (2, 2)
+    assert (len(transport.sent), auth.logins) == (3, 3)
+
+
+@virtual
+async def test_a_token_that_is_revoked_right_after_its_renewal_is_replaced_once_more() -> None:
+    transport, auth = FakeTransport(EXPIRED, EXPIRED, app()), FakeAuth()
+    await caller(transport, auth=auth).call(RESTART, GUID)
+
+    tokens = [sent.headers["Authorization"] for sent in transport.sent]
+    assert tokens == ["bearer token-1", "bearer token-2", "bearer token-3"]
 
 
 @virtual
@@ -529,3 +540,103 @@ async def test_a_view_has_other_settings_and_the_same_throttle_and_login() -> No
     await one.call(GET, GUID)
     assert [sent.timeouts for sent in transport.sent] == [timeouts, None]
     assert auth.logins == 1
+
+
+BROKER = failure(429, "CF-ServiceBrokerRateLimitExceeded", {"Retry-After": "30"})
+
+
+@virtual
+async def test_a_429_of_a_service_broker_holds_only_its_own_call_back() -> None:
+    transport = FakeTransport(BROKER, app())
+    one = caller(transport)
+    began = anyio.current_time()
+    first = asyncio.create_task(one.call(RESTART, GUID))
+    await settle()
+    assert one.throttle.closed_for == 0
+    await one.call(GET, GUID)
+    assert anyio.current_time() == began
+    await first
+    assert 30 <= anyio.current_time() - began <= 45
+
+
+@virtual
+async def test_a_503_that_asks_for_a_long_wait_is_announced() -> None:
+    pauses: list[Pause] = []
+    answer = failure(503, "CF-ServiceUnavailable", {"Retry-After": "300"})
+    one = caller(FakeTransport(answer, answer, app()))
+    one.throttle.on_pause(pauses.append)
+    began = anyio.current_time()
+    await asyncio.gather(one.call(START, GUID), one.call(GET, GUID))
+    assert [round(pause.seconds) for pause in pauses] == [300]
+    assert "unavailable" in pauses[0].reason
+    assert anyio.current_time() - began == 300
+
+
+@virtual
+async def test_a_short_503_is_not_announced() -> None:
+    pauses: list[Pause] = []
+    header = {"Retry-After": "2"}
+    one = caller(FakeTransport(failure(503, "CF-ServiceUnavailable", header), app()))
+    one.throttle.on_pause(pauses.append)
+    await one.call(START, GUID)
+    assert pauses == []
+
+
+@virtual
+async def test_a_deadline_says_that_nothing_was_sent_where_the_login_hangs() -> None:
+    transport = FakeTransport(app())
+    one = caller(transport, auth=FakeAuth(gate=asyncio.Event()))
+    with pytest.raises(DeadlineError, match=r"deadline of 7 s; nothing was sent\.$"):
+        await one.call(START, GUID, deadline=7)
+    assert transport.sent == []
+
+
+@virtual
+async def test_an_unreadable_success_is_doubted_because_it_proves_nothing() -> None:
+    with recorded() as calls, pytest.raises(DecodeError):
+        await caller(FakeTransport(response(200, "<html>"))).call(START, GUID)
+    assert (calls.ambiguous, calls.repeat_proves_nothing) == (True, True)
+
+    with recorded() as calls, pytest.raises(DecodeError):
+        await caller(FakeTransport(response(200, "<html>"))).call(GET, GUID)
+    assert not calls.ambiguous
+
+
+@virtual
+async def test_an_observer_sees_every_attempt_and_may_add_a_header() -> None:
+    ended: list[object] = []
+
+    def observe(request: Request, headers: dict[str, str]) -> OnEnd:
+        headers["traceparent"] = "00-1-2-03"
+        return ended.append
+
+    transport = FakeTransport(ConnectError("-"), app())
+    one = caller(transport)
+    one.on_attempt = observe
+    await one.with_options(retry=RetryPolicy(base=0), timeouts=None).call(START, GUID)
+    assert [type(one) for one in ended] == [ConnectError, Response]
+    assert all(sent.headers["traceparent"] == "00-1-2-03" for sent in transport.sent)
+
+
+@virtual
+async def test_request_ids_are_unique_among_clients() -> None:
+    ids: list[str] = []
+    for _ in range(3):
+        transport = FakeTransport(app())
+        one = caller(transport)
+        for _ in range(3):
+            await one.call(GET, GUID)
+        ids += [sent.headers["X-Vcap-Request-Id"] for sent in transport.sent]
+    assert len(set(ids)) == 9
+
+
+@virtual
+async def test_control_characters_of_a_warning_reach_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = app()
+    answer.headers["X-Cf-Warnings"] = "a%1B%5B31mb%0Ac"  # type: ignore[index]
+    with caplog.at_level(logging.WARNING):
+        await caller(FakeTransport(answer)).call(START, GUID)
+    assert "\x1b" not in caplog.text
+    assert "a [31mb c" in caplog.text

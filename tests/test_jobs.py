@@ -82,7 +82,7 @@ async def test_delete_gives_the_job_that_its_answer_points_to() -> None:
 
 
 async def test_an_accepted_delete_without_a_job_is_no_success() -> None:
-    with pytest.raises(DecodeError, match="it happened"):
+    with pytest.raises(DecodeError, match="it was accepted"):
         await Apps(Wire(playing([Answer(202)])).caller()).delete("app-1")
 
 

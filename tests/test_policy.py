@@ -8,7 +8,16 @@ import pytest
 
 from aioappsapi._http.message import Response
 from aioappsapi._http.response_errors import response_error
-from aioappsapi._http.retry.policy import TABLE, Meaning, Row, classify, is_quota, may_repeat
+from aioappsapi._http.retry.policy import (
+    TABLE,
+    Meaning,
+    Row,
+    classify,
+    is_broker_limit,
+    is_final,
+    is_quota,
+    may_repeat,
+)
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -77,7 +86,7 @@ ANSWERS: list[tuple[str, Response, Meaning]] = [
     ("422 taken", failure(422, "CF-UniquenessError"), PERMANENT),
     ("429", recording("rate-limit__429-start").response, LIMITED),
     ("429 null", response(429, "null"), LIMITED),
-    ("429 of a service broker", failure(429, "CF-ServiceBrokerRateLimitExceeded"), LIMITED),
+    ("429 of a service broker", failure(429, "CF-ServiceBrokerRateLimitExceeded"), TRANSIENT),
     ("500 unknown", recording("diego-down__refused-list-embed").response, AMBIGUOUS),
     ("500 runner error", recording("diego-down__bbs-error-start").response, AMBIGUOUS),
     ("503 runner unavailable", recording("diego-down__refused-start").response, AMBIGUOUS),
@@ -222,3 +231,26 @@ def test_what_is_no_quota() -> None:
     assert not is_quota(response_error(request(), failure(403, "CF-X", detail="quota_exceeded")))
     assert not is_quota(response_error(request(), failure(422)))
     assert not is_quota(DeadlineError("memory quota_exceeded"))
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [
+        (CertificateError("-"), True),
+        (TargetError("-"), True),
+        (ClosedError("-"), True),
+        (AuthError("-", refused=True), True),
+        (AuthError("-", refused=False), False),
+        (TlsError("-"), False),
+        (ConnectError("-"), False),
+        (DecodeError("-", status=200), False),
+    ],
+)
+def test_what_every_app_would_fail_with_is_final(error: AppsApiError, final: bool) -> None:
+    assert is_final(error) is final
+
+
+def test_a_limit_of_a_service_broker_is_not_the_apis() -> None:
+    assert is_broker_limit(failure(429, "CF-ServiceBrokerRateLimitExceeded"))
+    assert not is_broker_limit(failure(429, "CF-RateLimitExceeded"))
+    assert not is_broker_limit(response(429, "null"))

@@ -152,5 +152,5 @@ async def test_a_pause_is_in_the_log_told_to_the_callback_and_in_the_progress(
                     shown.show(outcome)
     assert run.report.ok
     assert max(pause.seconds for pause in pauses) > 20
-    assert "no request goes out for" in caplog.text
+    assert "nothing new is sent for" in caplog.text
     assert text(log).count("by the rate limit") >= 2

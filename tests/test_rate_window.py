@@ -236,10 +236,7 @@ def test_headers_that_say_nothing(header: dict[str, str]) -> None:
 def test_absurd_numbers_overflow_nothing() -> None:
     sent = Sent()
     for remaining in (10**400, 0, 10**400):
-        sent.get(told(remaining, EPOCH + 60, limit=10**400))
-    assert sent.window.limit == 2**53
-    assert sent.window.left is not None
-    assert sent.window.left / sent.window.limit <= 1
+        assert sent.get(told(remaining, EPOCH + 60, limit=10**400)) is None
 
 
 # -- what comes of it

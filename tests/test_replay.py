@@ -78,7 +78,8 @@ def drive_list(client: Client, one: Recording) -> Awaitable[object] | None:
 
 def as_recorded(client: Client, one: Recording, operation: Operation[Any]) -> Awaitable[object]:
     """Send the recorded target itself, where no parameter of a method makes it."""
-    request = msgspec.structs.replace(operation.build(), path=one.target)
+    args = ["x"] * operation.path.count("{}")
+    request = msgspec.structs.replace(operation.build(*args), path=one.target)
     return client._caller.run(request, operation.parse)
 
 
@@ -196,7 +197,8 @@ def check_error(error: ResponseError, one: Recording) -> None:
     assert (error.code, error.title, error.detail) == (code, title, detail)
     assert error.request_id == one.header("x-vcap-request-id")
     assert error.method == one.method
-    assert error.body == one.text.encode()
+    kept = b"" if "environment_variables" in str(one.request) else one.text.encode()[:4096]
+    assert error.body == kept
     assert "\n" not in str(error)
     assert (title or str(one.status)) in str(error)
 

@@ -217,14 +217,14 @@ async def test_an_unknown_error_is_tried_twice() -> None:
     assert (result, attempts.count) == ("done", 1)
 
 
-async def test_one_new_token_and_no_second() -> None:
+async def test_two_new_tokens_and_no_third() -> None:
     result, attempts, pauses = await go(error(401, "CF-InvalidAuthToken"))
     assert (result, attempts.count, pauses) == ("done", 1, [0.0])
 
-    second = error(401, "CF-InvalidAuthToken")
-    result, attempts, _ = await go(error(401, "CF-InvalidAuthToken"), second)
-    assert result is second
-    assert attempts.count == 1
+    third = error(401, "CF-InvalidAuthToken")
+    result, attempts, _ = await go(*[error(401, "CF-InvalidAuthToken")] * 2, third)
+    assert result is third
+    assert attempts.count == 2
 
 
 async def test_without_another_token_there_is_no_other_try() -> None:
@@ -356,10 +356,10 @@ def test_no_mixture_of_failures_is_tried_more_often_than_allowed(
     run_virtual(scenario())
 
 
-async def test_repetitions_are_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_retries_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="aioappsapi.retry"):
         await go(down())
 
     (line,) = caplog.messages
-    assert line.startswith("repeating in ")
+    assert line.startswith("retry in ")
     assert "CF-ServiceUnavailable" in line

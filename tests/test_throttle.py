@@ -239,7 +239,7 @@ async def test_a_callback_that_raises_changes_nothing(caplog: pytest.LogCaptureF
     throttle.close_gate(10)
     await throttle.admit(CALL)
     assert (len(pauses), throttle.in_flight, throttle.closed_for) == (1, 1, 0)
-    assert "An on_pause callback raised an error." in caplog.text
+    assert "a listener of pauses raised" in caplog.text
 
 
 async def test_a_clock_may_be_given() -> None:
@@ -526,3 +526,35 @@ def test_whatever_happens_no_ticket_is_lost_or_ended_twice(
         assert throttle.in_flight == throttle.limit >= 1
 
     run_virtual(scenario())
+
+
+@virtual
+async def test_a_pause_that_nobody_notices_is_not_announced(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    throttle = Throttle(1)
+    pauses: list[Pause] = []
+    throttle.on_pause(pauses.append)
+    throttle.close_gate(0.01)
+    assert (pauses, caplog.messages) == ([], [])
+
+
+@virtual
+async def test_a_slot_is_tried_without_waiting() -> None:
+    throttle = Throttle(1)
+    assert throttle.try_acquire()
+    assert not throttle.try_acquire()
+    throttle.release()
+    throttle.close_gate(10)
+    assert not throttle.try_acquire()
+
+
+@virtual
+async def test_trying_a_slot_overtakes_no_call_that_waits() -> None:
+    throttle = Throttle(1)
+    assert throttle.try_acquire()
+    waiting = asyncio.create_task(throttle.acquire())
+    await asyncio.sleep(0)
+    throttle.release()
+    assert not throttle.try_acquire()
+    await waiting

@@ -1,4 +1,4 @@
-"""One call: a request, its attempts, and the typed value or error that comes of it."""
+"""One call: a request, its attempts, and the typed value or error that results."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from aioappsapi._http.call_log import RunLog, current_call_log, logged_to
+from aioappsapi._http.call_log import CallLog, RunLog, current_call_log, logged_to, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.concurrency import Ticket
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Replay, Request, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.response_errors import retry_after
+from aioappsapi._http.response_errors import one_line, retry_after
 from aioappsapi._http.retry.loop import Sleep, repeat
-from aioappsapi._http.retry.policy import is_outage_like
+from aioappsapi._http.retry.policy import is_broker_limit, is_outage_like
 from aioappsapi._http.server_features import ServerFeatures
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.base import Claims
@@ -80,7 +80,7 @@ class Caller:
         self.on_attempt: OnAttempt | None = None
 
     async def claims(self) -> Claims | None:
-        """Tell what the login's token says of its owner. Raises AuthError."""
+        """Read what the login's token says of its owner. Raises AuthError."""
         return await self._tokens.claims()
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -248,15 +248,19 @@ class Caller:
         """Let throttle, run and logs know of an answer, before the next request may go out."""
         status = response.status
         throttle = self.throttle
-        throttle.rate_window.observe(response)
+        is_broker = status == 429 and is_broker_limit(response)
+        throttle.rate_window.observe(None if is_broker else response)
         calls = current_call_log.get()
         run = None if calls is None else calls.run
         if status == 429:
             # It comes at once, and says nothing about how much the server has to do.
-            self._close_gate(response)
+            if not is_broker:  # other calls do not concern a busy service broker
+                self._close_gate(response)
             throttle.discarded(ticket)
         elif status >= 500:
             throttle.failed(ticket)
+            if status == 503 and "Retry-After" in response.headers:
+                self._announce_outage(response)
             if run is not None:
                 run.patience.failed(loop_time(), f"{request}: {status}")
         else:
@@ -265,7 +269,7 @@ class Caller:
                 run.request_succeeded()
         self._log_end(request, response.request_id or request_id, seconds, str(status), response)
         for warning in response.warnings:
-            log.warning("%s: the server warns: %s", request, warning)
+            log.warning("%s: the server warns: %s", request, one_line(warning))
 
     def _log_end(
         self,
@@ -285,15 +289,22 @@ class Caller:
             )
 
     def _close_gate(self, response: Response) -> None:
+        """Let all calls wait for as long as a 429 says."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
             # This call raises it and a run ends by it; other calls may find out for themselves.
-            self.throttle.report_refusal(pause)
+            self.throttle.announce_refusal(pause)
             return
-        # Not all at the very second: other clients wait for the same one, which is rounded, too.
+        # Add a random part: other clients wait for the same second, which was rounded, too.
         pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
         self.throttle.close_gate(pause)
+
+    def _announce_outage(self, response: Response) -> None:
+        """Announce a pause that is longer than any back-off: else a run would just seem to hang."""
+        seconds = retry_after(response.headers) or 0.0
+        if self.retry.cap < seconds <= self.retry.max_retry_after:
+            self.throttle.announce_outage(seconds)
 
 
 def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
@@ -311,11 +322,13 @@ def _new_request_ids() -> Iterator[str]:
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
     """Await something for at most so many seconds. Raises DeadlineError."""
-    try:
-        with anyio.fail_after(deadline):
-            return await awaitable
-    except TimeoutError:
-        raise DeadlineError(
-            f"{what}: no answer within the deadline of {deadline:g} s; "
-            "what was sent may have been carried out."
-        ) from None
+    with recorded(CallLog) as calls:
+        try:
+            with anyio.fail_after(deadline):
+                return await awaitable
+        except TimeoutError:
+            was_sent = calls.last_sent_at is not None
+            effect = "the request may have been carried out" if was_sent else "nothing was sent"
+            raise DeadlineError(
+                f"{what}: no answer within the deadline of {deadline:g} s; {effect}."
+            ) from None

@@ -158,8 +158,8 @@ L = TypeVar("L", bound=CallLog)
 
 
 @contextmanager
-def logged_to(log: CallLog) -> Iterator[None]:
-    """Report the calls inside to an existing log instead of the current one."""
+def logged_to(log: CallLog | None) -> Iterator[None]:
+    """Report the calls inside to an existing log instead of the current one, or to none."""
     token = current_call_log.set(log)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Bytes over the network: the only module that touches aiohttp's client.
+"""Bytes over the network: the only module that uses aiohttp's client.
 
-It knows nothing of the API. Whatever aiohttp, TLS or the operating system raise leaves here as a
-TransportError that says whether the server can have seen the request.
+It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
+TransportError that says whether the server may have seen the request.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import ssl as ssl_module
 import urllib.request
 from collections.abc import Coroutine, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any, Final, Protocol
 
 import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.call_log import logged_to, report_sent
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
 from aioappsapi._http.watchdog import Attempt, Watchdog
@@ -34,7 +35,7 @@ from aioappsapi.errors import (
 
 
 class Transport(Protocol):
-    """Something that carries one request and brings its answer."""
+    """Sends one request and returns its answer."""
 
     async def send(
         self,
@@ -70,8 +71,8 @@ class SessionPool:
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
-        self._base_url = base_url
-        self._base = URL(base_url) if base_url else None
+        self._origin = "/".join(base_url.split("/")[:3])
+        self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
 
@@ -153,18 +154,27 @@ class SessionPool:
             too_large=too_large,
         )
 
+    async def send_apart(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        """Send a request of a login, which the log of the call that waits for it must not count."""
+        with logged_to(None):
+            return await self.send(method, url, headers, body)
+
     def _target(self, url: str) -> URL:
         base = self._base
         # fast path: parsing an address costs more than taking another path of a parsed one.
-        if base is None or "?" in url or "#" in url or not url.startswith(f"{self._base_url}/"):
+        if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
             return URL(url, encoded=True)
-        return base.with_path(url[len(self._base_url) :], encoded=True)
+        path = url[len(self._origin) :]
+        return base.with_path(path, encoded=True) if path[:1] == "/" else URL(url, encoded=True)
 
     async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
         """Read a body that comes in parts, and end as soon as it is larger than allowed."""
         parts: list[bytes] = []
         size = 0
         most = self._limits.max_answer
+        attempt.received(loop_time())  # the headers
         try:
             while size <= most and (part := await response.content.readany()):
                 attempt.received(loop_time())
@@ -290,12 +300,12 @@ _MEANING: Final[tuple[tuple[type[BaseException], type[TransportError], str], ...
 def transport_error(
     cause: BaseException, method: str, url: str
 ) -> TransportError | InvalidInputError:
-    """Give what was raised its meaning here: which error, and whether it can have been delivered.
+    """Translate an exception into the error that says what happened, and if it was delivered.
 
-    An address that cannot be one is the caller's mistake: InvalidInputError.
+    An impossible address is the caller's mistake: InvalidInputError.
     """
     if isinstance(cause, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return InvalidInputError(f"{_shown(url)!r} is not an address that can be asked.")
+        return InvalidInputError(f"{_shown(url)!r} is not a usable address.")
     for kind, error, meaning in _MEANING:
         if isinstance(cause, kind):
             return error(f"{method} {_shown(url)}: {meaning}{_why(cause)}", method=method, url=url)
@@ -323,7 +333,7 @@ def _shown(url: str) -> str:
 
 def ssl_settings(tls: Tls) -> ssl_module.SSLContext | bool:
     """Make the TLS settings. Raises InvalidInputError for a file that is missing or no PEM."""
-    # aiohttp has one for the usual case, and reading all authorities takes 20 ms.
+    # aiohttp keeps a context for the usual case; reading all authorities again takes 20 ms.
     return True if tls == Tls() else ssl_context(tls)
 
 
@@ -332,7 +342,7 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
     try:
         context = ssl_module.create_default_context(cafile=tls.ca_file)
         if tls.client_cert is not None:
-            # An encrypted key is an error, not a question at the terminal.
+            # An encrypted key is an error; without a password, OpenSSL would ask at the terminal.
             context.load_cert_chain(tls.client_cert, tls.client_key, password="")
     except (OSError, ssl_module.SSLError) as cause:
         files = ", ".join(filter(None, (tls.ca_file, tls.client_cert, tls.client_key)))
@@ -344,12 +354,31 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
 
 
 def proxy_from_environment(url: str) -> str | None:
-    """Find the proxy for an address in `HTTPS_PROXY` and the like, minding `NO_PROXY`.
+    """Find the proxy for an address in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`.
 
-    Resolved once, when a client is made: aiohttp's own look-up for each request costs five times
-    the request.
+    `NO_PROXY` lists hosts that need none: names, with their subdomains, addresses, and networks
+    like ``10.0.0.0/8``. Looked up once, when a client is made: aiohttp's own look-up for each
+    request costs five times the request.
     """
     parsed = URL(url)
     if not parsed.host or urllib.request.proxy_bypass(f"{parsed.host}:{parsed.port}"):
         return None
-    return urllib.request.getproxies().get(parsed.scheme)
+    proxies = urllib.request.getproxies()
+    if _is_in_network(parsed.host, proxies.get("no", "")):
+        return None
+    return proxies.get(parsed.scheme) or proxies.get("all")
+
+
+def _is_in_network(host: str, no_proxy: str) -> bool:
+    """Check whether an address is in one of the networks of `NO_PROXY`, like ``10.0.0.0/8``."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False  # a name
+    for entry in no_proxy.split(","):
+        try:
+            if address in ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:
+            continue  # a name
+    return False

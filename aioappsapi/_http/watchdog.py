@@ -21,10 +21,10 @@ class Attempt:
     total counts in both.
     """
 
-    __slots__ = ("_cancelling", "_since", "_started", "_task", "is_late", "is_sent", "timeouts")
+    __slots__ = ("_cancelling", "_since", "_started", "is_late", "is_sent", "task", "timeouts")
 
     def __init__(self, task: asyncio.Task[object], timeouts: Timeouts, now: float) -> None:
-        self._task = task
+        self.task = task
         self._cancelling = task.cancelling()
         self.timeouts = timeouts
         self._started = now
@@ -53,16 +53,15 @@ class Attempt:
     def cancel(self) -> None:
         """Interrupt the task. It gets a CancelledError, and `is_timeout` says where from."""
         self.is_late = True
-        self._task.cancel()
+        self.task.cancel()
 
     def is_timeout(self) -> bool:
         """Check whether the CancelledError is the watchdog's alone, and nobody else cancelled."""
-        return self.is_late and self._task.cancelling() - 1 <= self._cancelling
+        return self.is_late and self.task.cancelling() - 1 <= self._cancelling
 
     def ended(self) -> None:
         """Take the watchdog's own cancellation back, as `asyncio.timeout` does."""
-        if self.is_late:
-            self._task.uncancel()
+        self.task.uncancel()
 
 
 class Watchdog:
@@ -80,6 +79,7 @@ class Watchdog:
             raise RuntimeError("only a task of the event loop can send a request")
         now = self._loop.time()
         attempt = self._attempts[task] = Attempt(task, timeouts, now)
+        # fast path: the next look comes early enough, unless all attempts so far have more time.
         if now + shortest(timeouts) < self._looks_at:
             self._look_at(now + shortest(timeouts))
         return attempt
@@ -90,11 +90,10 @@ class Watchdog:
         return None if task is None else self._attempts.get(task)
 
     def end(self, attempt: Attempt) -> None:
-        """Stop watching the current task."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._attempts.pop(task, None)
-        attempt.ended()
+        """Stop watching the task of this attempt."""
+        del self._attempts[attempt.task]
+        if attempt.is_late:
+            attempt.ended()
 
     def stop(self) -> None:
         """Cancel the timer; what is in flight is not watched any more."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from aioappsapi._http.call import within
 from aioappsapi._http.call_log import CallLog, recorded
-from aioappsapi._http.message import Replay
+from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.protocol import Operation
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
@@ -41,6 +41,19 @@ GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
 GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
 UPDATE: Final = endpoint("update app", "PATCH", "/v3/apps/{}", App, "update-an-app")
 DELETE: Final = endpoint("delete app", "DELETE", "/v3/apps/{}", Job, "delete-an-app", read=job_of)
+
+
+def in_state(state: str) -> Callable[[Request, App], str | None]:
+    """Make the check that an answer shows the app that was asked for, in the requested state."""
+
+    def check(request: Request, app: App) -> str | None:
+        if app.guid != request.subject:
+            return f"it names another app, {app.guid}"
+        return None if app.state == state else f"it shows the state {app.state}"
+
+    return check
+
+
 START: Final = endpoint(
     "start app",
     "POST",
@@ -48,6 +61,7 @@ START: Final = endpoint(
     App,
     "start-an-app",
     replay=Replay.IDEMPOTENT,
+    check=in_state("STARTED"),
     repeat_proves_nothing=True,
 )
 STOP: Final = endpoint(
@@ -57,11 +71,17 @@ STOP: Final = endpoint(
     App,
     "stop-an-app",
     replay=Replay.IDEMPOTENT,
+    check=in_state("STOPPED"),
     repeat_proves_nothing=True,
 )
 # A second one would bounce the app again.
 RESTART: Final = endpoint(
-    "restart app", "POST", "/v3/apps/{}/actions/restart", App, "restart-an-app"
+    "restart app",
+    "POST",
+    "/v3/apps/{}/actions/restart",
+    App,
+    "restart-an-app",
+    check=in_state("STARTED"),
 )
 
 _INCLUDABLE: Final = ("space", "org", "space.organization")

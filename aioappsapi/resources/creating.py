@@ -14,7 +14,7 @@ from typing import Final
 
 from aioappsapi._http.call_log import CallLog, Exchanges, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi.errors import AppsApiError, DeadlineError, UnprocessableError
+from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError, UnprocessableError
 from aioappsapi.models.app import App
 
 # Times are told in whole seconds, rounded down.
@@ -42,6 +42,9 @@ async def create_once(
                 failure = error
         doubtful = doubtful or record.ambiguous
         taken = _is_taken(failure)
+        # A success that cannot be read was carried out: it is never sent again.
+        if isinstance(failure, DecodeError):
+            raise failure
         if not record.ambiguous and not (doubtful and taken):
             raise failure
         if (app := await _find_ours(find, began, failure)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from aioappsapi._http.message import Replay, Response
+from aioappsapi._http.message import Replay, Request, Response
 from aioappsapi._http.protocol import Operation
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ def endpoint(
     *,
     replay: Replay | None = None,
     read: Callable[[Response], T] | None = None,
+    check: Callable[[Request, T], str | None] | None = None,
     sensitive: bool = False,
     repeat_proves_nothing: bool = False,
 ) -> Operation[T]:
@@ -43,6 +44,7 @@ def endpoint(
         replay=replay or _BY_METHOD[method],
         source=_DOCS + page,
         read=read,
+        check=check,
         sensitive=sensitive,
         repeat_proves_nothing=repeat_proves_nothing,
     )

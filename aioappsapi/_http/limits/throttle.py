@@ -33,9 +33,12 @@ log = logging.getLogger("aioappsapi")
 
 _REFUSED: Final = "rate limit reached"
 _TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
+_UNAVAILABLE: Final = "the server is unavailable and says when to come back"
 _USED_UP: Final = "the rate window has no requests left"
-# A pause is reported again when it grows by so many seconds.
+# A pause is announced again when it grows by more seconds than this.
 _NOTABLE: Final = 1.0
+# Nobody notices a shorter pause than this, so it is not announced.
+_SHORTEST: Final = 0.05
 # For so many seconds a single call waits for its turn during an outage. Then it goes out.
 _SINGLE_CALL_WAITS: Final = 2.0
 # After a 429 requests go out evenly over so many seconds, or this share of the time closed. Other
@@ -100,7 +103,7 @@ class Throttle:
         self._closed_until = -math.inf  # by a 429
         self._spread_until = -math.inf
         self._next_start_at = -math.inf  # while requests are spread
-        self._reported_until = -math.inf
+        self._announced: dict[str, float] = {}  # until when, by its effect
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: list[OnPause] = []
 
@@ -172,7 +175,7 @@ class Throttle:
         self._check_patience(request, patience)
         raise DeadlineError(
             f"The server's rate limit opens again in {self.closed_for:.0f} s, "
-            "which is after the deadline: nothing was sent."
+            "which is after the deadline; nothing was sent."
         )
 
     def _check_patience(self, request: Request, patience: Patience | None) -> None:
@@ -231,14 +234,21 @@ class Throttle:
         if until > self._closed_until:
             self._closed_until = until
             self._spread_until = until + min(_SPREAD, seconds * _SPREAD_SHARE)
-        self._report(until, _REFUSED)
+        self._announce(until, _REFUSED)
         self._dismiss(turn for turn in self._waiting if turn.deadline < self._closed_until)
         if self._waiting:
             self._admit_all()
 
-    def report_refusal(self, seconds: float) -> None:
-        """Report a pause that is too long to wait for; the gate stays open."""
-        self._report(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+    def announce_refusal(self, seconds: float) -> None:
+        """Announce a pause that is so long that no call waits for it; the gate stays open."""
+        self._announce(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+
+    def announce_outage(self, seconds: float) -> None:
+        """Announce for how long calls wait that found the server unavailable; the gate stays open.
+
+        Others may reach a part of the server that works.
+        """
+        self._announce(self._clock() + seconds, _UNAVAILABLE, "failed calls wait")
 
     # -- inner workings
 
@@ -259,7 +269,7 @@ class Throttle:
 
     def _look_again(self, now: float) -> None:
         if (opens_at := self.rate_window.opens_at) > max(now, self._closed_until):
-            self._report(opens_at, _USED_UP)
+            self._announce(opens_at, _USED_UP)
         wake_at = min((at for at in self._wake_times() if at > now), default=math.inf)
         if wake_at < math.inf:
             loop = asyncio.get_running_loop()
@@ -315,14 +325,15 @@ class Throttle:
             if not turn.given.done():
                 turn.given.set_result(None)
 
-    def _report(self, until: float, reason: str, effect: str = "no request goes out for") -> None:
-        if until <= self._reported_until + _NOTABLE:
+    def _announce(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
+        seconds = until - self._clock()
+        if seconds < _SHORTEST or until <= self._announced.get(effect, -math.inf) + _NOTABLE:
             return
-        self._reported_until = until
-        pause = Pause(until - self._clock(), reason)
+        self._announced[effect] = until
+        pause = Pause(seconds, reason)
         log.warning("%s: %s %.1f s", reason, effect, pause.seconds)
         for listener in list(self._listeners):
             try:
                 listener(pause)
             except Exception:
-                log.exception("An on_pause callback raised an error.")
+                log.exception("a listener of pauses raised")

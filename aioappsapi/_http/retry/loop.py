@@ -1,8 +1,8 @@
-"""Sending again what failed for a moment, with tenacity.
+"""Retries with tenacity.
 
-Entered only after a first failure, which is played back as the first attempt: a call that
-succeeds at once pays nothing, and the first repetition backs off all the same. One `AsyncRetrying`
-per failing call, never a shared one, whose counts would mix.
+Entered only after the first failure, which is played back as the first attempt. So a call that
+succeeds at once pays nothing, and the first retry backs off all the same. Each failing call has an
+`AsyncRetrying` of its own, because the counts of a shared one would mix.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
 from aioappsapi._http.limits.patience import tries_allowed
 from aioappsapi._http.limits.throttle import Throttle
-from aioappsapi._http.message import Request
+from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.response_errors import retry_after
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (
     AppsApiError,
     DeadlineError,
+    DecodeError,
     NotAttemptedError,
     RateLimitedError,
     ResponseError,
@@ -39,10 +40,14 @@ Sleep = Callable[[float], Awaitable[None]]
 
 _CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
 
+# A refused token is replaced. The new one may have been revoked meanwhile, so once more; a third
+# refusal means that the server refuses this login.
+_RENEWALS: Final = 2
+
 log = logging.getLogger("aioappsapi.retry")
 
 
-class _Tries:
+class _FailingCall:
     """What one failing call has left: of tries, and of time.
 
     A call of a bulk run outlasts an outage: no failure of an outage counts, until the run gives
@@ -66,7 +71,7 @@ class _Tries:
         self._in_outage = False
         self._pause_until = -inf
 
-    def wants_more(self, state: RetryCallState) -> bool:
+    def should_retry(self, state: RetryCallState) -> bool:
         """Check whether the failure just seen is worth another try. tenacity's `retry`."""
         error = _error(state)
         if error is None:
@@ -74,8 +79,7 @@ class _Tries:
         self._meaning, cap = classify(error)
         if cap is not None:
             self._row_cap = min(self._row_cap or cap, cap)
-        if self._meaning is Meaning.AMBIGUOUS and self._calls is not None:
-            self._calls.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
+        self._report_doubt(error)
         if self._run_gives_up() or not may_repeat(self._meaning, self._request.replay):
             return False
         self._in_outage = self._outlasts_outage(error)
@@ -98,9 +102,19 @@ class _Tries:
             not too_long and self._policy.attempts > 1 and self._throttle.in_outage(self._request)
         )
 
+    def _report_doubt(self, error: AppsApiError) -> None:
+        """Report a failure that leaves open whether the request was carried out."""
+        calls = current_call_log.get()
+        if calls is None or self._request.replay is Replay.SAFE:  # a GET changes nothing
+            return
+        if isinstance(error, DecodeError):
+            calls.doubted(repeat_proves_nothing=True)
+        elif self._meaning is Meaning.AMBIGUOUS:
+            calls.doubted(repeat_proves_nothing=self._request.repeat_proves_nothing)
+
     def _has_tries(self, error: AppsApiError) -> bool:
         if self._meaning is Meaning.TOKEN:
-            return self._renewable and self._seen[Meaning.TOKEN] == 1
+            return self._renewable and self._seen[Meaning.TOKEN] <= _RENEWALS
         wait = _requested_wait(error) or 0.0
         if wait > self._policy.max_retry_after:
             if self._meaning is Meaning.RATE_LIMITED:
@@ -126,7 +140,7 @@ class _Tries:
     def _give_up(self, reason: str) -> None:
         if self._calls is not None:
             self._calls.gave_up(reason)
-        log.warning("%s: not sent again: %s", self._request, reason)
+        log.warning("%s: not retried: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
         """Return how many seconds to wait: full jitter, or as requested. tenacity's `wait`."""
@@ -150,15 +164,15 @@ class _Tries:
         if loop_time() + pause < anyio.current_effective_deadline():
             return False
         raise DeadlineError(
-            f"No time for another try before the deadline; the last one: {error}",
+            f"No time for another attempt before the deadline. The last one: {error}",
             last=error.detached(),
         ) from None
 
-    def say(self, state: RetryCallState) -> None:
+    def log_retry(self, state: RetryCallState) -> None:
         """Note and log that the call is sent again. tenacity's `before_sleep`."""
         if self._calls is not None:
             self._calls.repeated()
-        log.info("repeating in %.2f s after: %s", state.upcoming_sleep, _error(state))
+        log.info("retry in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 
 def _error(state: RetryCallState) -> AppsApiError | None:
@@ -186,9 +200,9 @@ async def repeat(
     renewable: bool,
     sleep: Sleep = anyio.sleep,
 ) -> T:
-    """Go on after a first failure, as long as it is allowed, of use, and in time.
+    """Go on after a first failure, as long as retries are allowed, useful and in time.
 
-    Raises the last failure, or DeadlineError where there was no time for another try.
+    Raises the last failure, or DeadlineError where there was no time for another attempt.
     """
     last: AppsApiError = first
     played_back = False
@@ -206,12 +220,12 @@ async def repeat(
             last = error
             raise
 
-    tries = _Tries(request, policy, throttle, renewable=renewable)
+    call = _FailingCall(request, policy, throttle, renewable=renewable)
     retrying = AsyncRetrying(
-        retry=tries.wants_more,
-        wait=tries.pause,
-        stop=tries.is_too_late,
-        before_sleep=tries.say,
+        retry=call.should_retry,
+        wait=call.pause,
+        stop=call.is_too_late,
+        before_sleep=call.log_retry,
         sleep=sleep,
         reraise=True,
     )

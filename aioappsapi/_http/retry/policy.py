@@ -1,8 +1,8 @@
 """What a failure means: it may pass, it is final, or the request may have been carried out.
 
-The table is the theory; `classify` only reads it. First match decides, and where two rows match an
-answer, the first is a special case of the second. The facts behind the rows are the server's, the
-router's and the recordings': docs/failures.md.
+The rules are in the table; `classify` only reads it. The first row that matches decides. Where two
+rows match an answer, the first is a special case of the second. The facts behind the rows are from
+the sources of the server and the router, and from recordings: docs/failures.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi._http.message import Replay
+from aioappsapi._http.message import Replay, Response
+from aioappsapi._http.response_errors import read_errors
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -22,23 +23,24 @@ from aioappsapi.errors import (
     DecodeError,
     NotFoundError,
     ResponseError,
+    TargetError,
     TransportError,
     UnprocessableError,
 )
 
 
 class Meaning(Enum):
-    """What a failure says of the request."""
+    """What a failure means for its request."""
 
     TRANSIENT = "transient"  # nothing was done, and it may pass
     AMBIGUOUS = "ambiguous"  # it may have been carried out
     RATE_LIMITED = "rate limited"  # nothing was done; the server says when to come back
     TOKEN = "token"  # nothing was done; a new token may help, once
-    PERMANENT = "permanent"  # sent again, it would fail again
+    PERMANENT = "permanent"  # a repeat would fail too
 
 
 class Row(msgspec.Struct, frozen=True):
-    """An answer and its meaning. None matches anything; `tries` caps all attempts of a call."""
+    """An answer and its meaning. None matches anything; `tries` limits all attempts of a call."""
 
     statuses: range | tuple[int, ...]
     meaning: Meaning
@@ -48,7 +50,7 @@ class Row(msgspec.Struct, frozen=True):
     tries: int | None = None
 
     def matches(self, status: int, title: str | None, router: str | None) -> bool:
-        """Tell whether an answer is of this row; a title means that it was the API's JSON."""
+        """Check whether an answer is of this row; a title means that it was the API's JSON."""
         return (
             status in self.statuses
             and (self.titles is None or title in self.titles)
@@ -57,30 +59,44 @@ class Row(msgspec.Struct, frozen=True):
         )
 
 
+_BROKER_LIMIT: Final = "CF-ServiceBrokerRateLimitExceeded"
+
 T, A, P = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT
 
 TABLE: Final[tuple[Row, ...]] = (
+    # No token was sent at all, so another one would not help.
     Row((401,), P, titles=("CF-NotAuthenticated",)),
+    # The token is expired, or was revoked.
     Row((401,), Meaning.TOKEN),
+    # The router does not know the API for a moment, for example while it is deployed.
     Row((404,), T, json=False, router=("unknown_route",)),
+    # A service broker is busy. Other calls do not concern it, so this one backs off alone.
+    Row((429,), T, titles=(_BROKER_LIMIT,)),
     Row((429,), Meaning.RATE_LIMITED),
+    # The router and the API did not agree on certificates: the request was not delivered.
     Row((496,), T),
     Row((525, 526), T),
+    # The router's client went away, but the API had the request.
     Row((499,), A),
+    # The runner refuses this app as it is.
     Row((500,), P, titles=("CF-RunnerInvalidRequest",)),
-    # The state is committed already, so that a 200 to the repetition proves nothing.
+    # The runner failed after the state was committed, so a 200 to a repeat proves nothing.
     Row((500,), A, titles=("CF-RunnerError",)),
     Row((503,), A, titles=("CF-RunnerUnavailable",)),
+    # The API's catch-all. Most of these fail again, so they are tried only twice.
     Row((500,), A, json=True, tries=2),
+    # The API could not reach the UAA or its database before it did anything.
     Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
+    # The router had no instance of the API to send the request to.
     Row((503,), T, json=False, router=("no_endpoints", "Connection Limit Reached")),
+    # Any other failure behind the router comes too late to exclude that it was carried out.
     Row(range(500, 1000), A),
     Row(range(1000), P),
 )
 
 
 def classify(error: AppsApiError) -> tuple[Meaning, int | None]:
-    """Tell the meaning of an error, and how often in all such a call is tried (None: as set)."""
+    """Return what an error means, and how often such a call is tried at most (None: as set)."""
     if isinstance(error, ResponseError) and not isinstance(error, DecodeError):
         router = error.headers.get("X-Cf-RouterError")
         row = next(r for r in TABLE if r.matches(error.status, error.title, router))
@@ -100,9 +116,9 @@ _QUOTA: Final = re.compile(
 
 
 def is_quota(error: AppsApiError) -> bool:
-    """Tell whether a quota of the organization or space refused it.
+    """Check whether a quota of the organization or space refused it.
 
-    Final for now, but it may pass when other apps stop: worth one more try at the end of a run.
+    Final for now, but it may pass when other apps stop: worth one more attempt at a run's end.
     """
     return (
         isinstance(error, ResponseError)
@@ -112,7 +128,7 @@ def is_quota(error: AppsApiError) -> bool:
 
 
 def may_repeat(meaning: Meaning, replay: Replay) -> bool:
-    """Tell whether a request of that replay policy may be sent again after such a failure."""
+    """Check whether a request of that replay policy may be sent again after such a failure."""
     if meaning is Meaning.AMBIGUOUS:
         return replay is not Replay.ONCE
     return meaning is not Meaning.PERMANENT
@@ -132,8 +148,24 @@ def is_outage_like(error: BaseException) -> bool:
 
 
 def is_refusal_of_app(error: AppsApiError) -> bool:
-    """Tell whether the API looked at the app and refused: there is none, or it cannot be done.
+    """Check whether the API looked at the app and refused: it does not exist, or cannot do this.
 
-    Then no earlier try had been carried out either: repeating what has been done is accepted.
+    Then no earlier attempt was carried out either: the API accepts a repeat of what was done.
     """
     return isinstance(error, NotFoundError | UnprocessableError) and error.title is not None
+
+
+def is_final(error: AppsApiError) -> bool:
+    """Check whether every call would fail with this error, whatever app it is for.
+
+    The address is wrong, the login was refused, the server's certificate is not trusted, or the
+    client is closed. No retry and no other app does better.
+    """
+    if isinstance(error, AuthError):
+        return error.refused
+    return isinstance(error, TargetError | CertificateError | ClosedError)
+
+
+def is_broker_limit(response: Response) -> bool:
+    """Check whether a 429 comes from the limit of a service broker, not from the API's own."""
+    return any(one.title == _BROKER_LIMIT for one in read_errors(response.body))
