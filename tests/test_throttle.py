@@ -537,24 +537,3 @@ async def test_a_pause_that_nobody_notices_is_not_announced(
     throttle.on_pause(pauses.append)
     throttle.close_gate(0.01)
     assert (pauses, caplog.messages) == ([], [])
-
-
-@virtual
-async def test_a_slot_is_tried_without_waiting() -> None:
-    throttle = Throttle(1)
-    assert throttle.try_acquire()
-    assert not throttle.try_acquire()
-    throttle.release()
-    throttle.close_gate(10)
-    assert not throttle.try_acquire()
-
-
-@virtual
-async def test_trying_a_slot_overtakes_no_call_that_waits() -> None:
-    throttle = Throttle(1)
-    assert throttle.try_acquire()
-    waiting = asyncio.create_task(throttle.acquire())
-    await asyncio.sleep(0)
-    throttle.release()
-    assert not throttle.try_acquire()
-    await waiting
