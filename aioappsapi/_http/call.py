@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
-from aioappsapi._http.call_log import CallLog, RunLog, current_call_log, logged_to, recorded
+from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.concurrency import Ticket
+from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Replay, Request, Response
 from aioappsapi._http.protocol import Operation
@@ -147,17 +148,18 @@ class Caller:
         return await self._exchange(request, ticket)
 
     async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
-        calls = current_call_log.get()
-        run = None if calls is None else calls.run
-        if run is None:
-            return await self.throttle.admit(request, retried=retried)
+        patience = current_patience.get()
         while True:
-            ticket = await self.throttle.admit(request, patience=run.patience, retried=retried)
-            if not ticket.probe or not self._should_probe_by_read(request, run, retried=retried):
+            ticket = await self.throttle.admit(request, patience=patience, retried=retried)
+            if patience is None or not ticket.probe:
                 return ticket
-            await self._probe_by_read(ticket, run)
+            if not self._should_probe_by_read(request, patience, retried=retried):
+                return ticket
+            await self._probe_by_read(ticket, patience)
 
-    def _should_probe_by_read(self, request: Request, run: RunLog, *, retried: bool) -> bool:
+    def _should_probe_by_read(
+        self, request: Request, patience: Patience, *, retried: bool
+    ) -> bool:
         """Check whether a cheap read should find out if an outage is over.
 
         Apps that always fail look like an outage when they are the last ones; the read shows that
@@ -165,19 +167,24 @@ class Caller:
         """
         if retried:
             return self.throttle.only_retries_wait()
-        return request.replay is Replay.ONCE and run.trusts_reads
+        return request.replay is Replay.ONCE and patience.trusts_reads
 
-    async def _probe_by_read(self, ticket: Ticket, run: RunLog) -> None:
-        with logged_to(run):  # it is no attempt of the app
-            try:
-                response = await self._exchange(_PROBE, ticket)
-            except AppsApiError as error:
-                run.patience.failed(loop_time(), str(error))
-                return
+    async def _probe_by_read(self, ticket: Ticket, patience: Patience) -> None:
+        """Use a ticket for the read. Its success proves nothing to the patience of the run."""
+        run = current_patience.set(None)
+        calls = current_call_log.set(patience.calls)  # it is no attempt of the app
+        try:
+            response = await self._exchange(_PROBE, ticket)
+        except AppsApiError as error:
+            patience.failed(loop_time(), str(error))
+            return
+        finally:
+            current_call_log.reset(calls)
+            current_patience.reset(run)
         if response.status < 500:
-            run.trusts_reads = False
+            patience.trusts_reads = False
         else:
-            run.patience.failed(loop_time(), f"{_PROBE}: {response.status}")
+            patience.failed(loop_time(), f"{_PROBE}: {response.status}")
 
     async def _exchange(self, request: Request, ticket: Ticket) -> Response:
         """Send once, and let all who learn from attempts see the end."""
@@ -234,8 +241,8 @@ class Caller:
             self.throttle.discarded(ticket)
             return
         self.throttle.failed(ticket)
-        if (calls := current_call_log.get()) is not None and calls.run is not None:
-            calls.run.patience.failed(loop_time(), str(error))
+        if (patience := current_patience.get()) is not None:
+            patience.failed(loop_time(), str(error))
 
     def _answered(
         self,
@@ -250,8 +257,7 @@ class Caller:
         throttle = self.throttle
         is_broker = status == 429 and is_broker_limit(response)
         throttle.rate_window.observe(None if is_broker else response)
-        calls = current_call_log.get()
-        run = None if calls is None else calls.run
+        patience = current_patience.get()
         if status == 429:
             # It comes at once, and says nothing about how much the server has to do.
             if not is_broker:  # other calls do not concern a busy service broker
@@ -261,12 +267,12 @@ class Caller:
             throttle.failed(ticket)
             if status == 503 and "Retry-After" in response.headers:
                 self._announce_outage(response)
-            if run is not None:
-                run.patience.failed(loop_time(), f"{request}: {status}")
+            if patience is not None:
+                patience.failed(loop_time(), f"{request}: {status}")
         else:
             throttle.succeeded(ticket)
-            if run is not None:
-                run.request_succeeded()
+            if patience is not None:
+                patience.succeeded()
         self._log_end(request, response.request_id or request_id, seconds, str(status), response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, one_line(warning))

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from aioappsapi._http.limits.patience import Patience
 from aioappsapi._http.message import Response
 
 
@@ -23,8 +22,7 @@ class CallLog:
     counts the attempts that followed a failed one. `ambiguous` is true when an attempt failed and
     may have been carried out all the same; `repeat_proves_nothing` when a later success is no
     proof either. `stop_reason` is set when further calls would fail too. `first_sent_at` and
-    `last_sent_at` are times of the event loop's clock, None while no byte has left. `run` is the
-    log of the bulk run that the calls belong to: such calls outlast an outage of the server.
+    `last_sent_at` are times of the event loop's clock, None while no byte has left.
     """
 
     __slots__ = (
@@ -36,13 +34,11 @@ class CallLog:
         "repeats",
         "request_ids",
         "results",
-        "run",
         "stop_reason",
         "warnings",
     )
 
-    def __init__(self, outer: CallLog | None = None, *, run: RunLog | None = None) -> None:
-        self.run: RunLog | None = outer.run if run is None and outer is not None else run
+    def __init__(self, outer: CallLog | None = None) -> None:
         self.request_ids: list[str] = []
         self.results: list[str] = []
         self.warnings: list[str] = []
@@ -98,28 +94,6 @@ class CallLog:
         self.stop_reason = reason
         if self._outer is not None:
             self._outer.gave_up(reason)
-
-
-class RunLog(CallLog):
-    """What a bulk run sends for many apps together, and when it gives up.
-
-    Its own calls, such as polls, are single calls. `trusts_reads` turns false when a read succeeded
-    as the probe of an outage, and true again when a request of the run does: if the outage is back
-    in between, the read proved nothing about writes.
-    """
-
-    __slots__ = ("patience", "trusts_reads")
-
-    def __init__(self, outer: CallLog | None = None, *, give_up_after: float = 60.0) -> None:
-        super().__init__(outer)
-        self.run = None
-        self.patience = Patience(give_up_after)
-        self.trusts_reads = True
-
-    def request_succeeded(self) -> None:
-        """Note that a request of the run's action succeeded."""
-        self.patience.succeeded()
-        self.trusts_reads = True
 
 
 class Exchanges(CallLog):

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypedDict, TypeVar, Unpack, get_args
 
 import msgspec
 
-from aioappsapi._http.call_log import RunLog, current_call_log
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import OnPause
 from aioappsapi.bulk.asking import Action, Asking
@@ -167,7 +167,6 @@ class Bulk:
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
             throttle=self._apps.caller.throttle,
-            record=self._run_log(),
         )
         return await _collect(run)
 
@@ -203,7 +202,7 @@ class Bulk:
         _check_action(action)
         chosen = self._checked(options)
         inputs = Inputs(keys)
-        record = self._run_log()
+        record = CallLog(current_call_log.get())
         asking = Asking(self._apps, action, chosen, inputs, record)
         return Run(
             asking,
@@ -306,10 +305,6 @@ class Bulk:
                 raise InvalidInputError("resume=True goes with the journal of the run to resume.")
             return None
         return partial(Journal, path, action=action, target=self._target, resume=resume)
-
-    def _run_log(self) -> RunLog:
-        give_up_after = self._apps.caller.retry.give_up_after
-        return RunLog(current_call_log.get(), give_up_after=give_up_after)
 
     def _checked(self, options: MapOptions[T] | RunOptions[T]) -> Options:
         concurrency = options.get("concurrency")

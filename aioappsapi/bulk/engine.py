@@ -21,7 +21,7 @@ from typing import Generic, TypeVar, cast
 
 import anyio
 
-from aioappsapi._http.call_log import CallLog, RunLog, current_call_log
+from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import OnPause, Throttle
 from aioappsapi.bulk.endings import RunAbortedError, attach_report, innermost, is_final, last_word
@@ -66,7 +66,7 @@ class Run(Generic[T]):
         throttle: Throttle | None = None,
         open_journal: Callable[[], Journal] | None = None,
         waiter: Waiter | None = None,
-        record: RunLog | None = None,
+        record: CallLog | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited: give a plain function.")
@@ -83,7 +83,7 @@ class Run(Generic[T]):
         self._waiter = waiter
         self._outer = current_call_log.get()
         # What is sent for many apps together: not an attempt of any one of them.
-        self._shared = RunLog(self._outer) if record is None else record
+        self._shared = CallLog(self._outer) if record is None else record
         self._ledger: Ledger[T] = Ledger()
         self._flights: dict[str, Flight[T]] = {}
         self._again: list[Flight[T]] = []
@@ -261,7 +261,7 @@ class Run(Generic[T]):
             return None
         key = self._inputs.keys[index]
         name = self._inputs.names.get(key)
-        record = CallLog(self._outer, run=self._shared)
+        record = CallLog(self._outer)
         return Flight(index, key, record, name=name, halted=lambda: self._stopped)
 
     async def _next_put_off(self) -> Flight[T] | None:

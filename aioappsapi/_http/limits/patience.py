@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from math import log
 from typing import Final
+
+from aioappsapi._http.call_log import CallLog
 
 # So many failures at least: the first few of a small run prove nothing.
 _FAILURES: Final = 20
@@ -17,11 +20,18 @@ _WORST_SHARE: Final = 0.6
 class Patience:
     """When a run gives up: nothing has succeeded for a while, and much has failed.
 
-    One per run. Times are in seconds of the caller's clock. Count every request of the run's own
-    action, but none that the server's rate limit refused: a closed window is not a failure.
+    One per run. A call that is made while it is the `current_patience` belongs to the run: it
+    outlasts an outage of the server, and its attempts count here. Attempts that the rate limit
+    refused do not count. Times are in seconds of the caller's clock.
+
+    `trusts_reads` turns false when a read has ended an outage, and true again when a request of
+    the run succeeds. If the outage is back in between, the read proved nothing about writes.
+    `calls` is the log for such reads, which belong to no app.
     """
 
-    def __init__(self, give_up_after: float = 60.0) -> None:
+    def __init__(self, give_up_after: float = 60.0, *, calls: CallLog | None = None) -> None:
+        self.calls = calls
+        self.trusts_reads = True
         self._give_up_after = give_up_after
         self._failures = 0
         self._first_at = 0.0
@@ -31,6 +41,7 @@ class Patience:
     def succeeded(self) -> None:
         """Note that a request succeeded."""
         self._failures = 0
+        self.trusts_reads = True
 
     def failed(self, now: float, error: str = "") -> None:
         """Note that a request failed, however it failed and whatever became of its app."""
@@ -54,6 +65,10 @@ class Patience:
             f"{seconds:.0f} s.{last} Check that the server is up, then resume or repeat the run. "
             "To wait longer, raise give_up_after (--give-up-after)."
         )
+
+
+# The patience of the bulk run that sends; None for single calls, which keep their few tries.
+current_patience: ContextVar[Patience | None] = ContextVar("aioappsapi_patience", default=None)
 
 
 def tries_allowed(attempts: int, usual_failures: float) -> int:

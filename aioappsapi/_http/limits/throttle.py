@@ -41,6 +41,7 @@ _NOTABLE: Final = 1.0
 _SHORTEST: Final = 0.05
 # For so many seconds a single call waits for its turn during an outage. Then it goes out.
 _SINGLE_CALL_WAITS: Final = 2.0
+_LOOK_AGAIN: Final = 1.0
 # After a 429 requests go out evenly over so many seconds, or this share of the time closed. Other
 # clients wait for the same moment.
 _SPREAD: Final = 1.0
@@ -173,10 +174,7 @@ class Throttle:
             if (ticket := await self._given(turn)) is not None:
                 return ticket
         self._check_patience(request, patience)
-        raise DeadlineError(
-            f"The server's rate limit opens again in {self.closed_for:.0f} s, "
-            "which is after the deadline; nothing was sent."
-        )
+        raise self._too_late()
 
     def _check_patience(self, request: Request, patience: Patience | None) -> None:
         if patience is not None and patience.gives_up(self._clock()):
@@ -191,6 +189,26 @@ class Throttle:
             elif (ticket := turn.given.result()) is not None:
                 self.discarded(ticket)  # it was given in the very moment of the cancellation
             raise
+
+    async def wait_until_open(self) -> None:
+        """Wait for the gate, but take no place. Raises DeadlineError like `admit`.
+
+        Call this before something that should not be held up half way, like a journal's line.
+        """
+        deadline = anyio.current_effective_deadline()
+        while self.closed_for:
+            if deadline < self._closed_until:
+                raise self._too_late()
+            if deadline < self.rate_window.opens_at:
+                return  # only the server can tell
+            # An answer may show that the window has room after all.
+            await anyio.sleep(min(self.closed_for, _LOOK_AGAIN))
+
+    def _too_late(self) -> DeadlineError:
+        return DeadlineError(
+            f"The server's rate limit opens again in {self.closed_for:.0f} s, "
+            "which is after the deadline; nothing was sent."
+        )
 
     def only_retries_wait(self) -> bool:
         """Check whether every request that waits has failed before."""

@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
-from aioappsapi._http.limits.patience import tries_allowed
+from aioappsapi._http.limits.patience import current_patience, tries_allowed
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.response_errors import retry_after
@@ -62,8 +62,7 @@ class _FailingCall:
         self._policy = policy
         self._throttle = throttle
         self._renewable = renewable
-        self._calls = current_call_log.get()
-        self._run = None if self._calls is None else self._calls.run
+        self._patience = current_patience.get()
         self._seen: Counter[Meaning] = Counter()
         self._first_at = loop_time()
         self._row_cap: int | None = None  # of all rows of the table that were met
@@ -88,14 +87,15 @@ class _FailingCall:
         return self._in_outage or self._has_tries(error)
 
     def _run_gives_up(self) -> bool:
-        if self._run is None or not self._run.patience.gives_up(loop_time()):
+        patience = self._patience
+        if patience is None or not patience.gives_up(loop_time()):
             return False
-        self._give_up(self._run.patience.reason)
-        self._throttle.dismiss(self._run.patience)
+        self._give_up(patience.reason)
+        self._throttle.dismiss(patience)
         return True
 
     def _outlasts_outage(self, error: AppsApiError) -> bool:
-        if self._run is None or self._meaning not in (Meaning.TRANSIENT, Meaning.AMBIGUOUS):
+        if self._patience is None or self._meaning not in (Meaning.TRANSIENT, Meaning.AMBIGUOUS):
             return False
         too_long = (_requested_wait(error) or 0.0) > self._policy.max_retry_after
         return (
@@ -124,7 +124,7 @@ class _FailingCall:
             return self._seen[self._meaning] < self._policy.rate_limited_attempts
         tries = self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS]
         attempts = self._policy.attempts
-        if self._run is None:
+        if self._patience is None:
             return tries < (attempts if self._row_cap is None else min(attempts, self._row_cap))
         allowed = tries_allowed(attempts, self._throttle.limiter.usual_failures)
         return tries < allowed or (tries == allowed and self._is_too_soon())
@@ -138,8 +138,8 @@ class _FailingCall:
         return self._policy.attempts >= OUTAGE_FEW and loop_time() < self._pause_until
 
     def _give_up(self, reason: str) -> None:
-        if self._calls is not None:
-            self._calls.gave_up(reason)
+        if (calls := current_call_log.get()) is not None:
+            calls.gave_up(reason)
         log.warning("%s: not retried: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
@@ -170,8 +170,8 @@ class _FailingCall:
 
     def log_retry(self, state: RetryCallState) -> None:
         """Note and log that the call is sent again. tenacity's `before_sleep`."""
-        if self._calls is not None:
-            self._calls.repeated()
+        if (calls := current_call_log.get()) is not None:
+            calls.repeated()
         log.info("retry in %.2f s after: %s", state.upcoming_sleep, _error(state))
 
 
