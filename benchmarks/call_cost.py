@@ -19,10 +19,10 @@ from aioappsapi import App, RetryPolicy, StaticToken, Timeouts
 from aioappsapi._http.call import Caller
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
+from aioappsapi.api.apps import Apps
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
 
 RECORDING = Path(__file__).parent.parent / "tests/recordings/start-app__stopped-app.json"
 CALLS = 5_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi.bulk.timing import Moments, nice
-from aioappsapi.bulk.writers.charts import HEIGHT, WIDTH, Chart, histogram, throughput_chart
+from aioappsapi.bulk.reports.timing import Moments, nice
+from aioappsapi.bulk.reports.writers.charts import HEIGHT, WIDTH, Chart, histogram, throughput_chart
 
 times = st.floats(0, 1e9)
 

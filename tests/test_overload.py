@@ -14,9 +14,9 @@ import pytest
 from aioappsapi import AuthError, ConnectError, Report, RetryPolicy, ServerError
 from aioappsapi._http.call import Caller
 from aioappsapi._http.limits.throttle import Throttle
+from aioappsapi.api.apps import Apps
 from aioappsapi.auth.base import Token, TokenEndpoint
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, Wire, app_json, refusal, reply
 
@@ -42,8 +42,9 @@ class Server:
         self.began = asyncio.get_running_loop().time()
         self.done: Counter[str] = Counter()
         self.wire = Wire(self.answer)
-        self.apps = Apps(self._caller(auth))
-        self.bulk = Bulk(self.apps, target="-", ceiling=200)
+        self.caller = self._caller(auth)
+        self.apps = Apps(self.caller)
+        self.bulk = Bulk(self.caller, target="-", ceiling=200)
 
     def _caller(self, auth: Any) -> Caller:
         caller = self.wire.caller(retry=RetryPolicy(), auth=auth)

@@ -18,6 +18,7 @@ from aioappsapi._http.retry.policy import (
     is_quota,
     may_repeat,
 )
+from aioappsapi.api import apps
 from aioappsapi.errors import (
     AppsApiError,
     AuthError,
@@ -33,7 +34,6 @@ from aioappsapi.errors import (
     TargetError,
     TlsError,
 )
-from aioappsapi.resources import apps
 from tests.fakes import failure, recording, request, response
 
 TRANSIENT, AMBIGUOUS, PERMANENT = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT

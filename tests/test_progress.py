@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from aioappsapi import Client, PasswordGrant, Pause
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.cli.progress import Lines, Live, display
 from aioappsapi.errors import UnprocessableError
 from aioappsapi.models import ApiError

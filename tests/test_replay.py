@@ -25,7 +25,7 @@ from aioappsapi import (
     UnprocessableError,
 )
 from aioappsapi._http.protocol import Operation
-from aioappsapi.resources import apps
+from aioappsapi.api import apps
 from tests.replay import Recording, Seen, Server, always, lookup, recording, recordings
 
 # A driver gives the coroutine that produces the recorded exchange, or None if none can.
@@ -78,8 +78,8 @@ def drive_list(client: Client, one: Recording) -> Awaitable[object] | None:
 
 def as_recorded(client: Client, one: Recording, operation: Operation[Any]) -> Awaitable[object]:
     """Send the recorded target itself, where no parameter of a method makes it."""
-    args = ["x"] * operation.path.count("{}")
-    request = msgspec.structs.replace(operation.build(*args), path=one.target)
+    arguments = ["a"] * operation.path.count("{}")
+    request = msgspec.structs.replace(operation.build(*arguments), path=one.target)
     return client._caller.run(request, operation.parse)
 
 
@@ -101,7 +101,7 @@ def list_parameters(target: str) -> dict[str, Any] | None:
         return None
     parameters: dict[str, Any] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name in _LISTS and value:
+        if name in _LISTS and (value or name == "stacks"):
             parameters[name] = value.split(",")
         elif name in _TEXTS:
             parameters[name] = value

@@ -179,7 +179,7 @@ async def test_another_api_is_only_restored_by_force(cloud: Sandbox, client: Cli
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     async with Sandbox(6) as twin:
         async with Client(twin.url, auth=PasswordGrant("admin", "admin"), proxy="") as other:
-            with pytest.raises(InvalidInputError, match="the snapshot is of"):
+            with pytest.raises(InvalidInputError, match="The snapshot is of"):
                 await other.bulk.restore(snapshot)
             report = await other.bulk.restore(snapshot, force=True)
             assert report.ok

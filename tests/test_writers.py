@@ -20,12 +20,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from aioappsapi import App, AppsApiError, InvalidInputError, Report, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.report import Requests
-from aioappsapi.bulk.writers.as_csv import as_csv
-from aioappsapi.bulk.writers.as_html import as_html
-from aioappsapi.bulk.writers.as_junit import as_junit
-from aioappsapi.bulk.writers.as_markdown import as_markdown
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.writers.as_csv import as_csv
+from aioappsapi.bulk.reports.writers.as_html import as_html
+from aioappsapi.bulk.reports.writers.as_junit import as_junit
+from aioappsapi.bulk.reports.writers.as_markdown import as_markdown
 from tests.reports import BAD, BEGAN, ERRORS, MIXED, OK, REST, any_outcome, outcome, report
 
 SUFFIXES = [".json", ".jsonl", ".csv", ".xml", ".html", ".md"]

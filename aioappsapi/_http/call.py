@@ -125,11 +125,15 @@ class Caller:
             first = error
         else:
             return result
+        # fast path: nothing of tenacity is made before an attempt failed.
+        return await self._retry(first, request, parse)
 
+    async def _retry(
+        self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
+    ) -> T:
         async def attempt() -> T:
             return parse(request, await self._attempt(request, retried=True))
 
-        # fast path: nothing of tenacity is made before an attempt failed.
         return await repeat(
             first,
             attempt,
@@ -157,9 +161,7 @@ class Caller:
                 return ticket
             await self._probe_by_read(ticket, patience)
 
-    def _should_probe_by_read(
-        self, request: Request, patience: Patience, *, retried: bool
-    ) -> bool:
+    def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
         """Check whether a cheap read should find out if an outage is over.
 
         Apps that always fail look like an outage when they are the last ones; the read shows that
@@ -233,8 +235,7 @@ class Caller:
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.rate_window.observe(None)
         self._end_unanswered(ticket, error)
-        result = type(error).__name__ if isinstance(error, AppsApiError) else "cancelled"
-        self._log_end(request, request_id, seconds, result, None)
+        self._log_end(request, request_id, seconds, error)
 
     def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
         if not is_outage_like(error):
@@ -273,7 +274,7 @@ class Caller:
             throttle.succeeded(ticket)
             if patience is not None:
                 patience.succeeded()
-        self._log_end(request, response.request_id or request_id, seconds, str(status), response)
+        self._log_end(request, request_id, seconds, response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, one_line(warning))
 
@@ -282,12 +283,17 @@ class Caller:
         request: Request,
         request_id: str,
         seconds: float,
-        result: str,
-        response: Response | None,
+        outcome: Response | BaseException,
     ) -> None:
-        if (calls := current_call_log.get()) is not None:
+        calls, is_debugging = current_call_log.get(), wire_log.isEnabledFor(logging.DEBUG)
+        if calls is None and not is_debugging:  # fast path: single calls keep no log
+            return
+        response = outcome if isinstance(outcome, Response) else None
+        request_id = (response and response.request_id) or request_id
+        result = _result(outcome)
+        if calls is not None:
             calls.answered(result, request_id, response)
-        if wire_log.isEnabledFor(logging.DEBUG):
+        if is_debugging:
             # Neither a header nor a body nor a query: any of them may hold a secret.
             path = request.path.partition("?")[0]
             wire_log.debug(
@@ -311,6 +317,13 @@ class Caller:
         seconds = retry_after(response.headers) or 0.0
         if self.retry.cap < seconds <= self.retry.max_retry_after:
             self.throttle.announce_outage(seconds)
+
+
+def _result(outcome: Response | BaseException) -> str:
+    """Name the end of an attempt in a word: the status, or the error."""
+    if isinstance(outcome, Response):
+        return str(outcome.status)
+    return type(outcome).__name__ if isinstance(outcome, AppsApiError) else "cancelled"
 
 
 def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:

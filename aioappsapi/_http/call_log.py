@@ -14,10 +14,30 @@ from typing import TypeVar
 from aioappsapi._http.message import Response
 
 
-class CallLog:
+class CallEvents:
+    """What the call layer reports of its attempts; each method is an event, and does nothing."""
+
+    __slots__ = ()
+
+    def sent(self, at: float) -> None:
+        """The bytes of an attempt leave now: a connection is there."""
+
+    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+        """An attempt ended: its status, or the name of its error, and its answer."""
+
+    def repeated(self) -> None:
+        """The next attempt repeats one that failed."""
+
+    def doubted(self, *, repeat_proves_nothing: bool) -> None:
+        """An attempt failed, and may have been carried out all the same."""
+
+    def gave_up(self, reason: str) -> None:
+        """Another attempt would fail too, of this call and of any other."""
+
+
+class CallLog(CallEvents):
     """The attempts of one call, or of several calls one after the other.
 
-    The call layer reports by calling the methods; each is an event and takes no decision.
     `results` has one entry per attempt that ended: its status, or the name of its error. `repeats`
     counts the attempts that followed a failed one. `ambiguous` is true when an attempt failed and
     may have been carried out all the same; `repeat_proves_nothing` when a later success is no
@@ -38,7 +58,7 @@ class CallLog:
         "warnings",
     )
 
-    def __init__(self, outer: CallLog | None = None) -> None:
+    def __init__(self, outer: CallEvents | None = None) -> None:
         self.request_ids: list[str] = []
         self.results: list[str] = []
         self.warnings: list[str] = []
@@ -101,7 +121,7 @@ class Exchanges(CallLog):
 
     __slots__ = ("responses",)
 
-    def __init__(self, outer: CallLog | None = None) -> None:
+    def __init__(self, outer: CallEvents | None = None) -> None:
         super().__init__(outer)
         self.responses: list[Response] = []
 
@@ -119,7 +139,7 @@ class Exchanges(CallLog):
         return self.responses[-1]
 
 
-current_call_log: ContextVar[CallLog | None] = ContextVar("aioappsapi_call_log", default=None)
+current_call_log: ContextVar[CallEvents | None] = ContextVar("aioappsapi_call_log", default=None)
 
 
 def report_sent(at: float) -> None:
@@ -128,11 +148,11 @@ def report_sent(at: float) -> None:
         log.sent(at)
 
 
-L = TypeVar("L", bound=CallLog)
+L = TypeVar("L", bound=CallEvents)
 
 
 @contextmanager
-def logged_to(log: CallLog | None) -> Iterator[None]:
+def logged_to(log: CallEvents | None) -> Iterator[None]:
     """Report the calls inside to an existing log instead of the current one, or to none."""
     token = current_call_log.set(log)
     try:
@@ -142,7 +162,7 @@ def logged_to(log: CallLog | None) -> Iterator[None]:
 
 
 @contextmanager
-def recorded(kind: Callable[[CallLog | None], L]) -> Iterator[L]:
+def recorded(kind: Callable[[CallEvents | None], L]) -> Iterator[L]:
     """Report the calls inside to a new log: a `CallLog`, or `Exchanges` to keep all answers."""
     log = kind(current_call_log.get())
     with logged_to(log):

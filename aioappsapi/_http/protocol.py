@@ -92,7 +92,11 @@ class Operation(Generic[T]):
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET
     ) -> Request:
-        """Make the request. Raises InvalidInputError for an argument that no path can hold."""
+        """Make the request.
+
+        Raises InvalidInputError for an argument that no path can hold, TypeError for a wrong
+        number of arguments.
+        """
         if len(args) != self._slots:
             raise TypeError(f"{self.name}: {self.path} takes {self._slots} values, not {args!r}")
         if len(args) == 1:  # fast path: most paths hold one GUID
@@ -103,7 +107,7 @@ class Operation(Generic[T]):
             operation=self.name,
             subject=args[0] if args else "",
             method=self.method,
-            path=_with_query(path, query) if query else path,
+            path=with_query(path, query) if query else path,
             replay=self.replay,
             sensitive=self.sensitive,
             repeat_proves_nothing=self.repeat_proves_nothing,
@@ -167,7 +171,7 @@ def free_request(
         operation=method,
         subject=path,
         method=method,
-        path=_with_query(path, query),
+        path=with_query(path, query),
         replay=replay,
         sensitive=_SENSITIVE.search(unquote(path.partition("?")[0])) is not None,
         body=None if json is msgspec.UNSET else _json(json),
@@ -183,7 +187,7 @@ def successful(request: Request, response: Response) -> Response:
     return response
 
 
-def _with_query(path: str, query: Query | None) -> str:
+def with_query(path: str, query: Query | None) -> str:
     if not query:
         return path
     joint = "&" if "?" in path else "?"

@@ -6,18 +6,16 @@ some failures have no content type at all.
 
 from __future__ import annotations
 
-import math
 import re
-import time
-from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from typing import Final, TypeVar
 
 import msgspec
 
+from aioappsapi._headers import retry_after as retry_after  # noqa: PLC0414 - an export
 from aioappsapi._http.message import Request, Response
-from aioappsapi.errors import DecodeError, RateLimitedError, ResponseError, error_class
-from aioappsapi.models.error import ApiError, ErrorBody
+from aioappsapi.errors import ApiError, DecodeError, RateLimitedError, ResponseError, error_class
+from aioappsapi.models.error import ErrorBody
 
 R = TypeVar("R", bound=ResponseError)
 
@@ -211,31 +209,3 @@ def one_line(text: str) -> str:
     """Make one short line of a text, without anything that a terminal would obey."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
     return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."
-
-
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Read how many seconds to wait: `Retry-After` in seconds or as a date, else the window's end.
-
-    `now` is in epoch seconds; by default it is the server's, from its `Date` header. Source: RFC
-    9110, section 10.2.3, and the API's rate limit headers.
-    """
-    now = _date(headers) if now is None else now
-    for name, parse in (
-        ("Retry-After", float),
-        ("Retry-After", lambda text: parsedate_to_datetime(text).timestamp() - now),
-        ("X-RateLimit-Reset", lambda text: float(text) - now),
-    ):
-        try:
-            seconds = parse(headers[name])
-        except (KeyError, ValueError, TypeError, OverflowError):
-            continue
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    return None
-
-
-def _date(headers: Mapping[str, str]) -> float:
-    try:
-        return parsedate_to_datetime(headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return time.time()

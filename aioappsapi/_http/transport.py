@@ -19,6 +19,7 @@ from yarl import URL
 
 from aioappsapi._http.call_log import logged_to, report_sent
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
 from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
@@ -75,9 +76,16 @@ class SessionPool:
         self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
+        self.binding = LoopBinding()
 
     async def open(self) -> None:
-        """Make the session in the running event loop; connections come with the first request."""
+        """Make the session in the running event loop; connections come with the first request.
+
+        Raises InvalidInputError if it is open already.
+        """
+        if self.binding.is_orphaned:
+            await self.aclose()
+        self.binding.bind()
         connector = aiohttp.TCPConnector(
             limit=0, ssl=self._ssl, keepalive_timeout=self._limits.keepalive
         )
@@ -92,7 +100,12 @@ class SessionPool:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; requests in flight fail. Harmless when repeated."""
+        """Close all connections; whatever is in flight fails. Harmless when repeated.
+
+        Raises ClosedError if it is open on another event loop, where alone it can be closed.
+        """
+        self.binding.check_may_close()
+        self.binding.release()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -108,13 +121,10 @@ class SessionPool:
         timeouts: Timeouts | None = None,
     ) -> Response:
         """Send once, follow nothing, repeat nothing. Raises TransportError."""
+        self.binding.check(method, url)
         session, watchdog = self._session, self._watchdog
         if session is None or watchdog is None:
-            raise ClosedError(
-                "The client is closed: use it inside `async with Client(...)`.",
-                method=method,
-                url=url,
-            )
+            raise ClosedError("The client is closed.", method=method, url=url)
         attempt = watchdog.begin(timeouts or self._timeouts)
         if _is_stubbed():
             _report_sent(attempt)

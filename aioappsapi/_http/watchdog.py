@@ -79,7 +79,7 @@ class Watchdog:
             raise RuntimeError("only a task of the event loop can send a request")
         now = self._loop.time()
         attempt = self._attempts[task] = Attempt(task, timeouts, now)
-        # fast path: the next look comes early enough, unless all attempts so far have more time.
+        # The next look comes early enough, unless all attempts so far have more time.
         if now + shortest(timeouts) < self._looks_at:
             self._look_at(now + shortest(timeouts))
         return attempt

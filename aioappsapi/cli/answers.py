@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from aioappsapi.bulk.printable import printable
+from aioappsapi.bulk.reports.text import printable
 from aioappsapi.cli.summary import print_line
 from aioappsapi.models.app import App
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, NoReturn
 import msgspec
 import typer
 
-from aioappsapi.bulk.asking import Action
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import Exit, Output, confirm, out, say
 from aioappsapi.cli.groups import Group, spread
@@ -170,7 +170,7 @@ def _print_env(found: Environment) -> None:
 def features(target: Target, asked: Asked, app: Called) -> None:
     async def work(client: Client) -> None:
         guid = await one_app(client, app)
-        found = await client.apps.list_features(guid, deadline=asked.deadline)
+        found = await client.apps.list_features(guid).all(deadline=asked.deadline)
         if asked.output == "text":
             rows = [(f.name, "on" if f.enabled else "off", f.description or "") for f in found]
             print_rows(out, ("feature", "is", "what it does"), rows)
@@ -202,7 +202,7 @@ _register_look("droplet", "get_current_droplet", "Show the droplet that an app r
 # -- changes
 
 
-def _register_action(action: Action, text: str) -> None:
+def _register_action(action: ActionName, text: str) -> None:
     @apps.command(name=action, help=text)
     @spread
     def act(target: Target, asked: Asked, app: Called, wait: WaitFor = "none") -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from aioappsapi._version import __version__
-from aioappsapi.bulk.asking import Action
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.cli import serve
 from aioappsapi.cli.apps import apps
 from aioappsapi.cli.console import Exit, out, say, show_log
@@ -32,14 +32,14 @@ app = typer.Typer(
     "130 interrupted.",
 )
 
-_HELP: Final[dict[Action, str]] = {
+_HELP: Final[dict[ActionName, str]] = {
     "start": "Ask for many apps to be started.",
     "stop": "Ask for many apps to be stopped.",
     "restart": "Ask for many apps to be restarted, each at most once.",
 }
 
 
-def _register(action: Action) -> None:
+def _register(action: ActionName) -> None:
     """Make the command of an action: all three take the same words and options."""
 
     @app.command(name=action, help=_HELP[action])

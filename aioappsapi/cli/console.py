@@ -11,7 +11,7 @@ from typing import Final, Literal
 from rich.console import Console
 from rich.prompt import Confirm
 
-from aioappsapi.bulk.printable import printable
+from aioappsapi.bulk.reports.text import printable
 from aioappsapi.errors import InvalidInputError
 
 Output = Literal["text", "json", "jsonl"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from aioappsapi.bulk.plan import Plan
-from aioappsapi.bulk.reasons import by_reason
+from aioappsapi.bulk.forecast.plan import Plan
+from aioappsapi.bulk.reports.causes import group_by_cause
 from aioappsapi.cli.console import Output
 from aioappsapi.cli.summary import print_line
 
@@ -32,7 +32,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"dry run: would {report.action} {len(report)} apps at {report.target}"
     for line in plan.lines():
         yield f"  {line}"
-    for group in by_reason(report.failed):
-        yield f"{len(group.outcomes)} {group.status}: {group.reason}"
+    for group in group_by_cause(report.remaining):
+        yield f"{len(group.outcomes)} {group.status}: {group.cause}"
     for outcome in report:
         yield f"  {outcome.key}  {outcome.status:<8}  {outcome.name or ''}".rstrip()

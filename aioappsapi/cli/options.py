@@ -9,11 +9,11 @@ from typing import Annotated, Final, Literal
 import typer
 
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.writers import check_suffix
+from aioappsapi.bulk.reports.writers import check_suffix
 from aioappsapi.cli.console import Output
 from aioappsapi.cli.groups import Group
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.resources.instances import Wait
+from aioappsapi.waiting.assess import Wait
 
 Profile = Literal["none", "demo", "chaos"]
 

@@ -16,10 +16,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from aioappsapi.bulk.engine import Run
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import reason_of
+from aioappsapi.bulk.reports.causes import cause_of
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.run.run import Run
 from aioappsapi.cli.summary import print_line
 from aioappsapi.models.app import App
 
@@ -140,7 +140,7 @@ class Live(Display):
     def _tell(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
         who = printable(outcome.name or outcome.key)
-        why = printable(reason_of(outcome))
+        why = printable(cause_of(outcome))
         line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
         self._console.print(line, soft_wrap=False)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.report import Report
 from aioappsapi.cli.console import Exit, out, say
 from aioappsapi.cli.summary import print_line, print_report
 from aioappsapi.errors import InvalidInputError

@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.asking import Action
-from aioappsapi.bulk.endings import RunAbortedError
-from aioappsapi.bulk.engine import Run
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.report import LOADABLE, Report
+from aioappsapi.bulk.reports.report import LOADABLE, Report
+from aioappsapi.bulk.run.conclude import RunAbortedError
+from aioappsapi.bulk.run.run import Run
 from aioappsapi.cli.console import Exit, Output, confirm, err, out, say
 from aioappsapi.cli.dry_run import print_plan
 from aioappsapi.cli.options import Selectors
@@ -34,7 +34,7 @@ _GRACE: Final = 5.0
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the arguments ask for."""
 
-    action: Action
+    action: ActionName
     words: tuple[str, ...]
     selectors: Selectors
     options: Options

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from aioappsapi.bulk.report import Report
+from aioappsapi.bulk.reports.report import Report
 from aioappsapi.cli.console import say
 from aioappsapi.cli.options import Selectors
 from aioappsapi.client import Client

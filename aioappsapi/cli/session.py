@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aioappsapi.bulk.endings import RunAbortedError
+from aioappsapi.bulk.run.conclude import RunAbortedError
 from aioappsapi.cli.console import Exit, say
 from aioappsapi.cli.options import Target
 from aioappsapi.cli.target import opened

@@ -10,10 +10,10 @@ import msgspec
 import typer
 
 from aioappsapi.bulk.options import Options
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.reasons import by_reason
-from aioappsapi.bulk.report import Report
-from aioappsapi.bulk.snapshot import Snapshot
+from aioappsapi.bulk.reports.causes import group_by_cause
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.windows.snapshot import Snapshot
 from aioappsapi.cli.console import Exit, Output, out, say
 from aioappsapi.cli.groups import spread
 from aioappsapi.cli.options import (
@@ -146,8 +146,8 @@ def _print_prediction(noted: Snapshot, report: Report[App], output: Output) -> N
         f"  {counts['ok']} to be brought back, {counts['already']} already as noted, "
         f"{counts['failed']} would be refused",
     )
-    for group in by_reason(report.failed):
-        print_line(out, f"{len(group.outcomes)} {group.status}: {group.reason}")
+    for group in group_by_cause(report.remaining):
+        print_line(out, f"{len(group.outcomes)} {group.status}: {group.cause}")
     for app, outcome in zip(noted.apps, report, strict=True):
         if outcome.status is not Status.ALREADY:
             print_line(out, f"  {app.guid}  {outcome.status:<8}  {app.state}  {app.name}")

@@ -7,11 +7,11 @@ from typing import Final
 
 from rich.console import Console
 
-from aioappsapi.bulk.outcome import Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import by_reason
-from aioappsapi.bulk.report import Report
-from aioappsapi.bulk.timing import LABELS
+from aioappsapi.bulk.reports.causes import group_by_cause
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.timing import LABELS
 
 _MOST_NAMES: Final = 5
 
@@ -49,6 +49,6 @@ def text_lines(report: Report[object]) -> Iterator[str]:
             yield f"  {LABELS[name]} after {figures}"
     if report.stopped is not None:
         yield f"ended early: {report.stopped}"
-    for group in by_reason(report.failed):
-        yield f"{len(group.outcomes)} {group.status}: {group.reason}"
+    for group in group_by_cause(report.remaining):
+        yield f"{len(group.outcomes)} {group.status}: {group.cause}"
         yield f"    {group.names(_MOST_NAMES)}"

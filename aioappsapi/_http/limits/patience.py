@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from math import log
 from typing import Final
 
-from aioappsapi._http.call_log import CallLog
+from aioappsapi._http.call_log import CallEvents
 
 # So many failures at least: the first few of a small run prove nothing.
 _FAILURES: Final = 20
@@ -29,7 +29,7 @@ class Patience:
     `calls` is the log for such reads, which belong to no app.
     """
 
-    def __init__(self, give_up_after: float = 60.0, *, calls: CallLog | None = None) -> None:
+    def __init__(self, give_up_after: float = 60.0, *, calls: CallEvents | None = None) -> None:
         self.calls = calls
         self.trusts_reads = True
         self._give_up_after = give_up_after

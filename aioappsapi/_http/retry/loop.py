@@ -17,13 +17,13 @@ from typing import Final, TypeVar
 import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
+from aioappsapi._headers import retry_after
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
 from aioappsapi._http.limits.patience import current_patience, tries_allowed
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request
-from aioappsapi._http.response_errors import retry_after
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (
