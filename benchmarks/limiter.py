@@ -25,8 +25,7 @@ from tests.simulated_server import (
 )
 
 FIRST_SEED = 1_000
-# Where it has to wait for its own pauses after each failure, or meets a quarter of a minute of
-# outage, less is enough.
+# Where two of five requests fail, most of the time goes into the pauses after failures.
 SHARE = {"40 % 503": 0.75}
 
 
