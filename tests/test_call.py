@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 import uuid
-from collections import Counter
 
 import anyio
 import msgspec
@@ -210,7 +209,7 @@ async def test_many_rejections_of_one_token_cost_one_login() -> None:
     await asyncio.gather(*(one.call(START, GUID) for _ in range(50)))
 
     assert auth.logins == 2
-    assert len(transport.sent) == 100
+    assert len(transport.sent) == 20 + 50  # the limit starts at 20
 
 
 @virtual
@@ -252,7 +251,7 @@ async def test_a_429_closes_the_gate_for_all() -> None:
     await asyncio.gather(first, *others)
 
     assert len(transport.sent) == 7
-    assert all(30 <= sent.at - began <= 31.1 for sent in transport.sent[1:])
+    assert all(30 <= sent.at - began <= 32.1 for sent in transport.sent[1:])
 
 
 @virtual
@@ -267,7 +266,7 @@ async def test_whoever_waits_for_the_slot_of_a_429_waits_for_the_gate() -> None:
 
 
 @virtual
-async def test_after_a_429_a_few_go_first() -> None:
+async def test_after_a_429_requests_go_out_evenly_over_a_second() -> None:
     async def answer() -> Response:
         await asyncio.sleep(1)
         return app()
@@ -280,8 +279,8 @@ async def test_after_a_429_a_few_go_first() -> None:
     await asyncio.gather(*calls)
 
     opening = transport.sent[1].at
-    seconds = Counter(round(sent.at - opening) for sent in transport.sent[1:])
-    assert seconds == {0: 4, 1: 8, 2: 16, 3: 13}
+    sent = [one.at - opening for one in transport.sent[1:21]]
+    assert sent == pytest.approx([number / 20 for number in range(20)])
 
 
 @virtual

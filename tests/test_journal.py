@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from aioappsapi import (
     InvalidInputError,
     PasswordGrant,
     Report,
+    RetryPolicy,
     RunAbortedError,
     Status,
 )
@@ -66,8 +68,8 @@ async def killed_while_sending(path: Path, target: str, *keys: str, action: str)
     before.close()
 
 
-def client(cloud: Sandbox) -> Client:
-    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="")
+def client(cloud: Sandbox, **options: Any) -> Client:
+    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="", **options)
 
 
 def events(path: Path) -> list[tuple[str, str]]:
@@ -418,9 +420,9 @@ async def test_what_was_put_off_is_known_not_to_have_happened() -> None:
     loop = asyncio.get_running_loop()
     with TemporaryDirectory() as folder:
         path = Path(folder, "run.journal")
-        faults = Faults(unavailable=1.0, max_per_app=5)
+        faults = Faults(unavailable=1.0, max_per_app=2)
         async with Sandbox(1, started=True, faults=faults, clock=loop.time) as cloud:
-            async with client(cloud) as cf:
+            async with client(cloud, retry=RetryPolicy(attempts=2)) as cf:
                 guids = list(cloud.apps)
                 assert (await cf.bulk.restart(guids, journal=path)).ok
                 assert [event for event, _ in events(path)] == [

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioappsapi._http.call_log import CallLog, current_call_log
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import response_error
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.loop import repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (
@@ -76,7 +76,7 @@ async def go(
             attempts,
             request(operation),
             policy,
-            RetryBudget(1_000),
+            Throttle(10),
             renewable=renewable,
             sleep=sleep or pauses,
         )
@@ -128,7 +128,7 @@ async def test_a_bug_is_not_repeated() -> None:
     attempts = Attempts(KeyError("bug"))
     with pytest.raises(KeyError):
         await repeat(
-            down(), attempts, request(), POLICY, RetryBudget(9), renewable=True, sleep=Pauses()
+            down(), attempts, request(), POLICY, Throttle(10), renewable=True, sleep=Pauses()
         )
 
     assert attempts.count == 1

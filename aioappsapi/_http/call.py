@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import random
@@ -15,13 +14,14 @@ import msgspec
 
 from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.concurrency import Ticket
+from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
-from aioappsapi._http.message import Query, Request, Response
+from aioappsapi._http.message import Query, Replay, Request, Response
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import one_line, retry_after
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.loop import Sleep, repeat
-from aioappsapi._http.retry.policy import is_broker_limit
+from aioappsapi._http.retry.policy import is_broker_limit, is_outage_like
 from aioappsapi._http.server_features import ServerFeatures
 from aioappsapi._http.transport import Transport
 from aioappsapi.auth.base import Claims
@@ -39,6 +39,15 @@ wire_log = logging.getLogger("aioappsapi.http")
 # answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
 OnEnd = Callable[[Response | BaseException], object]
 OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
+
+# Cheap, answered from the database, and allowed to every user.
+_PROBE = Request(
+    operation="check that the server answers",
+    subject="",
+    method="GET",
+    path="/v3/organizations?per_page=1",
+    replay=Replay.SAFE,
+)
 
 
 class Caller:
@@ -59,13 +68,11 @@ class Caller:
         timeouts: Timeouts | None = None,
         sleep: Sleep = anyio.sleep,
         features: ServerFeatures | None = None,
-        budget: RetryBudget | None = None,
     ) -> None:
         self.base_url = base_url
         self.throttle = throttle
         self.sleep = sleep
         self.features = ServerFeatures() if features is None else features
-        self._budget = RetryBudget(retry.budget) if budget is None else budget
         self._transport = transport
         self._tokens = tokens
         self.retry = retry
@@ -88,7 +95,6 @@ class Caller:
             timeouts=timeouts or self._timeouts,
             sleep=self.sleep,
             features=self.features,
-            budget=self._budget,
         )
         view.on_attempt = self.on_attempt
         return view
@@ -118,7 +124,6 @@ class Caller:
         except AppsApiError as error:
             first = error
         else:
-            self._budget.pay()
             return result
         # fast path: nothing of tenacity is made before an attempt failed.
         return await self._retry(first, request, parse)
@@ -127,77 +132,149 @@ class Caller:
         self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
     ) -> T:
         async def attempt() -> T:
-            return parse(request, await self._attempt(request))
+            return parse(request, await self._attempt(request, retried=True))
 
         return await repeat(
             first,
             attempt,
             request,
             self.retry,
-            self._budget,
+            self.throttle,
             renewable=self._tokens.renewable,
             sleep=self.sleep,
         )
 
-    async def _attempt(self, request: Request) -> Response:
-        """Send once, in a slot of the throttle, and let all who learn from attempts see the end."""
-        throttle = self.throttle
-        if not throttle.try_acquire():
-            await throttle.acquire()
+    async def _attempt(self, request: Request, *, retried: bool = False) -> Response:
+        """Send once, with a ticket of the throttle."""
+        ticket = self.throttle.try_admit(request)
+        if ticket is None:
+            ticket = await self._wait_for_ticket(request, retried=retried)
+        return await self._exchange(request, ticket)
+
+    async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
+        patience = current_patience.get()
+        while True:
+            ticket = await self.throttle.admit(request, patience=patience, retried=retried)
+            if patience is None or not ticket.probe:
+                return ticket
+            if not self._should_probe_by_read(request, patience, retried=retried):
+                return ticket
+            await self._probe_by_read(ticket, patience)
+
+    def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
+        """Check whether a cheap read should find out if an outage is over.
+
+        Apps that always fail look like an outage when they are the last ones; the read shows that
+        the server is well. An action that must not be repeated would be lost as a probe.
+        """
+        if retried:
+            return self.throttle.only_retries_wait()
+        return request.replay is Replay.ONCE and patience.trusts_reads
+
+    async def _probe_by_read(self, ticket: Ticket, patience: Patience) -> None:
+        """Use a ticket for the read. Its success proves nothing to the patience of the run."""
+        run = current_patience.set(None)
+        calls = current_call_log.set(patience.calls)  # it is no attempt of the app
         try:
-            # With the slot in hand: a token taken before a long wait at the gate would be stale.
-            authorization = self._tokens.current() or await self._tokens.get()
-            request_id = next(self._request_ids)
-            headers = _headers(request, authorization, request_id)
-            on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
-            begun = loop_time()
-            try:
-                response = await self._transport.send(
-                    request.method,
-                    self.base_url + request.path,
-                    headers,
-                    request.body,
-                    self._timeouts,
-                )
-            except BaseException as error:
-                self._failed(request, request_id, loop_time() - begun, error)
-                if on_end is not None:
-                    on_end(error)
-                raise
-            self._answered(request, request_id, loop_time() - begun, response)
-            if on_end is not None:
-                on_end(response)
+            response = await self._exchange(_PROBE, ticket)
+        except AppsApiError as error:
+            patience.failed(loop_time(), str(error))
+            return
         finally:
-            throttle.release()
+            current_call_log.reset(calls)
+            current_patience.reset(run)
+        if response.status < 500:
+            patience.trusts_reads = False
+        else:
+            patience.failed(loop_time(), f"{_PROBE}: {response.status}")
+
+    async def _exchange(self, request: Request, ticket: Ticket) -> Response:
+        """Send once, and let all who learn from attempts see the end."""
+        request_id = next(self._request_ids)
+        # With the ticket in hand: a token taken before a long wait would be stale.
+        authorization = self._tokens.current() or await self._log_in(ticket)
+        headers = _headers(request, authorization, request_id)
+        on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+        begun = loop_time()
+        try:
+            response = await self._transport.send(
+                request.method,
+                self.base_url + request.path,
+                headers,
+                request.body,
+                self._timeouts,
+            )
+        except BaseException as error:
+            self._failed(request, ticket, request_id, loop_time() - begun, error)
+            if on_end is not None:
+                on_end(error)
+            raise
+        self._answered(request, ticket, request_id, loop_time() - begun, response)
+        if on_end is not None:
+            on_end(response)
         if response.status == 401:
             self._tokens.reject(authorization)
         return response
 
+    async def _log_in(self, ticket: Ticket) -> str:
+        try:
+            return await self._tokens.get()
+        except BaseException as error:
+            self._end_unanswered(ticket, error)
+            raise
+
     def _failed(
-        self, request: Request, request_id: str, seconds: float, error: BaseException
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        error: BaseException,
     ) -> None:
-        """Let throttle and logs know that an attempt got no answer."""
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        self.throttle.learn(seconds, failed=not is_cancelled)
+        """Let throttle, run and logs know that an attempt got no answer."""
         if not isinstance(error, TransportError) or error.delivered:
-            self.throttle.pace.heed(None)
+            self.throttle.rate_window.observe(None)
+        self._end_unanswered(ticket, error)
         self._log_end(request, request_id, seconds, error)
 
+    def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
+        if not is_outage_like(error):
+            self.throttle.discarded(ticket)
+            return
+        self.throttle.failed(ticket)
+        if (patience := current_patience.get()) is not None:
+            patience.failed(loop_time(), str(error))
+
     def _answered(
-        self, request: Request, request_id: str, seconds: float, response: Response
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        response: Response,
     ) -> None:
-        """Let throttle and logs know of an answer, before the slot is given to the next one."""
+        """Let throttle, run and logs know of an answer, before the next request may go out."""
         status = response.status
+        throttle = self.throttle
         is_broker = status == 429 and is_broker_limit(response)
-        # A 429 comes at once, and says nothing of how much the server has to do.
-        if status != 429:
-            self.throttle.learn(seconds, failed=status >= 500)
-        self.throttle.pace.heed(None if is_broker else response)
+        throttle.rate_window.observe(None if is_broker else response)
+        patience = current_patience.get()
+        if status == 429:
+            # It comes at once, and says nothing about how much the server has to do.
+            if not is_broker:  # other calls do not concern a busy service broker
+                self._close_gate(response)
+            throttle.discarded(ticket)
+        elif status >= 500:
+            throttle.failed(ticket)
+            if status == 503 and "Retry-After" in response.headers:
+                self._announce_outage(response)
+            if patience is not None:
+                patience.failed(loop_time(), f"{request}: {status}")
+        else:
+            throttle.succeeded(ticket)
+            if patience is not None:
+                patience.succeeded()
         self._log_end(request, request_id, seconds, response)
-        if status == 429 and not is_broker:  # other calls do not concern a busy service broker
-            self._close_gate(response)
-        elif status == 503 and "Retry-After" in response.headers:
-            self._announce_outage(response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, one_line(warning))
 

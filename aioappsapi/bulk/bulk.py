@@ -116,6 +116,7 @@ class Bulk:
             target=self._target,
             outer=current_call_log.get(),
             throttle=self._caller.throttle,
+            give_up_after=self._caller.retry.give_up_after,
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
         )
@@ -182,6 +183,7 @@ class Bulk:
             calls=calls,
             outer=outer,
             throttle=self._caller.throttle,
+            give_up_after=self._caller.retry.give_up_after,
             open_journal=self._opener(action, [step], options),
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
@@ -247,14 +249,14 @@ class Bulk:
     def _waiter(self, action: ActionName, options: Options, inputs: Inputs) -> Waiter | None:
         if options.wait == "none":
             return None
-        rate = self._caller.throttle.pace
+        rate = self._caller.throttle.rate_window
         return Waiter(
             readers_of(self._caller),
             options.wait,
             until_stopped=action == "stop",
             only_new=action == "restart",
             crash_grace=options.crash_grace,
-            quota_is_low=lambda: rate.scarce(inputs.left),
+            quota_is_low=lambda: rate.has_less_than(inputs.left),
         )
 
     def _start_limiter(

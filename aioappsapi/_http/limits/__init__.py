@@ -1,1 +1,1 @@
-"""How many requests may be in flight, and how many the server's rate limit still allows."""
+"""Limits on what a client sends: how much is in flight, how fast, and when a run gives up."""

@@ -11,6 +11,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Final, TypeVar
 
 import anyio
@@ -19,14 +20,17 @@ from tenacity import AsyncRetrying, RetryCallState
 from aioappsapi._headers import retry_after
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
+from aioappsapi._http.limits.patience import current_patience, tries_allowed
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request
-from aioappsapi._http.retry.budget import RetryBudget
 from aioappsapi._http.retry.policy import Meaning, classify, may_repeat
 from aioappsapi.config import RetryPolicy
 from aioappsapi.errors import (
     AppsApiError,
     DeadlineError,
     DecodeError,
+    NotAttemptedError,
     RateLimitedError,
     ResponseError,
 )
@@ -34,40 +38,69 @@ from aioappsapi.errors import (
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 
-_BROKE: Final = "so many requests failed that the budget of retries is used up"
+_CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
+
 # A refused token is replaced. The new one may have been revoked meanwhile, so once more; a third
 # refusal means that the server refuses this login.
 _RENEWALS: Final = 2
-_CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max_retry_after"
 
 log = logging.getLogger("aioappsapi.retry")
 
 
 class _FailingCall:
-    """The failures of one call so far, and what they allow: another attempt, after what pause."""
+    """What one failing call has left: of tries, and of time.
+
+    A call of a bulk run outlasts an outage: no failure of an outage counts, until the run gives
+    up. It also gets more tries where the server fails many requests anyway. A single call keeps
+    its few tries.
+    """
 
     def __init__(
-        self, request: Request, policy: RetryPolicy, budget: RetryBudget, *, renewable: bool
+        self, request: Request, policy: RetryPolicy, throttle: Throttle, *, renewable: bool
     ) -> None:
         self._request = request
         self._policy = policy
-        self._budget = budget
+        self._throttle = throttle
         self._renewable = renewable
+        self._patience = current_patience.get()
         self._seen: Counter[Meaning] = Counter()
-        self._tries = policy.attempts
+        self._first_at = loop_time()
+        self._row_cap: int | None = None  # of all rows of the table that were met
         self._meaning = Meaning.PERMANENT
+        self._in_outage = False
+        self._pause_until = -inf
 
     def should_retry(self, state: RetryCallState) -> bool:
-        """Check whether the last failure is worth another attempt. tenacity's `retry`."""
+        """Check whether the failure just seen is worth another try. tenacity's `retry`."""
         error = _error(state)
         if error is None:
             return False
-        self._meaning, tries = classify(error)
-        self._seen[self._meaning] += 1
-        if tries is not None:
-            self._tries = min(self._tries, tries)
+        self._meaning, cap = classify(error)
+        if cap is not None:
+            self._row_cap = min(self._row_cap or cap, cap)
         self._report_doubt(error)
-        return may_repeat(self._meaning, self._request.replay) and self._has_tries(error)
+        if self._run_gives_up() or not may_repeat(self._meaning, self._request.replay):
+            return False
+        self._in_outage = self._outlasts_outage(error)
+        if not self._in_outage:
+            self._seen[self._meaning] += 1
+        return self._in_outage or self._has_tries(error)
+
+    def _run_gives_up(self) -> bool:
+        patience = self._patience
+        if patience is None or not patience.gives_up(loop_time()):
+            return False
+        self._give_up(patience.reason)
+        self._throttle.dismiss(patience)
+        return True
+
+    def _outlasts_outage(self, error: AppsApiError) -> bool:
+        if self._patience is None or self._meaning not in (Meaning.TRANSIENT, Meaning.AMBIGUOUS):
+            return False
+        too_long = (_requested_wait(error) or 0.0) > self._policy.max_retry_after
+        return (
+            not too_long and self._policy.attempts > 1 and self._throttle.in_outage(self._request)
+        )
 
     def _report_doubt(self, error: AppsApiError) -> None:
         """Report a failure that leaves open whether the request was carried out."""
@@ -90,13 +123,19 @@ class _FailingCall:
         if self._meaning is Meaning.RATE_LIMITED:
             return self._seen[self._meaning] < self._policy.rate_limited_attempts
         tries = self._seen[Meaning.TRANSIENT] + self._seen[Meaning.AMBIGUOUS]
-        return tries < self._tries and self._can_afford_it()
+        attempts = self._policy.attempts
+        if self._patience is None:
+            return tries < (attempts if self._row_cap is None else min(attempts, self._row_cap))
+        allowed = tries_allowed(attempts, self._throttle.limiter.usual_failures)
+        return tries < allowed or (tries == allowed and self._is_too_soon())
 
-    def _can_afford_it(self) -> bool:
-        if self._budget.take():
-            return True
-        self._give_up(_BROKE)
-        return False
+    def _is_too_soon(self) -> bool:
+        """Check whether the tries came so close together that an outage could not show.
+
+        There is one more then, after a pause that is long enough.
+        """
+        self._pause_until = self._first_at + OUTAGE_SPREAD
+        return self._policy.attempts >= OUTAGE_FEW and loop_time() < self._pause_until
 
     def _give_up(self, reason: str) -> None:
         if (calls := current_call_log.get()) is not None:
@@ -104,20 +143,23 @@ class _FailingCall:
         log.warning("%s: not retried: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
-        """Return the seconds to wait: full jitter, at least `Retry-After`. tenacity's `wait`."""
+        """Return how many seconds to wait: full jitter, or as requested. tenacity's `wait`."""
         error = _error(state)
         requested = _requested_wait(error) if error is not None else None
+        if self._in_outage:
+            return requested or 0.0  # the throttle makes it wait for its turn as a probe
         if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
             return 0.0  # the login is shared, and so is the gate that the throttle has closed
         ceiling = min(self._policy.base * 2.0 ** (self._seen[self._meaning] - 1), self._policy.cap)
-        return max(random.uniform(0.0, ceiling), requested or 0.0)  # noqa: S311 - not for secrets
+        jitter = random.uniform(0.0, ceiling)  # noqa: S311 - not for secrets
+        return max(jitter, requested or 0.0, self._pause_until - loop_time())
 
     def is_too_late(self, state: RetryCallState) -> bool:
         """Check whether the pause would end after the deadline. tenacity's `stop`."""
         error = _error(state)
         if error is None:
             return False
-        # The server's `Retry-After` counts, even where the call waits for it at the gate.
+        # The requested wait counts even where the gate waits and not this pause.
         pause = max(state.upcoming_sleep, _requested_wait(error) or 0.0)
         if loop_time() + pause < anyio.current_effective_deadline():
             return False
@@ -127,7 +169,7 @@ class _FailingCall:
         ) from None
 
     def log_retry(self, state: RetryCallState) -> None:
-        """Report and log that the call is retried. tenacity's `before_sleep`."""
+        """Note and log that the call is sent again. tenacity's `before_sleep`."""
         if (calls := current_call_log.get()) is not None:
             calls.repeated()
         log.info("retry in %.2f s after: %s", state.upcoming_sleep, _error(state))
@@ -153,7 +195,7 @@ async def repeat(
     attempt: Callable[[], Awaitable[T]],
     request: Request,
     policy: RetryPolicy,
-    budget: RetryBudget,
+    throttle: Throttle,
     *,
     renewable: bool,
     sleep: Sleep = anyio.sleep,
@@ -162,16 +204,23 @@ async def repeat(
 
     Raises the last failure, or DeadlineError where there was no time for another attempt.
     """
+    last: AppsApiError = first
     played_back = False
 
     async def play_back_then_attempt() -> T:
-        nonlocal played_back
+        nonlocal last, played_back
         if not played_back:
             played_back = True
             raise first
-        return await attempt()
+        try:
+            return await attempt()
+        except NotAttemptedError:
+            raise last from None  # the run gave up while this request waited
+        except AppsApiError as error:
+            last = error
+            raise
 
-    call = _FailingCall(request, policy, budget, renewable=renewable)
+    call = _FailingCall(request, policy, throttle, renewable=renewable)
     retrying = AsyncRetrying(
         retry=call.should_retry,
         wait=call.pause,

@@ -134,6 +134,19 @@ def may_repeat(meaning: Meaning, replay: Replay) -> bool:
     return meaning is not Meaning.PERMANENT
 
 
+def is_outage_like(error: BaseException) -> bool:
+    """Check whether a request failed without an answer as it does at a server that is away.
+
+    The login server counts as well. A cancelled request, a refused login, a certificate that is
+    not trusted and a closed client say nothing about the load.
+    """
+    if isinstance(error, AuthError):
+        return not error.refused
+    return isinstance(error, TransportError) and not isinstance(
+        error, CertificateError | ClosedError
+    )
+
+
 def is_refusal_of_app(error: AppsApiError) -> bool:
     """Check whether the API looked at the app and refused: it does not exist, or cannot do this.
 

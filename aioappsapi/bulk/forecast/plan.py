@@ -14,7 +14,7 @@ import msgspec
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.pace import Pace
+from aioappsapi._http.limits.rate_window import RateWindow
 from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.api.info import Info
 from aioappsapi.bulk.actions.footprint import Footprint
@@ -153,7 +153,7 @@ async def draw_up(
         predicted=True,
     )
     working = _working(report, state, options, answer)
-    return _plan(report, options, caller.throttle.pace, limits, working)
+    return _plan(report, options, caller.throttle.rate_window, limits, working)
 
 
 async def _rate_limits(caller: Caller) -> RateLimits | None:
@@ -180,7 +180,7 @@ def _working(report: Report[App], state: PlatformState, options: Options, answer
 def _plan(
     report: Report[App],
     options: Options,
-    pace: Pace,
+    pace: RateWindow,
     limits: RateLimits | None,
     working: float,
 ) -> Plan:
@@ -227,7 +227,7 @@ def _polls(watched: int, working: float, usual: float) -> int:
     return ticks * math.ceil(at_a_time / BATCH)
 
 
-def _waiting(pace: Pace, requests: int, window: float) -> float:
+def _waiting(pace: RateWindow, requests: int, window: float) -> float:
     """Return the seconds until the rate limit has room for the last request."""
     limit, left, resets_in = pace.limit, pace.left, pace.resets_in
     if limit is None or left is None or requests <= left:

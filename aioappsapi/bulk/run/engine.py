@@ -18,6 +18,7 @@ import anyio
 
 from aioappsapi._http.call_log import CallEvents, current_call_log
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
@@ -62,6 +63,7 @@ class Engine(Generic[T_co]):
         outer: CallEvents | None,
         throttle: Throttle | None,
         on_outcome: OnOutcome[T_co] | None,
+        give_up_after: float,
     ) -> None:
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
@@ -75,6 +77,7 @@ class Engine(Generic[T_co]):
         self._outer = outer
         self._throttle = throttle
         self._on_outcome = on_outcome
+        self._patience = Patience(give_up_after, calls=calls)
         self._runs: dict[str, AppRun] = {}
         self._ready: deque[AppRun] = deque()
         self._retry_later: deque[AppRun] = deque()
@@ -103,6 +106,7 @@ class Engine(Generic[T_co]):
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
+        current_patience.set(None)
         await watcher.run(self._found, self._crashed)
 
     async def _rounds(self) -> None:
@@ -231,9 +235,8 @@ class Engine(Generic[T_co]):
 
     async def _wait_for_open_gate(self) -> None:
         # Noted and then held up, an app would be in doubt if the process died meanwhile.
-        if self._throttle is not None and self._throttle.closed_for:
-            await self._throttle.acquire()
-            self._throttle.release()
+        if self._throttle is not None:
+            await self._throttle.wait_until_open()
 
     async def _send(self, run: AppRun, step: ActionStep) -> None:
         """Send the request of a step. Only what is sent here is a fact of the app."""
@@ -241,12 +244,14 @@ class Engine(Generic[T_co]):
         if run.retried:
             calls.repeated()
         current_call_log.set(calls)
+        current_patience.set(self._patience)
         try:
             await step.send(run)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=is_refusal_of_app(error))
         finally:
             current_call_log.set(self._calls)
+            current_patience.set(None)
         if calls.stop_reason is not None:
             self.stop(calls.stop_reason)
 
@@ -254,6 +259,9 @@ class Engine(Generic[T_co]):
         now = loop_time()
         if isinstance(error, DeadlineError):
             run.ended(now, Why.DEADLINE, deadline_error(run, error))
+            return
+        if isinstance(error, NotAttemptedError) and not run.attempts:
+            run.skipped(now, error)
             return
         step = self._action.steps[run.step]
         later = not run.retried and step.may_do_better_later(error)

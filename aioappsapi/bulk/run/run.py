@@ -54,6 +54,7 @@ class Run(Generic[T_co]):
         open_journal: Callable[[], Journal] | None = None,
         on_outcome: OnOutcome[T_co] | None = None,
         on_pause: OnPause | None = None,
+        give_up_after: float = 60.0,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -74,6 +75,7 @@ class Run(Generic[T_co]):
             outer=outer,
             throttle=throttle,
             on_outcome=on_outcome,
+            give_up_after=give_up_after,
         )
         self._abandoned = False
         self._task: asyncio.Task[None] | None = None

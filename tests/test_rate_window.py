@@ -1,9 +1,8 @@
-"""The pace against a server that counts as the real one does."""
+"""The rate window against a server that counts as the real one does."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from email.utils import formatdate
 from math import ceil, inf
 
@@ -20,9 +19,9 @@ from aioappsapi import (
     RateLimitedError,
     RetryPolicy,
 )
+from aioappsapi._http.limits.rate_window import RateWindow
 from aioappsapi._http.limits.throttle import Pause, Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.pace import Pace
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.counting import EPOCH, Counting, run, told
 from tests.fakes import (
@@ -32,6 +31,7 @@ from tests.fakes import (
     app,
     caller,
     recording,
+    request,
     run_virtual,
     settle,
     virtual,
@@ -39,20 +39,20 @@ from tests.fakes import (
 
 
 class Sent:
-    """A pace on a clock that is turned by hand, with requests one after the other."""
+    """A window on a clock that is turned by hand, with requests one after the other."""
 
     def __init__(self, **options: float) -> None:
         self.now = 0.0
         self.in_flight = 0
-        self.pace = Pace(
+        self.window = RateWindow(
             lambda: self.in_flight, clock=lambda: self.now, wall=lambda: EPOCH + self.now, **options
         )
 
     def get(self, response: Response | None) -> int | None:
         self.in_flight += 1
-        self.pace.heed(response)
+        self.window.observe(response)
         self.in_flight -= 1
-        return self.pace.left
+        return self.window.left
 
 
 # -- what is known
@@ -61,15 +61,15 @@ class Sent:
 def test_nothing_is_known_where_nobody_counts() -> None:
     sent = Sent()
     assert sent.get(app()) is None
-    assert (sent.pace.limit, sent.pace.resets_in, sent.pace.opens_at) == (None, None, -inf)
-    assert not sent.pace.scarce(1_000_000)
+    assert (sent.window.limit, sent.window.resets_in, sent.window.opens_at) == (None, None, -inf)
+    assert not sent.window.has_less_than(1_000_000)
 
 
 def test_what_is_told_is_the_least_and_the_first_step_makes_it_exact() -> None:
     sent = Sent()
     # Twenty, of which somebody has used three: 16, 15 and 14 remain, then.
     assert [sent.get(told(n, EPOCH + 60)) for n in (16, 14, 14, 12)] == [16, 15, 14, 13]
-    assert sent.pace.limit == 20
+    assert sent.window.limit == 20
 
 
 def test_a_recorded_window_is_read() -> None:
@@ -83,9 +83,9 @@ def test_requests_in_flight_are_taken_for_counted() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     sent.in_flight = 5
-    assert sent.pace.left == 13
-    assert sent.pace.scarce(14)
-    assert not sent.pace.scarce(13)
+    assert sent.window.left == 13
+    assert sent.window.has_less_than(14)
+    assert not sent.window.has_less_than(13)
 
 
 def test_a_lost_answer_may_have_been_counted() -> None:
@@ -101,9 +101,9 @@ def test_an_outage_spends_no_window() -> None:
     sent.get(told(18, EPOCH + 60))
     for _ in range(100):
         sent.get(Response(status=503, headers={}, body=b""))
-    assert (sent.pace.left, sent.pace.opens_at) == (1, -inf)  # to find out
+    assert (sent.window.left, sent.window.opens_at) == (1, -inf)  # to find out
     sent.in_flight = 1
-    assert (sent.pace.left, sent.pace.opens_at > 0) == (0, True)  # and no more than that
+    assert (sent.window.left, sent.window.opens_at > 0) == (0, True)  # and no more than that
     sent.in_flight = 0
     assert sent.get(told(16, EPOCH + 60)) == 16
 
@@ -119,7 +119,7 @@ def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(recording("rate-limit__unauthenticated-expired-token").response) == 18
-    assert sent.pace.limit == 20
+    assert sent.window.limit == 20
 
 
 def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> None:
@@ -172,30 +172,30 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     sent = Sent()
     for remaining in (0, 0):
         sent.get(told(remaining, EPOCH + 40))
-    assert sent.pace.left == 0
-    assert 41 <= sent.pace.opens_at <= 41.25
-    sent.now = sent.pace.opens_at
-    assert (sent.pace.left, sent.pace.opens_at) == (20, -inf)
+    assert sent.window.left == 0
+    assert 41 <= sent.window.opens_at <= 41.25
+    sent.now = sent.window.opens_at
+    assert (sent.window.left, sent.window.opens_at) == (20, -inf)
 
 
 def test_a_server_that_answers_no_more_is_asked_one_by_one() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
-    assert sent.pace.left == 20
+    assert sent.window.left == 20
     for _ in range(30):
         sent.get(None)
-    assert sent.pace.left == 1
+    assert sent.window.left == 1
     sent.now = 90.0
-    assert sent.pace.left == 20
+    assert sent.window.left == 20
 
 
 def test_a_wait_that_is_too_long_is_left_to_the_server() -> None:
     sent = Sent(longest=30)
     sent.get(told(0, EPOCH + 40))
-    assert sent.pace.opens_at == -inf
+    assert sent.window.opens_at == -inf
     sent.now = 15.0
-    assert sent.pace.opens_at > 40
+    assert sent.window.opens_at > 40
 
 
 def test_the_time_of_the_server_counts_where_it_is_told() -> None:
@@ -203,7 +203,7 @@ def test_the_time_of_the_server_counts_where_it_is_told() -> None:
     answer = told(0, EPOCH + 340)
     answer.headers["Date"] = formatdate(EPOCH + 300, usegmt=True)  # type: ignore[index]
     sent.get(answer)
-    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+    assert sent.window.resets_in == pytest.approx(41.1, abs=0.2)
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Tue, 99 Nov 2026 99:99:99 GMT"])
@@ -212,7 +212,7 @@ def test_a_date_that_is_none_leaves_our_own_time(date: str) -> None:
     answer = told(0, EPOCH + 40)
     answer.headers["Date"] = date  # type: ignore[index]
     sent.get(answer)
-    assert sent.pace.resets_in == pytest.approx(41.1, abs=0.2)
+    assert sent.window.resets_in == pytest.approx(41.1, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,7 @@ def test_a_date_that_is_none_leaves_our_own_time(date: str) -> None:
     [
         {"X-RateLimit-Limit": "0"},
         {"X-RateLimit-Limit": "many"},
+        {"X-RateLimit-Limit": "-5"},
         {"X-RateLimit-Remaining": ""},
         {"X-RateLimit-Reset": "nan"},
         {"X-RateLimit-Reset": "inf"},
@@ -230,6 +231,12 @@ def test_headers_that_say_nothing(header: dict[str, str]) -> None:
     answer = told(18, EPOCH + 60)
     answer.headers.update(header)  # type: ignore[attr-defined]
     assert sent.get(answer) is None
+
+
+def test_absurd_numbers_overflow_nothing() -> None:
+    sent = Sent()
+    for remaining in (10**400, 0, 10**400):
+        assert sent.get(told(remaining, EPOCH + 60, limit=10**400)) is None
 
 
 # -- what comes of it
@@ -275,13 +282,13 @@ def test_whatever_the_limit_nothing_is_refused(
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(limit=st.integers(100, 300), hiccups=st.floats(0, 0.03), seed=st.integers(0, 99))
-def test_other_refusals_make_it_promise_one_too_many_at_the_most(
+def test_other_refusals_make_it_promise_two_too_many_at_the_most(
     limit: int, hiccups: float, seed: int
 ) -> None:
     async def scenario() -> None:
         server = Counting(limit, hiccups=hiccups, latency=0.5, seed=seed)
         await run(server, 2 * limit, concurrency=20)
-        assert server.refused <= 1
+        assert server.refused <= 2
         assert server.answered == 2 * limit
 
     run_virtual(scenario())
@@ -312,34 +319,49 @@ async def test_a_clock_that_is_wrong_meets_the_gate_and_loses_nothing() -> None:
 
 
 @virtual
-async def test_what_is_too_late_is_told_at_once_and_nothing_is_sent() -> None:
-    server = Counting(40, latency=0)
-    _, throttle = await run(server, 40, concurrency=5)
-    before = anyio.current_time()
+async def test_a_request_asks_the_server_where_the_window_ends_after_its_deadline() -> None:
+    # The announced number is rounded down: 0 may stand for a tenth of the limit.
+    server = Counting(400, taken=365, latency=0.1)
+    one = caller(FakeTransport(server.answer), ceiling=5)
+    began = anyio.current_time()
+    with anyio.move_on_after(5):
+        for _ in range(35):
+            await one.call(GET, GUID)
+    assert (server.answered, server.refused) == (35, 0)
+    with anyio.fail_after(5), pytest.raises(DeadlineError, match="before the deadline"):
+        await one.call(GET, GUID)
+    assert server.refused == 1
     with anyio.fail_after(5), pytest.raises(DeadlineError, match="nothing was sent"):
-        await throttle.acquire()
-    assert (anyio.current_time(), throttle.in_flight) == (before, 0)
+        await one.call(GET, GUID)  # the 429 has closed the gate
+    assert (server.refused, one.throttle.in_flight) == (1, 0)
+    assert anyio.current_time() - began < 20
 
 
 @virtual
-async def test_nobody_is_sent_away_while_those_in_flight_may_show_that_there_is_room() -> None:
+async def test_a_request_waits_where_the_window_ends_before_its_deadline() -> None:
+    server = Counting(400, taken=365, latency=0.1)
+    one = caller(FakeTransport(server.answer), ceiling=5)
+    await one.call(GET, GUID)
+    assert one.throttle.closed_for > 0
+    with anyio.fail_after(90):
+        await one.call(GET, GUID)
+    assert server.refused == 0
+    assert server.window != 0
+
+
+@virtual
+async def test_an_answer_of_a_request_in_flight_may_show_that_there_is_room() -> None:
     throttle = Throttle(5, wall=lambda: EPOCH)
-    await throttle.acquire()
-    await throttle.acquire()
-    throttle.pace.heed(told(0, EPOCH + 60))  # of whom one is in flight all the same
+    tickets = [await throttle.admit(request(GET)) for _ in range(2)]
+    throttle.rate_window.observe(told(0, EPOCH + 60))  # of whom one is in flight all the same
     assert throttle.closed_for > 50
-    waiting = asyncio.create_task(within(5, throttle.acquire()))
+    waiting = asyncio.create_task(throttle.admit(request(GET)))
     await settle()
     assert not waiting.done()
-    throttle.pace.heed(told(4, EPOCH + 60))
-    throttle.release()
+    throttle.rate_window.observe(told(4, EPOCH + 60))
+    throttle.succeeded(tickets[0])
     await waiting
     assert throttle.in_flight == 2
-
-
-async def within(seconds: float, work: Awaitable[None]) -> None:
-    with anyio.fail_after(seconds):
-        await work
 
 
 @virtual
@@ -349,7 +371,7 @@ async def test_a_pause_is_told_once_with_its_reason() -> None:
     pauses: list[Pause] = []
     end = one.throttle.on_pause(pauses.append)
     await asyncio.gather(*(one.call(GET, GUID) for _ in range(60)))
-    assert [pause.reason for pause in pauses] == ["the window's requests are spent"]
+    assert [pause.reason for pause in pauses] == ["the rate window has no requests left"]
     assert 0 < pauses[0].seconds <= 61.25
     end()
     await asyncio.gather(*(one.call(GET, GUID) for _ in range(60)))
@@ -374,12 +396,12 @@ async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_
     transport = FakeTransport(server.answer)
     one = caller(transport, retry=RetryPolicy(attempts=1))
     await one.call(GET, GUID)
-    left = one.throttle.pace.left
+    left = one.throttle.rate_window.left
     transport.steps = [DisconnectedError("-")]
     with pytest.raises(DisconnectedError):
         await one.call(GET, GUID)
     assert left is not None
-    assert one.throttle.pace.left == left - 1
+    assert one.throttle.rate_window.left == left - 1
 
 
 async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
@@ -389,7 +411,7 @@ async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
         async with Client(cloud.url, auth=auth, proxy="") as client:
             await client.apps.get(next(iter(cloud.apps)))
             report = await client.bulk.start(list(cloud.apps), concurrency=10)
-            pace = client._caller.throttle.pace
-            assert (pace.limit, pace.scarce(61)) == (60, True)
+            window = client._caller.throttle.rate_window
+            assert (window.limit, window.has_less_than(61)) == (60, True)
     assert report.ok
     assert "429" not in report.requests.by_status
