@@ -167,8 +167,8 @@ async def test_a_bad_app_at_the_end_of_a_run_fails_within_seconds() -> None:
     report = await server.bulk.start(guids(31))
     assert summary(report) == {"total": 31, "ok": 30, "failed": 1}
     assert isinstance(report[30].error, ServerError)
-    assert server.seconds() < 30.0
-    assert server.sent < 31 + 20
+    assert server.seconds() < 50.0  # two rounds of tries with their pauses
+    assert server.sent < 31 + 25
 
 
 @virtual
