@@ -112,7 +112,7 @@ async def bulk(url: str, calls: int) -> None:
     """Start with a bulk run of this library, without looking first."""
     async with Client(url, auth=StaticToken("token"), proxy="") as client:
         report = await client.bulk.start(guids(calls), concurrency=WORKERS, skip_unchanged=False)
-        assert sum(report.counts.values()) == calls
+        assert report.counts["ok"] == calls
 
 
 async def bulk_journal(url: str, calls: int) -> None:
@@ -125,7 +125,7 @@ async def bulk_journal(url: str, calls: int) -> None:
                 skip_unchanged=False,
                 journal=Path(folder) / "journal",
             )
-            assert sum(report.counts.values()) == calls
+            assert report.counts["ok"] == calls
 
 
 CONTENDERS: Final = {one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_journal)}

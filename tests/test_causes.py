@@ -1,4 +1,4 @@
-"""Why apps are not as asked."""
+"""Causes: why apps are not in the requested state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aioappsapi.bulk.reports.causes import cause_of, group_by_cause
 from tests.reports import BAD, OK, REFUSED, REST, outcome
 
 
-def test_equal_reasons_are_told_once_and_the_most_frequent_first() -> None:
+def test_equal_causes_are_one_group_and_the_largest_comes_first() -> None:
     late = [
         outcome(
             key, Status.TIMED_OUT, error=DeadlineError(f"start {key}: the deadline came first.")
@@ -34,7 +34,7 @@ def test_a_key_is_taken_out_but_not_out_of_a_word() -> None:
     assert cause_of(one) == "an app-a and '…' at last:"
 
 
-def test_one_reason_for_two_endings_is_told_twice() -> None:
+def test_one_cause_with_two_statuses_is_two_groups() -> None:
     both = [
         outcome("x", Status.FAILED, error=REFUSED),
         outcome("y", Status.TIMED_OUT, error=REFUSED),
@@ -49,7 +49,7 @@ def test_a_group_names_some_and_counts_the_rest() -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_an_outcome_without_an_error_has_a_reason_unless_it_is_as_asked(status: Status) -> None:
+def test_an_outcome_without_an_error_has_a_cause_unless_it_is_done(status: Status) -> None:
     one = outcome("x", status)
     assert bool(cause_of(one)) != one.done
     assert not cause_of(OK)

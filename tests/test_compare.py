@@ -20,7 +20,7 @@ AFTER = report(
 )
 
 
-def test_what_ended_in_another_way_is_told_app_by_app() -> None:
+def test_apps_with_another_status_are_listed() -> None:
     found = BEFORE.compare(AFTER)
     assert found.changed == [
         Change(key="a", name="wéb", before=Status.OK, after=Status.FAILED),
@@ -56,7 +56,7 @@ def test_a_run_is_no_better_and_no_worse_than_itself() -> None:
     assert ratios == {1.0, None}
 
 
-def test_people_are_told_in_lines() -> None:
+def test_the_text_has_one_figure_or_app_per_line() -> None:
     lines = str(BEFORE.compare(AFTER)).splitlines()
     assert lines[0] == "before  start at https://api.test, 2026-03-01 12:00:00 UTC, 3.0 s"
     told = [" ".join(line.split()) for line in lines]

@@ -14,7 +14,9 @@ from aioappsapi import (
     App,
     AppsApiError,
     AuthError,
+    CrashedError,
     InvalidInputError,
+    JobFailedError,
     Outcome,
     Report,
     Status,
@@ -24,7 +26,7 @@ from aioappsapi.bulk.reports.timing import LimitLevel, PauseSpan
 from tests.reports import BAD, ERRORS, MIXED, OK, REFUSED, REST, outcome, outcomes, report
 
 
-def test_report_as_json_has_exactly_these_fields() -> None:
+def test_a_report_as_json_has_exactly_these_fields() -> None:
     assert MIXED.to_dict() == {
         "schema": 1,
         "action": "start",
@@ -95,7 +97,7 @@ def test_report_as_json_has_exactly_these_fields() -> None:
     ]
 
 
-def test_json_is_one_document_and_lines_are_one_outcome_each() -> None:
+def test_json_is_one_document_and_json_lines_have_one_outcome_each() -> None:
     assert json.loads(MIXED.to_json()) == MIXED.to_dict()
     assert json.loads(MIXED.to_json(indent=2)) == MIXED.to_dict()
     head, *rest = [json.loads(line) for line in MIXED.to_jsonl().splitlines()]
@@ -109,7 +111,7 @@ def test_bodies_of_answers_are_not_written() -> None:
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_come_back_as_what_they_were(
+def test_errors_come_back_with_their_classes(
     tmp_path: Path, suffix: str, error: AppsApiError
 ) -> None:
     path = tmp_path / f"report{suffix}"
@@ -135,7 +137,7 @@ def test_errors_come_back_as_what_they_were(
     ],
     ids=["mixed", "empty", "part", "predicted", "stopped"],
 )
-def test_report_survives_a_file(tmp_path: Path, suffix: str, one: Report[App]) -> None:
+def test_a_report_survives_a_file(tmp_path: Path, suffix: str, one: Report[App]) -> None:
     path = tmp_path / f"report{suffix}"
     one.write(str(path))
     back = Report.load(str(path))
@@ -157,7 +159,21 @@ def test_any_report_survives_a_file(
     assert Report.load(path).to_dict() == one.to_dict()
 
 
-def test_class_that_is_not_known_here_becomes_its_base(tmp_path: Path) -> None:
+def test_an_error_that_comes_back_has_its_attributes(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    crashed = outcome(
+        "a", Status.FAILED, error=CrashedError("start a: crashes", states=("CRASHED",))
+    )
+    job = outcome("b", Status.FAILED, error=JobFailedError("delete b: failed", guid="g"))
+    report(crashed, job).write(path)
+    first, second = (one.error for one in Report.load(path))
+    assert isinstance(first, CrashedError)
+    assert (str(first), first.states) == ("start a: crashes", ())
+    assert isinstance(second, JobFailedError)
+    assert str(second) == "delete b: failed"
+
+
+def test_a_class_that_is_not_known_here_becomes_its_base(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     for name in ("NewerError", "Mapping", "asyncio", "__name__"):
         data = report(BAD).to_dict()
@@ -166,7 +182,7 @@ def test_class_that_is_not_known_here_becomes_its_base(tmp_path: Path) -> None:
         assert type(Report.load(path)[0].error) is AppsApiError
 
 
-# -- files that are none
+# -- other files
 
 HEAD = {
     "schema": 1,
@@ -206,7 +222,7 @@ NO_OUTCOMES: list[Any] = [
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 @pytest.mark.parametrize("data", NO_REPORTS)
-def test_what_is_no_report_is_refused(tmp_path: Path, suffix: str, data: bytes) -> None:
+def test_another_file_is_refused(tmp_path: Path, suffix: str, data: bytes) -> None:
     path = tmp_path / f"no{suffix}"
     path.write_bytes(data)
     with pytest.raises(InvalidInputError, match="is not a report"):
@@ -214,7 +230,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, suffix: str, data: bytes) 
 
 
 @pytest.mark.parametrize("data", NO_OUTCOMES, ids=json.dumps)
-def test_what_is_no_outcome_is_refused(tmp_path: Path, data: object) -> None:
+def test_an_outcome_of_another_shape_is_refused(tmp_path: Path, data: object) -> None:
     whole, lines = tmp_path / "no.json", tmp_path / "no.jsonl"
     whole.write_text(json.dumps(HEAD | {"outcomes": [data]}))
     lines.write_text(f"{json.dumps(HEAD)}\n{json.dumps(data)}\n")
@@ -223,14 +239,14 @@ def test_what_is_no_outcome_is_refused(tmp_path: Path, data: object) -> None:
             Report.load(path)
 
 
-def test_lines_may_have_blanks_between_them(tmp_path: Path) -> None:
+def test_json_lines_may_have_blank_lines_between_them(tmp_path: Path) -> None:
     path = tmp_path / "report.jsonl"
     path.write_text(MIXED.to_jsonl().replace("\n", "\n\n"))
     assert Report.load(path).to_dict() == MIXED.to_dict()
 
 
-def test_half_a_character_is_written_as_what_it_is(tmp_path: Path) -> None:
-    """As comes from arguments that are no UTF-8: it can be neither written nor read."""
+def test_a_lone_surrogate_is_written_as_an_escape(tmp_path: Path) -> None:
+    """Arguments that are not UTF-8 contain such characters, which UTF-8 cannot encode."""
     one = report(outcome("caf\udce9", Status.NOT_ATTEMPTED, name="\ud800"))
     for suffix in (".json", ".jsonl"):
         path = tmp_path / f"report{suffix}"

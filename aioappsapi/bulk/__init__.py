@@ -11,7 +11,7 @@ from aioappsapi.bulk.reports.timing import Moments, Step
 from aioappsapi.bulk.run.conclude import RunAbortedError, report_of
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.restore import Restoration
-from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
+from aioappsapi.bulk.windows.snapshot import AppState, ProcessState, Snapshot
 
 __all__ = [
     "AppState",
@@ -22,6 +22,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "Plan",
+    "ProcessState",
     "Report",
     "Requests",
     "Restoration",

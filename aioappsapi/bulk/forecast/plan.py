@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -27,6 +28,8 @@ from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted, span
+from aioappsapi.bulk.reports.writers import write_plan
+from aioappsapi.bulk.reports.writers.notebook import as_notebook
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
@@ -84,6 +87,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "seconds": round(self.seconds, 1),
             "earliest_finish": self.earliest_finish.isoformat(timespec="seconds"),
         }
+
+    def __repr__(self) -> str:
+        return f"<Plan of {self.report.action}: {'; '.join(self.lines())}>"
+
+    def _repr_html_(self) -> str:
+        return as_notebook(self.report, self.lines())
+
+    def write(self, path: str | Path) -> None:
+        """Write the plan to a file: the predicted report, and as ``.html`` also what it takes.
+
+        Formats and errors are those of `Report.write`.
+        """
+        write_plan(self.report, list(self.lines()), Path(path))
 
     def lines(self) -> Iterator[str]:
         """Yield a few lines for people."""

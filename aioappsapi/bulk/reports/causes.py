@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi.bulk.reports.advice import Advice, advice_for
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import ResponseError
 
@@ -34,6 +35,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     cause: str
     outcomes: list[Outcome[object]]
+
+    @property
+    def advice(self) -> Advice | None:
+        """What to do about it; None for apps in the requested state."""
+        return advice_for(self.outcomes[0])
 
     def names(self, most: int) -> str:
         """Name the first few of the apps, and count the rest."""

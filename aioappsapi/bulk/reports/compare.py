@@ -65,11 +65,12 @@ class Comparison:
     @property
     def worse(self) -> list[Change]:
         """The apps that were in the requested state before, and are not afterwards."""
-        return [
-            one
-            for one in self.changed
-            if one.before and one.before.done and one.after and not one.after.done
-        ]
+        return [one for one in self.changed if _is_done(one.before) and not _is_done(one.after)]
+
+    @property
+    def better(self) -> list[Change]:
+        """The apps that are in the requested state afterwards, and were not before."""
+        return [one for one in self.changed if _is_done(one.after) and not _is_done(one.before)]
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -106,6 +107,10 @@ class Comparison:
         for change in [*self.changed, *self.only_before, *self.only_after]:
             who = f"{change.name} ({change.key})" if change.name else change.key
             yield printable(f"{change.before or 'absent'} -> {change.after or 'absent'}: {who}")
+
+
+def _is_done(status: Status | None) -> bool:
+    return status is not None and status.done
 
 
 def _change(old: Outcome[object], new: Outcome[object]) -> Change | None:

@@ -22,6 +22,7 @@ from aioappsapi.bulk.reports.report_json import (
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.reports.writers import write_report
+from aioappsapi.bulk.reports.writers.notebook import as_notebook
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
 # The formats that keep everything. The others are for people and their tools.
@@ -41,6 +42,9 @@ class Report(ReportData[T_co]):
 
     def __add__(self, other: Report[T_co]) -> Report[T_co]:
         return Report.merge([self, other])
+
+    def _repr_html_(self) -> str:
+        return as_notebook(self)
 
     @classmethod
     def merge(cls, reports: Iterable[Report[T_co]]) -> Report[T_co]:

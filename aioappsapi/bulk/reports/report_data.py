@@ -13,6 +13,7 @@ from typing import Generic, overload
 from aioappsapi._version import __version__
 from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.rows import row_of
 from aioappsapi.bulk.reports.text import counted, printable
 from aioappsapi.bulk.reports.timing import (
     LimitLevel,
@@ -144,6 +145,10 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
         Raises InvalidInputError if `step` is not above 0.
         """
         return throughput(self.timeline(), step)
+
+    def to_rows(self) -> list[dict[str, object]]:
+        """Return one flat dict per app, e.g. for ``pandas.DataFrame(report.to_rows())``."""
+        return [row_of(outcome, self.target) for outcome in self._outcomes]
 
     def failed_keys(self) -> list[str]:
         """Return the GUIDs of all `remaining` apps.

@@ -9,20 +9,22 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Final, Never, TypeVar
+from typing import Annotated, Final, Never
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from aioappsapi import errors
+from aioappsapi.bulk.files import decode_json
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.timing import COUNTED, LimitLevel, PauseSpan, step_for, throughput
 from aioappsapi.errors import ApiError, AppsApiError, ResponseError
 
-S = TypeVar("S", bound=msgspec.Struct)
-
 SCHEMA: Final = 1
+
+# A time of day without a zone is no moment.
+Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -40,20 +42,15 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def error(self) -> AppsApiError:
         """Make the error again. A class that does not exist here becomes AppsApiError."""
-        cls = getattr(errors, self.type, None)
+        cls: object = getattr(errors, self.type, None)
         if not isinstance(cls, type) or not issubclass(cls, AppsApiError):
-            cls = AppsApiError
-        error = cls.__new__(cls, self.message)
-        if isinstance(error, ResponseError):
-            said = ApiError(code=self.code, title=self.title, detail=self.detail)
-            ResponseError.__init__(
-                error,
-                self.message,
-                status=self.status or 0,
-                errors=() if said == ApiError() else (said,),
-                request_id=self.request_id,
-            )
-        return error
+            return AppsApiError(self.message)
+        if issubclass(cls, ResponseError):
+            return _response_error(cls, self)
+        try:
+            return cls(self.message)
+        except TypeError:  # it needs more than the file keeps; its text is the main thing
+            return cls.__new__(cls, self.message)
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,7 +64,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     wave: int | None = None
     status: Status
     attempts: int
-    started_at: datetime | None = None
+    started_at: Aware | None = None
     duration_s: float | None = None
     time_to_accept_s: float | None = None
     time_to_first_instance_s: float | None = None
@@ -135,8 +132,8 @@ class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     target: str | None
     targets: list[str] | UnsetType = UNSET
-    started_at: datetime
-    finished_at: datetime
+    started_at: Aware
+    finished_at: Aware
     counts: CountsRecord
     requests: RequestsRecord
     timings: dict[str, dict[str, float]]
@@ -253,26 +250,17 @@ def error_record(error: AppsApiError) -> ErrorRecord:
 
 def decode_report(data: bytes) -> ReportRecord:
     """Read a JSON report. Raises ValueError."""
-    return _decode(data, ReportRecord)
+    return decode_json(data, ReportRecord)
 
 
 def decode_lines(data: bytes) -> ReportRecord:
     """Read a report of JSON Lines. Raises ValueError."""
     head, _, rest = data.partition(b"\n")
-    report = _decode(head, ReportRecord)
+    report = decode_json(head, ReportRecord)
     lines = (line for line in rest.splitlines() if line.strip())
     return msgspec.structs.replace(
-        report, outcomes=[_decode(line, OutcomeRecord) for line in lines]
+        report, outcomes=[decode_json(line, OutcomeRecord) for line in lines]
     )
-
-
-def _decode(data: bytes, cls: type[S]) -> S:
-    try:
-        return msgspec.json.decode(data, type=cls)
-    except UnicodeDecodeError:
-        raise ValueError("it is not text") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def _encode(record: msgspec.Struct) -> str:
@@ -298,3 +286,16 @@ def _or_unset(value: str | None) -> str | UnsetType:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
+
+
+def _response_error(cls: type[ResponseError], record: ErrorRecord) -> ResponseError:
+    error = cls.__new__(cls, record.message)
+    first = ApiError(code=record.code, title=record.title, detail=record.detail)
+    ResponseError.__init__(
+        error,
+        record.message,
+        status=record.status or 0,
+        errors=() if first == ApiError() else (first,),
+        request_id=record.request_id,
+    )
+    return error

@@ -1,74 +1,45 @@
-"""A report for spreadsheets: a line of names, then an app a line."""
+"""A report for spreadsheets: a header, then one app per line."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
-from aioappsapi.bulk.reports.causes import cause_of
-from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.report_data import ReportData
-from aioappsapi.bulk.reports.report_json import outcome_record
+from aioappsapi.bulk.reports.rows import COLUMNS, row_of
 from aioappsapi.bulk.reports.text import printable
 
-_HEADER: Final = (
-    "key",
-    "name",
-    "status",
-    "attempts",
-    "started_at",
-    "duration_s",
-    "time_to_accept_s",
-    "time_to_first_instance_s",
-    "time_to_running_s",
-    "error_type",
-    "error_status",
-    "error_code",
-    "error_title",
-    "reason",
-    "request_ids",
-    "warnings",
-)
-
-# A spreadsheet computes what begins so, and a name is not ours: =HYPERLINK(…) would be one.
-_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - some take the wide ones, too
+# Spreadsheets compute a cell that begins so, and names come from others: =HYPERLINK(…).
+_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - the wide ones count as well
 
 
-def as_csv(report: ReportData[object]) -> str:
-    """Give a report as CSV (RFC 4180). What looks like a formula has an apostrophe before it."""
+def as_csv(report: ReportData[object]) -> Iterator[str]:
+    """Yield a report as CSV (RFC 4180), line by line.
+
+    An apostrophe precedes text that a spreadsheet would take for a formula.
+    """
+    yield _line(COLUMNS)
+    for outcome in report:
+        yield _line(map(_cell, row_of(outcome, report.target).values()))
+
+
+def _line(cells: Iterable[str]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_HEADER)
-    writer.writerows(_row(outcome) for outcome in report)
+    csv.writer(text).writerow(cells)
     return text.getvalue()
-
-
-def _row(outcome: Outcome[object]) -> list[str]:
-    record = outcome_record(outcome)
-    error = record.error
-    cells: list[object] = [
-        record.key,
-        record.name,
-        record.status.value,
-        record.attempts,
-        record.started_at.isoformat() if record.started_at is not None else None,
-        record.duration_s,
-        record.time_to_accept_s,
-        record.time_to_first_instance_s,
-        record.time_to_running_s,
-        *((error.type, error.status, error.code, error.title) if error is not None else [None] * 4),
-        cause_of(outcome),
-        "; ".join(record.request_ids),
-        "; ".join(record.warnings),
-    ]
-    return [_cell(cell) for cell in cells]
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return str(round(value, 6))
     if not isinstance(value, str):
         return str(value)
     text = printable(value)

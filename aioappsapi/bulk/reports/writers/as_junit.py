@@ -1,4 +1,4 @@
-"""A report for CI: JUnit's XML, a test case per app."""
+"""A report for CI: JUnit's XML, one test case per app."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import printable
 
-# A failure is known to have failed; of an error nobody knows.
+# A failure is known to have failed; an error may have taken effect.
 _ELEMENTS: Final = {
     Status.FAILED: "failure",
     Status.UNVERIFIED: "error",
@@ -22,10 +22,10 @@ _ELEMENTS: Final = {
 
 
 def as_junit(report: ReportData[object]) -> str:
-    """Give a report as JUnit's XML.
+    """Return a report as JUnit's XML.
 
     `failed` is a failure, `unverified` and `timed_out` are errors, `cancelled` and `not_attempted`
-    are skipped; what is as asked has passed.
+    are skipped, `ok` and `already` have passed.
     """
     totals = _totals(report)
     root = ET.Element("testsuites", {"name": "aioappsapi", **totals})
@@ -59,7 +59,7 @@ def _property(properties: ET.Element, name: str, value: str) -> None:
 
 
 def _case(suite: ET.Element, title: str, outcome: Outcome[object]) -> None:
-    name = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
+    name = f"{outcome.label} ({outcome.key})" if outcome.name else outcome.key
     about = {"classname": title, "name": printable(name), "time": _seconds(outcome.duration or 0)}
     case = ET.SubElement(suite, "testcase", about)
     if (element := _ELEMENTS.get(outcome.status)) is not None:
@@ -67,13 +67,13 @@ def _case(suite: ET.Element, title: str, outcome: Outcome[object]) -> None:
         if element != "skipped":
             error = outcome.error
             reason["type"] = outcome.status.value if error is None else type(error).__name__
-        told = ET.SubElement(case, element, reason)
-        told.text = printable(str(outcome.error)) if outcome.error is not None else None
-    if said := _said(outcome):
-        ET.SubElement(case, "system-out").text = said
+        child = ET.SubElement(case, element, reason)
+        child.text = printable(str(outcome.error)) if outcome.error is not None else None
+    if notes := _notes(outcome):
+        ET.SubElement(case, "system-out").text = notes
 
 
-def _said(outcome: Outcome[object]) -> str:
+def _notes(outcome: Outcome[object]) -> str:
     lines = [f"request {one}" for one in outcome.request_ids]
     lines += [f"warning: {one}" for one in outcome.warnings]
     return "\n".join(map(printable, lines))
