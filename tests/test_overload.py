@@ -177,8 +177,7 @@ async def test_many_bad_apps_cost_the_good_ones_nothing() -> None:
     server = Server(writes_of(*bad))
     report = await server.bulk.start(guids(1_000))
     assert summary(report) == {"total": 1_000, "ok": 970, "failed": 30}
-    assert report.stopped is None
-    assert server.seconds() < 90.0  # two rounds of tries with their pauses
+    assert server.seconds() < 90.0  # at the latest, the run gives up
 
 
 @virtual
