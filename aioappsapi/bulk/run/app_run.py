@@ -95,11 +95,11 @@ class AppRun(msgspec.Struct, eq=False):
     A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
-    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
-    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
-    bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
-    although nothing happens (a start whose runner failed). `doubt` is the error of a step that
-    failed and is verified all the same, `made` the build or deployment that a step made.
+    attempt left, `first_sent_at` when this process first sent anything: durations begin there.
+    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
+    and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
+    nothing happens. `doubt` is the error of a step that failed and is verified all the same, `made`
+    the build or deployment that a step made.
     """
 
     index: int
@@ -133,7 +133,6 @@ class AppRun(msgspec.Struct, eq=False):
     warnings: tuple[str, ...] = ()
 
     # -- what follows from the facts
-
     @property
     def is_open(self) -> bool:
         """Whether the present step may have been carried out although nobody knows."""
@@ -146,7 +145,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def was_sent(self) -> bool:
-        """Whether this process sent anything for the app."""
+        """Whether this process sent anything for it."""
         return self.first_sent_at is not None
 
     @property
@@ -167,7 +166,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._move(DONE)
 
     # -- events before a request
-
     def claimed(self) -> None:
         """A worker takes the app."""
         self._from(PENDING, READY, RETRY_LATER)
@@ -210,7 +208,6 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.ALREADY, at)
 
     # -- events of a request
-
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
         self._from(ASKING)
@@ -236,7 +233,6 @@ class AppRun(msgspec.Struct, eq=False):
         self.repeat_proves_nothing |= repeat_proves_nothing
 
     # -- how the request ended
-
     def accepted(
         self,
         at: float,
@@ -290,7 +286,6 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.FAILED, at, error)
 
     # -- events of the proof
-
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
@@ -330,7 +325,6 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.TIMED_OUT if late else Status.UNVERIFIED
 
     # -- the end of the run
-
     def status_if_ended(self, why: Why) -> Status:
         """Return the status that `ended` gives now."""
         late = why is Why.DEADLINE
@@ -360,7 +354,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(status, at, error)
 
     # -- the journal
-
     def not_done(self) -> None:
         """The step that was noted was surely not carried out."""
         self.noted, self.did = False, NO

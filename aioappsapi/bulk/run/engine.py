@@ -169,11 +169,12 @@ class Engine(Generic[T_co]):
         key = self._inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
-            run = AppRun(index, key, self._action.steps, self, name=self._inputs.names.get(key))
+            run = AppRun(index, key, self._action.steps, self)
             if key in self._inputs.in_doubt and self._action.steps[0].visible:
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
+        run.name = self._inputs.names.get(key)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
