@@ -131,7 +131,7 @@ class AppCommand:
         )
 
     def _print(self, value: msgspec.Struct, fields: Mapping[str, object] | None = None) -> None:
-        """Print an answer; as text, only what people look for."""
+        """Print an answer; as text, only the most useful fields."""
         if self.call.output != "text":
             print_json(value)
             return
