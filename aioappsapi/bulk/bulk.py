@@ -66,8 +66,8 @@ class Bulk:
         """Start many apps.
 
         An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
-        `unverified` when the server's answer proves nothing, and nobody looked: for example when it
-        was accepted only after an attempt that may already have taken effect.
+        `unverified` when the server's answer proves nothing and no instance was seen: for example
+        when it was accepted only after an attempt that may already have taken effect.
         Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._report("start", keys, options)

@@ -34,8 +34,8 @@ TARGET_STATE: Final[dict[str, str]] = {"start": "STARTED", "stop": "STOPPED"}
 class LifecycleStep(ActionStep):
     """Brings an app into the requested state.
 
-    With `skip_unchanged`, apps that are in that state already are not asked for again. Apps of a
-    suspended space are skipped after the first refusal.
+    With `skip_unchanged`, apps that are already in that state are skipped. Apps of a suspended
+    space are skipped after the first refusal.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class LifecycleStep(ActionStep):
     # -- the request
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether it may pass: a moment's failure, or a quota that other apps use now."""
+        """Check whether a later attempt may succeed: a passing failure, or a quota in use now."""
         return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:

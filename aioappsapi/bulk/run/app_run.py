@@ -136,7 +136,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether the present step may have been carried out although nobody knows."""
+        """Whether it is unknown if the present step was carried out."""
         return self.did is MAYBE or self.in_the_air
 
     @property
@@ -201,7 +201,7 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.NOT_ATTEMPTED, at, error)
 
     def already(self, at: float, value: object, *, verify: bool) -> None:
-        """The app is in the requested state, and nobody asked for it in this run."""
+        """The app is in the requested state, and this run sent no request for it."""
         self._from(ASKING)
         self.value, self.proved_status = value, Status.ALREADY
         if verify:
@@ -262,7 +262,7 @@ class AppRun(msgspec.Struct, eq=False):
         if self.steps[self.step].waits:
             self._move(VERIFYING)
         elif proves_nothing is not None or self.repeat_proves_nothing:
-            # Also before further steps: they would build on something that nobody saw.
+            # Also before further steps: they would build on something unverified.
             self._finish(Status.UNVERIFIED, at, proves_nothing)
         elif self.is_last:
             self._finish(Status.OK, at)
@@ -320,7 +320,7 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(Status.FAILED, at, error)
 
     def unproved(self, at: float, error: AppsApiError, *, late: bool) -> None:
-        """Its time is over (`late`), or nobody can look."""
+        """Its time is over (`late`), or its instances cannot be read."""
         self._from(VERIFYING)
         self._finish(self._unproved_status(late=late), at, self.doubt or error)
 

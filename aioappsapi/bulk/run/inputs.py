@@ -40,7 +40,7 @@ class Inputs:
 
     @property
     def left(self) -> int:
-        """How many of the known apps nobody has claimed."""
+        """How many of the known apps are not claimed yet."""
         return len(self.keys) - self._cursor
 
     def claim(self) -> int | None:
