@@ -176,6 +176,8 @@ def _joined(
         yield msgspec.structs.replace(
             max(both, key=lambda one: _WEIGHT[one.status]),
             name=asked.name or app.name,
+            space=asked.space or app.space,
+            organization=asked.organization or app.organization,
             value=asked.value,
             attempts=sum(one.attempts for one in both),
             request_ids=tuple(id_ for one in both for id_ in one.request_ids),
