@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Unpack, get_args
 
@@ -12,19 +12,18 @@ from typing_extensions import TypeVar
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import current_call_log
-from aioappsapi.api.apps import readers_of
-from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.actions.action import Action, ActionStep, InstanceWatcher
-from aioappsapi.bulk.actions.footprint import read_footprints
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.actions.dry_run import dry
+from aioappsapi.bulk.actions.factory import ActionFactory, BulkActionName
 from aioappsapi.bulk.actions.map import MapStep
-from aioappsapi.bulk.actions.prefetch import Prefetcher
-from aioappsapi.bulk.actions.start_limiter import StartLimiter
-from aioappsapi.bulk.actions.start_stop_restart import ActionName, LifecycleStep
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan, draw_up
 from aioappsapi.bulk.options import (
     ActionOptions,
     MapOptions,
     Options,
+    RestageOptions,
+    RestartOptions,
     RunOptions,
     StreamOptions,
     check_names,
@@ -39,7 +38,6 @@ from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
-from aioappsapi.waiting.waiter import Waiter
 
 T = TypeVar("T", default=App)
 
@@ -81,19 +79,39 @@ class Bulk:
         """
         return await self._report("stop", keys, options)
 
-    async def restart(self, keys: Keys, **options: Unpack[RunOptions[App]]) -> Report[App]:
+    async def restart(self, keys: Keys, **options: Unpack[RestartOptions[App]]) -> Report[App]:
         """Restart many apps, none of them twice.
 
         An app whose answer was lost is `failed`, and may have been restarted. With `wait` only
-        instances count that came up after the request.
-        Source: POST /v3/apps/{guid}/actions/restart.
+        instances count that came up after the request. With ``strategy="rolling"`` each app gets a
+        deployment instead, and is `ok` when that is deployed, and with `wait` when all of the app's
+        instances are as asked for; see `RollingOptions`. An app that has another deployment in
+        progress is `failed` with a DeploymentInProgressError, and a stopped app is started.
+        Source: POST /v3/apps/{guid}/actions/restart, POST /v3/deployments.
         """
-        return await self._report("restart", keys, options)
+        return await self._report("restart", keys, options, RestartOptions)
 
-    async def _report(self, name: ActionName, keys: Keys, options: RunOptions[App]) -> Report[App]:
-        check_names(name, options, RunOptions)
+    async def restage(self, keys: Keys, **options: Unpack[RestageOptions[App]]) -> Report[App]:
+        """Build the newest package of many apps, and run the new droplets; no app is built twice.
+
+        After its build an app gets the droplet and a restart, or with ``strategy="rolling"`` a
+        deployment of the droplet. An app whose build fails goes on as it was, and its error has
+        the server's words. `to_stack` builds for another stack, which the app then keeps. Stopped
+        apps are started. See `RollingOptions` and `BuildOptions`.
+        Source: POST /v3/builds, PATCH /v3/apps/{guid}/relationships/current_droplet.
+        """
+        return await self._report("restage", keys, options, RestageOptions)
+
+    async def _report(
+        self,
+        name: BulkActionName,
+        keys: Keys,
+        options: RestageOptions[App] | RestartOptions[App] | RunOptions[App],
+        allowed: type = RunOptions,
+    ) -> Report[App]:
+        check_names(name, options, allowed)
         if options.pop("dry_run", False):
-            return (await self.plan(name, keys, **options)).report
+            return await self.predict(name, keys, options)
         run = self._run(name, keys, options)
         await run.run()
         return run.report
@@ -138,8 +156,21 @@ class Bulk:
         chosen = self._checked(options)
         return await draw_up(self._caller, action, Inputs(keys), chosen, target=self._target)
 
+    async def predict(
+        self, action: BulkActionName, keys: Keys, options: ActionOptions[App]
+    ) -> Report[App]:
+        """Predict the report of a run: what `dry_run=True` returns.
+
+        A restage, and a rolling restart, are predicted from what their first step looks at.
+        """
+        if action != "restage" and options.get("strategy", "plain") == "plain":
+            return (await self.plan(action, keys, **options)).report
+        run = self._run(action, keys, options, dry_run=True)
+        await run.run()
+        return run.report
+
     def stream(
-        self, action: ActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
+        self, action: BulkActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
     ) -> Run[App]:
         """Make a run whose outcomes are consumed as they come.
 
@@ -149,33 +180,25 @@ class Bulk:
         counted and not kept, so that memory stays flat.
         """
         check_names("stream", options, StreamOptions)
-        _check_action(action)
+        _check_action(action, get_args(BulkActionName))
         return self._run(action, keys, options, keep=options.get("keep", True))
 
     def _run(
         self,
-        action: ActionName,
+        action: BulkActionName,
         keys: Keys,
         options: ActionOptions[App],
         *,
         keep: bool = True,
+        dry_run: bool = False,
     ) -> Run[App]:
         chosen, inputs = self._checked(options), Inputs(keys)
         progress = Progress[App](keep=keep)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
-        waiter = self._waiter(action, chosen, inputs)
-        step = LifecycleStep(
-            action,
-            self._caller,
-            inputs,
-            calls,
-            skip_unchanged=chosen.skip_unchanged,
-            watcher=None if waiter is None else InstanceWatcher(waiter, chosen.patience),
-        )
-        limiter = self._start_limiter(action, chosen, inputs, calls)
+        made = ActionFactory(self._caller, inputs, chosen, calls).make(action)
         return Run(
-            Action(action, [step], limiter=limiter),
+            dry(made) if dry_run else made,
             inputs,
             chosen,
             progress,
@@ -184,9 +207,10 @@ class Bulk:
             outer=outer,
             throttle=self._caller.throttle,
             give_up_after=self._caller.retry.give_up_after,
-            open_journal=self._opener(action, [step], options),
+            open_journal=None if dry_run else self._opener(made, chosen, options),
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
+            predicted=dry_run,
         )
 
     async def snapshot(self, keys: Keys) -> Snapshot:
@@ -246,33 +270,8 @@ class Bulk:
         chosen = self._checked(options)
         return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
 
-    def _waiter(self, action: ActionName, options: Options, inputs: Inputs) -> Waiter | None:
-        if options.wait == "none":
-            return None
-        rate = self._caller.throttle.rate_window
-        return Waiter(
-            readers_of(self._caller),
-            options.wait,
-            until_stopped=action == "stop",
-            only_new=action == "restart",
-            crash_grace=options.crash_grace,
-            quota_is_low=lambda: rate.has_less_than(inputs.left),
-        )
-
-    def _start_limiter(
-        self, action: ActionName, options: Options, inputs: Inputs, calls: RequestCounter
-    ) -> StartLimiter | None:
-        if action == "stop" or not options.is_bounded:
-            return None
-        read = partial(read_footprints, Processes(self._caller))
-        return StartLimiter(
-            instances=options.max_starting,
-            memory=options.max_starting_mb,
-            footprints=Prefetcher(inputs, read, calls),
-        )
-
     def _opener(
-        self, action: str, steps: Sequence[ActionStep], options: ActionOptions[App]
+        self, action: Action, chosen: Options, options: ActionOptions[App]
     ) -> Callable[[], Journal] | None:
         path = options.get("journal")
         resume = options.get("resume", False)
@@ -280,15 +279,14 @@ class Bulk:
             if resume:
                 raise InvalidInputError("resume=True needs the journal of the run to resume.")
             return None
-        wait = options.get("wait", "none")
         return partial(
             Journal,
             path,
-            action=action,
+            action=f"{action.name}{chosen.manner}",
             target=self._target,
             resume=resume,
-            wait=wait,
-            steps=steps,
+            wait=chosen.wait,
+            steps=action.steps,
         )
 
     def _checked(self, options: MapOptions[T]) -> Options:
@@ -304,6 +302,6 @@ class Bulk:
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
 
 
-def _check_action(action: str) -> None:
-    if action not in get_args(ActionName):
-        raise InvalidInputError(f"{action!r} is no action: start, stop or restart.")
+def _check_action(action: str, known: tuple[str, ...] = get_args(ActionName)) -> None:
+    if action not in known:
+        raise InvalidInputError(f"{action!r} is no action: one of {', '.join(known)}.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Generic, TypedDict
+from typing import Final, Generic, Literal, TypedDict, get_args
 
 import msgspec
 from typing_extensions import TypeVar
@@ -17,9 +17,13 @@ from aioappsapi.config import startup_timeout
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Wait, check_wait
+from aioappsapi.waiting.deployment_watcher import OnTimeout
 
 T = TypeVar("T", default=App)
 
+Strategy = Literal["plain", "rolling"]
+STRATEGIES: Final = get_args(Strategy)
+ON_TIMEOUTS: Final = get_args(OnTimeout)
 _MOST_WORKERS: Final = 10_000
 
 
@@ -70,14 +74,48 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     resume: bool
 
 
+class RollingOptions(TypedDict, total=False):
+    """How instances are replaced.
+
+    With ``rolling`` new instances come up first, `max_in_flight` at a time, and old ones leave
+    when the new ones get requests. `canary_steps` are shares of new instances in percent; a canary
+    waits at each until its new instances run. A deployment whose new instances stay crashed,
+    without a cell or without requests for `crash_grace` seconds, or that makes no progress for
+    `startup_timeout` seconds, is cancelled, or left as it is with `on_timeout="leave"`.
+    """
+
+    strategy: Strategy
+    max_in_flight: int
+    canary_steps: Sequence[int] | None
+    on_timeout: OnTimeout
+
+
+class BuildOptions(TypedDict, total=False):
+    """How droplets are built: for which stack (default: each app's), and how many at a time."""
+
+    to_stack: str | None
+    max_building: int | None
+
+
 class RunOptions(ActionOptions[T], Generic[T], total=False):
     """`ActionOptions`, and `dry_run`: nothing is changed, the report is predicted (`Bulk.plan`)."""
 
     dry_run: bool
 
 
-class StreamOptions(ActionOptions[T], Generic[T], total=False):
-    """`ActionOptions`, and `keep`: without it outcomes are counted, not kept, for flat memory."""
+class RestartOptions(RunOptions[T], RollingOptions, Generic[T], total=False):
+    """`RunOptions` and `RollingOptions`."""
+
+
+class RestageOptions(RestartOptions[T], BuildOptions, Generic[T], total=False):
+    """`RunOptions`, `RollingOptions` and `BuildOptions`."""
+
+
+class StreamOptions(ActionOptions[T], RollingOptions, BuildOptions, Generic[T], total=False):
+    """`ActionOptions`, those of the action, and `keep`.
+
+    Without `keep` outcomes are counted, not kept, for flat memory.
+    """
 
     keep: bool
 
@@ -112,6 +150,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     skip_unchanged: bool = True
     max_starting: int | None = None
     max_starting_mb: int | None = None
+    strategy: Strategy = "plain"
+    max_in_flight: int = 1
+    canary_steps: tuple[int, ...] | None = None
+    on_timeout: OnTimeout = "cancel"
+    to_stack: str | None = None
+    max_building: int | None = None
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency
@@ -135,6 +179,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             _ = self.patience  # a bad value is refused now, not in the middle of the run
         _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_start_limit()
+        self._check_strategy()
+
+    def _check_strategy(self) -> None:
+        for name, words in (("strategy", STRATEGIES), ("on_timeout", ON_TIMEOUTS)):
+            word = getattr(self, name)
+            _require(word in words, f"{name}={word!r}: one of {', '.join(words)}.")
+        for name in ("max_in_flight", "max_building"):
+            number = getattr(self, name)
+            _require(
+                number is None or (type(number) is int and number >= 1),
+                f"{name}={number!r}: at least 1.",
+            )
+        steps = self.canary_steps or ()
+        rising = all(1 <= step <= 100 for step in steps) and list(steps) == sorted(set(steps))
+        _require(rising, f"canary_steps={list(steps)}: rising shares from 1 to 100 percent.")
+        is_rolling = self.strategy == "rolling"
+        _require(
+            is_rolling or (self.max_in_flight == 1 and not steps and self.on_timeout == "cancel"),
+            "max_in_flight, canary_steps and on_timeout need strategy='rolling'.",
+        )
 
     def _check_start_limit(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
@@ -148,6 +212,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 f"{name}={bound} holds starts back until others have come up, which only a run "
                 "with wait='any', 'all' or 'routable' can see.",
             )
+
+    @property
+    def manner(self) -> str:
+        """What makes two runs of one action different ones for a journal: `` rolling``."""
+        rolling = "" if self.strategy == "plain" else f" {self.strategy}"
+        return rolling if self.to_stack is None else f"{rolling} to {self.to_stack}"
 
     @property
     def is_bounded(self) -> bool:

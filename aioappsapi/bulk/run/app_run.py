@@ -99,7 +99,8 @@ class AppRun(msgspec.Struct, eq=False):
     there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
     bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
     although nothing happens (a start whose runner failed). `doubt` is the error of a step that
-    failed and is verified all the same, `made` the build or deployment that a step made.
+    failed and is verified all the same. `made` is the build or deployment that a step made; before
+    the answer came, it is the name that the step gave it.
     """
 
     index: int
@@ -210,6 +211,11 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.ALREADY, at)
 
     # -- events of a request
+
+    def named(self, made: str) -> None:
+        """The step will make a build or a deployment under this name, or has made this one."""
+        self._from(ASKING)
+        self.made = made
 
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""

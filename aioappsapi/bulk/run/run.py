@@ -55,6 +55,7 @@ class Run(Generic[T_co]):
         on_outcome: OnOutcome[T_co] | None = None,
         on_pause: OnPause | None = None,
         give_up_after: float = 60.0,
+        predicted: bool = False,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -66,6 +67,7 @@ class Run(Generic[T_co]):
         self._throttle = throttle
         self._open_journal = open_journal
         self._on_pause = on_pause
+        self._predicted = predicted
         self._engine = Engine(
             action,
             inputs,
@@ -157,6 +159,7 @@ class Run(Generic[T_co]):
             requests=self._progress.requests + Requests(),
             complete=self.total == self._progress.done,
             stopped=self._engine.stop_reason,
+            predicted=self._predicted,
         )
 
     def stop(self, reason: str = "the run was stopped", *, grace: float = math.inf) -> None:
