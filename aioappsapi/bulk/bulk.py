@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Unpack, get_args
+from typing import Final, Unpack, cast, get_args
 
 import msgspec
 from typing_extensions import TypeVar
@@ -16,6 +16,7 @@ from aioappsapi.bulk.actions.action import Action
 from aioappsapi.bulk.actions.dry_run import dry
 from aioappsapi.bulk.actions.factory import ActionFactory, BulkActionName
 from aioappsapi.bulk.actions.map import MapStep
+from aioappsapi.bulk.actions.scale import Scales, Wanted
 from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan, draw_up
 from aioappsapi.bulk.options import (
@@ -42,6 +43,7 @@ from aioappsapi.models.app import App
 T = TypeVar("T", default=App)
 
 _DEFAULT_CONCURRENCY: Final = 50
+_PLANNED: Final = get_args(ActionName)
 
 
 class Bulk:
@@ -102,6 +104,29 @@ class Bulk:
         """
         return await self._report("restage", keys, options, RestageOptions)
 
+    async def scale(
+        self,
+        keys: Keys | Mapping[str, Scales],
+        scale: Scales | None = None,
+        **options: Unpack[RunOptions[App]],
+    ) -> Report[App]:
+        """Set instances, memory and disk of many apps: ``scale(guids, Scale(instances=2))``.
+
+        Pass a mapping from GUIDs for numbers by app, and a sequence of `Scale` for several
+        processes of an app. Apps that have these numbers are `already`. With `wait` the instances
+        of started apps are verified. An app with a deployment in progress is refused by the server.
+        Source: POST /v3/apps/{guid}/processes/{type}/actions/scale.
+        """
+        check_names("scale", options, RunOptions)
+        if isinstance(keys, Mapping) == (scale is not None):
+            raise TypeError("scale() takes keys and a Scale, or a mapping from GUIDs to Scales.")
+        dry_run = options.pop("dry_run", False)
+        wanted: Wanted = keys if isinstance(keys, Mapping) else scale or []
+        chosen: Keys = list(keys) if isinstance(keys, Mapping) else keys
+        run = self._run("scale", chosen, options, dry_run=dry_run, wanted=wanted)
+        await run.run()
+        return run.report
+
     async def _report(
         self,
         name: BulkActionName,
@@ -111,8 +136,18 @@ class Bulk:
     ) -> Report[App]:
         check_names(name, options, allowed)
         if options.pop("dry_run", False):
-            return await self.predict(name, keys, options)
+            return await self._predict(name, keys, options)
         run = self._run(name, keys, options)
+        await run.run()
+        return run.report
+
+    async def _predict(
+        self, name: BulkActionName, keys: Keys, options: ActionOptions[App]
+    ) -> Report[App]:
+        """Predict a report; actions that `plan` does not know, by what their first step sees."""
+        if name in _PLANNED and options.get("strategy", "plain") == "plain":
+            return (await self.plan(cast("ActionName", name), keys, **options)).report
+        run = self._run(name, keys, options, dry_run=True)
         await run.run()
         return run.report
 
@@ -156,19 +191,6 @@ class Bulk:
         chosen = self._checked(options)
         return await draw_up(self._caller, action, Inputs(keys), chosen, target=self._target)
 
-    async def predict(
-        self, action: BulkActionName, keys: Keys, options: ActionOptions[App]
-    ) -> Report[App]:
-        """Predict the report of a run: what `dry_run=True` returns.
-
-        A restage, and a rolling restart, are predicted from what their first step looks at.
-        """
-        if action != "restage" and options.get("strategy", "plain") == "plain":
-            return (await self.plan(action, keys, **options)).report
-        run = self._run(action, keys, options, dry_run=True)
-        await run.run()
-        return run.report
-
     def stream(
         self, action: BulkActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
     ) -> Run[App]:
@@ -181,7 +203,9 @@ class Bulk:
         """
         check_names("stream", options, StreamOptions)
         _check_action(action, get_args(BulkActionName))
-        return self._run(action, keys, options, keep=options.get("keep", True))
+        return self._run(
+            action, keys, options, keep=options.get("keep", True), wanted=options.get("scale")
+        )
 
     def _run(
         self,
@@ -191,12 +215,13 @@ class Bulk:
         *,
         keep: bool = True,
         dry_run: bool = False,
+        wanted: Wanted | None = None,
     ) -> Run[App]:
         chosen, inputs = self._checked(options), Inputs(keys)
         progress = Progress[App](keep=keep)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
-        made = ActionFactory(self._caller, inputs, chosen, calls).make(action)
+        made = ActionFactory(self._caller, inputs, chosen, calls).make(action, wanted)
         return Run(
             dry(made) if dry_run else made,
             inputs,
@@ -302,6 +327,6 @@ class Bulk:
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
 
 
-def _check_action(action: str, known: tuple[str, ...] = get_args(ActionName)) -> None:
+def _check_action(action: str, known: tuple[str, ...] = _PLANNED) -> None:
     if action not in known:
         raise InvalidInputError(f"{action!r} is no action: one of {', '.join(known)}.")

@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import TypeVar
 
 from aioappsapi._http.limits.throttle import OnPause
+from aioappsapi.bulk.actions.scale import Wanted
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.config import startup_timeout
@@ -114,10 +115,12 @@ class RestageOptions(RestartOptions[T], BuildOptions, Generic[T], total=False):
 class StreamOptions(ActionOptions[T], RollingOptions, BuildOptions, Generic[T], total=False):
     """`ActionOptions`, those of the action, and `keep`.
 
-    Without `keep` outcomes are counted, not kept, for flat memory.
+    Without `keep` outcomes are counted, not kept, for flat memory. `scale` are the numbers of the
+    action ``scale``.
     """
 
     keep: bool
+    scale: Wanted
 
 
 def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:

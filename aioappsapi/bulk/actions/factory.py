@@ -15,16 +15,18 @@ from aioappsapi.bulk.actions.footprint import Footprint, read_footprints
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.restage import BuildLimiter, BuildStep, DropletStep, StackStep
 from aioappsapi.bulk.actions.rolling import RollingStep
+from aioappsapi.bulk.actions.scale import ScaleStep, Wanted
 from aioappsapi.bulk.actions.start_limiter import StartLimiter
 from aioappsapi.bulk.actions.start_stop_restart import ActionName, LifecycleStep
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.progress import RequestCounter
+from aioappsapi.errors import InvalidInputError
 from aioappsapi.waiting.build_watcher import BuildWatcher
 from aioappsapi.waiting.deployment_watcher import DeploymentWatcher
 from aioappsapi.waiting.waiter import Waiter
 
-BulkActionName = Literal["start", "stop", "restart", "restage"]
+BulkActionName = Literal["start", "stop", "restart", "restage", "scale"]
 
 
 class ActionFactory:
@@ -38,12 +40,20 @@ class ActionFactory:
         self._options = options
         self._calls = calls
 
-    def make(self, name: BulkActionName) -> Action:
-        """Make an action by its name."""
+    def make(self, name: BulkActionName, wanted: Wanted | None = None) -> Action:
+        """Make an action by its name; `wanted` are the numbers of a scale.
+
+        Raises InvalidInputError for a scale without numbers, and for numbers without a scale.
+        """
+        if (wanted is not None) != (name == "scale"):
+            raise InvalidInputError("scale= goes with the action scale, which needs it.")
+        if wanted is not None:
+            return Action(name, [self._scale(wanted)])
         if name == "restage":
             return Action(name, self._restage())
         if name == "restart" and self._options.strategy == "rolling":
             return Action(name, [self._rolling(deploys_droplets=False)])
+        assert name != "scale"  # noqa: S101 - it has numbers, and was made above
         return Action(name, [self._lifecycle(name)])
 
     # -- steps
@@ -98,6 +108,16 @@ class ActionFactory:
         if self._options.strategy == "rolling":
             return [*steps, self._rolling(deploys_droplets=True)]
         return [*steps, DropletStep(self._caller), self._lifecycle("restart")]
+
+    def _scale(self, wanted: Wanted) -> ScaleStep:
+        waiter = self._waiter("start")
+        return ScaleStep(
+            self._caller,
+            self._inputs,
+            self._calls,
+            wanted,
+            watcher=None if waiter is None else InstanceWatcher(waiter, self._options.patience),
+        )
 
     # -- watchers and limiters
 

@@ -250,22 +250,29 @@ class AppRun(msgspec.Struct, eq=False):
         *,
         made: str | None = None,
         proves_nothing: AppsApiError | None = None,
+        is_proof: bool = False,
     ) -> None:
-        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
+        """The server accepted the step.
+
+        `proves_nothing` says why its answer is no proof. With `is_proof` there is nothing that
+        could be seen besides the answer.
+        """
         self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
-        self._carried_out(at, proves_nothing)
+        self._carried_out(at, proves_nothing, is_proof=is_proof)
 
-    def known(self, at: float) -> None:
+    def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at)
+        self._carried_out(at, is_proof=is_proof)
 
-    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
-        if self.steps[self.step].waits:
+    def _carried_out(
+        self, at: float, proves_nothing: AppsApiError | None = None, *, is_proof: bool
+    ) -> None:
+        if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
         elif proves_nothing is not None or self.repeat_proves_nothing:
             # Also before further steps: they would build on something that nobody saw.
