@@ -203,9 +203,9 @@ class Bulk:
         """
         check_names("stream", options, StreamOptions)
         _check_action(action, get_args(BulkActionName))
-        return self._run(
-            action, keys, options, keep=options.get("keep", True), wanted=options.get("scale")
-        )
+        keep, wanted = options.get("keep", True), options.get("scale")
+        dry_run = options.get("dry_run", False)
+        return self._run(action, keys, options, keep=keep, dry_run=dry_run, wanted=wanted)
 
     def _run(
         self,

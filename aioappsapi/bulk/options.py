@@ -116,11 +116,12 @@ class StreamOptions(ActionOptions[T], RollingOptions, BuildOptions, Generic[T], 
     """`ActionOptions`, those of the action, and `keep`.
 
     Without `keep` outcomes are counted, not kept, for flat memory. `scale` are the numbers of the
-    action ``scale``.
+    action ``scale``. With `dry_run` nothing is changed: the first step looks, and sends nothing.
     """
 
     keep: bool
     scale: Wanted
+    dry_run: bool
 
 
 def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
@@ -131,6 +132,11 @@ def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(known)}."
             raise TypeError(f"{call}() has no option {name!r}. {hint}")
+
+
+def check_how(given: Mapping[str, object]) -> None:
+    """Check the options of single actions before a run is made. Raises InvalidInputError."""
+    msgspec.structs.replace(Options(), **given)
 
 
 def _require(condition: bool, what: str) -> None:
