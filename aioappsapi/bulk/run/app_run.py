@@ -98,8 +98,8 @@ class AppRun(msgspec.Struct, eq=False):
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
     `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
     and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
-    nothing happens. `doubt` is the error of a step that failed and is verified all the same, `made`
-    the build or deployment that a step made.
+    nothing happens. `doubt` is the error of a step that failed and is verified all the same. `made`
+    is the build or deployment that a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -208,6 +208,12 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.ALREADY, at)
 
     # -- events of a request
+
+    def named(self, made: str) -> None:
+        """The step will make a build or a deployment under this name, or has made this one."""
+        self._from(ASKING)
+        self.made = made
+
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
         self._from(ASKING)
@@ -240,26 +246,27 @@ class AppRun(msgspec.Struct, eq=False):
         *,
         made: str | None = None,
         proves_nothing: AppsApiError | None = None,
+        is_proof: bool = False,
     ) -> None:
-        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
+        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
         self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
-        self._carried_out(at, proves_nothing)
+        self._carried_out(at, proves_nothing, is_proof=is_proof)
 
-    def known(self, at: float) -> None:
+    def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at)
+        self._carried_out(at, None, is_proof=is_proof)
 
-    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
-        if self.steps[self.step].waits:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
+        if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
-        elif proves_nothing is not None or self.repeat_proves_nothing:
+        elif no_proof is not None or self.repeat_proves_nothing:
             # Also before further steps: they would build on something unverified.
-            self._finish(Status.UNVERIFIED, at, proves_nothing)
+            self._finish(Status.UNVERIFIED, at, no_proof)
         elif self.is_last:
             self._finish(Status.OK, at)
         else:
@@ -363,14 +370,11 @@ class AppRun(msgspec.Struct, eq=False):
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts.
-
-        A step that was noted, and of which the journal says nothing more, may have been sent.
-        """
+        """A new process goes on: it takes the outcome over, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
-            self.did = MAYBE
+            self.did = MAYBE  # the earlier process may have died while it was sent
         self.noted = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"

@@ -227,8 +227,8 @@ class Engine(Generic[T_co]):
         await step.look(run)
         if run.state is not ASKING:
             return
-        if step.is_limited and self._action.limiter is not None:
-            await self._action.limiter.admit(run)
+        if step.limiter is not None:
+            await step.limiter.admit(run)
         if self.stop_reason is not None:
             run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
             return
@@ -280,7 +280,7 @@ class Engine(Generic[T_co]):
             run.seen(finding.first_at)
         run.value = run.value or finding.app
         if finding.proof is Proof.PROVED:
-            run.proved(now, finding.all_at, self._options.wait)
+            run.proved(now, finding.all_at, self._options.wait, finding.made)
         elif finding.error is None:
             raise RuntimeError(f"{run.what}: nothing says why it is not proved")
         elif finding.proof is Proof.DISPROVED:
@@ -300,8 +300,8 @@ class Engine(Generic[T_co]):
         outcome = self._progress.outcome(run) if state is DONE else None
         if self.journal is not None:
             self.journal.moved(run, outcome)
-        if self._action.limiter is not None:
-            self._action.limiter.moved(run)
+        for limiter in self._action.limiters:
+            limiter.moved(run)
         if state is VERIFYING and before is ASKING:
             self._begin_to_watch(run)
         elif state is READY:
