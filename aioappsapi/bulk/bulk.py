@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final, Unpack, get_args
+from typing import Unpack, get_args
 
 import msgspec
 from typing_extensions import TypeVar
@@ -42,8 +42,6 @@ from aioappsapi.models.app import App
 from aioappsapi.waiting.waiter import Waiter
 
 T = TypeVar("T", default=App)
-
-_DEFAULT_CONCURRENCY: Final = 50
 
 
 class Bulk:
@@ -298,7 +296,7 @@ class Bulk:
                 f"concurrency={concurrency} is above this client's {self._ceiling}. "
                 f"Make the client with limits=Limits(concurrency={concurrency})."
             )
-        chosen = min(_DEFAULT_CONCURRENCY, self._ceiling) if concurrency is None else concurrency
+        chosen = self._ceiling if concurrency is None else concurrency
         fields = Options.__struct_fields__
         given = {name: value for name, value in options.items() if name in fields}
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})

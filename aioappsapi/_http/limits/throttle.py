@@ -132,6 +132,10 @@ class Throttle:
         """Check whether requests of this kind, reads or writes, get nothing but failures."""
         return self.limiter.in_outage(write=request.replay is not SAFE)
 
+    def outage_shows_at(self, request: Request) -> float:
+        """When the failures of such requests will be an outage if they go on."""
+        return self.limiter.outage_shows_at(write=request.replay is not Replay.SAFE)
+
     def on_pause(self, callback: OnPause) -> Callable[[], None]:
         """Call `callback` when a pause begins, and again when it grows by more than a second.
 
