@@ -144,7 +144,7 @@ async def bulk(url: str, calls: int) -> None:
 async def bulk_default(url: str, calls: int) -> None:
     """Start with a bulk run as users call it: states and names are read first."""
     async with Client(url, auth=StaticToken("token"), proxy="") as client:
-        report = await client.bulk.start(guids(calls))
+        report = await client.bulk.start(guids(calls), concurrency=WORKERS)
         assert report.counts["ok"] == calls
 
 
@@ -161,7 +161,9 @@ async def bulk_journal(url: str, calls: int) -> None:
             assert report.counts["ok"] == calls
 
 
-CONTENDERS: Final = {one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_default, bulk_journal)}
+CONTENDERS: Final = {
+    one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_default, bulk_journal)
+}
 
 
 @contextlib.contextmanager

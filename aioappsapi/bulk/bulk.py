@@ -159,7 +159,7 @@ class Bulk:
         keep: bool = True,
     ) -> Run[App]:
         chosen, inputs = self._checked(options), Inputs(keys)
-        progress = Progress[App](keep=keep)
+        progress = Progress[App](keep=keep, keep_values=chosen.keep_values)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
         waiter = self._waiter(action, chosen, inputs)
@@ -169,6 +169,7 @@ class Bulk:
             inputs,
             calls,
             skip_unchanged=chosen.skip_unchanged,
+            keep_values=chosen.keep_values,
             watcher=None if waiter is None else InstanceWatcher(waiter, chosen.patience),
         )
         limiter = self._start_limiter(action, chosen, inputs, calls)

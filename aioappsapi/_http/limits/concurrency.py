@@ -108,9 +108,7 @@ class ConcurrencyLimiter:
             return None
         self.in_flight = search.in_flight = depth
         full = depth >= _FULL * search.limit
-        return Ticket(
-            operation, now, depth, search.generation, write=write, full=full, probe=False
-        )
+        return Ticket(operation, now, depth, search.generation, write=write, full=full, probe=False)
 
     def wake_at(self, *, write: bool) -> float:
         """When `allows` may become true although no request ended; infinity if it cannot."""
