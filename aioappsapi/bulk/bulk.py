@@ -217,7 +217,7 @@ class Bulk:
         wanted: Wanted | None = None,
     ) -> Run[App]:
         chosen, inputs = self._checked(options), Inputs(keys)
-        progress = Progress[App](keep=keep)
+        progress = Progress[App](keep=keep, keep_values=chosen.keep_values)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
         made = ActionFactory(self._caller, inputs, chosen, calls).make(action, wanted)

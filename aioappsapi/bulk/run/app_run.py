@@ -97,9 +97,10 @@ class AppRun(msgspec.Struct, eq=False):
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
     `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
-    and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
-    nothing happens. `doubt` is the error of a step that failed and is verified all the same. `made`
-    is the build or deployment that a step made, or before its answer the name that it will have.
+    and no answer came. `state_seen`: the server showed the requested state. With
+    `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
+    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -119,6 +120,9 @@ class AppRun(msgspec.Struct, eq=False):
     proved_status: Status = Status.OK
     proof: str = "none"
     name: str | None = None
+    space: str | None = None
+    organization: str | None = None
+    state_seen: bool = False
     value: object = None
     error: AppsApiError | None = None
     doubt: AppsApiError | None = None
@@ -185,6 +189,7 @@ class AppRun(msgspec.Struct, eq=False):
         """The server showed whether an earlier attempt of the present step was carried out."""
         self._from(ASKING)
         self.did = YES if in_place else NO
+        self.state_seen = in_place
         if not in_place:
             self.repeat_proves_nothing = False
 
@@ -198,10 +203,14 @@ class AppRun(msgspec.Struct, eq=False):
         else:
             self._finish(Status.NOT_ATTEMPTED, at, error)
 
-    def already(self, at: float, value: object, *, verify: bool) -> None:
-        """The app is in the requested state, and this run sent no request for it."""
+    def described(self, name: str, space: str | None, organization: str | None) -> None:
+        """The server showed the names of the app, its space and its organization."""
+        self.name, self.space, self.organization = name, space, organization
+
+    def already(self, at: float, *, verify: bool) -> None:
+        """The app is in the requested state, and nobody asked for it in this run."""
         self._from(ASKING)
-        self.value, self.proved_status = value, Status.ALREADY
+        self.state_seen, self.proved_status = True, Status.ALREADY
         if verify:
             self._move(VERIFYING)
         else:
@@ -253,6 +262,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
+        self.state_seen = proves_nothing is None
         self._carried_out(at, proves_nothing, is_proof=is_proof)
 
     def known(self, at: float, *, is_proof: bool = False) -> None:
@@ -379,6 +389,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"
         self.in_the_air = self.retried = self.crashes = self.repeat_proves_nothing = False
+        self.state_seen = False
         self.error = self.doubt = self.value = None
         self.first_sent_at = self.accepted_at = self.first_at = self.all_at = self.done_at = None
         self.attempts, self.request_ids, self.warnings = 0, (), ()
@@ -393,6 +404,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.step += 1
         self.did, self.proof = NO, "none"
         self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False
+        self.state_seen = False
         self.proved_status = Status.OK
         self.error = self.doubt = None
         self.sent_at = self.accepted_at = self.first_at = self.all_at = None
