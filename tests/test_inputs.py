@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi import App, InvalidInputError
+from aioappsapi import App, ConnectError, InvalidInputError, ReadTimeout, UnprocessableError
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.models.error import ApiError
 from tests.fakes import settle
+
+REFUSED = UnprocessableError(
+    "start a: no droplet",
+    status=422,
+    errors=(ApiError(code=10008, title="CF-UnprocessableEntity", detail="Assign a droplet."),),
+)
 
 
 async def handed_out(inputs: Inputs) -> list[str]:
@@ -107,11 +114,27 @@ async def test_async_input_of_something_else_is_refused_when_it_comes() -> None:
     assert inputs.keys == ["a"]
 
 
-def test_an_unverified_outcome_is_in_doubt_and_a_settled_one_is_not() -> None:
-    inputs = Inputs(
-        [
-            Outcome(key="a", status=Status.UNVERIFIED, name="web"),
-            Outcome(key="b", status=Status.FAILED),
-        ]
-    )
-    assert (inputs.keys, inputs.in_doubt, inputs.names) == (["a", "b"], {"a"}, {"a": "web"})
+@pytest.mark.parametrize(
+    ("outcome", "in_doubt"),
+    [
+        (Outcome(key="a", status=Status.OK, attempts=1), False),
+        (Outcome(key="a", status=Status.ALREADY), False),
+        (Outcome(key="a", status=Status.NOT_ATTEMPTED), False),
+        (Outcome(key="a", status=Status.UNVERIFIED), True),
+        (Outcome(key="a", status=Status.TIMED_OUT, attempts=1), True),
+        (Outcome(key="a", status=Status.CANCELLED, attempts=1), True),
+        (Outcome(key="a", status=Status.FAILED, attempts=2, error=ReadTimeout("late")), True),
+        (Outcome(key="a", status=Status.FAILED, attempts=1, error=REFUSED), False),
+        (Outcome(key="a", status=Status.FAILED, error=ConnectError("nothing was sent")), False),
+    ],
+    ids=lambda value: getattr(value, "status", None),
+)
+def test_an_outcome_that_leaves_its_request_open_is_in_doubt(
+    outcome: Outcome[object], in_doubt: bool
+) -> None:
+    inputs = Inputs([outcome])
+    assert (inputs.keys, inputs.in_doubt) == (["a"], {"a"} if in_doubt else set())
+
+
+def test_outcomes_give_the_names_of_their_apps() -> None:
+    assert Inputs([Outcome(key="a", status=Status.FAILED, name="web")]).names == {"a": "web"}

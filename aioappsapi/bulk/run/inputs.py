@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
+from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
@@ -20,7 +21,7 @@ class Inputs:
     happened yet. An async iterable is read by `feed` while the run goes on, one app ahead.
 
     `names` has the names of those that came as an App or an Outcome. `in_doubt` are those whose
-    Outcome is `unverified`: whether they are in the requested state has to be looked at.
+    Outcome leaves open whether a request took effect: their state alone proves nothing.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -103,6 +104,20 @@ class Inputs:
         self.keys.append(key)
         if name is not None:
             self.names[key] = name
-        if isinstance(item, Outcome) and item.status is Status.UNVERIFIED:
+        if isinstance(item, Outcome) and _is_in_doubt(item):
             self.in_doubt.add(key)
         return True
+
+
+def _is_in_doubt(outcome: Outcome[object]) -> bool:
+    """Check whether an earlier run may have changed the app, and nobody saw the result.
+
+    The server writes a state down before anything starts, so the next run would take the state of
+    such an app for its own.
+    """
+    if outcome.done:
+        return False
+    if outcome.status is Status.UNVERIFIED:
+        return True
+    error = outcome.error
+    return outcome.attempts > 0 and not (error is not None and is_refusal_of_app(error))
