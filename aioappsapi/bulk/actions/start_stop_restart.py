@@ -20,7 +20,13 @@ from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.suspensions import Suspensions
 from aioappsapi.bulk.run.app_run import NO, AppRun, Did
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.errors import AppsApiError, DecodeError, NotAttemptedError, UnverifiedError
+from aioappsapi.errors import (
+    AppsApiError,
+    DecodeError,
+    NotAttemptedError,
+    ResponseError,
+    UnverifiedError,
+)
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import assess_started, assess_stopped
 
@@ -128,7 +134,12 @@ class LifecycleStep(ActionStep):
             run.skipped(loop_time(), _unverified(run))
 
     async def _is_proved(self, key: str) -> bool:
-        found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        """Look at the instances. While the runner is away the server cannot show them."""
+        try:
+            found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        except ResponseError as failure:
+            log.info("The instances of %s cannot be read: %s", key, failure)
+            return False
         if self.name == "stop":
             return assess_stopped(found).satisfied
         return assess_started(found, "any").satisfied

@@ -11,10 +11,8 @@ carries its time, in seconds of the event loop's clock.
                               ▼  │   ├─ accepted · known, more steps ────────────▶ ASKING
                             HELD ┘   ├─ failed, and may do better later ─────────▶ RETRY_LATER
                              admitted└─ accepted · known · already · skipped · failed ─▶ DONE
-
     VERIFYING ── proved, more steps ──▶ READY          any state but DONE ── ended ──▶ DONE
     VERIFYING ── proved · disproved · unproved ──▶ DONE
-
     looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
     they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
 """
@@ -60,7 +58,7 @@ class Why(IntEnum):
     ABORTED = 3
 
 
-# fast path: on Python 3.11 a member looked up in its class costs ten times a global.
+# fast path: globals, because a member looked up in its class costs ten times as much.
 PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
 NO, MAYBE, YES = Did
 
@@ -69,11 +67,7 @@ _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
 
 
 class Step(Protocol):
-    """The rules of one request of an action.
-
-    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
-    it was carried out. `waits`: an acceptance is not enough, it has to be proved.
-    """
+    """The rules of one request of an action; `ActionStep` explains them."""
 
     name: str
     once: bool
@@ -86,13 +80,10 @@ class Listener(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
-        ...
 
 
 class AppRun(msgspec.Struct, eq=False):
-    """Everything that is known of one app in one run.
-
-    A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
+    """Everything that is known of one app in one run. A Struct, because it is made in C.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
@@ -306,8 +297,7 @@ class AppRun(msgspec.Struct, eq=False):
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
-        if self.first_at is None:
-            self.first_at = first_at
+        self.first_at = first_at if self.first_at is None else self.first_at
 
     def crashed(self) -> None:
         """An instance crashed. The app may come up all the same, but others should go slower."""
