@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from aioappsapi.sandbox.world.model import App, Process
 from aioappsapi.sandbox.world.resources import (
     Build,
     Deployment,
@@ -16,7 +17,7 @@ from aioappsapi.sandbox.world.resources import (
     Shelf,
     Task,
 )
-from aioappsapi.sandbox.world.state import App, Process, World
+from aioappsapi.sandbox.world.state import World
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

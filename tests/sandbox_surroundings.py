@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.api.events import Event
+from aioappsapi.sandbox.api.platform.events import Event
+from aioappsapi.sandbox.world.model import Process, Space, User
 from aioappsapi.sandbox.world.network import Destination, Domain, Route
 from aioappsapi.sandbox.world.resources import Sidecar
 from aioappsapi.sandbox.world.services import (
@@ -20,7 +21,7 @@ from aioappsapi.sandbox.world.services import (
     Plan,
     ServiceInstance,
 )
-from aioappsapi.sandbox.world.state import Process, Space, User, World
+from aioappsapi.sandbox.world.state import World
 
 from .replay import RECORDINGS
 from .sandbox_stock import GUID, WEB_SHOP, walk

@@ -9,8 +9,7 @@ from functools import cache
 from typing import Any
 
 from aioappsapi.sandbox import Sandbox
-from aioappsapi.sandbox.world.resources import Deployment, Job
-from aioappsapi.sandbox.world.state import (
+from aioappsapi.sandbox.world.model import (
     ADMIN_SCOPES,
     App,
     Organization,
@@ -19,6 +18,7 @@ from aioappsapi.sandbox.world.state import (
     User,
     guid_of,
 )
+from aioappsapi.sandbox.world.resources import Deployment, Job
 
 from .replay import RECORDINGS
 from .sandbox_stock import GUID, UNKNOWN, WEB_SHOP, Stock, walk

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .fakes import Time
 from .sandbox_caller import Caller, admin_calls

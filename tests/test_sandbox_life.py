@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from aioappsapi.sandbox import Faults
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .sandbox_caller import Caller
 

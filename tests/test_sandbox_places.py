@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aioappsapi.sandbox.world.state import Space
+from aioappsapi.sandbox.world.model import Space
 
 from .sandbox_caller import Caller
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aioappsapi.sandbox.world.state import Organization, Space, User
+from aioappsapi.sandbox.world.model import Organization, Space, User
 
 from .sandbox_caller import UNKNOWN, Caller
 

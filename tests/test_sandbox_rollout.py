@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .sandbox_caller import Caller
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from aioappsapi.sandbox.world.model import App
 from aioappsapi.sandbox.world.network import twin
-from aioappsapi.sandbox.world.state import App
 
 from .sandbox_caller import UNKNOWN, Caller
 

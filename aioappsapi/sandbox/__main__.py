@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from .server import Sandbox
+from .server.sandbox import Sandbox
 from .world.faults import PROFILES, Faults, changed
 
 COULD_NOT_BEGIN: Final = 3

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ..world.state import App, Organization, Space, User, World
-from . import answer as say
+from ..api.token import Token
+from ..world.model import App, Organization, Space, User
+from ..world.state import World
+from . import errors
 from .call import Call
-from .flags import DEFAULTS
-from .uaa import Token
+from .platform.flags import DEFAULTS
 
 DEVELOPERS: Final = frozenset({"space_developer"})
 SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})
@@ -27,7 +28,7 @@ class Access:
         """Return the app if the token shows it."""
         app = self._world.apps.get(app_guid)
         if app is None or not token.reads(app.space):
-            raise say.not_found("App")
+            raise errors.not_found("App")
         return app
 
     def apps(self, token: Token, guids: frozenset[str] | None) -> Sequence[App]:
@@ -60,11 +61,11 @@ class Access:
         if token.is_admin:
             return
         if not holds(token, space, roles):
-            raise say.not_authorized()
+            raise errors.not_authorized()
         if space.organization.suspended:
-            raise say.org_suspended()
+            raise errors.org_suspended()
         if space.suspended:
-            raise say.space_suspended()
+            raise errors.space_suspended()
 
     def belongs(self, user: User, organization: Organization) -> bool:
         """Whether the user has any role in the organization or one of its spaces."""
@@ -83,7 +84,7 @@ class Access:
         """Return the organization if the token shows it."""
         found = self._world.organizations.get(organization_guid)
         if found is None or found not in self.organizations(token):
-            raise say.not_found("Organization")
+            raise errors.not_found("Organization")
         return found
 
     def spaces(self, token: Token) -> list[Space]:
@@ -94,7 +95,7 @@ class Access:
         """Return the space if the token shows it."""
         space = self._world.spaces.get(space_guid)
         if space is None or not token.reads(space):
-            raise say.not_found("Space")
+            raise errors.not_found("Space")
         return space
 
     def users(self, token: Token) -> list[User]:
@@ -112,7 +113,7 @@ class Access:
     def check_flag(self, token: Token, name: str) -> None:
         """Refuse what an operator has switched off, except to admins."""
         if not token.is_admin and not self._world.flags.get(name, DEFAULTS[name]):
-            raise say.feature_disabled(self._world.flag_messages.get(name, name))
+            raise errors.feature_disabled(self._world.flag_messages.get(name, name))
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
         """Return the app for a request that reads its environment."""
@@ -121,7 +122,7 @@ class Access:
         if token.scopes & _SECRETS:
             return token, app
         if not holds(token, app.space, SUPPORTERS):
-            raise say.not_authorized()
+            raise errors.not_authorized()
         self.check_flag(token, "env_var_visibility")
         if holds(token, app.space, DEVELOPERS):
             self.check_flag(token, "space_developer_env_var_visibility")

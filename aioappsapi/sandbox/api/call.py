@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from . import answer as say
-from .filters import UndecodableQueryError
-from .uaa import Token
+from ..api.token import Token
+from . import errors
+from .list_query import UndecodableQueryError
 from .views import Views
 
 ACTIONS: Final = frozenset({"start", "stop", "restart"})
@@ -94,12 +94,12 @@ class Call:
         except UnicodeError as error:
             raise UndecodableQueryError from error
         except ValueError as error:
-            raise say.parse_error() from error
+            raise errors.parse_error() from error
 
     def _scoped(self, scopes: frozenset[str]) -> Token:
         token = self.token()
         if not token.scopes & scopes:
-            raise say.not_authorized()
+            raise errors.not_authorized()
         return token
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..world.model import STARTED, App, guid
 from ..world.realm import Realm
 from ..world.resources import Job
-from ..world.state import STARTED, App, guid
-from . import answer as say
+from . import errors
 from .access import DEVELOPERS, Access
-from .answer import Answer, json_text
+from .answer import Answer, accepted, json_text
 from .call import Call
 from .outages import UP, runner_error
 from .router import Handler
@@ -54,13 +54,13 @@ class Jobs:
 
     def sent_to(self, call: Call, job: Job) -> Answer:
         """Answer 202 with the way to the job."""
-        return say.accepted(f"{call.views.base}/v3/jobs/{job.guid}")
+        return accepted(f"{call.views.base}/v3/jobs/{job.guid}")
 
     def _show(self, call: Call, job_guid: str) -> Answer:
         call.reader()
         job = self._shelf.jobs.get(job_guid)
         if job is None:
-            raise say.not_found("Job")
+            raise errors.not_found("Job")
         self._shelf.look_at(job)
         return Answer(200, self._text(call, job))
 

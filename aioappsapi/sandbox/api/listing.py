@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from . import filters
+from ..api.token import Token
+from . import list_query
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListQuery, ListRules, Looked
-from .uaa import Token
+from .list_query import ListQuery, ListRules, Looked
 
 R = TypeVar("R", bound=Any)
 _OF_APPS: Final = ("app_guids", "space_guids", "organization_guids", "label_selector")
@@ -59,7 +59,7 @@ def listed(
     `include` makes the members of `included` for the rows of the page, if there are to be any,
     and `given` are the parameters where they are not just the request's.
     """
-    query = ListQuery(rules, filters.decode(call.query) if given is None else given)
+    query = ListQuery(rules, list_query.decode(call.query) if given is None else given)
     wanted = [wish for wish in wishes if wish[0] in rules.filters]
     found = query.select(rows, ("guids", lambda row: row.guid), *wanted)
     chosen, page = query.cut(query.refine(found))

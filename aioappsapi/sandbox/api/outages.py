@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .answer import Answer, ApiError, json_text, stats_unavailable
+from .answer import Answer, json_text
+from .errors import ApiError, stats_unavailable
 
 UP: Final = "up"
 DNS: Final = "dns"

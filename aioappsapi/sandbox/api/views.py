@@ -8,12 +8,13 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from ..world.fleet import Fleet
-from ..world.state import App, Organization, Process, Space, guid_of
+from ..world.model import App, Organization, Process, Space, guid_of
 from .answer import json_text
-from .instance_views import age, stat
+from .apps.instance_views import age, stat
 
 SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
 VERSION: Final = "3.228.0"
+UAA: Final = "/uaa"
 _HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
 _COLLECTIONS: Final = (
     "app_usage_events",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Final, Self
 
-from .chance import rolls, stretched
+from .randomness import rolls, stretched
 
 
 class Fault(Enum):

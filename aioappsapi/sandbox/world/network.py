@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+from .model import App, Organization, Space, guid_of
 from .resources import Resource
-from .state import App, Organization, Space, World, guid_of
+from .state import World
 
 SHARED: Final = "apps.sandbox.example"
 INTERNAL: Final = "apps.internal"

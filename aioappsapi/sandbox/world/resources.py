@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from .state import App, guid_of, timestamp
-
-if TYPE_CHECKING:
-    from .state import World
+from .model import App, guid_of, timestamp
+from .state import World
 
 PATIENCE: Final = 1.0
 

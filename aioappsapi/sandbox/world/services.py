@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .model import App, Space, guid_of, timestamp
 from .resources import Resource
-from .state import App, Space, World, guid_of, timestamp
+from .state import World
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 

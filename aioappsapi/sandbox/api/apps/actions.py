@@ -1,0 +1,125 @@
+"""Starting, stopping and restarting apps, and what Diego makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...world.faults import Faults
+from ...world.model import STARTED, STOPPED, App
+from ...world.state import World
+from .. import errors
+from ..access import SUPPORTERS, Access
+from ..call import Call
+from ..outages import DNS, UP, runner_error
+from ..places.usage import Usage
+from ..platform.events import Events
+from ..views import process_version
+
+_NO_DROPLET = "Assign a droplet before starting this app."
+
+
+class Actions:
+    """The three actions. `faults` gives the faults of the moment."""
+
+    def __init__(
+        self,
+        world: World,
+        access: Access,
+        usage: Usage,
+        events: Events,
+        faults: Callable[[], Faults],
+    ) -> None:
+        self._world = world
+        self._access = access
+        self._usage = usage
+        self._events = events
+        self._faults = faults
+        self._actions = {"start": self._start, "stop": self._stop, "restart": self._restart}
+
+    def act(self, call: Call) -> str:
+        """Do what the path says and return the app."""
+        # It wants no body, but one that is declared as JSON is parsed all the same.
+        call.fields()
+        token = call.writer()
+        app = self._access.app(token, call.parts[2])
+        action = call.parts[4]
+        if app.droplet is None and action != "stop":
+            # The server looks at the droplet first, even for those who may not start.
+            raise errors.unprocessable(_NO_DROPLET)
+        self._access.check_change(token, app.space, SUPPORTERS)
+        if app.lifecycle in {"docker", "cnb"} and action != "stop":
+            self._access.check_flag(token, f"diego_{app.lifecycle}")
+        self._actions[action](app, call)
+        return call.views.app(app)
+
+    def diego(self, call: Call) -> str:
+        """Return how Diego is during this request."""
+        return call.diego or self._world.diego
+
+    def order(self, app: App, call: Call) -> None:
+        """Hand a change of a started app to Diego. Raises ApiError where it does not take it."""
+        mode = self.diego(call)
+        if app.state == STARTED and mode not in (UP, DNS):
+            raise runner_error(mode, app.guid, process_version(app))
+        self._world.fleet.resize(app)
+
+    def check_memory(self, app: App) -> None:
+        """Refuse what does not fit into a quota any more."""
+        self._usage.check(app)
+
+    def _start(self, app: App, call: Call) -> None:
+        fresh = app.state != STARTED
+        if fresh:
+            self.check_memory(app)
+        self._switch(app, STARTED)
+        # Every call leaves an event behind, and it stays even if Diego fails now.
+        self._events.of_app("audit.app.start", call.token(), app)
+        if fresh:
+            app.applied["start"] += 1
+            self._launch(app, call)
+
+    def _stop(self, app: App, call: Call) -> None:
+        mode = self.diego(call)
+        changed = self._switch(app, STOPPED)
+        self._events.of_app("audit.app.stop", call.token(), app)
+        if not changed:
+            return
+        app.applied["stop"] += 1
+        self._tell(app, call)
+        if mode not in (UP, DNS):
+            raise runner_error(mode, app.guid, process_version(app))
+
+    def _restart(self, app: App, call: Call) -> None:
+        mode = self.diego(call)
+        if mode != UP:
+            raise runner_error(mode, app.guid, process_version(app))
+        if app.state != STARTED:
+            self.check_memory(app)
+        self._switch(app, STARTED)
+        app.applied["restart"] += 1
+        self._launch(app, call)
+        self._events.of_app("audit.app.restart", call.token(), app)
+
+    def _switch(self, app: App, state: str) -> bool:
+        previous = app.state
+        changed = app.switch(state)
+        if changed:
+            self._events.switched(app, state, previous)
+        return changed
+
+    def _launch(self, app: App, call: Call) -> None:
+        app.revision += 1
+        mode = self.diego(call)
+        self._tell(app, call)
+        if mode not in (UP, DNS):
+            raise runner_error(mode, app.guid, process_version(app), fresh=True)
+
+    def _tell(self, app: App, call: Call) -> None:
+        """Let Diego hear of the app's new state: now, soon, or when it is back."""
+        fleet = self._world.fleet
+        if call.runner_down:
+            fleet.order(app, self._faults().repair_after)
+        elif self._world.diego != UP:
+            fleet.strand(app)
+        else:
+            fleet.order(app)

@@ -1,0 +1,143 @@
+"""The people: who there is, as far as one may know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from ...api.token import Token
+from ...world.model import User, timestamp
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import Access
+from ..answer import Answer, json_text
+from ..call import Call
+from ..jobs import Jobs
+from ..labels import metadata_problems
+from ..list_query import ListRules
+from ..listing import Wish, listed, metadata_of, stamps
+from ..router import Handler
+
+
+def _check_names(given: Mapping[str, str]) -> list[str]:
+    named = {"usernames", "partial_usernames"} & set(given)
+    if len(named) > 1:
+        kinds = "both usernames and partial_usernames"
+        return [f"Usernames filter cannot be provided with {kinds} filter."]
+    if "origins" in given and not named:
+        return ["Origins filter cannot be provided without usernames or partial_usernames filter."]
+    return []
+
+
+_USERS: Final = ListRules(
+    ("usernames", "partial_usernames", "origins", "label_selector"),
+    orders=("created_at", "updated_at"),
+    check=_check_names,
+)
+_WISHES: Final[tuple[Wish, ...]] = (
+    ("usernames", lambda user: user.name),
+    ("origins", lambda _: "uaa"),
+)
+
+
+class Users:
+    """The routes of users, everywhere and in one organization or space."""
+
+    def __init__(self, world: World, access: Access, jobs: Jobs) -> None:
+        self._world = world
+        self._access = access
+        self._jobs = jobs
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET users": self._list,
+            "GET users/*": self._show,
+            "POST users": self._create,
+            "PATCH users/*": self._update,
+            "DELETE users/*": self._delete,
+            "GET organizations/*/users": self._of_organization,
+            "GET spaces/*/users": self._of_space,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        return self._listed(call, self._access.users(call.reader()))
+
+    def _listed(self, call: Call, users: Collection[User]) -> Answer:
+        parts = list_query.decode(call.query).get("partial_usernames", "").lower().split(",")
+        found = [user for user in users if any(part in user.name.lower() for part in parts)]
+        return listed(call, _USERS, found, lambda user: user_fields(call, user), *_WISHES)
+
+    def _of_organization(self, call: Call, organization_guid: str) -> Answer:
+        organization = self._access.organization(call.reader(), organization_guid)
+        users = self._world.users.values()
+        return self._listed(call, [u for u in users if self._access.belongs(u, organization)])
+
+    def _of_space(self, call: Call, space_guid: str) -> Answer:
+        space = self._access.space(call.reader(), space_guid)
+        users = self._world.users.values()
+        return self._listed(call, [user for user in users if user.roles.get(space.guid)])
+
+    def _found(self, token: Token, user_guid: str) -> User:
+        for user in self._access.users(token):
+            if user.guid == user_guid:
+                return user
+        raise errors.not_found("User")
+
+    def _show(self, call: Call, user_guid: str) -> Answer:
+        return Answer(200, json_text(user_fields(call, self._found(call.reader(), user_guid))))
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        _check_admin(call.writer())
+        problems = validation.unknown_fields(fields, ("guid", "username", "origin", "metadata"))
+        user_guid = fields.get("guid")
+        if not isinstance(user_guid, str):
+            problems.append("Guid must be a string")
+        elif not 1 <= len(user_guid) <= 200:
+            problems.append("Guid must be between 1 and 200 characters")
+        validation.refuse(metadata_problems(fields) + problems)
+        if user_guid in self._world.users:
+            raise errors.unprocessable(f"User with guid '{user_guid}' already exists.")
+        now = timestamp()
+        user = User(str(user_guid), "", "", created_at=now, updated_at=now)
+        validation.merge_metadata(fields, user.labels, user.annotations)
+        self._world.users[user.guid] = user
+        return Answer(201, json_text(user_fields(call, user)))
+
+    def _update(self, call: Call, user_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        user = self._found(token, user_guid)
+        _check_admin(token)
+        problems = validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(metadata_problems(fields) + problems)
+        validation.merge_metadata(fields, user.labels, user.annotations)
+        user.updated_at = timestamp()
+        return Answer(200, json_text(user_fields(call, user)))
+
+    def _delete(self, call: Call, user_guid: str) -> Answer:
+        token = call.writer()
+        user = self._found(token, user_guid)
+        _check_admin(token)
+        job = self._jobs.begin("user.delete", None, lambda _: self._forget(user))
+        return self._jobs.sent_to(call, job)
+
+    def _forget(self, user: User) -> None:
+        self._world.users.pop(user.guid, None)
+
+
+def _check_admin(token: Token) -> None:
+    if not token.is_admin:
+        raise errors.not_authorized()
+
+
+def user_fields(call: Call, user: User) -> dict[str, Any]:
+    """Return the members of a user; one whom the UAA does not know has no name."""
+    return stamps(user) | {
+        "username": user.name or None,
+        "presentation_name": user.name or user.guid,
+        "origin": "uaa" if user.name else None,
+        "metadata": metadata_of(user),
+        "links": {"self": {"href": f"{call.views.base}/v3/users/{user.guid}"}},
+    }
