@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from ..api.token import Token
+from ..world.json_types import Json
 from . import errors
 from .list_query import UndecodableQueryError
 from .views import Views
@@ -66,7 +67,7 @@ class Call:
         """Return the token if it may change anything. Raises ApiError 401 or 403."""
         return self._scoped(WRITERS)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Json:
         """Return the members of the body; a body of another type counts as none at all.
 
         Raises ApiError 400 for broken JSON, and what the server falls over for broken UTF-8.
@@ -78,7 +79,7 @@ class Call:
             return dict(parse_qsl(self.body.decode("utf-8", "replace")))
         return {}
 
-    def asked_app(self, fields: dict[str, Any]) -> str:
+    def asked_app(self, fields: Json) -> str:
         """Return the GUID of the app that a body is related to; empty if there is none."""
         return dig(fields, "relationships", "app", "data", "guid")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
+
+from ..world.json_types import Json
 
 Predicate = Callable[[dict[str, str]], bool]
 
@@ -28,7 +30,7 @@ _FORMS: Final = (
 _EXISTS: Final = re.compile(rf"(!?){_KEY}")
 
 
-def metadata_problems(fields: dict[str, Any]) -> list[str]:
+def metadata_problems(fields: Json) -> list[str]:
     """Complain about labels and annotations."""
     metadata = fields.get("metadata", {})
     if not isinstance(metadata, dict):

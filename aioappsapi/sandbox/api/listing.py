@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from ..api.token import Token
+from ..world.json_types import Json
 from . import list_query
 from .answer import Answer, json_text
 from .call import Call
@@ -24,7 +25,7 @@ TASKS: Final = ListRules(("names", "states", "sequence_ids", *_OF_APPS), orders=
 REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=_ORDERS)
 
 Wish = tuple[str, Callable[[Any], Looked]]
-Include = Callable[[ListQuery, Sequence[Any]], dict[str, Any]]
+Include = Callable[[ListQuery, Sequence[Any]], Json]
 _APP_WISHES: Final[tuple[Wish, ...]] = (
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
@@ -37,7 +38,7 @@ def page_of(
     token: Token,
     rules: ListRules,
     rows: Iterable[R],
-    show: Callable[[R], dict[str, Any]],
+    show: Callable[[R], Json],
     *wishes: Wish,
 ) -> Answer:
     """Return the page that the request asks for, of those rows whose apps the token shows."""
@@ -49,7 +50,7 @@ def listed(
     call: Call,
     rules: ListRules,
     rows: Iterable[R],
-    show: Callable[[R], dict[str, Any]],
+    show: Callable[[R], Json],
     *wishes: Wish,
     include: Include | None = None,
     given: dict[str, str] | None = None,
@@ -69,21 +70,21 @@ def listed(
     return Answer(200, call.views.page(call.path, query.links(), page, resources, included))
 
 
-def stamps(row: Any) -> dict[str, Any]:
+def stamps(row: Any) -> Json:
     """Return what every resource begins with."""
     return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
 
 
-def to_one(guid: str | None) -> dict[str, Any]:
+def to_one(guid: str | None) -> Json:
     """Return a relationship to one resource, or to none."""
     return {"data": None if guid is None else {"guid": guid}}
 
 
-def metadata_of(resource: Any) -> dict[str, Any]:
+def metadata_of(resource: Any) -> Json:
     """Return the labels and annotations as resources show them."""
     return {"labels": resource.labels, "annotations": resource.annotations}
 
 
-def to_app(app_guid: str) -> dict[str, Any]:
+def to_app(app_guid: str) -> Json:
     """Return the relationship of a resource to its app."""
     return {"app": to_one(app_guid)}

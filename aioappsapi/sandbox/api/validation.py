@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+from ..world.json_types import Json
 from ..world.state import World
 from . import errors
 from .answer import json_text
@@ -27,13 +28,13 @@ def refuse(problems: Iterable[str]) -> None:
         raise errors.unprocessable(detail)
 
 
-def unknown_fields(fields: dict[str, Any], known: Iterable[str]) -> list[str]:
+def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
     """Complain about members that the message does not have."""
     unknown = ", ".join(f"'{name}'" for name in fields if name not in set(known))
     return [f"Unknown field(s): {unknown}"] if unknown else []
 
 
-def check_creation(fields: dict[str, Any]) -> None:
+def check_creation(fields: Json) -> None:
     """Refuse a body that is no new app."""
     problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
     problems += relationship_problems(fields, "space")
@@ -44,7 +45,7 @@ def check_creation(fields: dict[str, Any]) -> None:
     refuse(problems + _lifecycle_given(fields))
 
 
-def check_update(fields: dict[str, Any]) -> None:
+def check_update(fields: Json) -> None:
     """Refuse a body that is no change of an app."""
     problems = metadata_problems(fields) + unknown_fields(fields, _UPDATE)
     problems += _lifecycle(fields)
@@ -59,7 +60,7 @@ def check_name_given(name: object) -> None:
         raise errors.unprocessable("name presence, name format")
 
 
-def check_lifecycle(world: World, fields: dict[str, Any]) -> None:
+def check_lifecycle(world: World, fields: Json) -> None:
     """Refuse a stack and buildpacks that do not exist."""
     data = (fields.get("lifecycle") or {}).get("data") or {}
     stack = data.get("stack")
@@ -74,13 +75,13 @@ def check_lifecycle(world: World, fields: dict[str, Any]) -> None:
             )
 
 
-def check_environment(variables: dict[str, Any]) -> None:
+def check_environment(variables: Json) -> None:
     """Refuse names of variables that the platform sets itself, as a creation is told."""
     for problem in forbidden_names(variables):
         raise errors.unprocessable(f'environment_variables {{:message=>"{problem}"}}')
 
 
-def check_variables(fields: dict[str, Any]) -> None:
+def check_variables(fields: Json) -> None:
     """Refuse a body that is no change of environment variables."""
     problems = unknown_fields(fields, ("var",))
     variables = fields.get("var")
@@ -97,7 +98,7 @@ def check_variables(fields: dict[str, Any]) -> None:
     refuse(problems)
 
 
-def forbidden_names(variables: dict[str, Any]) -> list[str]:
+def forbidden_names(variables: Json) -> list[str]:
     """Complain about names of variables."""
     problems = []
     for name in map(str.upper, variables):
@@ -134,7 +135,7 @@ def number_problems(
     return []
 
 
-def relationship_problems(fields: dict[str, Any], name: str) -> list[str]:
+def relationship_problems(fields: Json, name: str) -> list[str]:
     """Complain about the relationship that a new resource has to have."""
     given = fields.get("relationships")
     if not isinstance(given, dict):
@@ -161,9 +162,7 @@ def _to_one(name: str, given: object) -> list[str]:
     return problems
 
 
-def merge_metadata(
-    fields: dict[str, Any], labels: dict[str, str], annotations: dict[str, str]
-) -> None:
+def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
     """Change labels and annotations as the body says; null takes one away."""
     metadata = fields.get("metadata") or {}
     for kept, given in (
@@ -173,7 +172,7 @@ def merge_metadata(
         merge(kept, given or {})
 
 
-def merge(kept: dict[str, Any], given: dict[str, Any]) -> None:
+def merge(kept: Json, given: Json) -> None:
     """Add the members given; null takes one away."""
     for name, value in given.items():
         if value is None:
@@ -187,7 +186,7 @@ def masked(buildpacks: Iterable[str]) -> list[str]:
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
 
 
-def _lifecycle(fields: dict[str, Any]) -> list[str]:
+def _lifecycle(fields: Json) -> list[str]:
     lifecycle = fields.get("lifecycle")
     if not isinstance(lifecycle, dict):
         return []
@@ -203,7 +202,7 @@ def _lifecycle(fields: dict[str, Any]) -> list[str]:
     return [f"Lifecycle {problem}" for problem in _lifecycle_data(data)]
 
 
-def _lifecycle_data(data: dict[str, Any]) -> list[str]:
+def _lifecycle_data(data: Json) -> list[str]:
     problems = unknown_fields(data, ("buildpacks", "stack", "credentials"))
     stack, buildpacks = data.get("stack"), data.get("buildpacks")
     if not isinstance(stack, str | None):
@@ -222,7 +221,7 @@ def _lifecycle_data(data: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _lifecycle_given(fields: dict[str, Any]) -> list[str]:
+def _lifecycle_given(fields: Json) -> list[str]:
     lifecycle = fields.get("lifecycle", {"data": {}})
     data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
     return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]

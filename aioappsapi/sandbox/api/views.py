@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from ..world.fleet import Fleet
+from ..world.json_types import Json
 from ..world.model import App, Organization, Process, Space, guid_of
 from .answer import json_text
 from .apps.instance_views import age, stat
@@ -99,7 +100,7 @@ class Views:
         """Write a space."""
         return json_text(self.space_fields(space))
 
-    def space_fields(self, space: Space) -> dict[str, Any]:
+    def space_fields(self, space: Space) -> Json:
         """Return the members of a space."""
         quota = {"guid": space.quota_guid} if space.quota_guid else None
         organization = space.organization.guid
@@ -127,7 +128,7 @@ class Views:
         """Write an organization."""
         return json_text(self.organization_fields(organization))
 
-    def organization_fields(self, organization: Organization) -> dict[str, Any]:
+    def organization_fields(self, organization: Organization) -> Json:
         """Return the members of an organization."""
         at = f"{self.base}/v3/organizations/{organization.guid}"
         quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
@@ -344,7 +345,7 @@ def _readiness_check(process: Process) -> dict[str, object]:
     return _check(process.readiness, "process", "invocation_timeout", "interval")
 
 
-def _check(check: dict[str, Any] | None, default: str, *settings: str) -> dict[str, object]:
+def _check(check: Json | None, default: str, *settings: str) -> dict[str, object]:
     kind = (check or {}).get("type", default)
     if kind == "http":
         settings = (*settings, "endpoint")

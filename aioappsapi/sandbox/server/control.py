@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from ..api.answer import Answer, json_text
 from ..world.faults import FIELDS, Faults, changed
+from ..world.json_types import Json
 from ..world.model import App
 from .switches import Switches
 
 PREFIX: Final = "/sandbox"
-Handler = Callable[[Mapping[str, str], dict[str, Any]], object]
+Handler = Callable[[Mapping[str, str], Json], object]
 
 
 class _UsageError(Exception):
@@ -62,7 +63,7 @@ class Control:
             raise _UsageError(405, f"{PREFIX}{path} knows only {', '.join(handlers)}")
         return handlers[method]
 
-    def _overview(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _overview(self, _query: Mapping[str, str], _body: Json) -> object:
         sandbox = self._sandbox
         return {
             "apps": len(sandbox.apps),
@@ -74,11 +75,11 @@ class Control:
             "database": sandbox.database,
         }
 
-    def _faults(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _faults(self, _query: Mapping[str, str], _body: Json) -> object:
         shown = asdict(self._sandbox.faults)
         return {name: shown[name] for name in FIELDS}
 
-    def _change_faults(self, query: Mapping[str, str], body: dict[str, Any]) -> object:
+    def _change_faults(self, query: Mapping[str, str], body: Json) -> object:
         profile = body.pop("profile", None)
         try:
             base = self._sandbox.faults if profile is None else Faults.profile(str(profile))
@@ -87,17 +88,17 @@ class Control:
             raise _UsageError(400, str(error)) from error
         return self._faults(query, body)
 
-    def _requests(self, query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _requests(self, query: Mapping[str, str], _body: Json) -> object:
         given = query.get("since", "0")
         if not given.isdecimal():
             raise _UsageError(400, "since is how many requests are known already")
         return {"requests": [one._asdict() for one in list(self._sandbox.requests)[int(given) :]]}
 
-    def _forget_requests(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _forget_requests(self, _query: Mapping[str, str], _body: Json) -> object:
         self._sandbox.requests.clear()
         return {}
 
-    def _apps(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _apps(self, _query: Mapping[str, str], _body: Json) -> object:
         return {"apps": [self._app(app) for app in self._sandbox.apps.values()]}
 
     def _app(self, app: App) -> object:
@@ -117,31 +118,31 @@ class Control:
             },
         }
 
-    def _cells(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _cells(self, _query: Mapping[str, str], _body: Json) -> object:
         return {"cells": [asdict(cell) for cell in self._sandbox.cells]}
 
-    def _modes(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _modes(self, _query: Mapping[str, str], _body: Json) -> object:
         return {"diego": self._sandbox.diego, "database": self._sandbox.database}
 
-    def _set_diego(self, query: Mapping[str, str], body: dict[str, Any]) -> object:
+    def _set_diego(self, query: Mapping[str, str], body: Json) -> object:
         return self._set("diego", query, body)
 
-    def _set_database(self, query: Mapping[str, str], body: dict[str, Any]) -> object:
+    def _set_database(self, query: Mapping[str, str], body: Json) -> object:
         return self._set("database", query, body)
 
-    def _set(self, name: str, query: Mapping[str, str], body: dict[str, Any]) -> object:
+    def _set(self, name: str, query: Mapping[str, str], body: Json) -> object:
         try:
             setattr(self._sandbox, name, str(body.get("mode")))
         except ValueError as error:
             raise _UsageError(400, str(error)) from error
         return self._modes(query, body)
 
-    def _expire(self, _query: Mapping[str, str], _body: dict[str, Any]) -> object:
+    def _expire(self, _query: Mapping[str, str], _body: Json) -> object:
         self._sandbox.expire_tokens()
         return {}
 
 
-def _members(body: bytes) -> dict[str, Any]:
+def _members(body: bytes) -> Json:
     try:
         value = json.loads(body) if body else {}
     except ValueError as error:

@@ -7,9 +7,10 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from .instances import Instance
+from .json_types import Json
 
 STACK: Final = "cflinuxfs4"
 STARTED: Final = "STARTED"
@@ -153,10 +154,12 @@ class OAuthClient:
 
 @dataclass(slots=True)
 class Process:
-    """One command of an app and how many instances of it are wanted.
+    """One command of an app, and how many instances of it are wanted.
 
     Instances follow the app's state by themselves. To make them misbehave, set `states`, e.g. to
-    `["CRASHED"]`; `details` is what the statistics then say. `live` is the fleet's own.
+    `["CRASHED"]`; `details` is what the statistics then say. `live` belongs to the fleet.
+    A process without times of its own has its app's. `version` counts its starts, and `revision`
+    is the GUID of the app's revision that it runs.
     """
 
     guid: str
@@ -168,11 +171,20 @@ class Process:
     disk_in_mb: int = 1024
     log_rate: int = 1048576
     command: str | None = None
-    health_check: dict[str, Any] | None = None
-    readiness: dict[str, Any] | None = None
+    user: str | None = None
+    health_check: Json | None = None
+    readiness: Json | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     live: list[Instance] | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    version: int = 0
+    revision: str | None = None
+
+    def touch(self) -> None:
+        """Note that something changed."""
+        self.updated_at = timestamp()
 
 
 @dataclass(slots=True)
@@ -204,7 +216,7 @@ class App:
     revision: int = 1
     actions: int = 0
     faults: int = 0
-    environment: dict[str, Any] | None = None
+    environment: Json | None = None
     features: dict[str, bool] | None = None
     deletion: str | None = None
 

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
+from .json_types import Json
 from .model import App, Organization, Space, guid_of
 from .resources import Resource
 from .state import World
@@ -50,7 +51,7 @@ class Route(Resource):
     space: Space
     path: str = ""
     port: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Json = field(default_factory=dict)
     destinations: list[Destination] = field(default_factory=list)
 
     @property

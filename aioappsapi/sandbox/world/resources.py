@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from .json_types import Json
 from .model import App, guid_of, timestamp
 from .state import World
 
@@ -123,7 +124,7 @@ class Job(Resource):
     operation: str
     app: str | None = None
     state: str = "PROCESSING"
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,8 +135,8 @@ class Revision(Resource):
     number: int = 1
     droplet: str | None = None
     description: str = "Initial revision."
-    environment: dict[str, Any] | None = None
-    sidecars: list[dict[str, Any]] = field(default_factory=list)
+    environment: Json | None = None
+    sidecars: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,7 +230,7 @@ class Shelf:
 
     def forget_app(self, app: App) -> None:
         """Take everything of a deleted app off the shelf."""
-        shelves: tuple[dict[str, Any], ...] = (
+        shelves: tuple[Json, ...] = (
             self.droplets,
             self.packages,
             self.builds,

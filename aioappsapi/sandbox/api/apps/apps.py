@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import App, Space, timestamp
 from ...world.realm import Realm
 from .. import errors, validation
@@ -87,7 +88,7 @@ class AppRoutes:
             for app in self._world.apps.values()
         )
 
-    def _apply(self, app: App, fields: dict[str, Any]) -> None:
+    def _apply(self, app: App, fields: Json) -> None:
         data = (fields.get("lifecycle") or {}).get("data") or {}
         if data.get("buildpacks") is not None:
             app.buildpacks = validation.masked(data["buildpacks"])
@@ -110,7 +111,7 @@ class AppRoutes:
             app.updated_at = timestamp()
         return Answer(200, call.views.app(app), headers=warning)
 
-    def _warning(self, fields: dict[str, Any], *, fresh: bool) -> dict[str, str]:
+    def _warning(self, fields: Json, *, fresh: bool) -> dict[str, str]:
         named = dig(fields, "lifecycle", "data", "stack")
         return stack_warning(self._world.stacks.get(named), fresh=fresh)
 
@@ -125,7 +126,7 @@ class AppRoutes:
     def _environment(self, call: Call, app_guid: str) -> Answer:
         token, app = self._access.with_secrets(call, app_guid)
         groups = self._world.environment_groups
-        system: dict[str, Any] = {"VCAP_SERVICES": self._realm.marketplace.variables(app)}
+        system: Json = {"VCAP_SERVICES": self._realm.marketplace.variables(app)}
         if not self._access.reads_secrets(token, app.space):
             system = {"redacted_message": "[PRIVATE DATA HIDDEN]"}
         fields = {
@@ -137,7 +138,7 @@ class AppRoutes:
         }
         return Answer(200, json_text(fields))
 
-    def _vcap_application(self, call: Call, app: App) -> dict[str, Any]:
+    def _vcap_application(self, call: Call, app: App) -> Json:
         uris = self._realm.network.addresses(app)
         return {
             "cf_api": call.views.base,
@@ -233,7 +234,7 @@ def _enabled(app: App, name: str) -> bool:
     return (app.features or {}).get(name, _FEATURES[name][1])
 
 
-def _feature(app: App, name: str) -> dict[str, Any]:
+def _feature(app: App, name: str) -> Json:
     if name not in _FEATURES:
         raise errors.not_found("Feature")
     return {"name": name, "description": _FEATURES[name][0], "enabled": _enabled(app, name)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
 from ...world.faults import Faults
+from ...world.json_types import Json
 from ...world.model import App, guid, guid_of
 from ...world.randomness import rolls
 from ...world.resources import Build, Droplet, Package, Shelf
@@ -82,7 +83,7 @@ class Builds:
         return self._package_page(call, [p for p in self._stocked() if p.app is app])
 
     def _package_page(self, call: Call, rows: list[Package]) -> Answer:
-        def show(package: Package) -> dict[str, Any]:
+        def show(package: Package) -> Json:
             return _shown_package(call, package)
 
         wishes = ("states", lambda row: row.state), ("types", lambda row: row.type)
@@ -152,7 +153,7 @@ class Builds:
         return self._build_page(call, [b for b in self._shelf.builds.values() if b.app is app])
 
     def _build_page(self, call: Call, rows: list[Build]) -> Answer:
-        def show(build: Build) -> dict[str, Any]:
+        def show(build: Build) -> Json:
             return _shown_build(call, build)
 
         wishes = ("states", lambda row: row.state), ("package_guids", lambda row: row.package)
@@ -204,7 +205,7 @@ class Builds:
         build.state, build.droplet = "STAGED", droplet.guid
 
 
-def _check_build(fields: dict[str, Any]) -> None:
+def _check_build(fields: Json) -> None:
     problems = metadata_problems(fields)
     for name in ("staging_disk_in_mb", "staging_memory_in_mb"):
         problems += validation.number_problems(name, fields.get(name), 1, positive=True)
@@ -220,7 +221,7 @@ def _check_build(fields: dict[str, Any]) -> None:
     validation.refuse(problems)
 
 
-def _check_package(fields: dict[str, Any]) -> None:
+def _check_package(fields: Json) -> None:
     problems = validation.unknown_fields(fields, ("type", "data", "relationships", "metadata"))
     kind, data = fields.get("type"), fields.get("data")
     if not isinstance(data, dict | None):
@@ -244,7 +245,7 @@ def _creator(token: Token) -> tuple[str, str, str]:
     return token.user_guid, name, f"{name}@sandbox.example"
 
 
-def _shown_package(call: Call, package: Package) -> dict[str, Any]:
+def _shown_package(call: Call, package: Package) -> Json:
     return {
         "guid": package.guid,
         "created_at": package.created_at,
@@ -258,7 +259,7 @@ def _shown_package(call: Call, package: Package) -> dict[str, Any]:
     }
 
 
-def _package_data(package: Package) -> dict[str, Any]:
+def _package_data(package: Package) -> Json:
     if package.type == "docker":
         secret = None if package.password is None else "***"
         return {"image": package.image, "username": package.username, "password": secret}
@@ -266,7 +267,7 @@ def _package_data(package: Package) -> dict[str, Any]:
     return {"error": None, "checksum": {"type": "sha256", "value": value}}
 
 
-def _package_links(base: str, package: Package) -> dict[str, Any]:
+def _package_links(base: str, package: Package) -> Json:
     at = f"{base}/v3/packages/{package.guid}"
     links: dict[str, dict[str, str]] = {"self": {"href": at}}
     if package.type == "bits":
@@ -275,7 +276,7 @@ def _package_links(base: str, package: Package) -> dict[str, Any]:
     return links | {"app": {"href": f"{base}/v3/apps/{package.app.guid}"}}
 
 
-def _shown_build(call: Call, build: Build) -> dict[str, Any]:
+def _shown_build(call: Call, build: Build) -> Json:
     base = call.views.base
     links = {
         "self": {"href": f"{base}/v3/builds/{build.guid}"},
@@ -302,7 +303,7 @@ def _shown_build(call: Call, build: Build) -> dict[str, Any]:
     }
 
 
-def _build_lifecycle(build: Build) -> dict[str, Any]:
+def _build_lifecycle(build: Build) -> Json:
     app = build.app
     if app.lifecycle == "docker":
         return {"type": "docker", "data": {}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import STARTED, App, guid
 from ...world.resources import Deployment, Shelf
 from ...world.state import World
@@ -100,7 +101,7 @@ class Deployments:
         self._roll_out(deployment)
         return Answer(201, json_text(self._text(call, deployment)))
 
-    def _droplet(self, fields: dict[str, Any], app: App) -> str | None:
+    def _droplet(self, fields: Json, app: App) -> str | None:
         revision_guid = dig(fields, "revision", "guid")
         if not revision_guid:
             return dig(fields, "droplet", "guid") or app.droplet
@@ -109,7 +110,7 @@ class Deployments:
             raise errors.unprocessable("The revision does not exist")
         return revision.droplet
 
-    def _app(self, call: Call, token: Token, fields: dict[str, Any]) -> App:
+    def _app(self, call: Call, token: Token, fields: Json) -> App:
         app = self._world.apps.get(call.asked_app(fields))
         allowed = app is not None and (token.is_admin or holds(token, app.space, SUPPORTERS))
         if app is None or not allowed:
@@ -172,7 +173,7 @@ class Deployments:
         self._rollouts.go_on(deployment)
         return nothing()
 
-    def _text(self, call: Call, deployment: Deployment) -> dict[str, Any]:
+    def _text(self, call: Call, deployment: Deployment) -> Json:
         revision = self._shelf.current_revision(deployment.app)
         shown = {"guid": revision.guid, "version": revision.number} if revision else None
         new = [{"guid": deployment.process, "type": "web"}] if deployment.process else []
@@ -193,7 +194,7 @@ class Deployments:
         }
 
 
-def _check(fields: dict[str, Any]) -> None:
+def _check(fields: Json) -> None:
     problems = validation.unknown_fields(fields, _FIELDS)
     strategy = fields.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:
@@ -203,7 +204,7 @@ def _check(fields: dict[str, Any]) -> None:
     validation.refuse(metadata_problems(fields) + problems + _option_problems(fields))
 
 
-def _option_problems(fields: dict[str, Any]) -> list[str]:
+def _option_problems(fields: Json) -> list[str]:
     options = fields.get("options") or {}
     if not isinstance(options, dict):
         return ["Options must be an object"]
@@ -219,8 +220,8 @@ def _option_problems(fields: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _status(deployment: Deployment) -> dict[str, Any]:
-    status: dict[str, Any] = {
+def _status(deployment: Deployment) -> Json:
+    status: Json = {
         "value": deployment.value,
         "reason": deployment.reason,
         "details": {
@@ -233,7 +234,7 @@ def _status(deployment: Deployment) -> dict[str, Any]:
     return status
 
 
-def _links(base: str, deployment: Deployment) -> dict[str, Any]:
+def _links(base: str, deployment: Deployment) -> Json:
     at = f"{base}/v3/deployments/{deployment.guid}"
     links: dict[str, dict[str, str]] = {
         "self": {"href": at},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from ...world.json_types import Json
 from ...world.model import App, guid, guid_of, timestamp
 from ...world.resources import Droplet, Shelf
 from ...world.state import World
@@ -100,7 +101,7 @@ class Droplets:
         return self._page(call, [d for d in self._all() if d.package == package_guid])
 
     def _page(self, call: Call, rows: list[Droplet]) -> Answer:
-        def show(droplet: Droplet) -> dict[str, Any]:
+        def show(droplet: Droplet) -> Json:
             return _shown(call, droplet, listed=True)
 
         states = ("states", lambda row: row.state)
@@ -145,7 +146,7 @@ class Droplets:
         return self._jobs.sent_to(call, job)
 
 
-def _wanted(fields: dict[str, Any]) -> str | None:
+def _wanted(fields: Json) -> str | None:
     # The server falls over data that is no object.
     if "data" not in fields:
         return None
@@ -166,7 +167,7 @@ def _associated(call: Call, app: App, droplet_guid: str) -> Answer:
     return Answer(200, json_text({"data": {"guid": droplet_guid}, "links": links}))
 
 
-def _shown(call: Call, droplet: Droplet, *, listed: bool = False) -> dict[str, Any]:
+def _shown(call: Call, droplet: Droplet, *, listed: bool = False) -> Json:
     docker = droplet.app.lifecycle == "docker"
     types: dict[str, str] = {"redacted_message": _HIDDEN} if listed else droplet.process_types
     return {
@@ -188,7 +189,7 @@ def _shown(call: Call, droplet: Droplet, *, listed: bool = False) -> dict[str, A
     }
 
 
-def _links(base: str, droplet: Droplet, *, downloads: bool) -> dict[str, Any]:
+def _links(base: str, droplet: Droplet, *, downloads: bool) -> Json:
     at, app = f"{base}/v3/droplets/{droplet.guid}", f"{base}/v3/apps/{droplet.app.guid}"
     assign = {"href": f"{app}/relationships/current_droplet", "method": "PATCH"}
     links = {"self": {"href": at}, "app": {"href": app}, "assign_current_droplet": assign}

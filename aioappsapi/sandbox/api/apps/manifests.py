@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ...world.json_types import Json
 from ...world.model import App, Process, Space
 from ...world.realm import Realm
 from ...world.resources import Sidecar
@@ -48,11 +49,11 @@ class Manifests:
         lines = "\n".join(_yaml({"applications": [self._written(app)]}, 0))
         return Answer(200, f"---\n{lines}\n", YAML)
 
-    def _written(self, app: App) -> dict[str, Any]:
+    def _written(self, app: App) -> Json:
         names = sorted(row.instance.name for row in self._realm.marketplace.bindings_of(app))
         sidecars = [row for row in self._realm.shelf.sidecars.values() if row.app is app]
         metadata = {"labels": app.labels, "annotations": app.annotations or {}}
-        fields: dict[str, Any] = {
+        fields: Json = {
             "name": app.name,
             "env": app.environment,
             "lifecycle": app.lifecycle,
@@ -80,7 +81,7 @@ class Manifests:
         )
         return self._jobs.sent_to(call, job)
 
-    def _carry_out(self, space: Space, asked: list[dict[str, Any]]) -> None:
+    def _carry_out(self, space: Space, asked: list[Json]) -> None:
         for fields in asked:
             apps = self._realm.world.apps.values()
             found = (app for app in apps if app.space is space and app.name == fields["name"])
@@ -93,7 +94,7 @@ class Manifests:
 
     def _diff(self, call: Call, space_guid: str) -> Answer:
         space = self._changeable(call, space_guid)
-        rows: list[dict[str, Any]] = []
+        rows: list[Json] = []
         for number, fields in enumerate(_applications(call.body.decode("utf-8", "replace"))):
             apps = self._realm.world.apps.values()
             if not any(app.space is space and app.name == fields["name"] for app in apps):
@@ -108,7 +109,7 @@ class Manifests:
         return space
 
 
-def _sidecar(sidecar: Sidecar) -> dict[str, Any]:
+def _sidecar(sidecar: Sidecar) -> Json:
     memory = {"memory": f"{sidecar.memory_in_mb}M"} if sidecar.memory_in_mb else {}
     return {
         "name": sidecar.name,
@@ -118,7 +119,7 @@ def _sidecar(sidecar: Sidecar) -> dict[str, Any]:
     }
 
 
-def _process(process: Process) -> dict[str, Any]:
+def _process(process: Process) -> Json:
     check = process.health_check or {"type": "port" if process.type == "web" else "process"}
     given = check.get("data") or {}
     ready = process.readiness or {"type": "process"}
@@ -148,9 +149,9 @@ def _per_second(rate: int) -> str | int:
     return f"{rate // 1024}K" if rate % 1024 == 0 else f"{rate}B"
 
 
-def _applications(text: str) -> Iterator[dict[str, Any]]:
+def _applications(text: str) -> Iterator[Json]:
     """Iterate over the apps of a manifest, with the little that is understood of them."""
-    fields: dict[str, Any] = {}
+    fields: Json = {}
     for line in text.splitlines():
         if name := _NAME.match(line):
             if fields:
@@ -163,7 +164,7 @@ def _applications(text: str) -> Iterator[dict[str, Any]]:
         yield fields
 
 
-def _yaml(value: dict[str, Any], depth: int) -> Iterator[str]:
+def _yaml(value: Json, depth: int) -> Iterator[str]:
     """Write members as the server does: lists begin where their name does."""
     indent = "  " * depth
     for name, item in value.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import App, Process, timestamp
 from ...world.resources import Shelf
 from ...world.state import World
@@ -204,7 +205,7 @@ class Processes:
         return Answer(204, "", "")
 
 
-def _merged(kept: dict[str, Any] | None, given: dict[str, Any] | None) -> dict[str, Any] | None:
+def _merged(kept: Json | None, given: Json | None) -> Json | None:
     if given is None:
         return kept
     data = ((kept or {}).get("data") or {}) | (given.get("data") or {})
@@ -218,7 +219,7 @@ def _rows(app: App) -> list[_Row]:
     ]
 
 
-def _scaling(fields: dict[str, Any]) -> dict[str, int]:
+def _scaling(fields: Json) -> dict[str, int]:
     problems = validation.unknown_fields(fields, _SCALED)
     for name, (least, most) in _SCALED.items():
         value, positive = fields.get(name), least == 1
@@ -233,7 +234,7 @@ def _scaling(fields: dict[str, Any]) -> dict[str, int]:
     return wanted
 
 
-def _check_update(fields: dict[str, Any]) -> None:
+def _check_update(fields: Json) -> None:
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATED)
     command = fields.get("command")
     if not isinstance(command, str | None):

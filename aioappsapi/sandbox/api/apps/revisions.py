@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.resources import Revision, Shelf
 from ...world.state import World
 from .. import errors
@@ -44,7 +43,7 @@ class Revisions:
         return self._page(call, [revision] if revision is not None and runs else [])
 
     def _page(self, call: Call, rows: list[Revision]) -> Answer:
-        def show(revision: Revision) -> dict[str, Any]:
+        def show(revision: Revision) -> Json:
             return _shown(call, revision)
 
         versions = ("versions", lambda row: str(row.number))
@@ -71,7 +70,7 @@ class Revisions:
         return Answer(200, json_text({"var": revision.environment or {}, "links": links}))
 
 
-def _shown(call: Call, revision: Revision) -> dict[str, Any]:
+def _shown(call: Call, revision: Revision) -> Json:
     base, app = call.views.base, revision.app
     at = f"{base}/v3/revisions/{revision.guid}"
     return {

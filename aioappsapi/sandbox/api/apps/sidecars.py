@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import guid
 from ...world.resources import Shelf, Sidecar
 from ...world.state import World
@@ -82,7 +83,7 @@ class Sidecars:
         sidecar.touch()
         return self._changed(sidecar, fields, 200)
 
-    def _changed(self, sidecar: Sidecar, fields: dict[str, Any], status: int) -> Answer:
+    def _changed(self, sidecar: Sidecar, fields: Json, status: int) -> Answer:
         for name in _FIELDS:
             if name in fields:
                 setattr(sidecar, name, fields[name])
@@ -100,7 +101,7 @@ class Sidecars:
         return no_content()
 
 
-def _problems(fields: dict[str, Any], *, fresh: bool) -> list[str]:
+def _problems(fields: Json, *, fresh: bool) -> list[str]:
     problems = validation.unknown_fields(fields, _FIELDS)
     for name in ("name", "command"):
         if (fresh or name in fields) and not isinstance(fields.get(name), str):
@@ -116,7 +117,7 @@ def _problems(fields: dict[str, Any], *, fresh: bool) -> list[str]:
     return problems
 
 
-def _fields(sidecar: Sidecar) -> dict[str, Any]:
+def _fields(sidecar: Sidecar) -> Json:
     moments = stamps(sidecar)
     return {
         "guid": moments.pop("guid"),

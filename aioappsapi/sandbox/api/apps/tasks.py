@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import App, guid
 from ...world.resources import Shelf, Task
 from ...world.state import World
@@ -58,7 +59,7 @@ class Tasks:
         return self._page(call, [t for t in self._shelf.tasks.values() if t.app is app])
 
     def _page(self, call: Call, rows: list[Task], *, hidden: bool = False) -> Answer:
-        def show(task: Task) -> dict[str, Any]:
+        def show(task: Task) -> Json:
             return _shown(call, task, hidden=hidden)
 
         wishes = (
@@ -99,7 +100,7 @@ class Tasks:
         task = self._new(app, droplet, fields)
         return Answer(202, json_text(_shown(call, task)))
 
-    def _new(self, app: App, droplet: str, fields: dict[str, Any]) -> Task:
+    def _new(self, app: App, droplet: str, fields: Json) -> Task:
         number = 1 + sum(1 for task in self._shelf.tasks.values() if task.app is app)
         task_guid = guid(self._world.rng)
         command = fields.get("command") or "python app.py"
@@ -127,7 +128,7 @@ class Tasks:
         return Answer(202, json_text(_shown(call, task)))
 
 
-def _shown(call: Call, task: Task, *, hidden: bool = False) -> dict[str, Any]:
+def _shown(call: Call, task: Task, *, hidden: bool = False) -> Json:
     command = {} if hidden else {"command": task.command}
     return {
         "guid": task.guid,
@@ -149,7 +150,7 @@ def _shown(call: Call, task: Task, *, hidden: bool = False) -> dict[str, Any]:
     }
 
 
-def _links(base: str, task: Task) -> dict[str, Any]:
+def _links(base: str, task: Task) -> Json:
     at = f"{base}/v3/tasks/{task.guid}"
     return {
         "self": {"href": at},

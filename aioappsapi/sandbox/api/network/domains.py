@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import Organization, guid
 from ...world.network import Domain, Network
 from ...world.state import World
@@ -118,7 +119,7 @@ class Domains:
         self._network.domains[domain.guid] = domain
         return Answer(201, json_text(domain_fields(call, domain)))
 
-    def _owner_asked(self, token: Token, fields: dict[str, Any]) -> Organization | None:
+    def _owner_asked(self, token: Token, fields: Json) -> Organization | None:
         organization_guid = dig(fields, "relationships", "organization", "data", "guid")
         if not organization_guid:
             if not token.is_admin:
@@ -142,7 +143,7 @@ def _owner(domain: Domain) -> str | None:
     return None if domain.organization is None else domain.organization.guid
 
 
-def _problems(fields: dict[str, Any]) -> list[str]:
+def _problems(fields: Json) -> list[str]:
     problems = validation.unknown_fields(fields, _FIELDS)
     name = fields.get("name")
     if name is None:
@@ -156,7 +157,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     return metadata_problems(fields) + problems
 
 
-def domain_fields(call: Call, domain: Domain) -> dict[str, Any]:
+def domain_fields(call: Call, domain: Domain) -> Json:
     """Return the members of a domain."""
     at = f"{call.views.base}/v3/domains/{domain.guid}"
     links = {"self": at, "route_reservations": f"{at}/route_reservations"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import Space, guid, timestamp
 from ...world.network import Destination, Domain, Network, Route
 from ...world.state import World
@@ -132,7 +133,7 @@ class RouteRoutes:
         self._network.keep(route)
         return Answer(201, json_text(_fields(call, route)))
 
-    def _new(self, fields: dict[str, Any], space: Space, domain: Domain) -> Route:
+    def _new(self, fields: Json, space: Space, domain: Domain) -> Route:
         route = Route(
             guid=guid(self._world.rng),
             host=(fields.get("host") or "").lower(),
@@ -196,7 +197,7 @@ class RouteRoutes:
         self._network.keep(route)
         return _shown_destinations(call, route)
 
-    def _asked(self, fields: dict[str, Any], route: Route) -> list[Destination]:
+    def _asked(self, fields: Json, route: Route) -> list[Destination]:
         rows = fields.get("destinations")
         problems = validation.unknown_fields(fields, ("destinations",))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -242,7 +243,7 @@ def _same_address(one: Route, other: Route) -> bool:
     return (one.host, one.path, one.domain) == (other.host, other.path, other.domain)
 
 
-def _problems(fields: dict[str, Any]) -> list[str]:
+def _problems(fields: Json) -> list[str]:
     problems = validation.unknown_fields(fields, _CREATE)
     host = fields.get("host")
     if host is not None and not isinstance(host, str):
@@ -265,7 +266,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     return metadata_problems(fields) + problems
 
 
-def _destination(row: dict[str, Any], destination_guid: str) -> Destination:
+def _destination(row: Json, destination_guid: str) -> Destination:
     return Destination(
         guid=destination_guid,
         app=dig(row, "app", "guid"),
@@ -277,7 +278,7 @@ def _destination(row: dict[str, Any], destination_guid: str) -> Destination:
     )
 
 
-def _destination_fields(destination: Destination) -> dict[str, Any]:
+def _destination_fields(destination: Destination) -> Json:
     return {
         "guid": destination.guid,
         "app": {"guid": destination.app, "process": {"type": destination.process_type}},
@@ -296,7 +297,7 @@ def _shown_destinations(call: Call, route: Route) -> Answer:
     return Answer(200, json_text({"destinations": rows, "links": links}))
 
 
-def _fields(call: Call, route: Route) -> dict[str, Any]:
+def _fields(call: Call, route: Route) -> Json:
     base = call.views.base
     at = f"{base}/v3/routes/{route.guid}"
     return stamps(route) | {
@@ -321,8 +322,8 @@ def _fields(call: Call, route: Route) -> dict[str, Any]:
     }
 
 
-def _included(call: Call, wanted: Sequence[str], routes: Sequence[Route]) -> dict[str, Any]:
-    included: dict[str, Any] = {}
+def _included(call: Call, wanted: Sequence[str], routes: Sequence[Route]) -> Json:
+    included: Json = {}
     spaces = {route.space.guid: route.space for route in routes}.values()
     if "domain" in wanted:
         domains = {route.domain.guid: route.domain for route in routes}.values()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from ...world.json_types import Json
 from ...world.model import Organization, Space, guid, timestamp
 from ...world.realm import Realm
 from .. import errors, validation
@@ -162,7 +163,7 @@ class Places:
         return Answer(200, json_text(_ssh(space)))
 
 
-def _check_organization(fields: dict[str, Any], *, fresh: bool) -> None:
+def _check_organization(fields: Json, *, fresh: bool) -> None:
     problems = validation.unknown_fields(fields, ("name", "suspended", "metadata"))
     problems += _name_problems(fields.get("name"), least=1)
     if not isinstance(fields.get("suspended"), bool | None):
@@ -172,7 +173,7 @@ def _check_organization(fields: dict[str, Any], *, fresh: bool) -> None:
     validation.refuse(metadata_problems(fields) + problems)
 
 
-def _check_space(fields: dict[str, Any], *, fresh: bool) -> None:
+def _check_space(fields: Json, *, fresh: bool) -> None:
     if fresh:
         problems = validation.unknown_fields(fields, ("name", "relationships", "metadata"))
         problems += validation.relationship_problems(fields, "organization") + _missing_name(fields)
@@ -182,7 +183,7 @@ def _check_space(fields: dict[str, Any], *, fresh: bool) -> None:
     validation.refuse(metadata_problems(fields) + problems)
 
 
-def _missing_name(fields: dict[str, Any]) -> list[str]:
+def _missing_name(fields: Json) -> list[str]:
     return [] if str(fields.get("name") or "").strip() else ["Name can't be blank"]
 
 
@@ -200,16 +201,16 @@ def _name_problems(name: object, *, least: int) -> list[str]:
     return problems
 
 
-def _ssh(space: Space) -> dict[str, Any]:
+def _ssh(space: Space) -> Json:
     text = "Enable SSHing into apps in the space."
     return {"name": "ssh", "description": text, "enabled": space.ssh}
 
 
-def _change(place: Organization | Space, fields: dict[str, Any]) -> None:
+def _change(place: Organization | Space, fields: Json) -> None:
     place.updated_at = timestamp()
     validation.merge_metadata(fields, place.labels, place.annotations)
 
 
-def _date(place: Organization | Space, fields: dict[str, Any]) -> None:
+def _date(place: Organization | Space, fields: Json) -> None:
     _change(place, fields)
     place.created_at = place.updated_at

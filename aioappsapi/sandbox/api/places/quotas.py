@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import Organization, Space
 from ...world.state import World
 from .. import errors
@@ -96,7 +97,7 @@ class Quotas:
                 return Answer(200, json_text(self._organization_fields(call, token, quota)))
         raise errors.not_found("Organization quota")
 
-    def _organization_fields(self, call: Call, token: Token, quota: Quota) -> dict[str, Any]:
+    def _organization_fields(self, call: Call, token: Token, quota: Quota) -> Json:
         shown = self._access.organizations(token)
         places = [{"guid": place.guid} for place in quota.places if place in shown]
         at = f"{call.views.base}/v3/organization_quotas/{quota.guid}"
@@ -148,7 +149,7 @@ def _name(number: int, organization: Organization) -> str:
     return f"{organization.name}-quota" if number else "default"
 
 
-def _fields(quota: Quota) -> dict[str, Any]:
+def _fields(quota: Quota) -> Json:
     first = quota.places[0]
     return stamps(quota) | {
         "name": quota.name,
@@ -168,7 +169,7 @@ def _fields(quota: Quota) -> dict[str, Any]:
     }
 
 
-def _space_fields(call: Call, quota: Quota) -> dict[str, Any]:
+def _space_fields(call: Call, quota: Quota) -> Json:
     base = call.views.base
     home = quota.organization.guid if quota.organization else ""
     return _fields(quota) | {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import Organization, Space, User, guid, guid_of, timestamp
 from ...world.state import World
 from .. import errors, list_query, validation
@@ -155,9 +156,9 @@ class Roles:
         self.given[user.guid, place.guid, kind] = guid(self._world.rng), timestamp()
         return Answer(201, json_text(_fields(call, self._role(user, place, kind))))
 
-    def _asked_place(self, links: dict[str, Any], kind: str) -> Space | Organization:
+    def _asked_place(self, links: Json, kind: str) -> Space | Organization:
         place_guid = dig(links, kind, "data", "guid")
-        places: dict[str, Any] = getattr(self._world, f"{kind}s")
+        places: Json = getattr(self._world, f"{kind}s")
         if place_guid not in places:
             raise errors.unprocessable(
                 f"Invalid {kind}. Ensure that the {kind} exists and you have access to it."
@@ -173,7 +174,7 @@ class Roles:
         if organization.suspended and not token.is_admin:
             raise errors.org_suspended()
 
-    def _asked_user(self, links: dict[str, Any], place: Space | Organization) -> User:
+    def _asked_user(self, links: Json, place: Space | Organization) -> User:
         user = self._named(links)
         if isinstance(place, Space):
             home = place.organization
@@ -190,7 +191,7 @@ class Roles:
             self._world.users[user.guid] = user
         return user
 
-    def _named(self, links: dict[str, Any]) -> User | None:
+    def _named(self, links: Json) -> User | None:
         name = dig(links, "user", "data", "username")
         if name:
             return self._world.user_named(name)
@@ -222,7 +223,7 @@ def _guid_in(role: Role, kind: type[Space | Organization]) -> str | None:
     return role.place.guid if isinstance(role.place, kind) else None
 
 
-def _problems(fields: dict[str, Any]) -> list[str]:
+def _problems(fields: Json) -> list[str]:
     problems = validation.unknown_fields(fields, ("type", "relationships"))
     links = fields.get("relationships")
     if not isinstance(links, dict):
@@ -238,7 +239,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _relation_problems(kind: str, links: dict[str, Any]) -> list[str]:
+def _relation_problems(kind: str, links: Json) -> list[str]:
     problems = []
     user, space, home = (_data(links, name) for name in ("user", "space", "organization"))
     if not user:
@@ -257,7 +258,7 @@ def _relation_problems(kind: str, links: dict[str, Any]) -> list[str]:
     return [f"Relationships {problem}" for problem in problems]
 
 
-def _data(links: dict[str, Any], name: str) -> dict[str, Any]:
+def _data(links: Json, name: str) -> Json:
     relation = links.get(name)
     data = relation.get("data") if isinstance(relation, dict) else None
     return data if isinstance(data, dict) else {}
@@ -273,7 +274,7 @@ def _taken(role: Role) -> str:
     return f"User '{name}' already has '{role.type}' role in {kind} '{role.place.name}'."
 
 
-def _fields(call: Call, role: Role) -> dict[str, Any]:
+def _fields(call: Call, role: Role) -> Json:
     base = call.views.base
     kind, other = _PLACES if isinstance(role.place, Space) else _PLACES[::-1]
     return stamps(role) | {
@@ -291,8 +292,8 @@ def _fields(call: Call, role: Role) -> dict[str, Any]:
     }
 
 
-def _included(call: Call, wanted: Sequence[str], roles: Sequence[Role]) -> dict[str, Any]:
-    included: dict[str, Any] = {}
+def _included(call: Call, wanted: Sequence[str], roles: Sequence[Role]) -> Json:
+    included: Json = {}
     users = {role.user.guid: role.user for role in roles}
     places = {role.place.guid: role.place for role in roles}.values()
     if "user" in wanted:

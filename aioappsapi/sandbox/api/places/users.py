@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import User, timestamp
 from ...world.state import World
 from .. import errors, list_query, validation
@@ -132,7 +133,7 @@ def _check_admin(token: Token) -> None:
         raise errors.not_authorized()
 
 
-def user_fields(call: Call, user: User) -> dict[str, Any]:
+def user_fields(call: Call, user: User) -> Json:
     """Return the members of a user; one whom the UAA does not know has no name."""
     return stamps(user) | {
         "username": user.name or None,

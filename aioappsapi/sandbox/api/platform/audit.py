@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...world.json_types import Json
 from ...world.model import App, Organization, Space
 from ...world.resources import Shelf
 from ...world.state import World
@@ -29,11 +30,11 @@ class _Deed:
 
     kind: str
     guid: str
-    asked: dict[str, Any]
-    made: dict[str, Any]
+    asked: Json
+    made: Json
     stars: list[str]
 
-    def members(self, names: tuple[str, ...]) -> dict[str, Any]:
+    def members(self, names: tuple[str, ...]) -> Json:
         """Return these members of an event's data."""
         return {name: self._member(name) for name in names}
 
@@ -187,7 +188,7 @@ class Audit:
         deed = _Deed(kind.partition(".")[0], guid, asked, made, stars)
         self._events.of_app(f"audit.app.{kind}", call.token(), app, deed.members(members))
 
-    def _app_of(self, made: dict[str, Any]) -> App | None:
+    def _app_of(self, made: Json) -> App | None:
         owner = dig(made, "relationships", "app", "data", "guid")
         return self._world.apps.get(owner or str(made.get("guid")))
 
@@ -214,17 +215,13 @@ class Audit:
         target = (guid, what, name)
         self._events.note(f"audit.{what}.{verb}", call.token(), target, place, data)
 
-    def _note_role(
-        self, verb: str, call: Call, role: Any, made: dict[str, Any], data: dict[str, Any]
-    ) -> None:
+    def _note_role(self, verb: str, call: Call, role: Any, made: Json, data: Json) -> None:
         role = role or self.finders["roles"](made["guid"])
         target = (role.user.guid, "user", role.user.email)
         kind = f"audit.user.{role.type}_{verb}"
         self._events.note(kind, call.token(), target, role.place, data)
 
-    def _place_of(
-        self, guid: str, asked: dict[str, Any], subject: Any
-    ) -> Space | Organization | None:
+    def _place_of(self, guid: str, asked: Json, subject: Any) -> Space | Organization | None:
         if isinstance(subject, Space | Organization):
             return subject
         place = getattr(subject, "space", None)
@@ -234,7 +231,7 @@ class Audit:
         return found or self._world.organizations.get(guid)
 
 
-def _asked(kind: str, call: Call, made: dict[str, Any]) -> dict[str, Any]:
+def _asked(kind: str, call: Call, made: Json) -> Json:
     """Return the request as the event repeats it, which is not always as it was sent."""
     if call.method == "GET":
         return {}
@@ -247,13 +244,13 @@ def _asked(kind: str, call: Call, made: dict[str, Any]) -> dict[str, Any]:
     return {"environment_variables": asked["var"]} if "var" in asked else asked
 
 
-def _made(answer: Answer) -> dict[str, Any]:
+def _made(answer: Answer) -> Json:
     if not answer.body.startswith("{"):
         return {}
-    made: dict[str, Any] = json.loads(answer.body)
+    made: Json = json.loads(answer.body)
     return made
 
 
-def hidden(asked: dict[str, Any]) -> dict[str, Any]:
+def hidden(asked: Json) -> Json:
     """Return what was asked for without what nobody else may read."""
     return {name: _HIDDEN if name in _SECRETS else value for name, value in asked.items()}

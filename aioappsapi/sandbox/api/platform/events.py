@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import App, Organization, Process, Space, guid, timestamp
 from ...world.state import World
 from .. import errors, list_query
@@ -40,7 +41,7 @@ class Event:
     target: tuple[str, str, str]
     space: str | None
     organization: str | None
-    data: dict[str, Any]
+    data: Json
     created_at: str = field(default_factory=timestamp)
 
     @property
@@ -77,7 +78,7 @@ class Events:
         # A generator of its own: events must not move the GUIDs of later apps.
         self._rng = random.Random(f"{world.seed}/events")
 
-    def of_app(self, kind: str, token: Token, app: App, data: dict[str, Any] | None = None) -> None:
+    def of_app(self, kind: str, token: Token, app: App, data: Json | None = None) -> None:
         """Note what somebody did to an app, such as `audit.app.start`."""
         self.note(kind, token, (app.guid, "app", app.name), app.space, data)
 
@@ -87,7 +88,7 @@ class Events:
         token: Token,
         target: tuple[str, str, str],
         place: Space | Organization | None,
-        data: dict[str, Any] | None = None,
+        data: Json | None = None,
     ) -> None:
         """Note what somebody did to anything in a space or an organization."""
         space = place.guid if isinstance(place, Space) else None
@@ -188,7 +189,7 @@ def _party(party: tuple[str, str, str]) -> dict[str, str]:
     return {"guid": guid, "type": kind, "name": name}
 
 
-def _audit_fields(call: Call, event: Event) -> dict[str, Any]:
+def _audit_fields(call: Call, event: Event) -> Json:
     return stamps(event) | {
         "type": event.type,
         "actor": _party(event.actor),
@@ -200,7 +201,7 @@ def _audit_fields(call: Call, event: Event) -> dict[str, Any]:
     }
 
 
-def _usage_fields(call: Call, event: UsageEvent) -> dict[str, Any]:
+def _usage_fields(call: Call, event: UsageEvent) -> Json:
     current, previous = event.state
     return stamps(event) | {
         "state": {"current": current, "previous": previous},

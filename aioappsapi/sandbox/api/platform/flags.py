@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from ...world.json_types import Json
 from ...world.model import timestamp
 from ...world.state import World
 from .. import errors, validation
@@ -111,7 +112,7 @@ def _message_problems(message: object) -> list[str]:
     return ["Custom error message is too long (maximum is 250 characters)"] * (len(message) > 250)
 
 
-def _fields(call: Call, flag: _Flag) -> dict[str, Any]:
+def _fields(call: Call, flag: _Flag) -> Json:
     return {
         "name": flag.name,
         "enabled": flag.enabled,

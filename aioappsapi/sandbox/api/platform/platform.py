@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...world.json_types import Json
 from ...world.model import STACK, guid_of, timestamp
 from ...world.resources import Resource
 from ...world.state import World
@@ -164,13 +165,13 @@ def _names(call: Call, rules: ListRules, rows: list[Named], show: Any) -> Answer
     return listed(call, rules, rows, show, ("names", lambda row: row.name))
 
 
-def _segment_fields(call: Call, row: Named) -> dict[str, Any]:
+def _segment_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/isolation_segments/{row.guid}"
     links = {"self": {"href": at}, "organizations": {"href": f"{at}/organizations"}}
     return stamps(row) | {"name": row.name, "metadata": metadata_of(row), "links": links}
 
 
-def _security_fields(call: Call, row: Named) -> dict[str, Any]:
+def _security_fields(call: Call, row: Named) -> Json:
     return stamps(row) | {
         "name": row.name,
         "rules": [],
@@ -180,7 +181,7 @@ def _security_fields(call: Call, row: Named) -> dict[str, Any]:
     }
 
 
-def _buildpack_fields(call: Call, row: Named) -> dict[str, Any]:
+def _buildpack_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/buildpacks/{row.guid}"
     return stamps(row) | {
         "name": row.name,

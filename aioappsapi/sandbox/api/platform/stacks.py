@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus
 
+from ...world.json_types import Json
 from ...world.model import STACK, Stack, timestamp
 from ...world.state import World
 from .. import errors, list_query, validation
@@ -95,7 +96,7 @@ def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
     return {"x-cf-warnings": quote_plus(text)}
 
 
-def _shown(call: Call, stack: Stack) -> dict[str, Any]:
+def _shown(call: Call, stack: Stack) -> Json:
     return {
         "guid": stack.guid,
         "created_at": stack.created_at,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from ...world.faults import Faults
+from ...world.json_types import Json
 from ...world.model import STACK, App, guid_of
 from .. import errors, list_query
 from ..access import Access
@@ -42,7 +43,7 @@ class VersionTwo:
             return _refusal(error)
         return None
 
-    def _counted(self, call: Call, show: Callable[[Call], dict[str, Any]]) -> Answer:
+    def _counted(self, call: Call, show: Callable[[Call], Json]) -> Answer:
         token = call.reader()
         faults = self._faults()
         if faults.v2_rate_limit is None:
@@ -59,7 +60,7 @@ class VersionTwo:
         answer.headers |= headers
         return answer
 
-    def _apps(self, call: Call) -> dict[str, Any]:
+    def _apps(self, call: Call) -> Json:
         given = list_query.decode(call.query)
         rows = self._access.apps(call.reader(), None)
         number = int(given.get("page") or 1)
@@ -84,12 +85,12 @@ def _refusal(error: ApiError) -> Answer:
     return Answer(error.status, error.old_body(), _JSON, framed=False)
 
 
-def _fine(fields: dict[str, Any]) -> Answer:
+def _fine(fields: Json) -> Answer:
     headers = {"x-content-type-options": "nosniff"}
     return Answer(200, json_text(fields), _JSON, framed=False, headers=headers)
 
 
-def _info(call: Call) -> dict[str, Any]:
+def _info(call: Call) -> Json:
     uaa = call.views.base + UAA
     return {
         "name": "vcap",
@@ -111,13 +112,13 @@ def _info(call: Call) -> dict[str, Any]:
     }
 
 
-def _app(app: App) -> dict[str, Any]:
+def _app(app: App) -> Json:
     at = f"/v2/apps/{app.guid}"
     moments = {"created_at": app.created_at, "updated_at": app.updated_at}
     return {"metadata": {"guid": app.guid, "url": at, **moments}, "entity": _entity(app, at)}
 
 
-def _entity(app: App, at: str) -> dict[str, Any]:
+def _entity(app: App, at: str) -> Json:
     process = app.processes[0]
     docker = app.lifecycle == "docker"
     stack = guid_of("stack", STACK)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import App, guid
 from ...world.realm import Realm
 from ...world.resources import Job
@@ -101,7 +102,7 @@ class Bindings:
         row = self._found(token, binding_guid)
         if not self._access.reads_secrets(token, row.space):
             raise errors.not_found("Service credential binding")
-        details: dict[str, Any] = {"credentials": row.credentials or row.instance.credentials}
+        details: Json = {"credentials": row.credentials or row.instance.credentials}
         if row.instance.syslog_drain_url is not None:
             details["syslog_drain_url"] = row.instance.syslog_drain_url
         return Answer(200, json_text(details))
@@ -135,21 +136,21 @@ class Bindings:
         job = self._jobs.begin(operation, None, lambda job: self._made(row, job))
         return self._jobs.sent_to(call, job)
 
-    def _instance(self, token: Token, fields: dict[str, Any]) -> ServiceInstance:
+    def _instance(self, token: Token, fields: Json) -> ServiceInstance:
         asked = dig(fields, "relationships", "service_instance", "data", "guid")
         row = self._marketplace.instances.get(asked)
         if row is None or not token.reads(row.space):
             raise errors.unprocessable(f"The service instance could not be found: '{asked}'")
         return row
 
-    def _app(self, token: Token, fields: dict[str, Any]) -> App:
+    def _app(self, token: Token, fields: Json) -> App:
         asked = dig(fields, "relationships", "app", "data", "guid")
         app = self._world.apps.get(asked)
         if app is None or not token.reads(app.space):
             raise errors.unprocessable(f"The app could not be found: '{asked}'")
         return app
 
-    def _new(self, fields: dict[str, Any], instance: ServiceInstance, app: App | None) -> Binding:
+    def _new(self, fields: Json, instance: ServiceInstance, app: App | None) -> Binding:
         name = fields.get("name")
         for row in self._marketplace.bindings.values():
             if row.instance is instance and app is not None and row.app is app:
@@ -201,7 +202,7 @@ def _offered(plan: Plan | None, attribute: str) -> str | None:
     return None if plan is None else getattr(plan.offering, attribute)
 
 
-def _problems(fields: dict[str, Any]) -> list[str]:
+def _problems(fields: Json) -> list[str]:
     known = ("type", "name", "relationships", "parameters", "metadata", "strategy")
     problems = validation.unknown_fields(fields, known)
     kind = fields.get("type")
@@ -219,7 +220,7 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     return metadata_problems(fields) + problems
 
 
-def _fields(call: Call, row: Binding) -> dict[str, Any]:
+def _fields(call: Call, row: Binding) -> Json:
     base = call.views.base
     at = f"{base}/v3/service_credential_bindings/{row.guid}"
     links = {
@@ -243,8 +244,8 @@ def _fields(call: Call, row: Binding) -> dict[str, Any]:
     }
 
 
-def _included(call: Call, wanted: Sequence[str], rows: Sequence[Binding]) -> dict[str, Any]:
-    included: dict[str, Any] = {}
+def _included(call: Call, wanted: Sequence[str], rows: Sequence[Binding]) -> Json:
+    included: Json = {}
     if "app" in wanted:
         apps = {row.app.guid: row.app for row in rows if row.app is not None}.values()
         included["apps"] = [call.views.app_fields(app) for app in apps]

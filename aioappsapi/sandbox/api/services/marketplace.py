@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ...world.json_types import Json
 from ...world.services import Broker, Marketplace, Offering, Plan
 from .. import errors, list_query
 from ..answer import Answer, json_text
@@ -180,14 +181,14 @@ def shown_fields(call: Call, known: Fields, others: tuple[str, ...] = ()) -> Fie
     return wanted
 
 
-def one_with(fields: dict[str, Any], included: dict[str, Any]) -> Answer:
+def one_with(fields: Json, included: Json) -> Answer:
     """Answer with one resource and, if any are wished for, those related to it."""
     return Answer(200, json_text(fields | ({"included": included} if included else {})))
 
 
 def brokers_included(
     wanted: Fields, resource: str, brokers: Sequence[Broker]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Json]]:
     """Return the wished members of the brokers, each once."""
     if resource not in wanted:
         return {}
@@ -196,9 +197,9 @@ def brokers_included(
     return {"service_brokers": [{name: getattr(row, name) for name in names} for row in rows]}
 
 
-def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> dict[str, Any]:
+def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> Json:
     resource = "service_offering.service_broker"
-    included: dict[str, Any] = {}
+    included: Json = {}
     if "service_offering" in query.includes:
         offerings = {plan.offering.guid: plan.offering for plan in plans}.values()
         included["service_offerings"] = [offering_fields(call, one) for one in offerings]
@@ -209,7 +210,7 @@ def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> dict[str, 
     return included | brokers_included(query.fields, resource, brokers)
 
 
-def _broker_fields(call: Call, broker: Broker) -> dict[str, Any]:
+def _broker_fields(call: Call, broker: Broker) -> Json:
     base = call.views.base
     offerings = f"{base}/v3/service_offerings?service_broker_guids={broker.guid}"
     return stamps(broker) | {
@@ -224,7 +225,7 @@ def _broker_fields(call: Call, broker: Broker) -> dict[str, Any]:
     }
 
 
-def offering_fields(call: Call, offering: Offering) -> dict[str, Any]:
+def offering_fields(call: Call, offering: Offering) -> Json:
     """Return the members of an offering."""
     base, guid = call.views.base, offering.guid
     plans = f"{base}/v3/service_plans?service_offering_guids={guid}"
@@ -247,7 +248,7 @@ def offering_fields(call: Call, offering: Offering) -> dict[str, Any]:
     }
 
 
-def _plan_fields(call: Call, plan: Plan) -> dict[str, Any]:
+def _plan_fields(call: Call, plan: Plan) -> Json:
     base = call.views.base
     at = f"{base}/v3/service_plans/{plan.guid}"
     return stamps(plan) | {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...api.token import Token
+from ...world.json_types import Json
 from ...world.model import Space, guid
 from ...world.realm import Realm
 from ...world.resources import Job
@@ -162,7 +163,7 @@ class ServiceInstances:
         job = self._jobs.begin("service_instance.create", None, lambda job: self._made(row, job))
         return self._jobs.sent_to(call, job)
 
-    def _new(self, fields: dict[str, Any], space: Space) -> ServiceInstance:
+    def _new(self, fields: Json, space: Space) -> ServiceInstance:
         plan = None
         if fields["type"] == "managed":
             asked = dig(fields, "relationships", "service_plan", "data", "guid")
@@ -223,7 +224,7 @@ def broken(job: Job, detail: str) -> None:
     job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
 
 
-def _problems(fields: dict[str, Any]) -> list[str]:
+def _problems(fields: Json) -> list[str]:
     problems = validation.unknown_fields(fields, _MADE_OF)
     if fields.get("type") not in _TYPES:
         problems.append("Type must be one of 'managed', 'user-provided'")
@@ -241,12 +242,12 @@ def _problems(fields: dict[str, Any]) -> list[str]:
     return metadata_problems(fields) + problems
 
 
-def operation_fields(last: Operation, *names: str) -> dict[str, Any]:
+def operation_fields(last: Operation, *names: str) -> Json:
     """Return what was last done, its members in this order."""
     return {name: getattr(last, name) for name in (*names, "updated_at", "created_at")}
 
 
-def instance_fields(call: Call, row: ServiceInstance) -> dict[str, Any]:
+def instance_fields(call: Call, row: ServiceInstance) -> Json:
     """Return the members of a service instance."""
     base = call.views.base
     at = f"{base}/v3/service_instances/{row.guid}"
@@ -254,7 +255,7 @@ def instance_fields(call: Call, row: ServiceInstance) -> dict[str, Any]:
     links = {"self": at, "space": f"{base}/v3/spaces/{row.space.guid}"}
     links |= {kind: f"{base}/v3/{kind}?service_instance_guids={row.guid}" for kind in kinds}
     relationships = {"space": to_one(row.space.guid)}
-    own: dict[str, Any] = {
+    own: Json = {
         "syslog_drain_url": row.syslog_drain_url,
         "route_service_url": row.route_service_url,
     }
@@ -282,12 +283,12 @@ def instance_fields(call: Call, row: ServiceInstance) -> dict[str, Any]:
     }
 
 
-def _included(wanted: Fields, rows: Sequence[ServiceInstance]) -> dict[str, Any]:
+def _included(wanted: Fields, rows: Sequence[ServiceInstance]) -> Json:
     spaces = {row.space.guid: row.space for row in rows}.values()
     plans = {row.plan.guid: row.plan for row in rows if row.plan is not None}.values()
     offerings = {plan.offering.guid: plan.offering for plan in plans}.values()
     homes = {space.organization.guid: space.organization for space in spaces}.values()
-    included: dict[str, Any] = {}
+    included: Json = {}
     for resource, key, found in (
         ("space", "spaces", spaces),
         ("space.organization", "organizations", homes),
@@ -300,8 +301,8 @@ def _included(wanted: Fields, rows: Sequence[ServiceInstance]) -> dict[str, Any]
     return included | brokers_included(wanted, _BROKER, [one.broker for one in offerings])
 
 
-def _some_members(one: Any, names: Sequence[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+def _some_members(one: Any, names: Sequence[str]) -> Json:
+    shown: Json = {}
     for name in names:
         related = name.partition("relationships.")[2]
         if related:
