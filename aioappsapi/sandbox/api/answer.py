@@ -46,14 +46,14 @@ def outside_api() -> Answer:
     return Answer(404, body, "application/json;charset=utf-8", framed=False, headers=headers)
 
 
-def accepted(location: str) -> Answer:
+def accepted(location: str, content_type: str) -> Answer:
     """Send the caller to the job that does the work."""
-    return Answer(202, "", "application/json", headers={"location": location})
+    return Answer(202, "", content_type, headers={"location": location})
 
 
-def nothing(status: int = 200) -> Answer:
-    """Answer without a body."""
-    return Answer(status, "", "application/json")
+def nothing(content_type: str) -> Answer:
+    """Answer 200 without a body."""
+    return Answer(200, "", content_type)
 
 
 def no_content() -> Answer:

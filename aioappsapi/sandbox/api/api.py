@@ -18,6 +18,7 @@ from .apps.builds import Builds
 from .apps.deployments import Deployments
 from .apps.droplets import Droplets
 from .apps.manifests import Manifests
+from .apps.packages import Packages
 from .apps.processes import Processes
 from .apps.revisions import Revisions
 from .apps.sidecars import Sidecars
@@ -60,7 +61,7 @@ class Api:
         self._access = Access(world)
         self._two = VersionTwo(self._access, faults, world.clock)
         usage = Usage(self.realm)
-        self._actions = Actions(world, self._access, usage, self.events, faults)
+        self._actions = Actions(world, self.realm.shelf, self._access, usage, self.events, faults)
         self._router = Router(*self._tables(usage))
         self._collections: dict[str, tuple[ShowList, ShowOne]] = {
             "apps": (self._apps, self._app),
@@ -73,6 +74,7 @@ class Api:
         world, network, marketplace = realm.world, realm.network, realm.marketplace
         parts = (world, realm.shelf, access)
         jobs = Jobs(realm, access)
+        packages = Packages(*parts, jobs)
         self.roles = Roles(world, access, jobs)
         audit = Audit(world, realm.shelf, self.events)
         audit.finders |= {
@@ -85,11 +87,12 @@ class Api:
             AppRoutes(realm, access),
             jobs,
             Droplets(*parts, jobs),
-            Builds(*parts, self._faults),
-            Deployments(*parts),
+            packages,
+            Builds(*parts, packages, usage, self._faults),
+            Deployments(*parts, self._actions, usage, self._faults),
             Tasks(*parts),
             Revisions(*parts),
-            Processes(*parts, self._actions),
+            Processes(*parts, self._actions, usage),
             Sidecars(*parts),
             Stacks(world, access),
             Places(realm, access, jobs),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from ..api.token import Token
-from ..world.json_types import Json
+from ..world.json_types import Json, JsonValue
 from . import errors
 from .list_query import UndecodableQueryError
 from .views import Views
@@ -40,6 +41,7 @@ class Call:
     token: Callable[[], Token]
     body: bytes = b""
     content_type: str = ""
+    accept: str | None = None
     diego: str | None = None
 
     @property
@@ -48,6 +50,14 @@ class Call:
         parts = self.parts
         acts = len(parts) == 5 and parts[3] == "actions" and parts[4] in ACTIONS
         return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
+
+    @property
+    def wished_type(self) -> str:
+        """The media type of an answer without a body: the first one accepted, or HTML."""
+        accepted = self.accept
+        if not accepted or "*/*" in accepted:
+            return "text/html"
+        return re.split("[,;]", accepted, maxsplit=1)[0].strip()
 
     @property
     def runner_down(self) -> bool:
@@ -108,10 +118,16 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def dig(fields: object, *names: str) -> str:
+def dig(fields: JsonValue, *names: str) -> str:
     """Return the text at the end of a path of members; empty if the path breaks off."""
+    found = dig_value(fields, *names)
+    return "" if found is None else str(found)
+
+
+def dig_value(fields: JsonValue, *names: str) -> JsonValue:
+    """Return the value at the end of a path of members; None if the path breaks off."""
     for name in names:
         if not isinstance(fields, dict):
-            return ""
+            return None
         fields = fields.get(name)
-    return "" if fields is None else str(fields)
+    return fields

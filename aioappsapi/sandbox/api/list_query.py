@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from .errors import ApiError, bad_query
+from .errors import ApiError, bad_query, unprocessable
 from .labels import Predicate, selected
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ SPACES: Final = ListRules(
     ("names", "organization_guids", "include", "label_selector"),
     includes=("org", "organization"),
 )
-ORGANIZATIONS: Final = ListRules(("names", "isolation_segment_guids", "label_selector"))
+ORGANIZATIONS: Final = ListRules(("names", "isolation_segment_guid", "label_selector"))
 PROCESSES: Final = ListRules(
     (
         "app_guid",
@@ -291,6 +291,25 @@ def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ..
     if problems:
         raise rules.refuse(problems)
     return wanted
+
+
+def nested(rules: ListRules, *unknown: str) -> ListRules:
+    """Return the rules of a list below one app, where filters that name others are unknown.
+
+    Unlike a parameter that no list has, these are refused without the valid ones.
+    """
+
+    def check(given: Mapping[str, str]) -> list[str]:
+        names = "', '".join(name for name in unknown if name in given)
+        refusals = [f"Unknown query parameter(s): '{names}'"] if names else []
+        return rules.check(given) + refusals
+
+    return replace(rules, check=check)
+
+
+def bad_body(problems: list[str]) -> ApiError:
+    """Refuse a bad query as if it were a bad body, as a few lists do."""
+    return unprocessable(", ".join(problems))
 
 
 def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:

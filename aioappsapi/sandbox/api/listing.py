@@ -13,20 +13,56 @@ from .call import Call
 from .list_query import ListQuery, ListRules, Looked
 
 R = TypeVar("R", bound=Any)
-_OF_APPS: Final = ("app_guids", "space_guids", "organization_guids", "label_selector")
-_ORDERS: Final = ("created_at", "updated_at")
-DROPLETS: Final = ListRules(("states", "current", *_OF_APPS), orders=_ORDERS)
-PACKAGES: Final = ListRules(("states", "types", *_OF_APPS), orders=_ORDERS)
-BUILDS: Final = ListRules(("states", "package_guids", *_OF_APPS), orders=_ORDERS)
-DEPLOYMENTS: Final = ListRules(
-    ("app_guids", "states", "status_reasons", "status_values", "label_selector"), orders=_ORDERS
+ORDERS: Final = ("created_at", "updated_at")
+DROPLETS: Final = ListRules(
+    (
+        "app_guid",
+        "app_guids",
+        "current",
+        "organization_guids",
+        "package_guid",
+        "space_guids",
+        "states",
+        "label_selector",
+    ),
+    orders=ORDERS,
 )
-TASKS: Final = ListRules(("names", "states", "sequence_ids", *_OF_APPS), orders=_ORDERS)
-REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=_ORDERS)
+PACKAGES: Final = ListRules(
+    (
+        "states",
+        "types",
+        "app_guids",
+        "app_guid",
+        "space_guids",
+        "organization_guids",
+        "label_selector",
+    ),
+    orders=ORDERS,
+)
+BUILDS: Final = ListRules(("app_guids", "package_guids", "states", "label_selector"), orders=ORDERS)
+APP_BUILDS: Final = ListRules(("states", "label_selector"), orders=ORDERS)
+DEPLOYMENTS: Final = ListRules(
+    ("app_guids", "states", "status_reasons", "status_values", "label_selector"), orders=ORDERS
+)
+TASKS: Final = ListRules(
+    (
+        "names",
+        "states",
+        "app_guids",
+        "organization_guids",
+        "space_guids",
+        "app_guid",
+        "sequence_ids",
+        "label_selector",
+    ),
+    orders=ORDERS,
+)
+REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=ORDERS)
 
 Wish = tuple[str, Callable[[Any], Looked]]
 Include = Callable[[ListQuery, Sequence[Any]], Json]
 _APP_WISHES: Final[tuple[Wish, ...]] = (
+    ("app_guid", lambda row: row.app.guid),
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
     ("organization_guids", lambda row: row.app.space.organization.guid),

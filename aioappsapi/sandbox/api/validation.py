@@ -6,16 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ..world.json_types import Json
-from ..world.state import World
+from ..world.json_types import Json, JsonValue
 from . import errors
 from .answer import json_text
-from .labels import metadata_problems
 
-_LIFECYCLES: Final = ("buildpack", "docker", "cnb")
-_CREATE: Final = ("name", "relationships", "lifecycle", "environment_variables", "metadata")
-_UPDATE: Final = ("name", "lifecycle", "metadata")
-_LONGEST: Final = 4096
+LEADING_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
+URI_PATH: Final = re.compile(r"/(?:[^\s/]\S*)?")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
@@ -34,45 +30,10 @@ def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
     return [f"Unknown field(s): {unknown}"] if unknown else []
 
 
-def check_creation(fields: Json) -> None:
-    """Refuse a body that is no new app."""
-    problems = metadata_problems(fields) + unknown_fields(fields, _CREATE)
-    problems += relationship_problems(fields, "space")
-    problems += _lifecycle(fields)
-    problems += _name(fields.get("name"), nullable=False)
-    if not isinstance(fields.get("environment_variables", {}), dict | None):
-        problems.append("Environment variables must be an object")
-    refuse(problems + _lifecycle_given(fields))
-
-
-def check_update(fields: Json) -> None:
-    """Refuse a body that is no change of an app."""
-    problems = metadata_problems(fields) + unknown_fields(fields, _UPDATE)
-    problems += _lifecycle(fields)
-    if "name" in fields:
-        problems += _name(fields["name"], nullable=True)
-    refuse(problems + _lifecycle_given(fields))
-
-
 def check_name_given(name: object) -> None:
     """Refuse an app without a name."""
     if not name:
         raise errors.unprocessable("name presence, name format")
-
-
-def check_lifecycle(world: World, fields: Json) -> None:
-    """Refuse a stack and buildpacks that do not exist."""
-    data = (fields.get("lifecycle") or {}).get("data") or {}
-    stack = data.get("stack")
-    if stack is not None and stack not in world.stacks:
-        raise errors.unprocessable("Stack must be an existing stack")
-    for name in data.get("buildpacks") or []:
-        if name not in world.buildpacks and "://" not in str(name):
-            shown = stack or "cflinuxfs4"
-            raise errors.unprocessable(
-                f'Buildpack "{name}" for stack "{shown}" must be an existing admin buildpack '
-                "or a valid git URI"
-            )
 
 
 def check_environment(variables: Json) -> None:
@@ -135,6 +96,14 @@ def number_problems(
     return []
 
 
+def guid_problems(label: str, value: JsonValue) -> list[str]:
+    """Complain about what is no GUID, or a text of another length."""
+    problems = [] if isinstance(value, str) else [f"{label} must be a string"]
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        problems.append(f"{label} must be between 1 and 200 characters")
+    return problems
+
+
 def relationship_problems(fields: Json, name: str) -> list[str]:
     """Complain about the relationship that a new resource has to have."""
     given = fields.get("relationships")
@@ -155,11 +124,7 @@ def _to_one(name: str, given: object) -> list[str]:
     if not isinstance(data, dict) or [*data] != ["guid"]:
         shape = f'{name}: {{"data": {{"guid": "valid-guid"}}}}'
         return [*problems, f'{label} must be structured like this: "{shape}"']
-    if not isinstance(data["guid"], str):
-        problems.append(f"{label} guid must be a string")
-    if not isinstance(data["guid"], str) or not 1 <= len(data["guid"]) <= 200:
-        problems.append(f"{label} guid must be between 1 and 200 characters")
-    return problems
+    return problems + guid_problems(f"{label} guid", data["guid"])
 
 
 def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
@@ -186,48 +151,8 @@ def masked(buildpacks: Iterable[str]) -> list[str]:
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
 
 
-def _lifecycle(fields: Json) -> list[str]:
-    lifecycle = fields.get("lifecycle")
-    if not isinstance(lifecycle, dict):
-        return []
-    kind = lifecycle.get("type")
-    if kind not in (None, *_LIFECYCLES):
-        kinds = ", ".join(_LIFECYCLES)
-        return [f"Lifecycle type is not included in the list: {kinds}"]
-    data = lifecycle.get("data")
-    if not isinstance(data, dict):
-        return []
-    if kind == "docker":
-        return [f"Lifecycle {problem}" for problem in unknown_fields(data, ())]
-    return [f"Lifecycle {problem}" for problem in _lifecycle_data(data)]
-
-
-def _lifecycle_data(data: Json) -> list[str]:
-    problems = unknown_fields(data, ("buildpacks", "stack", "credentials"))
-    stack, buildpacks = data.get("stack"), data.get("buildpacks")
-    if not isinstance(stack, str | None):
-        problems.append("Stack must be a string")
-    elif stack is not None and not 1 <= len(stack) <= _LONGEST:
-        problems.append(f"Stack must be between 1 and {_LONGEST} characters")
-    if not isinstance(buildpacks, list | None):
-        problems.append("Buildpacks must be an array")
-    if not isinstance(data.get("credentials"), dict | None):
-        problems.append("Credentials must be an object")
-    names = buildpacks if isinstance(buildpacks, list) else []
-    if not all(isinstance(name, str) for name in names):
-        problems.append("Buildpacks can only contain strings")
-    if not all(name.strip() and len(name) <= _LONGEST for name in names if isinstance(name, str)):
-        problems.append(f"Buildpacks entries must be between 1 and {_LONGEST} characters")
-    return problems
-
-
-def _lifecycle_given(fields: Json) -> list[str]:
-    lifecycle = fields.get("lifecycle", {"data": {}})
-    data = lifecycle.get("data") if isinstance(lifecycle, dict) else None
-    return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
-
-
-def _name(name: object, *, nullable: bool) -> list[str]:
+def name_problems(name: JsonValue, *, nullable: bool) -> list[str]:
+    """Complain about the name of an app."""
     if name is None and nullable:
         return []
     if not isinstance(name, str):

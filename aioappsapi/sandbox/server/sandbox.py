@@ -74,7 +74,7 @@ class Sandbox(Switches):
         _check(cell_memory_mb=(cell_memory_mb, 0), max_starting_per_cell=(max_starting_per_cell, 1))
         self.seed = seed
         self.faults = faults or Faults()
-        machines = [Cell(cell_memory_mb) for _ in range(cells)]
+        machines = [Cell(cell_memory_mb, number=number) for number in range(cells)]
         fleet = Fleet(seed, clock, lambda: self.faults, machines, max_starting_per_cell)
         self.world = World(seed, fleet)
         share = self.faults.without_droplet
@@ -225,7 +225,8 @@ class Sandbox(Switches):
         body = await request.read() if request.can_read_body else b""
         kind = request.headers.get("Content-Type", "") if body else ""
         views = self._base(request)
-        call = Call(method, parts, query, views, _granting(token), body, kind)
+        accept = "application/json" if path.endswith(".json") else request.headers.get("Accept")
+        call = Call(method, parts, query, views, _granting(token), body, kind, accept)
         return await self._front.pass_on(call, request, token)
 
     def _token_or_error(self, request: web.BaseRequest) -> Token | ApiError:
@@ -240,7 +241,9 @@ class Sandbox(Switches):
         if views is None:
             if len(self._views) >= 100:
                 self._views.clear()
-            views = self._views[host] = Views(f"{self._scheme}://{host}", self.world.fleet)
+            views = self._views[host] = Views(
+                f"{self._scheme}://{host}", self.world.fleet, self._api.realm.shelf
+            )
         return views
 
 

@@ -55,6 +55,7 @@ _TIMES: Final = (
     "readiness",
     "shutdown",
     "repair_after",
+    "sync_interval",
     "reads",
     "writes",
     "overload_crash",
@@ -135,6 +136,8 @@ class Faults:
     - `overload_crash`: where n instances start on a cell that copes with m at a time
       (`Sandbox(max_starting_per_cell=m)`), the next one crashes with this share times (n+1)/m - 1,
       and takes (n+1)/m times as long to start.
+    - `deployment_interval`: seconds between two steps of a deployment. `sync_interval`: seconds
+      until Diego hears of the instances that a canceled deployment gives back.
     """
 
     without_droplet: float = 0.0
@@ -173,6 +176,8 @@ class Faults:
     crash_backoff: float = 1.0
     overload_crash: float = 0.5
     repair_after: float = 30.0
+    deployment_interval: float = 0.1
+    sync_interval: float = 0.2
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
@@ -197,8 +202,9 @@ class Faults:
         for name in _TIMES:
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} is a number from 0 on, not {getattr(self, name)!r}")
-        if not (self.crash_backoff > 0.0 and self.rate_window > 0.0):
-            raise ValueError("crash_backoff and rate_window are more than 0 seconds")
+        for name in ("crash_backoff", "rate_window", "deployment_interval"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} is more than 0 seconds, not {getattr(self, name)!r}")
         together = self._bounds[-1][0] if self._bounds else 0.0
         if together * max(1.0, self.reads, self.writes) > 1.0 + 1e-9:
             raise ValueError("the shares of the transient faults are more than 1 together")

@@ -15,6 +15,12 @@ from .json_types import Json
 STACK: Final = "cflinuxfs4"
 STARTED: Final = "STARTED"
 STOPPED: Final = "STOPPED"
+FEATURES: Final = {
+    "ssh": True,
+    "revisions": True,
+    "service-binding-k8s": False,
+    "file-based-vcap-services": False,
+}
 ADMIN_SCOPES: Final = frozenset(
     {"cloud_controller.admin", "cloud_controller.read", "cloud_controller.write", "openid"}
 )
@@ -51,7 +57,8 @@ class Organization:
     """A tenant; suspending it refuses changes to everybody but admins.
 
     `memory_limit` (in MB) is what its started apps may take together, `instance_limit` how many
-    instances they may have, `process_memory_limit` what one instance may take; None is no limit.
+    instances they may have, `process_memory_limit` what one instance may take, `log_rate_limit`
+    how many bytes a second they may log; None is no limit.
     """
 
     guid: str
@@ -65,6 +72,7 @@ class Organization:
     memory_limit: int | None = None
     instance_limit: int | None = None
     process_memory_limit: int | None = None
+    log_rate_limit: int | None = None
 
 
 @dataclass(slots=True)
@@ -86,12 +94,18 @@ class Space:
     memory_limit: int | None = None
     instance_limit: int | None = None
     process_memory_limit: int | None = None
+    log_rate_limit: int | None = None
 
     @property
     def quota_guid(self) -> str | None:
         """The GUID of the quota that the limits make; without a limit there is none."""
-        limits = (self.memory_limit, self.instance_limit, self.process_memory_limit)
-        return None if limits == (None, None, None) else guid_of("space quota", self.guid)
+        limits = (
+            self.memory_limit,
+            self.instance_limit,
+            self.process_memory_limit,
+            self.log_rate_limit,
+        )
+        return guid_of("space quota", self.guid) if any(x is not None for x in limits) else None
 
 
 @dataclass(slots=True)
@@ -168,7 +182,7 @@ class Process:
     states: list[str] | None = None
     details: str | None = None
     memory_in_mb: int = 1024
-    disk_in_mb: int = 1024
+    disk_in_mb: int | None = 1024
     log_rate: int = 1048576
     command: str | None = None
     user: str | None = None
@@ -206,19 +220,23 @@ class App:
     created_at: str = "2026-01-01T00:00:00Z"
     updated_at: str = "2026-01-01T00:00:00Z"
     lifecycle: str = "buildpack"
-    stack: str = STACK
+    stack: str | None = STACK
     buildpacks: list[str] | None = None
+    credentials: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] | None = None
     processes: list[Process] = field(default_factory=list)
     launches: int = 0
     applied: Counter[str] = field(default_factory=Counter)
-    revision: int = 1
     actions: int = 0
     faults: int = 0
     environment: Json | None = None
     features: dict[str, bool] | None = None
     deletion: str | None = None
+
+    def has(self, feature: str) -> bool:
+        """Whether a feature of the app is on."""
+        return (self.features or {}).get(feature, FEATURES[feature])
 
     def switch(self, state: str) -> bool:
         """Write down the desired state; whether that changed anything."""
@@ -227,3 +245,8 @@ class App:
         self.state = state
         self.updated_at = timestamp()
         return True
+
+
+def process_version(process: Process) -> str:
+    """Return the version that changes with every start, and that Diego's errors name."""
+    return guid_of("version", process.guid, process.version)

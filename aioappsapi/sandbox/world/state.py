@@ -37,7 +37,7 @@ class World:
 
     The same seed and number of apps give the same world. `flags` are features by name, on unless
     they are False, and `flag_messages` what is said instead of a name. The first `seeded` apps
-    have a route each.
+    have a route each. `diego_error` is what Diego refuses with in the mode `bbs-error`.
     """
 
     def __init__(self, seed: int, fleet: Fleet) -> None:
@@ -55,6 +55,10 @@ class World:
         self.diego = "up"
         self.database = "up"
         self.log_cache = True
+        self.uaa = "up"
+        self.max_disk_in_mb = 10240
+        self.least_staging_disk_in_mb = 4096
+        self.diego_error = "the database is gone"
         self._numbers = itertools.count(1)
         names = (STACK, "cflinuxfs3")
         self.stacks = {name: Stack(name, guid_of("stack", name)) for name in names}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...world.faults import Faults
-from ...world.model import STARTED, STOPPED, App
+from ...world.model import STARTED, STOPPED, App, Process
+from ...world.resources import Revision, Shelf
 from ...world.state import World
 from .. import errors
 from ..access import SUPPORTERS, Access
@@ -13,7 +14,6 @@ from ..call import Call
 from ..outages import DNS, UP, runner_error
 from ..places.usage import Usage
 from ..platform.events import Events
-from ..views import process_version
 
 _NO_DROPLET = "Assign a droplet before starting this app."
 
@@ -24,12 +24,14 @@ class Actions:
     def __init__(
         self,
         world: World,
+        shelf: Shelf,
         access: Access,
         usage: Usage,
         events: Events,
         faults: Callable[[], Faults],
     ) -> None:
         self._world = world
+        self._shelf = shelf
         self._access = access
         self._usage = usage
         self._events = events
@@ -56,21 +58,27 @@ class Actions:
         """Return how Diego is during this request."""
         return call.diego or self._world.diego
 
-    def order(self, app: App, call: Call) -> None:
-        """Hand a change of a started app to Diego. Raises ApiError where it does not take it."""
+    def order(self, app: App, process: Process, call: Call) -> None:
+        """Hand a change of a process to Diego. Raises ApiError where it does not take it."""
         mode = self.diego(call)
         if app.state == STARTED and mode not in (UP, DNS):
-            raise runner_error(mode, app.guid, process_version(app))
+            raise runner_error(mode, process, self._world.diego_error)
         self._world.fleet.resize(app)
 
-    def check_memory(self, app: App) -> None:
-        """Refuse what does not fit into a quota any more."""
-        self._usage.check(app)
+    def start(self, app: App, call: Call, revision: Revision | None) -> None:
+        """Start a stopped app with a revision that was made before."""
+        self._usage.check_start(app)
+        self._run(app, revision)
+        self._switch(app, STARTED)
+        self._events.of_app("audit.app.start", call.token(), app)
+        app.applied["start"] += 1
+        self._launch(app, call)
 
     def _start(self, app: App, call: Call) -> None:
         fresh = app.state != STARTED
         if fresh:
-            self.check_memory(app)
+            self._usage.check_start(app)
+            self._resolve(app)
         self._switch(app, STARTED)
         # Every call leaves an event behind, and it stays even if Diego fails now.
         self._events.of_app("audit.app.start", call.token(), app)
@@ -87,18 +95,29 @@ class Actions:
         app.applied["stop"] += 1
         self._tell(app, call)
         if mode not in (UP, DNS):
-            raise runner_error(mode, app.guid, process_version(app))
+            raise runner_error(mode, app.processes[0], self._world.diego_error)
 
     def _restart(self, app: App, call: Call) -> None:
         mode = self.diego(call)
         if mode != UP:
-            raise runner_error(mode, app.guid, process_version(app))
+            raise runner_error(mode, app.processes[0], self._world.diego_error)
         if app.state != STARTED:
-            self.check_memory(app)
+            self._usage.check_start(app)
+        self._resolve(app)
         self._switch(app, STARTED)
         app.applied["restart"] += 1
         self._launch(app, call)
         self._events.of_app("audit.app.restart", call.token(), app)
+
+    def _resolve(self, app: App) -> None:
+        """Let the app run its latest revision, or a new one where something has changed."""
+        # fast path: the first revision is made when somebody asks for it.
+        if app.launches:
+            self._run(app, self._shelf.resolve_revision(app))
+
+    def _run(self, app: App, revision: Revision | None) -> None:
+        for process in app.processes:
+            process.revision = revision.guid if revision is not None else None
 
     def _switch(self, app: App, state: str) -> bool:
         previous = app.state
@@ -108,11 +127,10 @@ class Actions:
         return changed
 
     def _launch(self, app: App, call: Call) -> None:
-        app.revision += 1
         mode = self.diego(call)
         self._tell(app, call)
         if mode not in (UP, DNS):
-            raise runner_error(mode, app.guid, process_version(app), fresh=True)
+            raise runner_error(mode, app.processes[0], self._world.diego_error, fresh=True)
 
     def _tell(self, app: App, call: Call) -> None:
         """Let Diego hear of the app's new state: now, soon, or when it is back."""

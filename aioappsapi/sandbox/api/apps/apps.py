@@ -12,15 +12,29 @@ from .. import errors, validation
 from ..access import DEVELOPERS, SUPPORTERS, Access
 from ..answer import Answer, json_text
 from ..call import Call, dig
+from ..labels import metadata_problems
 from ..platform.stacks import stack_warning
 from ..router import Handler
+from ..views import HIDDEN
+from .lifecycles import (
+    BUILDPACK,
+    CNB,
+    DOCKER,
+    Lifecycle,
+    check_lifecycle,
+    lifecycle_of,
+    lifecycle_problems,
+    missing_lifecycle_data,
+)
 
 _FEATURES: Final = {
-    "ssh": ("Enable SSHing into the app.", True),
-    "revisions": ("Enable versioning of an application", True),
-    "service-binding-k8s": ("Enable k8s service bindings for the app", False),
-    "file-based-vcap-services": ("Enable file-based VCAP service bindings for the app", False),
+    "ssh": "Enable SSHing into the app.",
+    "revisions": "Enable versioning of an application",
+    "service-binding-k8s": "Enable k8s service bindings for the app",
+    "file-based-vcap-services": "Enable file-based VCAP service bindings for the app",
 }
+_CREATION: Final = ("name", "relationships", "lifecycle", "environment_variables", "metadata")
+_UPDATE: Final = ("name", "lifecycle", "metadata")
 _BINDING: Final = ("service-binding-k8s", "file-based-vcap-services")
 _NO_SPACE: Final = "Invalid space. Ensure that the space exists and you have access to it."
 
@@ -53,21 +67,21 @@ class AppRoutes:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.check_creation(fields)
+        validation.refuse(_creation_problems(fields))
         space = self._space(token, dig(fields, "relationships", "space", "data", "guid"))
         self._access.check_change(token, space, DEVELOPERS)
-        lifecycle = fields.get("lifecycle") or {}
-        kind = lifecycle.get("type") or "buildpack"
-        if kind == "docker":
-            self._access.check_flag(token, "diego_docker")
-        validation.check_lifecycle(self._world, fields)
-        warning = self._warning(fields, fresh=True)
+        wanted = lifecycle_of(fields, BUILDPACK)
+        if wanted.kind in {DOCKER, CNB}:
+            self._access.check_flag(token, f"diego_{wanted.kind}")
+        check_lifecycle(self._world, wanted)
         self._check_new_name(fields["name"], space)
         variables = fields.get("environment_variables")
         validation.check_environment(variables or {})
-        app = self._world.add_app(fields["name"], space=space, droplet=False, lifecycle=kind)
-        app.environment = variables
-        self._apply(app, fields)
+        warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=True)
+        name, kind = fields["name"], wanted.kind
+        app = self._world.add_app(name, space=space, droplet=False, lifecycle=kind)
+        app.environment, app.credentials = variables, wanted.credentials is not None
+        _apply(app, fields, wanted, fresh=True)
         return Answer(201, call.views.app(app), headers=warning)
 
     def _space(self, token: Token, space_guid: str) -> Space:
@@ -88,32 +102,28 @@ class AppRoutes:
             for app in self._world.apps.values()
         )
 
-    def _apply(self, app: App, fields: Json) -> None:
-        data = (fields.get("lifecycle") or {}).get("data") or {}
-        if data.get("buildpacks") is not None:
-            app.buildpacks = validation.masked(data["buildpacks"])
-        app.stack = data.get("stack") or app.stack
-        app.annotations = {} if app.annotations is None else app.annotations
-        validation.merge_metadata(fields, app.labels, app.annotations)
-
     def _update(self, call: Call, app_guid: str) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.check_update(fields)
+        validation.refuse(_update_problems(fields))
         app = self._access.app(token, app_guid)
         self._access.check_change(token, app.space, DEVELOPERS)
-        validation.check_lifecycle(self._world, fields)
-        warning = self._warning(fields, fresh=False)
+        wanted = lifecycle_of(fields, app.lifecycle)
+        check_lifecycle(self._world, wanted)
+        if wanted.kind != app.lifecycle:
+            raise errors.unprocessable(
+                f"Lifecycle type cannot be changed from {app.lifecycle} to {wanted.kind}"
+            )
         if "name" in fields:
             self._rename(app, fields["name"])
-        self._apply(app, fields)
+        _apply(app, fields, wanted, fresh=False)
         if fields:
             app.updated_at = timestamp()
+        # The server looks at the stack's state last, when all else has happened.
+        builds = self._realm.shelf.builds.values()
+        fresh = not any(build.app is app for build in builds)
+        warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=fresh)
         return Answer(200, call.views.app(app), headers=warning)
-
-    def _warning(self, fields: Json, *, fresh: bool) -> dict[str, str]:
-        named = dig(fields, "lifecycle", "data", "stack")
-        return stack_warning(self._world.stacks.get(named), fresh=fresh)
 
     def _rename(self, app: App, name: str | None) -> None:
         validation.check_name_given(name)
@@ -128,7 +138,7 @@ class AppRoutes:
         groups = self._world.environment_groups
         system: Json = {"VCAP_SERVICES": self._realm.marketplace.variables(app)}
         if not self._access.reads_secrets(token, app.space):
-            system = {"redacted_message": "[PRIVATE DATA HIDDEN]"}
+            system = {"redacted_message": HIDDEN}
         fields = {
             "environment_variables": app.environment,
             "staging_env_json": groups["staging"],
@@ -163,7 +173,8 @@ class AppRoutes:
         fields = call.fields()
         _, app = self._access.changeable(call, app_guid)
         validation.check_variables(fields)
-        app.environment = {} if app.environment is None else app.environment
+        self._realm.shelf.latest_revision(app)
+        app.environment = dict(app.environment or {})
         validation.merge(app.environment, fields["var"])
         app.updated_at = timestamp()
         return self._shown_variables(call, app)
@@ -220,29 +231,52 @@ class AppRoutes:
         reason = ""
         if not app.space.ssh:
             reason = f"ssh is disabled for space '{app.space.name}'"
-        elif not _enabled(app, "ssh"):
+        elif not app.has("ssh"):
             reason = "ssh is disabled for app"
         return Answer(200, json_text({"enabled": not reason, "reason": reason}))
 
 
 def app_features(app: App) -> dict[str, bool]:
     """Return which features of the app are on."""
-    return {name: _enabled(app, name) for name in _FEATURES}
-
-
-def _enabled(app: App, name: str) -> bool:
-    return (app.features or {}).get(name, _FEATURES[name][1])
+    return {name: app.has(name) for name in _FEATURES}
 
 
 def _feature(app: App, name: str) -> Json:
     if name not in _FEATURES:
         raise errors.not_found("Feature")
-    return {"name": name, "description": _FEATURES[name][0], "enabled": _enabled(app, name)}
+    return {"name": name, "description": _FEATURES[name], "enabled": app.has(name)}
 
 
 def _check_one_binding(app: App, name: str, *, enabled: bool) -> None:
-    if enabled and name in _BINDING and any(_enabled(app, n) for n in _BINDING if n != name):
+    if enabled and name in _BINDING and any(app.has(n) for n in _BINDING if n != name):
         raise errors.unprocessable(
             "'file-based-vcap-services' and 'service-binding-k8s' features cannot be enabled "
             "at the same time."
         )
+
+
+def _creation_problems(fields: Json) -> list[str]:
+    problems = metadata_problems(fields) + validation.unknown_fields(fields, _CREATION)
+    problems += validation.relationship_problems(fields, "space")
+    problems += lifecycle_problems(fields, needs_type=True)
+    problems += validation.name_problems(fields.get("name"), nullable=False)
+    if not isinstance(fields.get("environment_variables", {}), dict | None):
+        problems.append("Environment variables must be an object")
+    return problems + missing_lifecycle_data(fields)
+
+
+def _update_problems(fields: Json) -> list[str]:
+    problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATE)
+    problems += lifecycle_problems(fields, needs_type=False)
+    if "name" in fields:
+        problems += validation.name_problems(fields["name"], nullable=True)
+    return problems + missing_lifecycle_data(fields)
+
+
+def _apply(app: App, fields: Json, wanted: Lifecycle, *, fresh: bool) -> None:
+    if wanted.buildpacks is not None:
+        app.buildpacks = validation.masked(wanted.buildpacks)
+    if wanted.sets_stack and not (fresh and wanted.stack is None):
+        app.stack = wanted.stack
+    app.annotations = {} if app.annotations is None else app.annotations
+    validation.merge_metadata(fields, app.labels, app.annotations)

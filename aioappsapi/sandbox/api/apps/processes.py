@@ -6,36 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import App, Process, timestamp
+from ...world.json_types import Json, JsonValue
+from ...world.model import STARTED, App, Process
 from ...world.resources import Shelf
 from ...world.state import World
 from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer
+from ..access import SUPPORTERS, Access
+from ..answer import Answer, no_content
 from ..call import Call
 from ..labels import metadata_problems
 from ..outages import UP, UnknownError, check_stats
+from ..places.usage import Usage
 from ..router import Handler
+from ..token import Token
 from .actions import Actions
+from .scaling import LOG_RATE, MOST, SCALED, scaling_problems
 
-_MOST: Final = 2**31 - 1
-_LOG_RATE: Final = "log_rate_limit_in_bytes_per_second"
-_SCALED: Final = {
-    "instances": (0, _MOST),
-    "memory_in_mb": (1, _MOST),
-    "disk_in_mb": (1, _MOST),
-    _LOG_RATE: (-1, 2**63 - 1),
-}
 _UPDATED: Final = ("command", "user", "health_check", "readiness_health_check", "metadata")
 _CHECKS: Final = (
-    ("health_check", "Health check"),
-    ("readiness_health_check", "Readiness health check"),
+    ("health_check", "Health check", ("timeout", "invocation_timeout", "interval")),
+    ("readiness_health_check", "Readiness health check", ("invocation_timeout", "interval")),
 )
-_MAX_DISK: Final = 8192
+_KINDS: Final = ("port", "process", "http")
+_USERS: Final = ("vcap", "ContainerUser", "TestUser")
 _LONGEST: Final = 4096
-_DEPLOYING: Final = "Cannot scale this process while a deployment is in flight."
+_LONGEST_USER: Final = 255
+_DEPLOYING: Final = "Cannot {} this process while a deployment is in flight."
+_OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +50,26 @@ class _Row:
 class Processes:
     """The routes of processes, by GUID and by an app and a type."""
 
-    def __init__(self, world: World, shelf: Shelf, access: Access, actions: Actions) -> None:
+    def __init__(
+        self, world: World, shelf: Shelf, access: Access, actions: Actions, usage: Usage
+    ) -> None:
         self._world = world
         self._shelf = shelf
         self._access = access
         self._actions = actions
+        self._usage = usage
 
     def routes(self) -> dict[str, Handler]:
-        """Return the routes of this part; each is there below processes and below its app."""
+        """Return the routes of this part; most are there below processes and below its app."""
         table: dict[str, Handler] = {
             "GET processes": self._list,
             "GET apps/*/processes": self._of_app,
+            "GET processes/*/process_instances": self._instances,
         }
         for route, handler in (
             ("GET *", self._show),
             ("PATCH *", self._update),
             ("GET */stats", self._stats),
-            ("GET */process_instances", self._instances),
             ("POST */actions/scale", self._scale),
             ("DELETE */instances/*", self._terminate),
         ):
@@ -85,24 +85,24 @@ class Processes:
         query = list_query.ListQuery(list_query.PROCESSES, list_query.decode(call.query))
         apps = query.select(
             self._access.apps(token, query.values("app_guids")),
-            ("app_guid", lambda app: app.guid),
             ("space_guids", lambda app: app.space.guid),
             ("organization_guids", lambda app: app.space.organization.guid),
         )
-        rows = query.select(
-            [row for app in apps for row in _rows(app)],
-            ("types", lambda row: row.process.type),
-            ("guids", lambda row: row.guid),
-        )
+        rows = [row for app in apps for row in _rows(app)]
         return self._page(call, query, rows)
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
-        app = self._access.readable(call, app_guid)
-        query = list_query.ListQuery(list_query.PROCESSES, list_query.decode(call.query))
-        return self._page(call, query, _rows(app))
+        token = call.reader()
+        given = list_query.decode(call.query)
+        rules = list_query.nested(list_query.PROCESSES, *_OF_AN_APP)
+        query = list_query.ListQuery(rules, given)
+        return self._page(call, query, _rows(self._access.app(token, app_guid)))
 
     def _page(self, call: Call, query: list_query.ListQuery, rows: Sequence[_Row]) -> Answer:
-        chosen, page = query.cut(query.refine(rows))
+        wanted = query.select(
+            rows, ("types", lambda row: row.process.type), ("guids", lambda row: row.guid)
+        )
+        chosen, page = query.cut(query.refine(wanted))
         embed = bool(query.embeds)
         if embed:
             self._check_contact(call)
@@ -116,7 +116,7 @@ class Processes:
     def _found(self, token: Token, keys: tuple[str, ...]) -> tuple[App, Process]:
         if len(keys) == 2:
             app = self._access.app(token, keys[0])
-            # While a deployment rolls there are two web processes, of which the new one counts.
+            # While a deployment rolls there are several web processes; the newest one counts.
             named = next((p for p in reversed(app.processes) if p.type == keys[1]), None)
             pair = None if named is None else (app, named)
         else:
@@ -127,18 +127,24 @@ class Processes:
 
     def _show(self, call: Call, *keys: str) -> Answer:
         token = call.reader()
-        embed = bool(list_query.wished(call.query, list_query.PROCESSES, "embed"))
         app, process = self._found(token, keys)
+        embed = bool(list_query.wished(call.query, list_query.PROCESSES, "embed"))
         if embed:
             self._check_contact(call)
-        return Answer(200, call.views.process(app, process, listed=False, embed=embed))
+        secrets = self._access.reads_secrets(token, app.space)
+        text = call.views.process(app, process, secrets=secrets, listed=False, embed=embed)
+        return Answer(200, text)
 
     def _stats(self, call: Call, *keys: str) -> Answer:
         app, process = self._found(call.reader(), keys)
         check_stats(self._actions.diego(call))
+        rows = self._world.fleet.instances(app, process)
+        known = app.state == STARTED and any(one.since is not None for one in rows)
+        # Only of what Diego knows is log-cache asked.
         measured = self._world.log_cache
         text = call.views.stats(app, process, measured=measured)
-        warnings = {} if measured else {"x-cf-warnings": "Stats+server+temporarily+unavailable."}
+        missing = known and not measured
+        warnings = {"x-cf-warnings": "Stats+server+temporarily+unavailable."} if missing else {}
         return Answer(200, text, headers=warnings)
 
     def _instances(self, call: Call, *keys: str) -> Answer:
@@ -148,114 +154,156 @@ class Processes:
 
     # Changing.
 
-    def _changeable(
-        self, call: Call, keys: tuple[str, ...], roles: frozenset[str]
-    ) -> tuple[App, Process]:
+    def _changeable(self, call: Call, keys: tuple[str, ...]) -> tuple[Token, App, Process]:
         token = call.writer()
         app, process = self._found(token, keys)
-        self._access.check_change(token, app.space, roles)
-        return app, process
+        self._access.check_change(token, app.space, SUPPORTERS)
+        return token, app, process
+
+    def _check_no_deployment(self, app: App, process: Process, verb: str) -> None:
+        if process.type == "web" and self._shelf.running_deployment(app) is not None:
+            raise errors.unprocessable(_DEPLOYING.format(verb))
 
     def _scale(self, call: Call, *keys: str) -> Answer:
         fields = call.fields()
-        token = call.writer()
+        token, app, process = self._changeable(call, keys)
         self._access.check_flag(token, "app_scaling")
-        wanted = _scaling(fields)
-        app, process = self._changeable(call, keys, SUPPORTERS)
-        if self._shelf.running_deployment(app) is not None and process.type == "web":
-            raise errors.unprocessable(_DEPLOYING)
+        problems = validation.unknown_fields(fields, SCALED)
+        validation.refuse(problems + scaling_problems(fields))
+        self._check_no_deployment(app, process, "scale")
+        if None in (fields.get("instances", 0), fields.get("memory_in_mb", 0)):
+            # The server falls over a process without these.
+            raise UnknownError
+        wanted = {name: int(value) for name, value in fields.items() if value is not None}
         self._resize(app, process, wanted)
+        if "disk_in_mb" in fields and fields["disk_in_mb"] is None:
+            process.disk_in_mb = None
         if wanted:
-            app.updated_at = timestamp()
-            self._actions.order(app, call)
+            process.touch()
+            self._actions.order(app, process, call)
         return Answer(202, call.views.process(app, process, listed=False))
 
     def _resize(self, app: App, process: Process, wanted: dict[str, int]) -> None:
-        before = process.instances, process.memory_in_mb
+        self._usage.check_process(
+            app,
+            process,
+            instances=wanted.get("instances"),
+            memory_in_mb=wanted.get("memory_in_mb"),
+            disk_in_mb=wanted.get("disk_in_mb"),
+            log_rate=wanted.get(LOG_RATE),
+        )
         process.instances = wanted.get("instances", process.instances)
         process.memory_in_mb = wanted.get("memory_in_mb", process.memory_in_mb)
-        try:
-            if app.state == "STARTED":
-                self._actions.check_memory(app)
-        except errors.ApiError:
-            process.instances, process.memory_in_mb = before
-            raise
         process.disk_in_mb = wanted.get("disk_in_mb", process.disk_in_mb)
-        process.log_rate = wanted.get(_LOG_RATE, process.log_rate)
+        process.log_rate = wanted.get(LOG_RATE, process.log_rate)
 
     def _update(self, call: Call, *keys: str) -> Answer:
         fields = call.fields()
+        _, app, process = self._changeable(call, keys)
         _check_update(fields)
-        app, process = self._changeable(call, keys, DEVELOPERS)
+        self._check_no_deployment(app, process, "update")
+        _check_user(fields.get("user"))
+        self._shelf.latest_revision(app)
         if "command" in fields:
             process.command = fields["command"]
+        if "user" in fields:
+            process.user = fields["user"]
         process.health_check = _merged(process.health_check, fields.get("health_check"))
         process.readiness = _merged(process.readiness, fields.get("readiness_health_check"))
         validation.merge_metadata(fields, process.labels, process.annotations)
-        app.updated_at = timestamp()
+        process.touch()
         return Answer(200, call.views.process(app, process, listed=False))
 
     def _terminate(self, call: Call, *keys: str) -> Answer:
-        app, process = self._changeable(call, keys[:-1], SUPPORTERS)
-        index = keys[-1]
-        if not index.isdecimal() or int(index) >= process.instances:
+        _, app, process = self._changeable(call, keys[:-1])
+        index = _leading_number(keys[-1])
+        if not 0 <= index < process.instances:
             raise errors.not_found("Instance")
-        self._actions.order(app, call)
-        self._world.fleet.replace(process, int(index))
-        return Answer(204, "", "")
+        self._actions.order(app, process, call)
+        self._world.fleet.replace(process, index)
+        return no_content()
+
+
+def _leading_number(text: str) -> int:
+    """Return the number that a text begins with, and 0 if it begins with none."""
+    digits = validation.LEADING_DIGITS.match(text)
+    return int(digits[0]) if digits is not None else 0
 
 
 def _merged(kept: Json | None, given: Json | None) -> Json | None:
+    """Return a health check with the changes; only an HTTP one keeps an endpoint."""
     if given is None:
         return kept
     data = ((kept or {}).get("data") or {}) | (given.get("data") or {})
-    return (kept or {}) | given | {"data": data}
+    merged = (kept or {}) | {name: value for name, value in given.items() if name == "type"}
+    if given.get("type", "http") != "http":
+        data.pop("endpoint", None)
+    return merged | {"data": data}
 
 
 def _rows(app: App) -> list[_Row]:
     return [
-        _Row(app, process, process.guid, app.created_at, app.updated_at, process.labels)
+        _Row(
+            app,
+            process,
+            process.guid,
+            process.created_at or app.created_at,
+            process.updated_at or app.updated_at,
+            process.labels,
+        )
         for process in app.processes
     ]
 
 
-def _scaling(fields: Json) -> dict[str, int]:
-    problems = validation.unknown_fields(fields, _SCALED)
-    for name, (least, most) in _SCALED.items():
-        value, positive = fields.get(name), least == 1
-        problems += validation.number_problems(name, value, least, most, positive=positive)
-    validation.refuse(problems)
-    wanted = {name: int(value) for name, value in fields.items() if value is not None}
-    if wanted.get("disk_in_mb", 0) > _MAX_DISK:
-        raise errors.unprocessable(
-            f"disk_quota too much disk requested (requested {wanted['disk_in_mb']} MB - "
-            f"must be less than {_MAX_DISK} MB)"
-        )
-    return wanted
-
-
 def _check_update(fields: Json) -> None:
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATED)
-    command = fields.get("command")
-    if not isinstance(command, str | None):
-        problems.append("Command must be a string")
-    elif command is not None and not 1 <= len(command) <= _LONGEST:
-        problems.append(f"Command must be between 1 and {_LONGEST} characters")
-    for name, label in _CHECKS:
+    problems += _text_problems("Command", fields.get("command"), _LONGEST)
+    problems += _text_problems("User", fields.get("user"), _LONGEST_USER)
+    for name, label, numbers in _CHECKS:
         if fields.get(name) is not None:
-            problems += _check_problems(label, fields[name])
+            problems += _check_problems(label, fields[name], numbers)
     validation.refuse(problems)
 
 
-def _check_problems(label: str, check: object) -> list[str]:
-    known = check if isinstance(check, dict) else {"type": None}
-    problems = []
-    if "type" in known and known["type"] not in ("port", "process", "http"):
-        problems.append(f'{label} type must be "port", "process", or "http"')
-    data = known.get("data")
-    if not isinstance(data, dict | None):
-        return [*problems, f"{label} data must be an object"]
-    for name in ("timeout", "invocation_timeout", "interval"):
-        value = (data or {}).get(name)
-        problems += validation.number_problems(f"{label} {name}", value, 1, _MOST)
+def _text_problems(label: str, text: JsonValue, longest: int) -> list[str]:
+    if text is None:
+        return []
+    problems = [] if isinstance(text, str) else [f"{label} must be a string"]
+    if not 1 <= len(str(text)) <= longest:
+        problems.append(f"{label} must be between 1 and {longest} characters")
     return problems
+
+
+def _check_problems(label: str, check: JsonValue, numbers: tuple[str, ...]) -> list[str]:
+    if not isinstance(check, dict):
+        raise UnknownError
+    problems = []
+    if "type" in check and check["type"] not in _KINDS:
+        problems.append(f'{label} type must be "port", "process", or "http"')
+    data = check.get("data")
+    if data is not None and not isinstance(data, dict):
+        raise UnknownError
+    for name in numbers:
+        value = (data or {}).get(name)
+        problems += validation.number_problems(f"{label} {name}", value, 1, MOST)
+    endpoint = (data or {}).get("endpoint")
+    if endpoint is not None:
+        problems += _endpoint_problems(f"{label} endpoint", str(endpoint))
+    return problems
+
+
+def _endpoint_problems(label: str, endpoint: str) -> list[str]:
+    problems = []
+    if len(endpoint) > 255:
+        problems.append(f"{label} is too long (maximum is 255 characters)")
+    if not validation.URI_PATH.fullmatch(endpoint):
+        problems.append(f"{label} must be a valid URI path")
+    return problems
+
+
+def _check_user(user: str | None) -> None:
+    if user and user.lower() not in map(str.lower, _USERS):
+        allowed = ", ".join(f"'{name}'" for name in _USERS)
+        raise errors.unprocessable(
+            f"user invalid (requested user '{user}' not allowed, permitted users are: {allowed})"
+        )

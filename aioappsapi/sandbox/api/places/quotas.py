@@ -14,14 +14,16 @@ from .. import errors
 from ..access import Access
 from ..answer import Answer, json_text
 from ..call import Call
-from ..list_query import ListRules
+from ..list_query import ListRules, bad_body
 from ..listing import listed, stamps, to_one
 from ..router import Handler
 from .usage import Usage
 
 _ORDERS: Final = ("created_at", "updated_at")
 _ORGANIZATION_QUOTAS: Final = ListRules(("names", "organization_guids"), orders=_ORDERS)
-_SPACE_QUOTAS: Final = ListRules(("names", "organization_guids", "space_guids"), orders=_ORDERS)
+_SPACE_QUOTAS: Final = ListRules(
+    ("names", "organization_guids", "space_guids"), orders=_ORDERS, refuse=bad_body
+)
 
 
 @dataclass(slots=True)
@@ -158,7 +160,7 @@ def _fields(quota: Quota) -> Json:
             "per_process_memory_in_mb": first.process_memory_limit,
             "total_instances": first.instance_limit,
             "per_app_tasks": None,
-            "log_rate_limit_in_bytes_per_second": None,
+            "log_rate_limit_in_bytes_per_second": first.log_rate_limit,
         },
         "services": {
             "paid_services_allowed": True,

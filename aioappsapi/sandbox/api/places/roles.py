@@ -34,17 +34,12 @@ _PLACES: Final = ("space", "organization")
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 
 
-def _refused(problems: list[str]) -> errors.ApiError:
-    # Unlike all other lists, this one refuses a bad query as if it were a bad body.
-    return errors.unprocessable(", ".join(problems))
-
-
 _ROLES: Final = ListRules(
     ("organization_guids", "space_guids", "user_guids", "types", "include"),
     includes=("user", "organization", "space"),
     orders=("created_at", "updated_at"),
     default_order="created_at",
-    refuse=_refused,
+    refuse=list_query.bad_body,
 )
 
 

@@ -34,6 +34,7 @@ _USERS: Final = ListRules(
     ("usernames", "partial_usernames", "origins", "label_selector"),
     orders=("created_at", "updated_at"),
     check=_check_names,
+    refuse=list_query.bad_body,
 )
 _WISHES: Final[tuple[Wish, ...]] = (
     ("usernames", lambda user: user.name),

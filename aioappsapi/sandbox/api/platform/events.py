@@ -15,7 +15,7 @@ from .. import errors, list_query
 from ..access import Access, holds
 from ..answer import Answer, json_text
 from ..call import Call
-from ..list_query import ListRules, without
+from ..list_query import ListRules, bad_body, without
 from ..listing import listed, stamps
 from ..router import Handler
 
@@ -26,7 +26,9 @@ _AUDIT: Final = ListRules(
 )
 
 
-_USAGE: Final = ListRules(("after_guid",), orders=("created_at",), check=without("updated_ats"))
+_USAGE: Final = ListRules(
+    ("after_guid",), orders=("created_at",), check=without("updated_ats"), refuse=bad_body
+)
 _SEEING: Final = frozenset({"space_auditor", "space_developer", "space_supporter"})
 _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 

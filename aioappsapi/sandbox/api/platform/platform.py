@@ -12,7 +12,7 @@ from ...world.state import World
 from .. import errors, validation
 from ..answer import Answer, json_text
 from ..call import Call
-from ..list_query import ListRules
+from ..list_query import ListRules, bad_body
 from ..listing import listed, metadata_of, stamps
 from ..router import Handler
 
@@ -31,10 +31,11 @@ _SECURITY: Final = ListRules(
     choices=dict.fromkeys(
         ("globally_enabled_running", "globally_enabled_staging"), ("true", "false")
     ),
+    refuse=bad_body,
 )
 _BUILDPACKS: Final = ListRules(
-    ("stacks", "names", "lifecycle", "label_selector"),
-    orders=("created_at", "updated_at", "position"),
+    ("stacks", "names", "lifecycle", "page", "per_page", "label_selector"),
+    orders=("created_at", "updated_at", "position", "lifecycle"),
 )
 
 

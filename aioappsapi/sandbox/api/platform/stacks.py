@@ -20,6 +20,13 @@ _STACKS: Final = ListRules(("names", "default", "label_selector"))
 _STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
 
 
+class StackRefusedError(errors.ApiError):
+    """A stack must not be used; an app says so with 422 in general, a build more precisely."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, 10008, "CF-UnprocessableEntity", detail)
+
+
 class Stacks:
     """The routes of stacks."""
 
@@ -67,23 +74,27 @@ class Stacks:
         if fields.get("state", stack.state) not in _STATES:
             problems.append(f"State must be one of {', '.join(_STATES)}")
         validation.refuse(metadata_problems(fields) + problems)
+        warning = {}
+        if stack.name == STACK and "state" in fields:
+            text = f"Changing state on the default stack '{stack.name}' may affect new application"
+            warning = {"x-cf-warnings": quote_plus(f"{text} deployments.")}
         stack.state = fields.get("state", stack.state)
         stack.reason = fields.get("state_reason", stack.reason)
         stack.updated_at = timestamp()
         validation.merge_metadata(fields, stack.labels, stack.annotations)
-        return Answer(200, json_text(_shown(call, stack)))
+        return Answer(200, json_text(_shown(call, stack)), headers=warning)
 
 
 def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
     """Return the headers that warn of a stack; RESTRICTED is refused to `fresh` apps only.
 
-    Raises ApiError 422 for what must not be used.
+    Raises StackRefusedError for what must not be used.
     """
     if stack is None:
         return {}
     reason = f" {stack.reason}" if stack.reason else ""
     if stack.state == "DISABLED" or (stack.state == "RESTRICTED" and fresh):
-        raise errors.unprocessable(
+        raise StackRefusedError(
             f"ERROR: Staging failed. The stack '{stack.name}' is '{stack.state}' and cannot be "
             f"used for staging.{reason}"
         )

@@ -7,14 +7,14 @@ from typing import Final
 
 from ...world.faults import Faults
 from ...world.json_types import Json
-from ...world.model import STACK, App, guid_of
+from ...world.model import STACK, App, guid_of, process_version
 from .. import errors, list_query
 from ..access import Access
 from ..answer import Answer, json_text
 from ..call import Call
 from ..errors import ApiError
 from ..rate_limits import RateLimiter, refused
-from ..views import SSH_KEY, UAA, process_version
+from ..views import SSH_KEY, UAA
 
 _JSON: Final = "application/json;charset=utf-8"
 _LINKED: Final = ("routes", "events", "service_bindings", "route_mappings")
@@ -137,7 +137,7 @@ def _entity(app: App, at: str) -> Json:
         "disk_quota": process.disk_in_mb,
         "log_rate_limit": process.log_rate,
         "state": app.state,
-        "version": process_version(app),
+        "version": process_version(process),
         "command": process.command,
         "console": False,
         "debug": None,
