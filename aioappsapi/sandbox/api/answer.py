@@ -23,7 +23,7 @@ def json_text(value: object) -> str:
 class Answer:
     """A response before it meets the wire.
 
-    `framed` ones carry the v3 API's usual headers; `in_front` ones come from a router or a load
+    `framed` ones carry the v3 API's usual headers; `in_gate` ones come from a router or a load
     balancer, which knows no users. `cut` ones end in the middle; with a `drip` the body comes in
     pieces, every so many seconds.
     """
@@ -32,7 +32,7 @@ class Answer:
     body: str
     content_type: str = JSON
     framed: bool = True
-    in_front: bool = False
+    in_gate: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     close: bool = False
     cut: bool = False
@@ -77,4 +77,4 @@ def query_too_long(length: int) -> Answer:
         "Puma caught this error: HTTP element QUERY_STRING is longer than the (1024 * 10) "
         f"allowed length (was {length}) (Puma::HttpParserError)\n"
     )
-    return Answer(400, body, TEXT, framed=False, close=True)
+    return Answer(400, body, "", framed=False, close=True)

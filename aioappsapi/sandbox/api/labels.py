@@ -41,7 +41,7 @@ def metadata_problems(fields: Json) -> list[str]:
         given = metadata.get(kind)
         if isinstance(given, dict):
             problems += [one for pair in given.items() for one in check(*pair)]
-        elif given not in (None, False):
+        elif given is not None and given is not False:
             problems.append(f"'{kind}' is not an object")
     return [f"Metadata {problem}" for problem in problems]
 

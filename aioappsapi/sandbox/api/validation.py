@@ -24,6 +24,11 @@ def refuse(problems: Iterable[str]) -> None:
         raise errors.unprocessable(detail)
 
 
+def given(value: JsonValue) -> bool:
+    """Whether a member is there, as the server's language sees it: neither null nor false."""
+    return value is not None and value is not False
+
+
 def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
     """Complain about members that the message does not have."""
     unknown = ", ".join(f"'{name}'" for name in fields if name not in set(known))

@@ -16,14 +16,18 @@ _WARNING: Final = quote_plus(
     "https://github.com/cloudfoundry/cli/releases/latest "
     "\N{POLICE CARS REVOLVING LIGHT}\n"
 )
+# What every command line asks for when it logs in or changes its target.
+_WARNED_AT: Final = frozenset(
+    f"/{version}/{kind}" for version in ("v2", "v3") for kind in ("spaces", "organizations")
+)
 _TRACING: Final = ("X-B3-TraceId", "X-B3-SpanId")
 _EXPOSED: Final = "x-cf-warnings,x-app-staging-log,x-vcap-request-id,location,range"
 
 
-def add_frills(asked: Mapping[str, str], headers: dict[str, str]) -> None:
+def add_asked_headers(path: str, asked: Mapping[str, str], headers: dict[str, str]) -> None:
     """Add the headers that the request's own headers call for."""
     agent = asked.get("User-Agent", "")
-    if agent.startswith("cf"):
+    if agent.startswith("cf") and path in _WARNED_AT:
         version = _CLI.match(agent)
         if version is not None and (int(version[1]), int(version[2])) < _OLDEST_CLI:
             headers["x-cf-warnings"] = _WARNING

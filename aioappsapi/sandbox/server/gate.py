@@ -43,7 +43,7 @@ class _Repeated:
     faults: int = 0
 
 
-class Front:
+class Gate:
     """The way to the API. An answer of None is a connection that breaks."""
 
     def __init__(self, world: World, uaa: Uaa, api: Api, faults: Callable[[], Faults]) -> None:
@@ -160,7 +160,8 @@ class Front:
         if isinstance(token, Token):
             return self.limiter.count(token.user_guid, limit, window)
         address = request.headers.get("X-Forwarded-For") or request.remote
-        return self.limiter.count(f"address {address}", max(1, limit // 2), window)
+        least = faults.address_rate_limit or max(1, limit // 2)
+        return self.limiter.count(f"address {address}", least, window)
 
     def _too_many(self, faults: Faults) -> Answer:
         headers = {

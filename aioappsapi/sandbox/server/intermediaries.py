@@ -42,11 +42,11 @@ def passing(fault: Fault, host: str) -> Answer:
     """Return the answer of a load balancer, or of the router, which names its reason."""
     if fault in _BALANCER:
         status, title = _BALANCER[fault]
-        return Answer(status, _HTML.format(title), "text/html", framed=False, in_front=True)
+        return Answer(status, _HTML.format(title), "text/html", framed=False, in_gate=True)
     status, reason, text = _ROUTER[fault]
     body = text.format(host=host) + "\n"
     headers = {"x-cf-routererror": reason, **_ROUTER_HEADERS}
-    return Answer(status, body, TEXT, framed=False, in_front=True, headers=headers)
+    return Answer(status, body, TEXT, framed=False, in_gate=True, headers=headers)
 
 
 _ROUTER_HEADERS: Final[Mapping[str, str]] = {

@@ -25,7 +25,7 @@ from .certificate import Certificate
 from .control import PREFIX as CONTROL
 from .control import Control
 from .extra_headers import preflight
-from .gate import Front
+from .gate import Gate
 from .switches import Request, Switches
 from .uaa import Uaa
 from .wire import Wire, request_id_of
@@ -85,7 +85,7 @@ class Sandbox(Switches):
         self._port = port
         self._wire = Wire(close_after)
         self._api = Api(self.world, lambda: self.faults)
-        self._front = Front(self.world, self.uaa, self._api, lambda: self.faults)
+        self._gate = Gate(self.world, self.uaa, self._api, lambda: self.faults)
         self._control = Control(self)
         self.tls = tls
         self._certificate: Certificate | None = None
@@ -227,7 +227,7 @@ class Sandbox(Switches):
         views = self._base(request)
         accept = "application/json" if path.endswith(".json") else request.headers.get("Accept")
         call = Call(method, parts, query, views, _granting(token), body, kind, accept)
-        return await self._front.pass_on(call, request, token)
+        return await self._gate.pass_on(call, request, token)
 
     def _token_or_error(self, request: web.BaseRequest) -> Token | ApiError:
         try:

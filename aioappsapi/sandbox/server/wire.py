@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from ..api.answer import JSON, YAML, Answer
-from .extra_headers import add_frills
+from .extra_headers import add_asked_headers
 
 _FRAME: Final = {
     "x-frame-options": "SAMEORIGIN",
@@ -52,7 +52,7 @@ class Wire:
         if answer is None:
             return _reset(request)
         headers = _headers(request, answer, began)
-        if user is not None and not answer.in_front:
+        if user is not None and not answer.in_gate:
             headers["x-user-guid"] = user
         headers["x-vcap-request-id"] = request_id
         if answer.cut or answer.drip:
@@ -91,7 +91,7 @@ def _headers(request: web.BaseRequest, answer: Answer, began: float) -> dict[str
         headers["x-runtime"] = f"{time.perf_counter() - began:.6f}"
         if _varies(request, answer):
             headers["vary"] = "Accept"
-        add_frills(request.headers, headers)
+        add_asked_headers(request.raw_path.partition("?")[0], request.headers, headers)
     headers |= answer.headers
     headers["server"] = "nginx"
     return headers

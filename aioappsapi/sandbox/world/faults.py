@@ -123,7 +123,8 @@ class Faults:
     - `latency`: mean seconds that every API request takes; `latency_spread` is the part of it
       that is exponential, the rest is the same for all.
     - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
-      is off; half of it per address without a valid token. None is no limit.
+      is off. None is no limit. `address_rate_limit`: requests per address without a valid token,
+      by default half of it.
     - `v2_rate_limit`: requests below /v2 per user in the same window, twice as many for admins.
 
     Instances:
@@ -181,6 +182,7 @@ class Faults:
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
+    address_rate_limit: int | None = None
     v2_rate_limit: int | None = None
     staging_failed: float = 0.0
     _bounds: tuple[tuple[float, Fault], ...] = field(init=False, repr=False, compare=False)

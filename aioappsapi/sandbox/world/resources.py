@@ -53,6 +53,7 @@ class Droplet(Resource):
     stack: str | None = None
     error: str | None = None
     uploaded: bool = True
+    detected: bool = True
     process_types: dict[str, str] | None = field(default_factory=lambda: dict(DEFAULT_TYPES))
     buildpacks: list[str] = field(default_factory=lambda: ["python_buildpack"])
 

@@ -155,7 +155,7 @@ class Deployments:
     def _check_quota(self, deployment: Deployment) -> None:
         """Refuse sizes that would not fit, as if the present web process had them."""
         asked = (deployment.web_instances, deployment.memory_in_mb, deployment.log_rate)
-        if deployment.app.state != STARTED or asked == (None, None, None):
+        if asked == (None, None, None) and deployment.disk_in_mb is None:
             return
         process = newest_web(deployment.app)
         self._usage.check_process(
@@ -243,7 +243,7 @@ class Deployments:
         deployment = self._managed(call, deployment_guid)
         if not deployment.phase.active:
             raise errors.unprocessable(f"Cannot cancel a deployment with {_standing(deployment)}")
-        previous = self._shelf.droplets.get(deployment.previous_droplet or "")
+        previous = self._shelf.droplet(deployment.previous_droplet or "")
         assign_droplet(self._shelf, deployment.app, previous)
         watched = deployment.phase is not Phase.PAUSED
         deployment.turn(Phase.CANCELING)
@@ -287,10 +287,10 @@ def _option_problems(fields: Json) -> list[str]:
     problems = [f"Options has unsupported key(s): {unknown}"] if unknown else []
     problems += scaling_problems({name: options.get(name) for name in _SCALED})
     in_flight = options.get("max_in_flight")
-    if in_flight not in (None, False) and (type(in_flight) is not int or in_flight < 1):
+    if validation.given(in_flight) and (type(in_flight) is not int or in_flight < 1):
         problems.append("Max in flight must be an integer greater than 0")
     canary = options.get("canary")
-    if canary not in (None, False):
+    if validation.given(canary):
         problems += _canary_problems(canary, fields.get("strategy"))
     return problems
 
@@ -301,7 +301,7 @@ def _canary_problems(canary: JsonValue, strategy: JsonValue) -> list[str]:
     if strategy != "canary":
         return ["Options canary are only valid for Canary deployments"]
     steps = canary.get("steps")
-    if steps in (None, False):
+    if not validation.given(steps):
         return []
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         return ["Options canary steps must be an array of objects"]

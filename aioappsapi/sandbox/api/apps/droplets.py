@@ -178,7 +178,7 @@ class Droplets:
             raise errors.unprocessable("source and destination lifecycle types do not match")
         copy = Droplet(guid=guid(self._world.rng), app=app, state="COPYING", image=source.image)
         copy.process_types, copy.buildpacks = source.process_types, source.buildpacks
-        copy.lifecycle, copy.stack = source.lifecycle, source.stack
+        copy.lifecycle, copy.stack, copy.detected = source.lifecycle, source.stack, False
         self._shelf.droplets[copy.guid] = copy
         if copy.lifecycle == "docker":
             copy.state = "STAGED"
@@ -332,7 +332,7 @@ def _shown(call: Call, droplet: Droplet, *, hidden: str = "") -> Json:
         "error": droplet.error,
         "lifecycle": {"type": droplet.lifecycle, "data": {}},
         "checksum": _checksum(droplet) if has_bits else None,
-        "buildpacks": None if docker else [_buildpack(n) for n in droplet.buildpacks],
+        "buildpacks": None if docker else [_buildpack(n, droplet.detected) for n in droplet.buildpacks],
         "stack": None if docker else droplet.stack,
         "image": droplet.image,
         "execution_metadata": hidden,
@@ -360,6 +360,8 @@ def _checksum(droplet: Droplet) -> dict[str, str]:
     return {"type": "sha256", "value": guid_of("checksum", droplet.guid).replace("-", "") * 2}
 
 
-def _buildpack(name: str) -> dict[str, str]:
-    short = name.removesuffix("_buildpack")
-    return {"name": name, "detect_output": short, "buildpack_name": short, "version": "1.8.0"}
+def _buildpack(name: str, detected: bool) -> Json:
+    """Return a buildpack with what it found out, which is not copied along with a droplet."""
+    short = name.removesuffix("_buildpack") if detected else None
+    version = "1.8.0" if detected else None
+    return {"name": name, "detect_output": short, "buildpack_name": short, "version": version}

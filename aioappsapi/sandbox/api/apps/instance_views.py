@@ -103,7 +103,7 @@ def _ports(first: int) -> list[Json]:
             "external": first + offset,
             "internal": internal,
             "external_tls_proxy_port": first + offset + 3,
-            "internal_tls_proxy_port": proxy,
+            "internal_tls_proxy_port": 61001,
         }
-        for offset, internal, proxy in ((0, 8080, 61001), (1, 2222, 61002))
+        for offset, internal in ((0, 8080), (1, 2222))
     ]

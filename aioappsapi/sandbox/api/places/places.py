@@ -105,18 +105,24 @@ class Places:
         if any(s.organization is organization and s.name == name for s in spaces.values()):
             raise errors.unprocessable("Name must be unique per organization")
         made = Space(guid(self._world.rng), name, organization)
+        made.suspended = bool(fields.get("suspended"))
         _date(made, fields)
         spaces[made.guid] = made
         return Answer(201, call.views.space(made))
 
     def _update_space(self, call: Call, space_guid: str) -> Answer:
         fields = call.fields()
+        token = call.writer()
         space = self._changeable(call, space_guid)
         _check_space(fields, fresh=False)
         name = fields.get("name") or space.name
         homes = (s for s in self._world.spaces.values() if s.organization is space.organization)
         if any(other.name == name and other is not space for other in homes):
             raise errors.unprocessable("Name must be unique per organization")
+        if "suspended" in fields:
+            if not manages(token, space.organization):
+                raise errors.not_authorized()
+            space.suspended = bool(fields["suspended"])
         space.name = name
         _change(space, fields)
         return Answer(200, call.views.space(space))
@@ -166,20 +172,25 @@ class Places:
 def _check_organization(fields: Json, *, fresh: bool) -> None:
     problems = validation.unknown_fields(fields, ("name", "suspended", "metadata"))
     problems += _name_problems(fields.get("name"), least=1)
-    if not isinstance(fields.get("suspended"), bool | None):
-        problems.append("Suspended must be a boolean")
+    problems += _suspended_problems(fields)
     if fresh:
         problems += _missing_name(fields)
     validation.refuse(metadata_problems(fields) + problems)
 
 
+def _suspended_problems(fields: Json) -> list[str]:
+    fine = isinstance(fields.get("suspended"), bool | None)
+    return [] if fine else ["Suspended must be a boolean"]
+
+
 def _check_space(fields: Json, *, fresh: bool) -> None:
     if fresh:
-        problems = validation.unknown_fields(fields, ("name", "relationships", "metadata"))
+        problems = validation.unknown_fields(fields, ("name", "suspended", "relationships", "metadata"))
         problems += validation.relationship_problems(fields, "organization") + _missing_name(fields)
     else:
-        problems = validation.unknown_fields(fields, ("name", "metadata"))
+        problems = validation.unknown_fields(fields, ("name", "suspended", "metadata"))
     problems += _name_problems(fields.get("name"), least=0 if fresh else 1)
+    problems += _suspended_problems(fields)
     validation.refuse(metadata_problems(fields) + problems)
 
 

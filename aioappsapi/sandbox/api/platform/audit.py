@@ -44,7 +44,7 @@ class _Deed:
         members: dict[str, Callable[[], Any]] = {
             "request": lambda: hidden(self.asked),
             "process_type": lambda: self.made.get("type", "web"),
-            "process_index": lambda: int(self.stars[-1]),
+            "process_index": lambda: _index(self.stars[-1]),
             "package_guid": lambda: dig(self.made, "package", "guid"),
             "droplet_guid": lambda: dig(self.made, "droplet", "guid") or None,
             "revision_guid": lambda: dig(self.made, "revision", "guid") or None,
@@ -229,6 +229,11 @@ class Audit:
         app = self._world.apps.get(dig(asked, "relationships", "app", "data", "guid"))
         found = place or self._world.spaces.get(named or guid) or (app.space if app else None)
         return found or self._world.organizations.get(guid)
+
+
+def _index(text: str) -> int:
+    """Read the index of an instance as the server does: what is no number is 0."""
+    return int(text) if text.isdecimal() else 0
 
 
 def _asked(kind: str, call: Call, made: Json) -> Json:

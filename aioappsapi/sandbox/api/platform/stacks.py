@@ -113,7 +113,7 @@ def _shown(call: Call, stack: Stack) -> Json:
         "created_at": stack.created_at,
         "updated_at": stack.updated_at,
         "name": stack.name,
-        "description": "Cloud Foundry Linux-based filesystem",
+        "description": stack.description,
         "state": stack.state,
         "state_reason": stack.reason,
         "run_rootfs_image": stack.name,

@@ -36,7 +36,7 @@ class VersionTwo:
             return None
         try:
             if call.parts == ["v2", "info"]:
-                return _fine(_info(call))
+                return _fine(_info(call) | _asker(call))
             if call.parts == ["v2", "apps"]:
                 return self._counted(call, self._apps)
         except ApiError as error:
@@ -90,6 +90,13 @@ def _fine(fields: Json) -> Answer:
     return Answer(200, json_text(fields), _JSON, framed=False, headers=headers)
 
 
+def _asker(call: Call) -> Json:
+    try:
+        return {"user": call.token().user_guid}
+    except ApiError:
+        return {}
+
+
 def _info(call: Call) -> Json:
     uaa = call.views.base + UAA
     return {
@@ -105,7 +112,7 @@ def _info(call: Call) -> Json:
         "app_ssh_endpoint": "ssh.sandbox.example:2222",
         "app_ssh_host_key_fingerprint": SSH_KEY,
         "app_ssh_oauth_client": "ssh-proxy",
-        "doppler_logging_endpoint": "wss://doppler.sandbox.example:443",
+        "doppler_logging_endpoint": call.views.base.replace("http", "ws", 1),
         "api_version": "2.293.0",
         "osbapi_version": "2.15",
         "custom": {},
