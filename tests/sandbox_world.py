@@ -6,7 +6,8 @@ names is made up; what was done to the server before is in the circumstances.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from aioappsapi.sandbox import Sandbox
@@ -33,7 +34,7 @@ from aioappsapi.sandbox.world.services import (
     ServiceInstance,
 )
 
-from .sandbox_evidence import GUID, Known, Row
+from .sandbox_evidence import GUID, Known, Row, kind_of
 from .sandbox_recordings import Recording, walk
 from .sandbox_servers import Server
 
@@ -74,16 +75,22 @@ def related(row: Row, name: str) -> str:
 class Builder:
     """Makes a sandbox of what is known."""
 
-    def __init__(self, server: Server, known: Known, question: Recording) -> None:
+    def __init__(
+        self,
+        server: Server,
+        known: Known,
+        question: Recording,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.server = server
         self.known = known
         self.question = question
-        self.now = 0.0
-        self.sandbox = Sandbox(0, seed=1)
+        self.sandbox = Sandbox(0, seed=1, clock=clock)
         self.world = self.sandbox.world
         self.shelf = self.sandbox.shelf
 
-    def build(self) -> Sandbox:
+    def build(self, shown: Iterable[Any] = ()) -> Sandbox:
+        """Make it of what the other recordings tell, and of these earlier answers."""
         market, network = self.sandbox.marketplace, self.sandbox.network
         for shelf in (market.brokers, market.offerings, market.plans, market.instances):
             shelf.clear()
@@ -93,6 +100,10 @@ class Builder:
             make: Callable[[Row], None] = getattr(self, f"_{kind}")
             for row in self.known.rows(kind):
                 make(row)
+        for row in walk(list(shown)):
+            kind = kind_of(row)
+            if kind in ("apps", "processes"):
+                getattr(self, f"_{kind}")(row)
         self._tell_variables()
         self._invent()
         return self.sandbox
@@ -459,6 +470,10 @@ class Builder:
         query = self.question.target.partition("source_guid=")[2][:36]
         if _is_guid(query):
             (self._package if parts[1] == "packages" else self._droplet)(query)
+        self.invent_bodies()
+
+    def invent_bodies(self) -> None:
+        """Make up what the request's body names."""
         for member in walk(self.question.asked):
             self._invent_related(member)
 

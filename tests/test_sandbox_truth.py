@@ -23,6 +23,7 @@ from .sandbox_circumstances import arrange
 from .sandbox_compare import disagreement
 from .sandbox_evidence import Evidence, Known
 from .sandbox_recordings import Recording, recordings, recordings_in
+from .sandbox_sequences import Sequence
 from .sandbox_servers import SERVERS
 from .sandbox_world import Builder
 
@@ -105,6 +106,19 @@ async def ask_all(rows: list[Recording], pattern: str = "*") -> dict[str, str]:
                     found[row.name] = await Question(row, known, session).disagreement()
                 except Exception as error:
                     found[row.name] = f"TEST {traceback.format_exc().splitlines()[-4:]}"
+        for rows in sequences(rows).values():
+            if fnmatch.fnmatchcase(rows[0].name, pattern):
+                known = evidence[rows[0].server].without(*rows)
+                found |= await Sequence(rows, known, SERVERS[rows[0].server]).disagreements(session)
+    return found
+
+
+def sequences(rows: list[Recording]) -> dict[str, list[Recording]]:
+    """The recordings that belong together, in their order."""
+    found: dict[str, list[Recording]] = {}
+    for row in sorted(rows, key=lambda row: row.name):
+        if row.sequence is not None:
+            found.setdefault(row.sequence, []).append(row)
     return found
 
 
