@@ -37,6 +37,8 @@ NAMED_BY_OPERATORS = {
     "support",
     "login",
     "credhub",
+    "logging",
+    "routing",
     "uaa",
     "description",
     "custom",
@@ -55,9 +57,7 @@ PRESENT = ("retry-after", "x-ratelimit-reset")
 FAMILIES = ("x-ratelimit-limit", "access-control-")
 
 
-def differences(
-    ours: Any, theirs: Any, openly: Callable[[tuple[Any, ...]], bool]
-) -> Iterator[str]:
+def differences(ours: Any, theirs: Any, openly: Callable[[tuple[Any, ...]], bool]) -> Iterator[str]:
     """Where two JSON values differ; `openly` tells of a path whether its value may."""
     yield from _compare(ours, theirs, (), openly)
 
@@ -123,10 +123,11 @@ def _compare_lists(
         return
     if all("guid" in row for row in [*ours, *theirs]):
         common = {row["guid"] for row in ours} & {row["guid"] for row in theirs}
-        orders = [[row["guid"] for row in rows if row["guid"] in common] for rows in (ours, theirs)]
-        moments = [_moments(rows, common) for rows in (ours, theirs)]
+        placed = {row["guid"] for row in theirs if row["guid"] in common and _knows(openly, row)}
+        orders = [[row["guid"] for row in rows if row["guid"] in placed] for rows in (ours, theirs)]
+        moments = [_moments(rows, placed) for rows in (ours, theirs)]
         if orders[0] != orders[1] and (moments[0] != moments[1] or None in moments[0]):
-            yield f"{where}: another order"
+            yield f"{where}: another order: {_first_odd(*orders)}"
             return
         mine = {row["guid"]: row for row in ours}
         pairs = [(mine[row["guid"]], row) for row in theirs if row["guid"] in common]
@@ -142,6 +143,16 @@ def _compare_lists(
     for number, (one, other) in enumerate(pairs):
         key = other.get("guid", number) if path[-1:] == ("resources",) else number
         yield from _compare(one, other, (*path, key), openly)
+
+
+def _knows(openly: Callable[[tuple[Any, ...]], bool], row: dict[str, Any]) -> bool:
+    """Whether another recording tells when the resource was made."""
+    return not isinstance(openly, Openness) or openly.knows(row)
+
+
+def _first_odd(ours: list[str], theirs: list[str]) -> str:
+    odd = next(pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1])
+    return f"{odd[0]} instead of {odd[1]}"
 
 
 def _moments(rows: list[dict[str, Any]], common: set[str]) -> list[str | None]:
@@ -196,6 +207,11 @@ class Openness:
             if row is not None:
                 return self._open_in(row, path[length:])
         return any(name in MEASURED for name in path) or self._is_operators(path)
+
+    def knows(self, row: dict[str, Any]) -> bool:
+        """Whether another recording shows the resource."""
+        kind = kind_of(row)
+        return kind is None or bool(self._known.versions(kind, row["guid"]))
 
     def _is_operators(self, path: tuple[Any, ...]) -> bool:
         about = self._recording.parts[-1:] in ([], ["info"], ["v3"], ["v2"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _HOST = re.compile(r"http://127\.0\.0\.\d(?::\d+)?(?=/|\")|http://127\.0\.0\.\d(?=$)")
+HERE = "http://127.0.0.1"
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
@@ -88,8 +89,11 @@ def made(row: dict[str, Any], server: str, unseen: Iterable[str] = ()) -> Record
         caller=row["as"],
         request=row["request"],
         status=response["status"],
-        headers={name.lower(): _HOST.sub("http://127.0.0.1", value) for name, value in response["headers"]},
-        text=_HOST.sub("http://127.0.0.1", response["body"] or ""),
+        headers={
+            name.lower(): _HOST.sub("http://127.0.0.1", value)
+            for name, value in response["headers"]
+        },
+        text=_HOST.sub(HERE, response["body"] or ""),
         sequence=row.get("sequence"),
         at=row.get("at_s") or 0.0,
         seen=row["name"] not in unseen,

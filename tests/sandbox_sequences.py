@@ -15,13 +15,12 @@ import aiohttp
 from yarl import URL
 
 from aioappsapi.sandbox import Faults, Sandbox
-
 from aioappsapi.sandbox.world.model import Process
 
 from .sandbox_caller import Caller
 from .sandbox_compare import disagreement
 from .sandbox_evidence import GUID, Known
-from .sandbox_recordings import Recording
+from .sandbox_recordings import HERE, Recording
 from .sandbox_servers import Server
 from .sandbox_world import Builder
 
@@ -90,6 +89,13 @@ MEANWHILE: dict[tuple[str, int], Callable[[Sandbox], None]] = {
 }
 
 
+async def told(response: aiohttp.ClientResponse, url: str) -> tuple[str, dict[str, str]]:
+    """The body and the headers of an answer, with the recorded server's address in them."""
+    text = (await response.read()).decode("utf-8", "replace").replace(url, HERE)
+    headers = {n.lower(): value.replace(url, HERE) for n, value in response.headers.items()}
+    return text, headers
+
+
 class Sequence:
     """The recordings of one sequence, with the GUIDs of what the sandbox made instead."""
 
@@ -152,10 +158,7 @@ class Sequence:
         headers = dict(row.request["headers"])
         headers["Authorization"] = caller.headers["Authorization"]
         async with caller.session.request(row.method, url, data=data, headers=headers) as response:
-            text = (await response.read()).decode().replace(caller.sandbox.url, "http://127.0.0.1")
-            answered = {name.lower(): value for name, value in response.headers.items()}
-            url_here = caller.sandbox.url
-            answered = {n: v.replace(url_here, "http://127.0.0.1") for n, v in answered.items()}
+            text, answered = await told(response, caller.sandbox.url)
             status = response.status
         if row.method == "POST" and status == row.status == 201:
             self._learn(json.loads(text), row.json)
@@ -197,11 +200,10 @@ def _sizes(value: Any) -> Iterator[tuple[Any, ...]]:
     if isinstance(value, dict) and "resources" in value:
         for row in value["resources"]:
             instances = [one["state"] for one in row.get("process_instances", [])]
-            yield tuple(row.get(key) for key in ("type", "instances", "memory_in_mb", "state")) + (
-                tuple(instances),
-            )
+            names = ("type", "instances", "memory_in_mb", "state")
+            yield (*(row.get(name) for name in names), tuple(instances))
     elif isinstance(value, dict) and "status" in value:
-        yield tuple(value["status"].get(key) for key in ("value", "reason")) + (value["strategy"],)
+        yield value["status"]["value"], value["status"]["reason"], value["strategy"]
         yield (json.dumps(value.get("options")), json.dumps(value["status"].get("canary")))
     elif isinstance(value, dict) and "lifecycle" in value and "name" in value:
         yield (value["state"],)

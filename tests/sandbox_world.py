@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 from aioappsapi.sandbox import Sandbox
@@ -464,7 +465,7 @@ class Builder:
             "users": self._invent_user,
             "roles": self._invent_role,
         }
-        for kind, guid in zip(parts[1:], parts[2:], strict=False):
+        for kind, guid in pairwise(parts[1:]):
             if kind in makers and _is_guid(guid) and not self._has(kind, guid):
                 makers[kind](guid)
         query = self.question.target.partition("source_guid=")[2][:36]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import sys
-import traceback
 from pathlib import Path
 
 import aiohttp
@@ -52,7 +51,9 @@ class Question:
                 text = (await response.read()).decode("utf-8", "replace")
                 text = text.replace(sandbox.url, "http://127.0.0.1")
                 answered = {name.lower(): value for name, value in response.headers.items()}
-                answered = {n: v.replace(sandbox.url, "http://127.0.0.1") for n, v in answered.items()}
+                answered = {
+                    n: v.replace(sandbox.url, "http://127.0.0.1") for n, v in answered.items()
+                }
                 return disagreement(self.recording, self.known, response.status, text, answered)
 
     def _body(self) -> bytes | None:
@@ -68,7 +69,14 @@ class Question:
         kind = str(self.recording.request["headers"].get("Content-Type", ""))
         boundary = kind.partition("boundary=")[2] or "x"
         head = 'Content-Disposition: form-data; name="bits"; filename="app.zip"'
-        lines = [f"--{boundary}", head, "Content-Type: application/zip", "", "PK", f"--{boundary}--"]
+        lines = [
+            f"--{boundary}",
+            head,
+            "Content-Type: application/zip",
+            "",
+            "PK",
+            f"--{boundary}--",
+        ]
         return "\r\n".join([*lines, ""]).encode()
 
     async def _headers(self, sandbox: Sandbox) -> dict[str, str]:
@@ -102,14 +110,11 @@ async def ask_all(rows: list[Recording], pattern: str = "*") -> dict[str, str]:
         for row in rows:
             if row.sequence is None and fnmatch.fnmatchcase(row.name, pattern):
                 known = evidence[row.server].without(row)
-                try:
-                    found[row.name] = await Question(row, known, session).disagreement()
-                except Exception as error:
-                    found[row.name] = f"TEST {traceback.format_exc().splitlines()[-4:]}"
-        for rows in sequences(rows).values():
-            if fnmatch.fnmatchcase(rows[0].name, pattern):
-                known = evidence[rows[0].server].without(*rows)
-                found |= await Sequence(rows, known, SERVERS[rows[0].server]).disagreements(session)
+                found[row.name] = await Question(row, known, session).disagreement()
+        for steps in sequences(rows).values():
+            if fnmatch.fnmatchcase(steps[0].name, pattern):
+                server, known = steps[0].server, evidence[steps[0].server].without(*steps)
+                found |= await Sequence(steps, known, SERVERS[server]).disagreements(session)
     return found
 
 

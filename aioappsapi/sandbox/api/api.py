@@ -58,6 +58,7 @@ class Api:
         self._faults = faults
         self.realm = Realm(world)
         self.events = Events(world)
+        world.fleet.on_crash = self.events.crashed
         self._access = Access(world)
         self._two = VersionTwo(self._access, faults, world.clock)
         usage = Usage(self.realm)

@@ -113,6 +113,12 @@ def feature_disabled(name: str) -> ApiError:
     return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
 
 
+def uaa_unavailable() -> ApiError:
+    """Say that nobody knows the names of people."""
+    detail = "The UAA service is currently unavailable"
+    return ApiError(503, 20004, "CF-UaaUnavailable", detail)
+
+
 def stats_unavailable() -> ApiError:
     """Say that nobody knows how the instances are."""
     detail = "Stats unavailable: Stats server temporarily unavailable."

@@ -186,7 +186,8 @@ class ListQuery:
             rows = list(rows[::-1] if order.startswith("-") else rows)
         else:
             rows = sorted(rows, key=operator.attrgetter("guid"))
-        rows.sort(key=operator.attrgetter(attribute), reverse=order.startswith("-"))
+        key = _collated if attribute == "name" else operator.attrgetter(attribute)
+        rows.sort(key=key, reverse=order.startswith("-"))
         return rows
 
     def _positive(self, name: str, default: int) -> int:
@@ -376,3 +377,9 @@ def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
         return moments.__contains__
     compare, bound = _OPERATORS[comparison], moments[0]
     return lambda moment: bool(compare(moment, bound))
+
+
+def _collated(row: Any) -> tuple[str, str]:
+    """What names are ordered by: as in a dictionary, and small letters before capital ones."""
+    name = str(row.name)
+    return name.casefold(), name.swapcase()

@@ -109,14 +109,15 @@ def guid_problems(label: str, value: JsonValue) -> list[str]:
     return problems
 
 
-def relationship_problems(fields: Json, name: str) -> list[str]:
-    """Complain about the relationship that a new resource has to have."""
+def relationship_problems(fields: Json, *names: str) -> list[str]:
+    """Complain about the relationships that a new resource has to have."""
     given = fields.get("relationships")
     if not isinstance(given, dict):
         return ["Relationships 'relationships' is not an object"]
     if not given:
         return ["Relationships 'relationships' must include one or more valid relationships"]
-    problems = unknown_fields(given, (name,)) + _to_one(name, given.get(name))
+    problems = unknown_fields(given, names)
+    problems += [one for name in names for one in _to_one(name, given.get(name))]
     return [f"Relationships {problem}" for problem in problems]
 
 

@@ -39,6 +39,7 @@ class Control:
             "/cells": {"GET": self._cells},
             "/diego": {"GET": self._modes, "PUT": self._set_diego},
             "/database": {"GET": self._modes, "PUT": self._set_database},
+            "/directory": {"GET": self._modes, "PUT": self._set_directory},
             "/tokens/expire": {"POST": self._expire},
         }
 
@@ -73,6 +74,7 @@ class Control:
             "peak_starting": sandbox.peak_starting,
             "diego": sandbox.diego,
             "database": sandbox.database,
+            "directory": sandbox.directory,
         }
 
     def _faults(self, _query: Mapping[str, str], _body: Json) -> object:
@@ -122,13 +124,17 @@ class Control:
         return {"cells": [asdict(cell) for cell in self._sandbox.cells]}
 
     def _modes(self, _query: Mapping[str, str], _body: Json) -> object:
-        return {"diego": self._sandbox.diego, "database": self._sandbox.database}
+        names = ("diego", "database", "directory")
+        return {name: getattr(self._sandbox, name) for name in names}
 
     def _set_diego(self, query: Mapping[str, str], body: Json) -> object:
         return self._set("diego", query, body)
 
     def _set_database(self, query: Mapping[str, str], body: Json) -> object:
         return self._set("database", query, body)
+
+    def _set_directory(self, query: Mapping[str, str], body: Json) -> object:
+        return self._set("directory", query, body)
 
     def _set(self, name: str, query: Mapping[str, str], body: Json) -> object:
         try:

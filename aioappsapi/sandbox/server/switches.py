@@ -110,6 +110,18 @@ class Switches:
         self.world.database = _one_of(DATABASE_MODES, mode)
 
     @property
+    def directory(self) -> str:
+        """Whether the UAA tells the API who people are: up or down.
+
+        While it is down, users and the names in roles are refused; tokens are good as before.
+        """
+        return self.world.uaa
+
+    @directory.setter
+    def directory(self, mode: str) -> None:
+        self.world.uaa = _one_of(DATABASE_MODES, mode)
+
+    @property
     def flags(self) -> dict[str, bool]:
         """Features by name, such as `diego_docker`, that are not as on a new platform."""
         return self.world.flags

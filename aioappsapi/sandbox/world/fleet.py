@@ -328,10 +328,10 @@ class Fleet:
         self._turn(instance, CRASHED, now)
         instance.exit_description = instance.fate
         backoff = self._faults().crash_backoff * min(2**instance.crashes, _LONGEST_BACKOFF)
-        instance.crashes += 1
-        self._do(self._place, instance, now, backoff)
         if self.on_crash is not None:
             self.on_crash(instance, now)
+        instance.crashes += 1
+        self._do(self._place, instance, now, backoff)
         self._free(instance, now)
 
     def _retire(self, instance: Instance, now: float) -> None:

@@ -133,6 +133,7 @@ class User:
     scopes: frozenset[str] = USER_SCOPES
     roles: dict[str, set[str]] = field(default_factory=dict)
     failed_logins: int = 0
+    origin: str = "uaa"
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     created_at: str = "2026-01-01T00:00:00Z"
@@ -246,6 +247,11 @@ class App:
         self.state = state
         self.updated_at = timestamp()
         return True
+
+
+def instance_guid(process: Process, instance: Instance) -> str:
+    """Return the GUID of an instance, another one after each crash."""
+    return guid_of("instance", process.guid, instance.number, instance.index, instance.crashes)
 
 
 def process_version(process: Process) -> str:

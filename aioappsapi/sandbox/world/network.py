@@ -41,6 +41,11 @@ class Destination:
     protocol: str = "http1"
     created_at: str = _BEGIN
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What no two destinations of a route share."""
+        return self.app, self.process_type, self.port
+
 
 @dataclass(slots=True, kw_only=True)
 class Route(Resource):

@@ -332,7 +332,9 @@ def _shown(call: Call, droplet: Droplet, *, hidden: str = "") -> Json:
         "error": droplet.error,
         "lifecycle": {"type": droplet.lifecycle, "data": {}},
         "checksum": _checksum(droplet) if has_bits else None,
-        "buildpacks": None if docker else [_buildpack(n, droplet.detected) for n in droplet.buildpacks],
+        "buildpacks": None
+        if docker
+        else [_buildpack(n, droplet.detected) for n in droplet.buildpacks],
         "stack": None if docker else droplet.stack,
         "image": droplet.image,
         "execution_metadata": hidden,
@@ -358,6 +360,10 @@ def _links(base: str, droplet: Droplet) -> Json:
 
 def _checksum(droplet: Droplet) -> dict[str, str]:
     return {"type": "sha256", "value": guid_of("checksum", droplet.guid).replace("-", "") * 2}
+
+
+def _buildpacks(droplet: Droplet) -> list[Json]:
+    return [_buildpack(name, droplet.detected) for name in droplet.buildpacks]
 
 
 def _buildpack(name: str, detected: bool) -> Json:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...world.instances import DOWN, RUNNING, Instance
 from ...world.json_types import Json
-from ...world.model import Process, guid_of
+from ...world.model import Process, instance_guid
 from ...world.randomness import rolls
 
 _MEGABYTE: Final = 1024 * 1024
@@ -54,7 +54,7 @@ def stat(process: Process, instance: Instance, now: float, *, measured: bool) ->
 def _guid(process: Process, instance: Instance) -> str:
     if instance.cell is None:
         return ""
-    return guid_of("instance", process.guid, instance.number, instance.index, instance.crashes)
+    return instance_guid(process, instance)
 
 
 def _host(instance: Instance) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +20,7 @@ from ..list_query import ListRules
 from ..listing import listed, metadata_of, stamps, to_one
 from ..router import Handler
 from .domains import domain_fields
+from .route_checks import destination_problems, new_route_problems, option_problems
 
 _ROUTES: Final = ListRules(
     (
@@ -38,8 +38,6 @@ _ROUTES: Final = ListRules(
     includes=("domain", "space", "space.organization", "route_policies"),
     orders=("created_at", "updated_at"),
 )
-_CREATE: Final = ("host", "path", "port", "relationships", "metadata", "options")
-_HOST: Final = re.compile(r"\*|[\w-]*", re.ASCII)
 
 
 class RouteRoutes:
@@ -119,8 +117,9 @@ class RouteRoutes:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        self._access.check_flag(token, "route_creation")
-        validation.refuse(_problems(fields))
+        if not token.is_admin:
+            self._access.check_flag(token, "route_creation")
+        validation.refuse(new_route_problems(fields))
         links = fields["relationships"]
         space = self._world.spaces.get(dig(links, "space", "data", "guid"))
         domain = self._network.domains.get(dig(links, "domain", "data", "guid"))
@@ -129,6 +128,11 @@ class RouteRoutes:
         if domain is None:
             raise errors.unprocessable(_invalid("domain"))
         self._access.check_change(token, space, SUPPORTERS)
+        if fields.get("host") == "*" and domain.organization is None and not token.is_admin:
+            raise errors.unprocessable(
+                "You do not have sufficient permissions to create a route with a wildcard host on "
+                "a domain not scoped to an organization."
+            )
         route = self._new(fields, space, domain)
         self._network.keep(route)
         return Answer(201, json_text(_fields(call, route)))
@@ -138,19 +142,30 @@ class RouteRoutes:
             guid=guid(self._world.rng),
             host=(fields.get("host") or "").lower(),
             path=fields.get("path") or "",
-            options=fields.get("options") or {},
+            options={k: v for k, v in (fields.get("options") or {}).items() if v is not None},
             domain=domain,
             space=space,
         )
+        if domain.organization not in (None, space.organization):
+            raise errors.unprocessable(
+                f"Invalid domain. Domain '{domain.name}' is not available in organization "
+                f"'{space.organization.name}'."
+            )
+        if fields.get("port"):
+            raise errors.unprocessable("Routes with protocol 'http' do not support ports.")
+        if domain.internal and route.host == "*":
+            raise errors.unprocessable("Wildcard hosts are not supported for internal domains.")
+        if domain.internal and route.path:
+            raise errors.unprocessable("Paths are not supported for internal domains.")
         if not route.host and domain.organization is None:
             raise errors.unprocessable(
                 "Missing host. Routes in shared domains must have a host defined."
             )
         if any(_same_address(route, other) for other in self._network.all_routes()):
-            path = f" and path '{route.path}'" if route.path else ""
-            raise errors.unprocessable(
-                f"Route already exists with host '{route.host}'{path} for domain '{domain.name}'."
-            )
+            given = {"host": route.host, "path": route.path}
+            known = " and ".join(f"{name} '{text}'" for name, text in given.items() if text)
+            having = f" with {known}" if known else ""
+            raise errors.unprocessable(f"Route already exists{having} for domain '{domain.name}'.")
         validation.merge_metadata(fields, route.labels, route.annotations)
         return route
 
@@ -162,11 +177,10 @@ class RouteRoutes:
 
     def _update(self, call: Call, route_guid: str) -> Answer:
         fields = call.fields()
+        call.writer()
+        problems = metadata_problems(fields) + option_problems(fields)
+        validation.refuse(problems + validation.unknown_fields(fields, ("metadata", "options")))
         route = self._changeable(call, route_guid)
-        problems = validation.unknown_fields(fields, ("metadata", "options"))
-        if not isinstance(fields.get("options"), dict | None):
-            problems.append("Options must be an object")
-        validation.refuse(metadata_problems(fields) + problems)
         validation.merge_metadata(fields, route.labels, route.annotations)
         validation.merge(route.options, fields.get("options") or {})
         route.touch()
@@ -180,46 +194,60 @@ class RouteRoutes:
 
     def _insert(self, call: Call, route_guid: str) -> Answer:
         asked = call.fields()
+        call.writer()
+        validation.refuse(destination_problems(asked, replace=False))
         route = self._changeable(call, route_guid)
-        known = {(d.app, d.process_type, d.port) for d in route.destinations}
+        wanted = self._asked(call, asked, route)
+        if any(one.weight for one in route.destinations):
+            raise errors.unprocessable(
+                "Destinations cannot be inserted when there are weighted destinations already "
+                "configured."
+            )
+        known = {one.place for one in route.destinations}
         self._network.keep(route)
-        for made in self._asked(asked, route):
-            if (made.app, made.process_type, made.port) not in known:
-                route.destinations.append(made)
+        route.destinations += [one for one in wanted if one.place not in known]
         self._network.keep(route)
         return _shown_destinations(call, route)
 
     def _replace(self, call: Call, route_guid: str) -> Answer:
         asked = call.fields()
+        call.writer()
+        validation.refuse(destination_problems(asked, replace=True))
         route = self._changeable(call, route_guid)
+        kept = {(*one.place, one.weight): one for one in route.destinations}
+        wanted = self._asked(call, asked, route)
         self._network.keep(route)
-        route.destinations = self._asked(asked, route)
+        route.destinations = [kept.get((*one.place, one.weight), one) for one in wanted]
         self._network.keep(route)
         return _shown_destinations(call, route)
 
-    def _asked(self, fields: Json, route: Route) -> list[Destination]:
-        rows = fields.get("destinations")
-        problems = validation.unknown_fields(fields, ("destinations",))
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            problems.append("Destinations must be an array containing destination objects.")
-        validation.refuse(problems)
-        made = [_destination(row, guid(self._world.rng)) for row in rows or []]
-        apps = self._world.apps
+    def _asked(self, call: Call, fields: Json, route: Route) -> list[Destination]:
+        made = [_destination(row, guid(self._world.rng)) for row in fields["destinations"]]
+        apps, token = self._world.apps, call.token()
         unknown = [one.app for one in made if one.app not in apps]
         if unknown:
-            quoted = '","'.join(unknown)
             raise errors.unprocessable(
-                f'App(s) with guid(s) "{quoted}" do not exist or you do not have access.'
+                f"App(s) with guid(s) {_listed_guids(unknown)} do not exist."
+            )
+        hidden = [one.app for one in made if not token.reads(apps[one.app].space)]
+        if hidden:
+            raise errors.unprocessable(
+                f"App(s) with guid(s) {_listed_guids(hidden)} you do not have access."
             )
         if any(apps[one.app].space is not route.space for one in made):
             raise errors.unprocessable(
-                "Routes cannot be mapped to destinations in different spaces."
+                "Routes destinations must be in either the route's space or the route's shared "
+                "spaces"
             )
+        if len({one.place for one in made}) < len(made):
+            raise errors.unprocessable("Destinations cannot contain duplicate entries")
         return made
 
     def _remove(self, call: Call, route_guid: str, destination_guid: str) -> Answer:
         route = self._changeable(call, route_guid)
         kept = [d for d in route.destinations if d.guid != destination_guid]
+        if any(d.weight for d in route.destinations if d.guid == destination_guid):
+            raise errors.unprocessable("Weighted destinations cannot be deleted individually.")
         if len(kept) == len(route.destinations):
             raise errors.unprocessable(
                 "Unable to unmap route from destination. Ensure the route has a destination "
@@ -235,35 +263,16 @@ def _sees(token: Token, route: Route) -> bool:
     return token.reads(route.space) or holds(token, home, frozenset({"organization_auditor"}))
 
 
+def _listed_guids(guids: Sequence[str]) -> str:
+    return ", ".join(f'"{one}"' for one in guids)
+
+
 def _invalid(kind: str) -> str:
     return f"Invalid {kind}. Ensure that the {kind} exists and you have access to it."
 
 
 def _same_address(one: Route, other: Route) -> bool:
     return (one.host, one.path, one.domain) == (other.host, other.path, other.domain)
-
-
-def _problems(fields: Json) -> list[str]:
-    problems = validation.unknown_fields(fields, _CREATE)
-    host = fields.get("host")
-    if host is not None and not isinstance(host, str):
-        problems.append("Host must be a string")
-    elif host is not None and not _HOST.fullmatch(host):
-        problems.append(
-            'Host must be either "*" or contain only alphanumeric characters, "_", or "-"'
-        )
-    elif host is not None and len(host) > 63:
-        problems.append("Host is too long (maximum is 63 characters)")
-    path = fields.get("path")
-    if path and not (isinstance(path, str) and path.startswith("/") and "?" not in path):
-        problems.append("Path is invalid")
-    links = fields.get("relationships")
-    if not isinstance(links, dict):
-        problems.append("Relationships 'relationships' is not an object")
-    else:
-        missing = [kind for kind in ("Space", "Domain") if kind.lower() not in links]
-        problems += [f"Relationships {kind} can't be blank" for kind in missing]
-    return metadata_problems(fields) + problems
 
 
 def _destination(row: Json, destination_guid: str) -> Destination:

@@ -185,7 +185,9 @@ def _suspended_problems(fields: Json) -> list[str]:
 
 def _check_space(fields: Json, *, fresh: bool) -> None:
     if fresh:
-        problems = validation.unknown_fields(fields, ("name", "suspended", "relationships", "metadata"))
+        problems = validation.unknown_fields(
+            fields, ("name", "suspended", "relationships", "metadata")
+        )
         problems += validation.relationship_problems(fields, "organization") + _missing_name(fields)
     else:
         problems = validation.unknown_fields(fields, ("name", "suspended", "metadata"))

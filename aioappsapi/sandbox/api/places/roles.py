@@ -18,7 +18,7 @@ from ..jobs import Jobs
 from ..list_query import ListRules
 from ..listing import listed, stamps, to_one
 from ..router import Handler
-from .users import user_fields
+from .users import check_uaa, user_fields
 
 TYPES: Final = (
     "organization_auditor",
@@ -123,16 +123,21 @@ class Roles:
             ("user_guids", lambda role: role.user.guid),
             ("space_guids", lambda role: _guid_in(role, Space)),
             ("organization_guids", lambda role: _guid_in(role, Organization)),
-            include=lambda query, rows: _included(call, query.includes, rows),
+            include=lambda query, rows: self._included(call, query.includes, rows),
         )
 
     def _show(self, call: Call, role_guid: str) -> Answer:
         token = call.reader()
         wanted = list_query.wished(call.query, _ROLES)
         role = self._visible_one(token, role_guid)
-        included = _included(call, wanted, [role])
+        included = self._included(call, wanted, [role])
         extra = {"included": included} if wanted else {}
         return Answer(200, json_text(_fields(call, role) | extra))
+
+    def _included(self, call: Call, wanted: Sequence[str], rows: Sequence[Role]) -> Json:
+        if "user" in wanted:
+            check_uaa(self._world)
+        return _included(call, wanted, rows)
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -142,7 +147,7 @@ class Roles:
         kind = str(fields["type"])
         place = self._asked_place(links, kind.partition("_")[0])
         self._check_manager(token, place)
-        user = self._asked_user(links, place)
+        user = self._asked_user(token, links, place)
         held = user.roles.setdefault(place.guid, set())
         name = kind.replace("organization_manager", "org_manager")
         if name in held:
@@ -166,11 +171,13 @@ class Roles:
         in_space = isinstance(place, Space) and holds(token, place, frozenset({"space_manager"}))
         if not (in_space or manages(token, organization)):
             raise errors.not_authorized()
-        if organization.suspended and not token.is_admin:
+        if isinstance(place, Space):
+            self._access.check_writable(token, place)
+        elif organization.suspended and not token.is_admin:
             raise errors.org_suspended()
 
-    def _asked_user(self, links: Json, place: Space | Organization) -> User:
-        user = self._named(links)
+    def _asked_user(self, token: Token, links: Json, place: Space | Organization) -> User:
+        user = self._named(token, links)
         if isinstance(place, Space):
             home = place.organization
             if user is None or not self._access.belongs(user, home):
@@ -181,14 +188,18 @@ class Roles:
         if user is None:
             name = dig(links, "user", "data", "username")
             if name:
-                raise errors.unprocessable(f"No user exists with the username '{name}'.")
+                origin = dig(links, "user", "data", "origin")
+                having = f" and origin '{origin}'" if origin else ""
+                raise errors.unprocessable(f"No user exists with the username '{name}'{having}.")
             user = User(dig(links, "user", "data", "guid"), "", "", created_at=timestamp())
             self._world.users[user.guid] = user
         return user
 
-    def _named(self, links: Json) -> User | None:
+    def _named(self, token: Token, links: Json) -> User | None:
         name = dig(links, "user", "data", "username")
         if name:
+            self._access.check_flag(token, "set_roles_by_username")
+            check_uaa(self._world)
             return self._world.user_named(name)
         return self._world.users.get(dig(links, "user", "data", "guid"))
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...api.token import Token
 from ...world.json_types import Json
-from ...world.model import User, timestamp
+from ...world.model import User, guid_of, timestamp
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import Access
@@ -17,6 +17,7 @@ from ..jobs import Jobs
 from ..labels import metadata_problems
 from ..list_query import ListRules
 from ..listing import Wish, listed, metadata_of, stamps
+from ..outages import UP
 from ..router import Handler
 
 
@@ -38,7 +39,7 @@ _USERS: Final = ListRules(
 )
 _WISHES: Final[tuple[Wish, ...]] = (
     ("usernames", lambda user: user.name),
-    ("origins", lambda _: "uaa"),
+    ("origins", lambda user: user.origin),
 )
 
 
@@ -66,6 +67,7 @@ class Users:
         return self._listed(call, self._access.users(call.reader()))
 
     def _listed(self, call: Call, users: Collection[User]) -> Answer:
+        check_uaa(self._world)
         parts = list_query.decode(call.query).get("partial_usernames", "").lower().split(",")
         found = [user for user in users if any(part in user.name.lower() for part in parts)]
         return listed(call, _USERS, found, lambda user: user_fields(call, user), *_WISHES)
@@ -87,22 +89,23 @@ class Users:
         raise errors.not_found("User")
 
     def _show(self, call: Call, user_guid: str) -> Answer:
-        return Answer(200, json_text(user_fields(call, self._found(call.reader(), user_guid))))
+        user = self._found(call.reader(), user_guid)
+        check_uaa(self._world)
+        return Answer(200, json_text(user_fields(call, user)))
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         _check_admin(call.writer())
-        problems = validation.unknown_fields(fields, ("guid", "username", "origin", "metadata"))
-        user_guid = fields.get("guid")
-        if not isinstance(user_guid, str):
-            problems.append("Guid must be a string")
-        elif not 1 <= len(user_guid) <= 200:
-            problems.append("Guid must be between 1 and 200 characters")
-        validation.refuse(metadata_problems(fields) + problems)
+        validation.refuse(metadata_problems(fields) + _problems(fields))
+        check_uaa(self._world)
+        name, origin = fields.get("username"), fields.get("origin")
+        user_guid = fields.get("guid") or guid_of("user", name, origin)
         if user_guid in self._world.users:
-            raise errors.unprocessable(f"User with guid '{user_guid}' already exists.")
+            known = f"username '{name}' and origin '{origin}'" if name else f"guid '{user_guid}'"
+            raise errors.unprocessable(f"User with {known} already exists.")
         now = timestamp()
-        user = User(str(user_guid), "", "", created_at=now, updated_at=now)
+        user = User(user_guid, name or "", "", created_at=now, updated_at=now)
+        user.origin = origin or "uaa"
         validation.merge_metadata(fields, user.labels, user.annotations)
         self._world.users[user.guid] = user
         return Answer(201, json_text(user_fields(call, user)))
@@ -129,6 +132,33 @@ class Users:
         self._world.users.pop(user.guid, None)
 
 
+def check_uaa(world: World) -> None:
+    """Refuse what needs the names of people while the UAA is away."""
+    if world.uaa != UP:
+        raise errors.uaa_unavailable()
+
+
+def _problems(fields: Json) -> list[str]:
+    guid, origin, name = (fields.get(key) for key in ("guid", "origin", "username"))
+    problems = validation.unknown_fields(fields, ("guid", "origin", "username", "metadata"))
+    if guid is not None:
+        problems += validation.guid_problems("Guid", guid)
+    for label, value in (("Origin", origin), ("Username", name)):
+        if not isinstance(value, str | None):
+            problems.append(f"{label} must be a string")
+    if guid:
+        problems += ["Username cannot be provided with 'guid'"] if name else []
+        problems += ["Origin cannot be provided with 'guid'"] if origin else []
+    elif name or origin:
+        problems += [] if name else ["Origin can only be provided together with 'username'"]
+        problems += [] if origin else ["Username can only be provided together with 'origin'"]
+        if origin == "uaa":
+            problems.append("Origin cannot be 'uaa' when creating a user by username")
+    else:
+        problems.append("Guid or 'username' and 'origin' must be provided")
+    return problems
+
+
 def _check_admin(token: Token) -> None:
     if not token.is_admin:
         raise errors.not_authorized()
@@ -139,7 +169,7 @@ def user_fields(call: Call, user: User) -> Json:
     return stamps(user) | {
         "username": user.name or None,
         "presentation_name": user.name or user.guid,
-        "origin": "uaa" if user.name else None,
+        "origin": user.origin if user.name else None,
         "metadata": metadata_of(user),
         "links": {"self": {"href": f"{call.views.base}/v3/users/{user.guid}"}},
     }

@@ -8,8 +8,19 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...api.token import Token
+from ...world.instances import Instance
 from ...world.json_types import Json
-from ...world.model import App, Organization, Process, Space, guid, timestamp
+from ...world.model import (
+    App,
+    Organization,
+    Process,
+    Space,
+    guid,
+    guid_of,
+    instance_guid,
+    process_version,
+    timestamp,
+)
 from ...world.state import World
 from .. import errors, list_query
 from ..access import Access, holds
@@ -29,6 +40,7 @@ _AUDIT: Final = ListRules(
 _USAGE: Final = ListRules(
     ("after_guid",), orders=("created_at",), check=without("updated_ats"), refuse=bad_body
 )
+_CRASH: Final = ("instance", "index", "cell_id", "exit_description", "reason")
 _SEEING: Final = frozenset({"space_auditor", "space_developer", "space_supporter"})
 _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 
@@ -77,6 +89,7 @@ class Events:
     def __init__(self, world: World) -> None:
         self.audit: deque[Event] = deque(maxlen=_KEPT)
         self.usage: deque[UsageEvent] = deque(maxlen=_KEPT)
+        self._world = world
         # A generator of its own: events must not move the GUIDs of later apps.
         self._rng = random.Random(f"{world.seed}/events")
 
@@ -97,9 +110,41 @@ class Events:
         home = place.organization if isinstance(place, Space) else place
         organization = home.guid if home is not None else None
         name = token.user.email if token.user is not None else ""
-        actor = (token.user_guid, "user", name)
-        made = Event(guid(self._rng), kind, actor, target, space, organization, data or {})
-        self.audit.append(made)
+        self._add(kind, (token.user_guid, "user", name), target, (space, organization), data)
+
+    def _add(
+        self,
+        kind: str,
+        actor: tuple[str, str, str],
+        target: tuple[str, str, str],
+        place: tuple[str | None, str | None],
+        data: Json | None,
+    ) -> None:
+        self.audit.append(Event(guid(self._rng), kind, actor, target, *place, data or {}))
+
+    def crashed(self, instance: Instance, moment: float) -> None:
+        """Note that an instance crashed, for its process and for its app."""
+        app = self._world.apps.get(instance.app_guid)
+        found = (p for p in app.processes if p.guid == instance.process_guid) if app else ()
+        process = next(iter(found), None)
+        if app is None or process is None:
+            return
+        told: Json = {
+            "instance": instance_guid(process, instance),
+            "index": instance.index,
+            "cell_id": guid_of("cell", instance.cell.number if instance.cell else 0),
+            "reason": "CRASHED",
+            "exit_description": instance.exit_description,
+            "crash_count": instance.crashes + 1,
+            "crash_timestamp": int(moment * 1e9),
+            "version": process_version(process),
+        }
+        target = (app.guid, "app", app.name)
+        place = (app.space.guid, app.space.organization.guid)
+        actor = (process.guid, "process", process.type)
+        self._add("audit.app.process.crash", actor, target, place, told)
+        shown = {name: told[name] for name in _CRASH}
+        self._add("app.crash", (app.guid, "app", app.name), target, place, shown)
 
     def switched(self, app: App, current: str, previous: str) -> None:
         """Note that an app was started or stopped, for each of its processes."""
