@@ -38,6 +38,7 @@ NAMED_BY_OPERATORS = {
     "login",
     "credhub",
     "logging",
+    "log_cache",
     "routing",
     "uaa",
     "description",

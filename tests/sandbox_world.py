@@ -119,7 +119,9 @@ class Builder:
             self._describe(place, row)
 
     def _spaces(self, row: Row) -> None:
-        self._describe(self._space(row["guid"]), row)
+        space = self._space(row["guid"])
+        space.name = row["name"]
+        self._describe(space, row)
 
     def _describe(self, resource: Any, row: Row) -> None:
         resource.labels = dict(row["metadata"]["labels"])
@@ -140,6 +142,7 @@ class Builder:
 
     def _stacks(self, row: Row) -> None:
         stack = Stack(row["name"], row["guid"], description=row["description"])
+        stack.default = row["default"]
         self.world.stacks[stack.name] = stack
 
     def _users(self, row: Row) -> None:

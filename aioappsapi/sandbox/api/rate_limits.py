@@ -39,10 +39,12 @@ def _in_tenths(left: int, limit: int) -> int:
     return max(0, left) * 10 // limit * limit // 10 if limit else 0
 
 
-def refused(error: ApiError, headers: dict[str, str], *, old: bool = False) -> Answer:
+def refused(error: ApiError, headers: dict[str, str], path: str) -> Answer:
     """Return a 429 as the API sends it: JSON, but typed as plain text.
 
-    Paths of `old` versions get the older error shape.
+    The path decides on the shape of the error; outside of the versions there is none.
     """
-    body = error.old_body() if old else error.body()
+    bodies = {"/v2": error.old_body, "/v3": error.body}
+    make = bodies.get(path[:3])
+    body = "null" if make is None else make()
     return Answer(429, body, TEXT, framed=False, headers=headers)

@@ -23,8 +23,10 @@ from ..world.state import World
 from .intermediaries import NOT_DELIVERED, passing
 from .uaa import Uaa
 
-_UNCOUNTED: Final[tuple[list[str], ...]] = ([], ["v3"], ["healthz"], ["v2", "info"])
+# As they are written: with a query or another slash, they count.
+_UNCOUNTED: Final = frozenset({"/", "/v3", "/healthz", "/v2/info"})
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})
+_UNLIMITED: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
 _MOST_SUBJECTS: Final = 50_000
 
 
@@ -62,14 +64,14 @@ class Gate:
         """Let a request through to the API, unless a limit or a fault keeps it back."""
         faults = self._faults()
         limit_headers: dict[str, str] = {}
-        if faults.rate_limit is not None and _counts(call, request, token, faults):
+        if faults.rate_limit is not None and _counts(request, token, faults):
             passes, limit_headers = self._count(request, token, faults.rate_limit, faults)
             if not passes:
-                return _refusal(token, limit_headers, call.parts)
+                return _refusal(token, limit_headers, request.raw_path)
         if faults.quiet or request.method == "HEAD":
             # An answer without a body is of little use for trouble.
             answer: Answer | None = self._answer(call)
-        elif self._refusing_until > self._world.clock() and call.parts not in _UNCOUNTED:
+        elif self._refusing_until > self._world.clock() and request.raw_path not in _UNCOUNTED:
             return self._too_many(faults)
         else:
             answer = await self._risk(call, request, token, faults)
@@ -159,7 +161,8 @@ class Gate:
         window = faults.rate_window
         if isinstance(token, Token):
             return self.limiter.count(token.user_guid, limit, window)
-        address = request.headers.get("X-Forwarded-For") or request.remote
+        forwarded = request.headers.get("X-Forwarded-For", "").partition(",")[0].strip()
+        address = forwarded or request.remote
         least = faults.address_rate_limit or max(1, limit // 2)
         return self.limiter.count(f"address {address}", least, window)
 
@@ -170,22 +173,22 @@ class Gate:
             "x-ratelimit-remaining": "0",
             "retry-after": str(faults.retry_after),
         }
-        return refused(errors.rate_limit_exceeded(), headers)
+        return refused(errors.rate_limit_exceeded(), headers, "/v3")
 
 
 def _name(call: Call) -> str:
     return f"{call.method} {call.path}?{call.query} {call.body.decode('utf-8', 'replace')}"
 
 
-def _counts(call: Call, request: web.BaseRequest, token: Token | ApiError, faults: Faults) -> bool:
-    if call.parts in _UNCOUNTED:
+def _counts(request: web.BaseRequest, token: Token | ApiError, faults: Faults) -> bool:
+    if request.raw_path in _UNCOUNTED or request.raw_path.startswith("/internal"):
         return False
-    if isinstance(token, Token):
-        return faults.limit_admins or not token.is_admin
+    if isinstance(token, Token) and not faults.limit_admins and token.scopes & _UNLIMITED:
+        return False
     return not request.headers.get("Authorization", "").lower().startswith("basic ")
 
 
-def _refusal(token: Token | ApiError, headers: dict[str, str], parts: list[str]) -> Answer:
+def _refusal(token: Token | ApiError, headers: dict[str, str], path: str) -> Answer:
     known = isinstance(token, Token)
     error = errors.rate_limit_exceeded() if known else errors.address_limit_exceeded()
-    return refused(error, headers, old=parts[0] != "v3")
+    return refused(error, headers, path)

@@ -117,6 +117,7 @@ class Stack:
     state: str = "ACTIVE"
     reason: str | None = None
     description: str | None = "Cloud Foundry Linux-based filesystem"
+    default: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     created_at: str = "2026-01-01T00:00:00Z"

@@ -62,6 +62,7 @@ class World:
         self._numbers = itertools.count(1)
         names = (STACK, "cflinuxfs3")
         self.stacks = {name: Stack(name, guid_of("stack", name)) for name in names}
+        self.stacks[STACK].default = True
         self.buildpacks = {f"{name}_buildpack" for name in _BUILDPACKS}
         self.environment_groups: dict[str, dict[str, str]] = {"staging": {}, "running": {}}
         self.seeded = 0

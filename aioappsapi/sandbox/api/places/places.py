@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...api.token import Token
 from ...world.json_types import Json
 from ...world.model import Organization, Space, guid, timestamp
 from ...world.realm import Realm
@@ -46,25 +47,32 @@ class Places:
 
     def _create_organization(self, call: Call) -> Answer:
         fields = call.fields()
-        if not (call.writer().is_admin or self._world.flags.get("user_org_creation")):
+        token = call.writer()
+        if not (token.is_admin or self._world.flags.get("user_org_creation")):
             raise errors.not_authorized()
         _check_organization(fields, fresh=True)
+        if "suspended" in fields and not token.is_admin:
+            raise errors.not_authorized()
         name = str(fields["name"])
         places = self._world.organizations
         if any(o.name == name for o in places.values()):
             raise errors.unprocessable(f"Organization '{name}' already exists.")
         made = Organization(guid(self._world.rng), name, guid(self._world.rng))
+        made.suspended = bool(fields.get("suspended"))
         _date(made, fields)
         places[made.guid] = made
+        if token.user is not None and not token.is_admin:
+            token.user.roles[made.guid] = {"organization_user", "org_manager"}
         return Answer(201, call.views.organization(made))
 
     def _update_organization(self, call: Call, organization_guid: str) -> Answer:
         fields = call.fields()
         token = call.writer()
         place = self._access.organization(token, organization_guid)
-        if not manages(token, place) or ("suspended" in fields and not token.is_admin):
-            raise errors.not_authorized()
+        self._check_manager(token, place)
         _check_organization(fields, fresh=False)
+        if "suspended" in fields and not token.is_admin:
+            raise errors.not_authorized()
         name = fields.get("name") or place.name
         others = (o for o in self._world.organizations.values() if o is not place)
         if any(other.name == name for other in others):
@@ -72,6 +80,12 @@ class Places:
         place.name, place.suspended = name, bool(fields.get("suspended", place.suspended))
         _change(place, fields)
         return Answer(200, call.views.organization(place))
+
+    def _check_manager(self, token: Token, place: Organization) -> None:
+        if not manages(token, place):
+            raise errors.not_authorized()
+        if place.suspended and not token.is_admin:
+            raise errors.org_suspended()
 
     def _delete_organization(self, call: Call, organization_guid: str) -> Answer:
         token = call.writer()
@@ -95,12 +109,11 @@ class Places:
         name = str(fields["name"])
         wanted = dig(fields, "relationships", "organization", "data", "guid")
         organization = self._world.organizations.get(wanted)
-        if organization is None:
+        if organization is None or organization not in self._access.organizations(token):
             raise errors.unprocessable(
                 "Invalid organization. Ensure the organization exists and you have access to it."
             )
-        if not manages(token, organization):
-            raise errors.not_authorized()
+        self._check_manager(token, organization)
         spaces = self._world.spaces
         if any(s.organization is organization and s.name == name for s in spaces.values()):
             raise errors.unprocessable("Name must be unique per organization")
@@ -118,7 +131,10 @@ class Places:
         name = fields.get("name") or space.name
         homes = (s for s in self._world.spaces.values() if s.organization is space.organization)
         if any(other.name == name and other is not space for other in homes):
-            raise errors.unprocessable("Name must be unique per organization")
+            raise errors.unprocessable(
+                f"Organization '{space.organization.name}' already contains a space with name "
+                f"'{name}'."
+            )
         if "suspended" in fields:
             if not manages(token, space.organization):
                 raise errors.not_authorized()
@@ -132,13 +148,13 @@ class Places:
         space = self._access.space(token, space_guid)
         if not (manages(token, space.organization) or holds(token, space, _SPACE_MANAGERS)):
             raise errors.not_authorized()
+        self._access.check_writable(token, space)
         return space
 
     def _delete_space(self, call: Call, space_guid: str) -> Answer:
         token = call.writer()
         space = self._access.space(token, space_guid)
-        if not manages(token, space.organization):
-            raise errors.not_authorized()
+        self._check_manager(token, space.organization)
         job = self._jobs.begin("space.delete", None, lambda _: self._remove(space))
         return self._jobs.sent_to(call, job)
 

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from ...world.json_types import Json
-from ...world.model import STACK, Stack, timestamp
+from ...world.model import Stack, timestamp
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import Access
@@ -75,7 +75,7 @@ class Stacks:
             problems.append(f"State must be one of {', '.join(_STATES)}")
         validation.refuse(metadata_problems(fields) + problems)
         warning = {}
-        if stack.name == STACK and "state" in fields:
+        if stack.default and "state" in fields:
             text = f"Changing state on the default stack '{stack.name}' may affect new application"
             warning = {"x-cf-warnings": quote_plus(f"{text} deployments.")}
         stack.state = fields.get("state", stack.state)
@@ -118,7 +118,7 @@ def _shown(call: Call, stack: Stack) -> Json:
         "state_reason": stack.reason,
         "run_rootfs_image": stack.name,
         "build_rootfs_image": stack.name,
-        "default": stack.name == STACK,
+        "default": stack.default,
         "metadata": {"labels": stack.labels, "annotations": stack.annotations},
         "links": {"self": {"href": f"{call.views.base}/v3/stacks/{stack.guid}"}},
     }

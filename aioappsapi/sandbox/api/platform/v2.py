@@ -55,7 +55,7 @@ class VersionTwo:
             for name, value in counts.items()
         }
         if not passes:
-            return refused(errors.old_rate_limit_exceeded(), headers, old=True)
+            return refused(errors.old_rate_limit_exceeded(), headers, "/v2")
         answer = _fine(show(call))
         answer.headers |= headers
         return answer
