@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -267,6 +268,37 @@ def busy(builder: Builder) -> None:
         builder.sandbox.events.switched(one, "STARTED", "STOPPED")
 
 
+def many_events(builder: Builder) -> None:
+    """The app had been started and stopped by the developer."""
+    asked, events = builder.subject(), builder.sandbox.events
+    actor = (builder._developer().guid, "user", "dev")
+    for kind in ("audit.app.start", "audit.app.stop"):
+        target = (asked.guid, "app", asked.name)
+        place = (asked.space.guid, asked.space.organization.guid)
+        events._add(kind, actor, target, place, None)
+
+
+def failed_build(builder: Builder) -> None:
+    """A build of the app had failed."""
+    staging(builder)
+    next(reversed(builder.shelf.builds.values())).state = "FAILED"
+
+
+def state_of_build(state: str) -> Circumstance:
+    return lambda b: setattr(b.shelf.builds[b.question.parts[-1]], "state", state)
+
+
+def default_stack(builder: Builder) -> None:
+    builder.world.stacks["cflinuxfs4"].default = True
+
+
+def limit_of(count: int) -> Circumstance:
+    def change(builder: Builder) -> None:
+        builder.sandbox.faults = replace(builder.sandbox.faults, rate_limit=count)
+
+    return change
+
+
 def known_user(builder: Builder) -> None:
     builder._invent_user(builder.question.asked["guid"])
 
@@ -325,6 +357,10 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("rate-limit-v2__*", limited(used=5)),
     ("rate-limit-v2__429", limited(used=5, used_v2=5)),
     ("rate-limit-window__mixed", limited(used=80)),
+    ("rate-limit-window__info-global-200", limit_of(50)),
+    ("rate-limit-window__concurrent-20", limited(used=100)),
+    ("rate-limit-window__per-process-50-*", limited(used=200)),
+    ("rate-limit-window__unauthenticated", limited(used=40)),
     ("rate-limit-window__sequence", limited(used=100)),
     # Apps that had been stopped, emptied, deployed.
     ("*no-droplet*", app(droplet=None)),
@@ -342,6 +378,7 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("*while-deploying", deploying()),
     ("deployments__cancel*", deploying()),
     ("deployments__continue", deploying("PAUSED")),
+    ("deployments__continue-canceling", deploying("CANCELING")),
     ("deployments__continue-rolling", deploying()),
     ("deployments__get-canary", deploying("PAUSED")),
     ("deployments__create-stopped-app", app(state="STOPPED")),
@@ -363,9 +400,12 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("droplets__get-docker", droplet(lifecycle="docker", image="x")),
     ("droplets__copy-staged", droplet(state="STAGED", uploaded=True)),
     ("droplets__get-copying", droplet(state="COPYING", uploaded=False)),
+    ("packages__get-copying", package(state="COPYING", uploaded=False)),
+    ("droplets__set-current-awaiting-upload", droplet(state="AWAITING_UPLOAD", uploaded=False)),
     ("packages__get-after-copy", package(state="READY", uploaded=True)),
     ("droplets__get-after-copy", droplet(state="STAGED", uploaded=True)),
     ("droplets__upload*", droplet(state="AWAITING_UPLOAD", uploaded=False)),
+    ("droplets__upload-again", droplet(state="STAGED", uploaded=True)),
     # Stacks.
     ("*-DEPRECATED*", stack("cflinuxfs4", "DEPRECATED", "use cflinuxfs5")),
     ("warnings__*-DISABLED-build*", stack("cflinuxfs4", "DISABLED", "use cflinuxfs5")),
@@ -391,6 +431,8 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("scale__*over-space-instances", limits("space", instance_limit=1)),
     ("scale__*space-instance-limit", limits("space", process_memory_limit=512)),
     ("scale__*over-space-memory", limits("space", memory_limit=1024)),
+    ("scale__*over-org-instances", limits("organization", instance_limit=1)),
+    ("scale__*with-space-limit", limits("space", log_rate_limit=10_000)),
     ("scale__over-space-log-rate", limits("space", log_rate_limit=10_000)),
     ("scale__instances-10000", limits("organization", memory_limit=100_000)),
     ("scale__start-over-*", app(state="STOPPED")),
@@ -408,6 +450,15 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("misc__app_usage_events", busy),
     ("misc__env-group", environment_groups),
     ("users__create-422-duplicate", known_user),
+    ("bulk__audit-events-start-stop", many_events),
+    ("builds__list-after-stager-refused", failed_build),
+    ("warnings__stack-*-build-get", state_of_build("STAGING")),
+    ("warnings__stack-RESTRICTED-set", default_stack),
+    ("suspended__read-env-developer", app(environment={"A": "1"})),
+    ("suspended__space-deploy-admin", app(state="STOPPED")),
+    ("processes__stats-auditor", process(states=["RUNNING"] * 2)),
+    ("processes__stats-lrp-forgotten", app(state="STOPPED")),
+    ("processes__update-health-check-http", process(labels={})),
 ]
 
 

@@ -78,6 +78,7 @@ def _restaged(sandbox: Sandbox) -> None:
 MEANWHILE: dict[tuple[str, int], Callable[[Sandbox], None]] = {
     ("restage-rolling", 0): _restaged,
     ("restage-while-started", 0): _restaged,
+    ("restage-docker", 15): lambda sandbox: sandbox.flags.update(diego_docker=False),
     ("rolling-crash", 2): _crash,
     ("rolling-unplaceable", 2): _no_room,
     ("rolling-4-second-crashes", 7): _crash,
@@ -94,6 +95,16 @@ async def told(response: aiohttp.ClientResponse, url: str) -> tuple[str, dict[st
     text = (await response.read()).decode("utf-8", "replace").replace(url, HERE)
     headers = {n.lower(): value.replace(url, HERE) for n, value in response.headers.items()}
     return text, headers
+
+
+def upload(recording: Recording) -> bytes:
+    """A file of a few bytes, for recordings leave out what was uploaded."""
+    kind = str(recording.request["headers"].get("Content-Type", ""))
+    boundary = kind.partition("boundary=")[2] or "x"
+    name = "droplet.tgz" if "droplets" in recording.parts else "app.zip"
+    head = f'Content-Disposition: form-data; name="bits"; filename="{name}"'
+    lines = [f"--{boundary}", head, "Content-Type: application/zip", "", "PK", f"--{boundary}--"]
+    return "\r\n".join([*lines, ""]).encode()
 
 
 class Sequence:
@@ -155,6 +166,8 @@ class Sequence:
         url = URL(caller.sandbox.url + self._ours(row.target), encoded=True)
         body = row.request["body"]
         data = None if body is None else self._ours(body).encode()
+        if body is not None and body.endswith("bytes>"):
+            data = upload(row)
         headers = dict(row.request["headers"])
         headers["Authorization"] = caller.headers["Authorization"]
         async with caller.session.request(row.method, url, data=data, headers=headers) as response:

@@ -574,4 +574,4 @@ class Builder:
 
 
 def _is_guid(text: str) -> bool:
-    return bool(GUID.fullmatch(text)) and text != UNKNOWN
+    return bool(GUID.fullmatch(text)) and not text.startswith("00000000-")

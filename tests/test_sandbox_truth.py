@@ -22,7 +22,7 @@ from .sandbox_circumstances import arrange
 from .sandbox_compare import disagreement
 from .sandbox_evidence import Evidence, Known
 from .sandbox_recordings import Recording, recordings, recordings_in
-from .sandbox_sequences import Sequence
+from .sandbox_sequences import Sequence, told, upload
 from .sandbox_servers import SERVERS
 from .sandbox_world import Builder
 
@@ -48,12 +48,7 @@ class Question:
             url = URL(sandbox.url + request["target"], encoded=True)
             options = {"headers": headers, "data": self._body(), "skip_auto_headers": UNKEPT}
             async with self.session.request(request["method"], url, **options) as response:
-                text = (await response.read()).decode("utf-8", "replace")
-                text = text.replace(sandbox.url, "http://127.0.0.1")
-                answered = {name.lower(): value for name, value in response.headers.items()}
-                answered = {
-                    n: v.replace(sandbox.url, "http://127.0.0.1") for n, v in answered.items()
-                }
+                text, answered = await told(response, sandbox.url)
                 return disagreement(self.recording, self.known, response.status, text, answered)
 
     def _body(self) -> bytes | None:
@@ -61,23 +56,8 @@ class Question:
         if body is None:
             return None
         if body.endswith("bytes>"):
-            return self._upload()
+            return upload(self.recording)
         return str(body).replace("\\ufffd", "\ufffd").encode().replace(b"\xef\xbf\xbd", b"\xff")
-
-    def _upload(self) -> bytes:
-        """A file of a few bytes: recordings leave uploads out."""
-        kind = str(self.recording.request["headers"].get("Content-Type", ""))
-        boundary = kind.partition("boundary=")[2] or "x"
-        head = 'Content-Disposition: form-data; name="bits"; filename="app.zip"'
-        lines = [
-            f"--{boundary}",
-            head,
-            "Content-Type: application/zip",
-            "",
-            "PK",
-            f"--{boundary}--",
-        ]
-        return "\r\n".join([*lines, ""]).encode()
 
     async def _headers(self, sandbox: Sandbox) -> dict[str, str]:
         headers = dict(self.recording.request["headers"])

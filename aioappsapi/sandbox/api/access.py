@@ -131,8 +131,12 @@ class Access:
     def check_flag(self, token: Token, name: str) -> None:
         """Refuse what an operator has switched off; of some flags admins need no mind."""
         skips = token.scopes & _FLAG_SKIPPERS.get(name, frozenset())
-        if not skips and not self._world.flags.get(name, DEFAULTS[name]):
+        if not skips and not self.is_on(name):
             raise errors.feature_disabled(self._world.flag_messages.get(name, name))
+
+    def is_on(self, name: str) -> bool:
+        """Whether a feature is on."""
+        return self._world.flags.get(name, DEFAULTS[name])
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
         """Return the app for a request that reads its environment."""

@@ -97,9 +97,16 @@ def decode(query: str) -> dict[str, str]:
     if _BAD_PERCENT.search(query):
         raise UndecodableQueryError(query)
     try:
-        return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
         raise UndecodableQueryError(query) from error
+    found = dict(pairs)
+    for name in [name for name in found if name.endswith("[]")]:
+        # The server takes what it makes of an array for a text.
+        given = ", ".join(f'"{value}"' for key, value in pairs if key == name)
+        del found[name]
+        found[name.removesuffix("[]")] = f"[{given}]"
+    return found
 
 
 class ListQuery:
@@ -380,6 +387,6 @@ def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
 
 
 def _collated(row: Any) -> tuple[str, str]:
-    """What names are ordered by: as in a dictionary, and small letters before capital ones."""
+    """Return what names are ordered by: as in a dictionary, small letters before capital ones."""
     name = str(row.name)
     return name.casefold(), name.swapcase()

@@ -270,10 +270,11 @@ class Views:
 
     def info(self, rate_limit: int | None, window: float) -> str:
         """Say what the platform says of itself, the rate limit among it."""
-        limits: dict[str, object] = {"enabled": rate_limit is not None}
+        limits = {"enabled": False, "general_limit": 2000, "reset_interval_in_minutes": 60}
         if rate_limit is not None:
             minutes = max(1, round(window / 60))
-            limits |= {"general_limit": rate_limit, "reset_interval_in_minutes": minutes}
+            limits = {"enabled": True, "general_limit": rate_limit}
+            limits["reset_interval_in_minutes"] = minutes
         support = {"href": "https://support.sandbox.example"}
         return json_text(
             {

@@ -195,6 +195,8 @@ class Deployments:
 
     def _begin(self, deployment: Deployment, call: Call) -> None:
         app = deployment.app
+        if app.lifecycle == "docker" and not self._access.is_on("diego_docker"):
+            raise errors.unprocessable("docker docker_disabled")
         if app.state != STARTED:
             # There is nothing to exchange, so the app starts in place and that is all.
             process = newest_web(app)

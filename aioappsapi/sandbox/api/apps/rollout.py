@@ -9,6 +9,7 @@ stays as far as it got: nothing ends it but a cancel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -22,6 +23,8 @@ from ...world.state import World
 from ..outages import UP
 
 WEB: Final = "web"
+# Within this part of an interval, a turn is the present one.
+_MOMENT: Final = 1e-6
 _UNEXPECTED: Final = "An unexpected error has occurred: "
 _NO_INSTANCES: Final = f"{_UNEXPECTED}CloudController::Errors::InstancesUnavailable"
 _DELETED_TWICE: Final = f"{_UNEXPECTED}Sequel::NoExistingObject"
@@ -61,9 +64,12 @@ class Rollouts:
         deployment.turn(Phase.SUPERSEDED)
 
     def watch(self, deployment: Deployment, now: float | None = None) -> None:
-        """Let the updater look at the deployment again after its interval."""
+        """Let the updater look at the deployment at its next turn."""
+        now = self._world.clock() if now is None else now
         interval = self._faults().deployment_interval
-        self._fleet.later(interval, lambda due: self._tick(deployment, due), now)
+        # The updater has its turns, however long a deployment has waited for the next one.
+        turn = (math.floor(now / interval + _MOMENT) + 1) * interval
+        self._fleet.later(turn - now, lambda due: self._tick(deployment, due), now)
 
     def _tick(self, deployment: Deployment, now: float) -> None:
         if deployment.app.guid not in self._world.apps or deployment.phase not in _WATCHED:

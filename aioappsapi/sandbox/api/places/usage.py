@@ -141,6 +141,8 @@ class Usage:
                 continue
             if size.log_rate == UNLIMITED:
                 yield f"log_rate_limit cannot be unlimited in {kind} '{place.name}'."
+                if self.log_rate(place) > limit:
+                    yield f"log_rate_limit exceeds {kind} log rate quota"
                 continue
             others = self.log_rate(place, but=app) + sum(map(_rate, own))
             if others + size.instances * size.log_rate > limit:
