@@ -288,10 +288,6 @@ def state_of_build(state: str) -> Circumstance:
     return lambda b: setattr(b.shelf.builds[b.question.parts[-1]], "state", state)
 
 
-def default_stack(builder: Builder) -> None:
-    builder.world.stacks["cflinuxfs4"].default = True
-
-
 def limit_of(count: int) -> Circumstance:
     def change(builder: Builder) -> None:
         builder.sandbox.faults = replace(builder.sandbox.faults, rate_limit=count)
@@ -384,7 +380,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("deployments__create-stopped-app", app(state="STOPPED")),
     ("suspended__*deployment*", deploying()),
     ("suspended__space-scale-admin", deploying()),
-    ("suspended__list-include", app(state="STOPPED")),
     ("*__job-first-poll", job("PROCESSING")),
     ("*__job-poll", job("PROCESSING")),
     ("*__job-end", job("COMPLETE")),
@@ -453,7 +448,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("bulk__audit-events-start-stop", many_events),
     ("builds__list-after-stager-refused", failed_build),
     ("warnings__stack-*-build-get", state_of_build("STAGING")),
-    ("warnings__stack-RESTRICTED-set", default_stack),
     ("suspended__read-env-developer", app(environment={"A": "1"})),
     ("suspended__space-deploy-admin", app(state="STOPPED")),
     ("processes__stats-auditor", process(states=["RUNNING"] * 2)),

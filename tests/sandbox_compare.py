@@ -41,6 +41,7 @@ NAMED_BY_OPERATORS = {
     "credhub",
     "logging",
     "log_cache",
+    "log_stream",
     "routing",
     "uaa",
     "description",

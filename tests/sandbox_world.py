@@ -142,7 +142,7 @@ class Builder:
 
     def _stacks(self, row: Row) -> None:
         stack = Stack(row["name"], row["guid"], description=row["description"])
-        stack.default = row["default"]
+        stack.default = row["name"] == "cflinuxfs4"
         self.world.stacks[stack.name] = stack
 
     def _users(self, row: Row) -> None:

@@ -18,9 +18,10 @@ from yarl import URL
 from aioappsapi.sandbox import Sandbox
 
 from .sandbox_caller import Caller
-from .sandbox_circumstances import arrange
+from .sandbox_circumstances import CIRCUMSTANCES, arrange
 from .sandbox_compare import disagreement
 from .sandbox_evidence import Evidence, Known
+from .sandbox_exceptions import EXCEPTIONS
 from .sandbox_recordings import Recording, recordings, recordings_in
 from .sandbox_sequences import Sequence, told, upload
 from .sandbox_servers import SERVERS
@@ -105,6 +106,22 @@ def sequences(rows: list[Recording]) -> dict[str, list[Recording]]:
         if row.sequence is not None:
             found.setdefault(row.sequence, []).append(row)
     return found
+
+
+async def test_the_sandbox_says_what_was_recorded() -> None:
+    found = await ask_all(recordings())
+    wrong = {name: why for name, why in found.items() if why}
+    print(f"agree {len(found) - len(wrong)} of {len(found)}")
+    assert {name: why for name, why in wrong.items() if name not in EXCEPTIONS} == {}
+    assert [name for name in EXCEPTIONS if name not in wrong] == []
+
+
+def test_nothing_is_listed_that_was_not_recorded() -> None:
+    names = {row.name for row in recordings()}
+    assert set(EXCEPTIONS) <= names
+    assert {row.name for row in recordings() if not row.seen} <= names
+    unused = [p for p, _ in CIRCUMSTANCES if not fnmatch.filter(names, p)]
+    assert unused == []
 
 
 if __name__ == "__main__":

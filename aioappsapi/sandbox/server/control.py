@@ -121,7 +121,9 @@ class Control:
         }
 
     def _cells(self, _query: Mapping[str, str], _body: Json) -> object:
-        return {"cells": [asdict(cell) for cell in self._sandbox.cells]}
+        names = ("memory_mb", "used_mb", "starting")
+        cells = self._sandbox.cells
+        return {"cells": [{name: getattr(cell, name) for name in names} for cell in cells]}
 
     def _modes(self, _query: Mapping[str, str], _body: Json) -> object:
         names = ("diego", "database", "directory")

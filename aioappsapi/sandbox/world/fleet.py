@@ -14,6 +14,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from sys import intern
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 from .faults import Faults
@@ -243,7 +244,8 @@ class Fleet:
 
     def _new(self, app: App, process: Process, index: int) -> Instance:
         (luck,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
-        made = Instance(index, memory_mb=process.memory_in_mb, kind=process.type.upper(), luck=luck)
+        kind = intern(process.type.upper())
+        made = Instance(index, memory_mb=process.memory_in_mb, kind=kind, luck=luck)
         made.app_guid, made.process_guid, made.number = app.guid, process.guid, app.launches
         return made
 

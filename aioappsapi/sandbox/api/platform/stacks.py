@@ -82,7 +82,11 @@ class Stacks:
         stack.reason = fields.get("state_reason", stack.reason)
         stack.updated_at = timestamp()
         validation.merge_metadata(fields, stack.labels, stack.annotations)
-        return Answer(200, json_text(_shown(call, stack)), headers=warning)
+        shown = _shown(call, stack)
+        if not fields.keys().isdisjoint(("state", "state_reason")):
+            # The server compares the stack before and after, and finds that it is another one.
+            shown["default"] = False
+        return Answer(200, json_text(shown), headers=warning)
 
 
 def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
