@@ -27,10 +27,6 @@ def diego(mode: str) -> Circumstance:
     return lambda b: setattr(b.sandbox, "diego", mode)
 
 
-def uaa_down(builder: Builder) -> None:
-    builder.world.uaa = "down"
-
-
 def database_down(builder: Builder) -> None:
     builder.sandbox.database = "down"
 
@@ -312,7 +308,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("diego-down__bbs-invalid*", diego("bbs-invalid")),
     ("diego-down__dns*", diego("dns")),
     ("*-bbs-503", diego("bbs-503")),
-    ("*-bbs-error", diego("bbs-error")),
     ("builds__create-stager-refuses", diego("bbs-error")),
     ("*after-stager-refused*", diego("up")),
     ("diego-down__*-start", app(state="STOPPED")),
@@ -324,7 +319,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("processes__stats-log-cache-down", process(instances=3)),
     ("diego-down__*-stop*", app(state="STARTED")),
     ("db-down__*", database_down),
-    ("*uaa-down*", uaa_down),
     ("*log-cache-down", no_log_cache),
     # Who may not, and what is off.
     ("*404-no-read-permission", elsewhere),
@@ -360,7 +354,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     ("rate-limit-window__sequence", limited(used=100)),
     # Apps that had been stopped, emptied, deployed.
     ("*no-droplet*", app(droplet=None)),
-    ("get-app-feature__*disabled*", app(features={"ssh": False})),
     ("get-ssh-enabled__disabled-by-app", app(features={"ssh": False})),
     ("get-ssh-enabled__disabled-by-space", no_ssh),
     ("*both-binding-features", app(features={"service-binding-k8s": True})),
@@ -404,8 +397,6 @@ CIRCUMSTANCES: list[tuple[str, Circumstance]] = [
     # Stacks.
     ("*-DEPRECATED*", stack("cflinuxfs4", "DEPRECATED", "use cflinuxfs5")),
     ("warnings__*-DISABLED-build*", stack("cflinuxfs4", "DISABLED", "use cflinuxfs5")),
-    ("warnings__*-RESTRICTED-build*", stack("cflinuxfs4", "RESTRICTED", "use cflinuxfs5")),
-    ("warnings__*-LOCKED-build*", stack("cflinuxfs4", "LOCKED", "use cflinuxfs5")),
     ("stack-state__*", stack("cflinuxfs4", "ACTIVE")),
     ("stack-state__*DEPRECATED", stack("cflinuxfs3", "DEPRECATED", "use cflinuxfs4")),
     ("stack-state__*RESTRICTED", stack("cflinuxfs3", "RESTRICTED", "use cflinuxfs4")),

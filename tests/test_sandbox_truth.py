@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from aioappsapi.sandbox import Sandbox
@@ -108,12 +109,15 @@ def sequences(rows: list[Recording]) -> dict[str, list[Recording]]:
     return found
 
 
-async def test_the_sandbox_says_what_was_recorded() -> None:
-    found = await ask_all(recordings())
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", ["first", "second", "sequences"])
+async def test_the_sandbox_says_what_was_recorded(part: str) -> None:
+    rows = [r for r in recordings() if (r.server if r.sequence is None else "sequences") == part]
+    found = await ask_all(rows)
     wrong = {name: why for name, why in found.items() if why}
     print(f"agree {len(found) - len(wrong)} of {len(found)}")
     assert {name: why for name, why in wrong.items() if name not in EXCEPTIONS} == {}
-    assert [name for name in EXCEPTIONS if name not in wrong] == []
+    assert [name for name in EXCEPTIONS if name in found and name not in wrong] == []
 
 
 def test_nothing_is_listed_that_was_not_recorded() -> None:
