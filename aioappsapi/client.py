@@ -1,44 +1,50 @@
-"""The Client: builds the layers once, owns the connections, hands out the resources."""
+"""The client: it builds the layers once, owns the connections and offers the resources."""
 
 from __future__ import annotations
 
 import os
 import platform
 import ssl as ssl_module
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import anyio
 from msgspec import UNSET
 
-from aioappsapi._http.caller import Caller, within
+from aioappsapi._http.call import Caller, within
+from aioappsapi._http.call_log import Exchanges, recorded
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.throttle import Throttle
-from aioappsapi._http.trace import Exchanges, recorded
 from aioappsapi._http.transport import SessionPool, proxy_from_environment
 from aioappsapi._version import __version__
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.audit_events import AuditEvents
+from aioappsapi.api.builds import Builds
+from aioappsapi.api.deployments import Deployments
+from aioappsapi.api.droplets import Droplets
+from aioappsapi.api.feature_flags import FeatureFlags
+from aioappsapi.api.info import Info
+from aioappsapi.api.jobs import Jobs
+from aioappsapi.api.organizations import Organizations
+from aioappsapi.api.packages import Packages
+from aioappsapi.api.processes import Processes
+from aioappsapi.api.quotas import Quotas
+from aioappsapi.api.roles import Roles
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.auth.base import Auth
-from aioappsapi.auth.cf_cli import CfCliLogin, read_config
+from aioappsapi.auth.cf_cli import CfCliLogin, read_config, require_login
 from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.auth.uaa import Uaa
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
-from aioappsapi.errors import AuthError, InvalidInputError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.builds import Builds, Droplets, Packages
-from aioappsapi.resources.deployments import Deployments
-from aioappsapi.resources.feature_flags import FeatureFlags
-from aioappsapi.resources.info import Info
-from aioappsapi.resources.jobs import Jobs
-from aioappsapi.resources.organizations import Organizations
-from aioappsapi.resources.processes import Processes
-from aioappsapi.resources.quotas import Quotas
-from aioappsapi.resources.roles import Roles
-from aioappsapi.resources.spaces import Spaces
+from aioappsapi.errors import AuthError, DeadlineError, InvalidInputError
 
 Ssl = Tls | ssl_module.SSLContext
 
@@ -50,12 +56,12 @@ class Client:
 
     `client.apps` works on one app, `client.bulk` on many. Beside them are `builds`, `deployments`,
     `droplets`, `feature_flags`, `info`, `jobs`, `organizations`, `packages`, `processes`, `quotas`,
-    `roles` and `spaces`; `client.request` asks whatever has no method here.
+    `roles` and `spaces`. `client.request` sends a request to any other endpoint.
 
-    `api_url` is what ``cf api`` shows, `auth` a way to log in; the UAA is found through the API.
-    `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, None to look into the
-    environment (once), or "" for none. Everything that the client sends shares one pool of
-    connections, one token and one limit of requests in flight. Raises InvalidInputError for an
+    `api_url` is the address that ``cf api`` shows. `auth` is a way to log in; the UAA's address is
+    read from the API. `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, "" for
+    no proxy, or None to use the one in the environment (read once, here). All calls share one pool
+    of connections, one token and one limit of requests in flight. Raises InvalidInputError for an
     address that cannot be one.
     """
 
@@ -80,9 +86,10 @@ class Client:
             limits=limits,
             tls=tls,
             proxy=proxy_from_environment(url) if proxy is None else proxy,
+            base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
-        self._uaa = Uaa(url, self._pool.send, allow_plain=insecure)
+        self._uaa = Uaa(url, self._pool.send_apart, allow_plain=insecure)
         self._tokens = TokenSource(auth, self._uaa)
         policy = retry or RetryPolicy()
         caller = Caller(
@@ -96,9 +103,10 @@ class Client:
         self._offer(caller)
 
     def _offer(self, caller: Caller) -> None:
-        """Make the resources on a caller: one line for each."""
+        """Make the resources that send their requests through a caller."""
         self._caller = caller
         self.apps = Apps(caller)
+        self.audit_events = AuditEvents(caller)
         self.builds = Builds(caller)
         self.deployments = Deployments(caller)
         self.droplets = Droplets(caller)
@@ -111,14 +119,14 @@ class Client:
         self.quotas = Quotas(caller)
         self.roles = Roles(caller)
         self.spaces = Spaces(caller)
-        self.bulk = Bulk(self.apps, target=caller.base_url, ceiling=self._ceiling)
+        self.bulk = Bulk(caller, target=caller.base_url, ceiling=self._ceiling)
 
     def __repr__(self) -> str:
         return f"<Client {self.api_url}>"
 
     @property
     def api_url(self) -> str:
-        """The address of the API, without a slash at its end."""
+        """The address of the API, without a slash at the end."""
         return self._caller.base_url
 
     @classmethod
@@ -130,14 +138,17 @@ class Client:
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
     ) -> Self:
-        """Make a client from `CF_API` and a login in the environment.
+        """Make a client from `CF_API` and a login in environment variables.
 
-        The login is `CF_ACCESS_TOKEN`, or `CF_CLIENT_ID` with `CF_CLIENT_SECRET`, or `CF_USERNAME`
-        with `CF_PASSWORD`, looked for in this order. Raises AuthError if something is missing.
+        The first of these logins is used: `CF_ACCESS_TOKEN`; `CF_CLIENT_ID` with
+        `CF_CLIENT_SECRET`; `CF_USERNAME` with `CF_PASSWORD`. Raises AuthError if a variable is
+        missing, InvalidInputError if one cannot be used.
         """
         url = os.environ.get("CF_API")
         if not url:
-            raise AuthError("CF_API is not set: it is the API's address.")
+            raise AuthError(
+                "CF_API is not set: set it to the API's address, like https://api.example.org."
+            )
         auth = auth_from_env()
         return cls(url, auth=auth, limits=limits, timeouts=timeouts, retry=retry, ssl=ssl)
 
@@ -152,16 +163,18 @@ class Client:
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
     ) -> Self:
-        """Make a client from the login of the `cf` command, whose file is only read.
+        """Make a client with the target and the login of the `cf` command.
 
-        `path` is that file, by default below `$CF_HOME` or the home directory. That the `cf`
-        command was told to skip the check of certificates counts only with `honour_ssl_disabled`.
-        Raises AuthError if nobody is logged in.
+        `path` is the command's file, by default ``$CF_HOME/.cf/config.json``; it is read and never
+        written. A login with ``--skip-ssl-validation`` checks certificates here all the same,
+        unless `honour_ssl_disabled` is true. Raises AuthError if the file is missing or broken, or
+        holds no target or no login.
         """
         config = read_config(path)
         if not config.target:
-            raise AuthError("The cf command has no target: run `cf api` and `cf login`.")
-        if ssl is None and honour_ssl_disabled and config.ssl_disabled:
+            raise AuthError("The cf command has no target: run `cf api URL`, then `cf login`.")
+        require_login(config)
+        if ssl is None and honour_ssl_disabled and config.skips_certificate_check:
             ssl = Tls(insecure=True)
         return cls(
             config.target,
@@ -175,13 +188,12 @@ class Client:
     def with_options(
         self, *, retry: RetryPolicy | None = None, timeouts: Timeouts | None = None
     ) -> Client:
-        """Make a view with other settings on the same connections, login and limits.
+        """Return a view with other settings on the same connections, login and limits.
 
-        A view needs no `async with` of its own and ends with this client.
+        A view needs no `async with` of its own. It is closed together with this client.
         """
-        view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))
+        view = copy(self)
+        view._offer(self._caller.with_options(retry=retry, timeouts=timeouts))  # noqa: SLF001
         return view
 
     async def request(
@@ -194,11 +206,12 @@ class Client:
         repeatable: bool | None = None,
         deadline: float | None = None,
     ) -> Response:
-        """Ask an endpoint that has no method here, with the same care as any other call.
+        """Send a request to an endpoint that has no method here, like ``/v3/buildpacks``.
 
-        `path` is that below the API's address, like ``/v3/buildpacks``. What fails is repeated as
-        far as the method allows: a POST only if it surely did not arrive, or `repeatable` says
-        that a second one does no harm. Raises the same errors as the typed calls.
+        `path` follows the API's address. A failed request is retried like that of a typed call: a
+        GET whenever the failure may pass; a POST only if it was surely not delivered, or if
+        `repeatable` says that a second one does no harm. `deadline` is in seconds from now. Raises
+        the same errors as the typed calls.
         """
         request = free_request(method, path, query=query, json=json, repeatable=repeatable)
         call = self._caller.run(request, successful)
@@ -206,30 +219,47 @@ class Client:
 
     @staticmethod
     def capture() -> AbstractContextManager[Exchanges]:
-        """Keep the raw answers of calls: ``with client.capture() as exchanges:``.
+        """Keep the raw answers of the calls inside ``with client.capture() as exchanges:``.
 
-        `exchanges.last` has the newest one's `headers`, `warnings`, `request_id`, `rate_limit`.
+        `exchanges.last` is the newest one, with its `headers`, `warnings`, `request_id` and
+        `rate_limit`.
         """
         return recorded(Exchanges)
 
-    async def log_in(self) -> None:
+    async def log_in(self, *, deadline: float | None = None) -> None:
         """Find the UAA and get a token now, rather than with the first call.
 
-        Raises AuthError, TargetError if the address is no Cloud Foundry API, TransportError if
-        nobody answers there.
+        `deadline` is in seconds from now. Raises AuthError, TargetError if the address is not a
+        Cloud Foundry API, TransportError if there is no answer, DeadlineError.
         """
-        await self._uaa.read_root()
-        await self._tokens.get()
+        with anyio.move_on_after(deadline) as scope:
+            await self._uaa.read_root()
+            await self._tokens.get()
+        if scope.cancelled_caught:
+            raise DeadlineError(
+                f"No token within the deadline of {deadline:g} s: {self.api_url} has not answered "
+                "yet. No other request was sent."
+            )
 
     async def open(self) -> Self:
-        """Make the client usable in the running event loop; `async with` does it."""
+        """Open the client in the running event loop. `async with` does it for you.
+
+        Raises InvalidInputError if it is open already, here or on another event loop.
+        """
         await self._pool.open()
         return self
 
     async def aclose(self) -> None:
-        """Close all connections. Harmless when repeated; `async with` does it."""
-        await self._tokens.aclose()
-        await self._pool.aclose()
+        """Close all connections and end a login under way. `async with` does it for you.
+
+        Harmless when repeated. Raises ClosedError if the client is open on another event loop: it
+        can only be closed there.
+        """
+        self._pool.binding.check_may_close()
+        try:
+            await self._tokens.aclose()
+        finally:
+            await self._pool.aclose()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -244,37 +274,50 @@ class Client:
 
 
 def default_user_agent() -> str:
-    """Say who asks. Not `cf…`, for which the server has warnings of its own."""
+    """Return this library's name. The server warns clients whose name begins with ``cf``."""
     return f"aioappsapi/{__version__} (Python {platform.python_version()})"
 
 
 def auth_from_env() -> Auth:
-    """Find a login in the environment. Raises AuthError if there is none, or half of one."""
+    """Return the login in the environment. Raises AuthError if there is none, or half of one."""
     env = os.environ
     if token := env.get("CF_ACCESS_TOKEN"):
         return StaticToken(token)
     if client_id := env.get("CF_CLIENT_ID"):
         if (secret := env.get("CF_CLIENT_SECRET")) is None:
-            raise AuthError("No login: CF_CLIENT_SECRET is not set, and CF_CLIENT_ID is.")
+            raise AuthError(
+                "CF_CLIENT_ID is set, but CF_CLIENT_SECRET is not set: set both (the secret may "
+                "be empty)."
+            )
         return ClientCredentials(client_id, secret)
     username, password = env.get("CF_USERNAME"), env.get("CF_PASSWORD")
     if username and password:
         return PasswordGrant(username, password)
-    missing = "CF_PASSWORD" if username else "CF_USERNAME"
-    raise AuthError(
-        f"No login: {missing} is not set (or CF_CLIENT_ID and CF_CLIENT_SECRET, "
-        "or CF_ACCESS_TOKEN)."
+    raise AuthError(_half_a_login(env))
+
+
+def _half_a_login(env: Mapping[str, str]) -> str:
+    for given, missing in (
+        ("CF_USERNAME", "CF_PASSWORD"),
+        ("CF_PASSWORD", "CF_USERNAME"),
+        ("CF_CLIENT_SECRET", "CF_CLIENT_ID"),
+    ):
+        if env.get(given):
+            return f"{given} is set, but {missing} is not set: set both."
+    return (
+        "No login in the environment: set CF_USERNAME and CF_PASSWORD, or CF_CLIENT_ID and "
+        "CF_CLIENT_SECRET, or CF_ACCESS_TOKEN."
     )
 
 
 def checked_url(url: str) -> str:
-    """Check an API's address and cut what does not belong to it. Raises InvalidInputError."""
+    """Return an API's address without spaces and slashes around it. Raises InvalidInputError."""
     text = url.strip()
     text = text if "://" in text else f"https://{text}"
     if not _is_api_url(text):
         raise InvalidInputError(
-            "The API's address is not usable: it would look like https://api.example.org, "
-            "without a user, a password or a query."
+            "The API's address is not usable: it must look like https://api.example.org, without "
+            "a user, a password or a query."
         )
     return text.rstrip("/")
 

@@ -43,28 +43,33 @@ class Limits(_Settings, frozen=True, kw_only=True):
     `concurrency` is the ceiling of requests in flight of one Client, single calls and all bulk
     runs together; each run has its own, lower one. `keepalive` is for how many seconds an idle
     connection is kept; the Cloud Controller closes its own after 20, and a request sent into a
-    closing one is lost, so stay below.
+    closing one is lost, so stay below. `max_answer` is how many bytes an answer may have after it
+    was decompressed; a larger one is an error.
     """
 
     concurrency: int = 200
     keepalive: float = 15.0
+    max_answer: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         _require(self.concurrency >= 1, f"Limits(concurrency={self.concurrency}): at least 1")
         _require(self.keepalive > 0, f"Limits(keepalive={self.keepalive}): seconds > 0")
+        _require(self.max_answer >= 1, f"Limits(max_answer={self.max_answer}): bytes >= 1")
 
 
 class RetryPolicy(_Settings, frozen=True, kw_only=True):
     """How often, and after what pause, a failed request is sent again.
 
-    `attempts` counts the first try. The pause is drawn evenly between 0 and
-    ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter"). Answers of 429 have their own
-    count, `rate_limited_attempts`, because nothing was done and the server says when to come back;
-    a `Retry-After` above `max_retry_after` seconds is raised instead of slept, and ends a bulk run.
-    `budget` is how many
-    repetitions all calls together may take before successes pay for more: a dying server is not
-    hammered. What may be sent
-    again at all is decided per operation, not here.
+    `attempts` counts the first try. Bulk runs allow more where the server fails many requests
+    anyway, and count no failure of an outage; 1 turns retries off. The pause is drawn evenly
+    between 0 and ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter").
+
+    Answers of 429 have their own count, `rate_limited_attempts`, because nothing was done and the
+    server says when to come back. A `Retry-After` above `max_retry_after` seconds is raised
+    instead of slept, and ends a bulk run.
+
+    A bulk run gives up when nothing has succeeded for `give_up_after` seconds and at least 20
+    requests have failed. Whether a request may be sent again at all depends on the operation.
     """
 
     attempts: int = 5
@@ -72,7 +77,7 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
     cap: float = 15.0
     rate_limited_attempts: int = 20
     max_retry_after: float = 3900.0
-    budget: float = 400.0
+    give_up_after: float = 60.0
 
     def __post_init__(self) -> None:
         _require(self.attempts >= 1, f"RetryPolicy(attempts={self.attempts}): at least 1")
@@ -80,7 +85,7 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
             self.rate_limited_attempts >= 1,
             f"RetryPolicy(rate_limited_attempts={self.rate_limited_attempts}): at least 1",
         )
-        for name in ("base", "cap", "max_retry_after", "budget"):
+        for name in ("base", "cap", "max_retry_after", "give_up_after"):
             value = getattr(self, name)
             _require(value >= 0, f"RetryPolicy({name}={value}): seconds >= 0")
 

@@ -2,7 +2,7 @@
 
     AppsApiError
     ├── InvalidInputError            refused here, before a request was spent (also a ValueError)
-    ├── NotIncludedError             asked for what was not included (also an AttributeError)
+    ├── NotIncludedError             not included in the answer (also an AttributeError)
     ├── AuthError                    no token: the login was refused, or there is none
     ├── TargetError                  the address answers, but not as a Cloud Controller
     ├── TransportError               no answer; `delivered` says whether the server may have acted
@@ -11,7 +11,7 @@
     │   │       └── CertificateError the server's certificate is not trusted
     │   ├── ReadTimeout              sent, and no answer in time
     │   ├── DisconnectedError        the connection ended before the answer did
-    │   └── ClosedError              this client is closed
+    │   └── ClosedError              the client is not open in this event loop
     ├── ResponseError                an answer that is not a success
     │   ├── BadRequestError     400
     │   ├── UnauthorizedError   401
@@ -22,15 +22,17 @@
     │   ├── RateLimitedError    429
     │   ├── ServerError         5xx
     │   ├── RedirectedError     3xx  never followed with the token
-    │   └── DecodeError         2xx  it happened, but the body cannot be read
+    │   └── DecodeError         2xx  accepted, but the answer cannot be read or does not fit
     ├── JobFailedError               a job of the server ended as FAILED
-    ├── NotRunningError              accepted, but the instances are not as asked
-    │   ├── CrashedError             they crash
-    │   └── PlacementError           there is no room for them
+    ├── BuildFailedError             a build ended as FAILED
+    ├── DeploymentFailedError        a deployment was canceled or superseded
+    ├── NotRunningError              accepted, but the instances do not run
+    │   ├── CrashedError             the instances crash
+    │   └── PlacementError           the platform has no room for them
     ├── UnverifiedError              accepted, but nothing proved it
     ├── DeadlineError                the deadline came first
     ├── AbandonedError               cancelled in flight; the server may have acted
-    └── NotAttemptedError            a bulk run ended before this one was begun
+    └── NotAttemptedError            a bulk run ended before this app
 
 A bulk run that cannot go on raises `RunAbortedError`, which has the report and lives beside it.
 Every error can be pickled, and its text is one line: what was tried, on which app, what came.
@@ -39,11 +41,9 @@ Every error can be pickled, and its text is one line: what was tried, on which a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
-if TYPE_CHECKING:
-    from aioappsapi.models.error import ApiError
-
+import msgspec
 
 E = TypeVar("E", bound=BaseException)
 
@@ -73,31 +73,42 @@ class AppsApiError(Exception):
 
 
 class InvalidInputError(AppsApiError, ValueError):
-    """An argument that the server would surely refuse, or that cannot be sent at all."""
+    """An argument that the server would surely refuse, or that cannot be sent at all.
+
+    Nothing was sent.
+    """
 
 
 class NotIncludedError(AppsApiError, AttributeError):
-    """An object was asked for a related one that its request did not include."""
+    """The related resource was not included in the answer."""
 
     def __init__(self, what: str, *, ask_for: str) -> None:
         super().__init__(f"The {what} was not included: ask for it with include=[{ask_for!r}].")
 
 
 class AuthError(AppsApiError):
-    """No token could be had.
+    """There is no token, so the request was not sent.
 
-    `refused` is true when the UAA said no to these credentials: asking again with the same ones
-    helps nobody and counts towards a lock-out, so it is never repeated. `error` is the UAA's own
-    code (RFC 6749, section 5.2), `status` its HTTP status where there was one.
+    `refused` is true when the UAA refused the credentials. Such a login is not sent again, because
+    each refusal counts towards locking the account. `error` is the UAA's own code (RFC 6749,
+    section 5.2), `status` its HTTP status or 0, `retry_after` the seconds until the next login is
+    worth trying, where they are known.
     """
 
     def __init__(
-        self, message: str, *, refused: bool = True, error: str | None = None, status: int = 0
+        self,
+        message: str,
+        *,
+        refused: bool = True,
+        error: str | None = None,
+        status: int = 0,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.refused = refused
         self.error = error
         self.status = status
+        self.retry_after = retry_after
 
 
 class TargetError(AppsApiError):
@@ -142,15 +153,30 @@ class DisconnectedError(TransportError):
 
 
 class ClosedError(TransportError):
-    """The client was closed, or not yet opened with `async with`. Not delivered."""
+    """The client is not open here: never opened, closed, or open on another event loop.
+
+    Not delivered.
+    """
 
     delivered = False
+
+
+class ApiError(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One error in a body of the API. Decide on its `title`; `code` is not unique.
+
+    Source: https://v3-apidocs.cloudfoundry.org/#errors
+    """
+
+    code: int | None = None
+    title: str | None = None
+    detail: str | None = None
 
 
 class ResponseError(AppsApiError):
     """An answer that is not a success.
 
-    `status` is the HTTP status; `errors` are the server's own (code, title, detail), the first of
+    `status` is the HTTP status; `body` holds at most 4 KB of the body, and nothing where it may
+    hold secrets; `errors` are the server's own (code, title, detail), the first of
     which is also in `code`, `title` and `detail`. All are None where the body held none, as with
     the HTML of a load balancer. Decide on (`status`, `title`): codes are not unique, and details
     change between versions. `request_id` finds the request in the server's logs.
@@ -234,7 +260,10 @@ class RedirectedError(ResponseError):
 
 
 class DecodeError(ResponseError):
-    """A success whose body cannot be read. It happened, so it is never sent again."""
+    """A success that proves nothing: its body cannot be read, or shows another app or state.
+
+    The server accepted the request, so it is never sent again. Look at the app to learn the rest.
+    """
 
 
 _BY_STATUS: dict[int, type[ResponseError]] = {
@@ -266,10 +295,27 @@ class JobFailedError(AppsApiError):
         self.errors = errors
 
 
-class NotRunningError(AppsApiError):
-    """An app was asked for and the server accepted it, but its instances are not as asked.
+class BuildFailedError(AppsApiError):
+    """A build ended as FAILED; the text has the server's reason."""
 
-    `states` are those that were seen last, `details` the server's own words on why, if it had any.
+    def __init__(self, message: str, *, guid: str) -> None:
+        super().__init__(message)
+        self.guid = guid
+
+
+class DeploymentFailedError(AppsApiError):
+    """A deployment ended without being deployed; `reason` is ``CANCELED`` or ``SUPERSEDED``."""
+
+    def __init__(self, message: str, *, guid: str, reason: str) -> None:
+        super().__init__(message)
+        self.guid = guid
+        self.reason = reason
+
+
+class NotRunningError(AppsApiError):
+    """The server accepted the request, but the instances are not in the requested state.
+
+    `states` are the last ones seen. `details` is the server's reason, if it gave one.
     """
 
     def __init__(
@@ -281,7 +327,7 @@ class NotRunningError(AppsApiError):
 
 
 class CrashedError(NotRunningError):
-    """Instances crash, and did not come up again in the time that is given to them."""
+    """Instances crash, and did not come up again in the time that they have."""
 
 
 class PlacementError(NotRunningError):
@@ -289,13 +335,16 @@ class PlacementError(NotRunningError):
 
 
 class UnverifiedError(AppsApiError):
-    """The server accepted it, but nothing proved that it happened: look at the app."""
+    """The server accepted the request, but nothing proved that it was carried out.
+
+    Look at the app before you send the request again.
+    """
 
 
 class DeadlineError(AppsApiError):
-    """The deadline came first. What had been sent may have been carried out.
+    """The deadline passed. The text says whether a request may have been carried out.
 
-    `last` is the failure after which there was no time for another try, if there was one.
+    `last` is the failure that left no time for another attempt, if there was one.
     """
 
     def __init__(self, message: str, *, last: AppsApiError | None = None) -> None:
@@ -308,4 +357,4 @@ class AbandonedError(AppsApiError):
 
 
 class NotAttemptedError(AppsApiError):
-    """The run ended before this one was begun; the text says why."""
+    """The run ended before this app was begun. Nothing was sent for it; the text says why."""

@@ -16,13 +16,13 @@ import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from aioappsapi import App, RetryPolicy, StaticToken, Timeouts
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.throttle import Throttle
+from aioappsapi.api.apps import Apps
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
 
 RECORDING = Path(__file__).parent.parent / "tests/recordings/start-app__stopped-app.json"
 CALLS = 5_000

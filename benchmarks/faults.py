@@ -62,7 +62,7 @@ async def lost_restart() -> dict[str, float]:
 
 def wrong_outcomes(cloud: Sandbox, report: Report[Any], *, up: bool) -> int:
     """Count the apps that are called as asked and are not."""
-    claimed = [outcome.key for outcome in report if outcome.as_asked]
+    claimed = [outcome.key for outcome in report if outcome.done]
     if up:
         return sum(not cloud.running(key) for key in claimed)
     return sum(cloud.apps[key].state != "STOPPED" for key in claimed)

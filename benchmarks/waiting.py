@@ -53,7 +53,7 @@ async def adverse(figures: dict[str, float], name: str, **options: Any) -> None:
     embeds, faults = options.pop("embeds", True), options.pop("faults", STARTUP)
     async with virtual_sandbox(1_000, faults, **options) as cloud, client_of(cloud) as client:
         if not embeds:
-            client.apps.caller.abilities.lack("embed")
+            client.apps._caller.features.remember_missing("embed")  # noqa: SLF001
         report = await client.bulk.start(list(cloud.apps), wait="all")
         figures[f"requests per app, {name}"] = report.requests.sent / 1_000
 
@@ -66,7 +66,7 @@ async def naive(figures: dict[str, float], apps: int) -> None:
             await client.apps.start(guid)
             while True:
                 await anyio.sleep(3)
-                stats = await client.processes.get_stats_for_app(guid)
+                stats = await client.processes.get_stats(app_guid=guid)
                 if all(one.state == "RUNNING" for one in stats):
                     return
 
@@ -112,7 +112,7 @@ async def predicted(figures: dict[str, float]) -> None:
                 expected = await client.bulk.start(list(cloud.apps), dry_run=True)
                 report = await client.bulk.start(list(cloud.apps))
         pairs = zip(expected, report, strict=True)
-        same += sum(one.as_asked == other.as_asked for one, other in pairs)
+        same += sum(one.done == other.done for one, other in pairs)
         total += len(report)
     figures["share of predictions that came true"] = same / total
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from aioappsapi import RetryPolicy
+from aioappsapi.api.apps import Apps
 from aioappsapi.bulk import Bulk
-from aioappsapi.resources.apps import Apps
 from tests.replay import AT_ONCE, Answer, Seen, Wire, app_json, refusal, reply
 
 # What an instance does: from so many seconds after the start it is in that state.
@@ -110,7 +110,7 @@ class Cloud:
         return Apps(self.wire.caller(retry=retry))
 
     def bulk(self, retry: RetryPolicy = AT_ONCE) -> Bulk:
-        return Bulk(self.apps_on(retry), target="http://cc.test", ceiling=200)
+        return Bulk(self.wire.caller(retry=retry), target="http://cc.test", ceiling=200)
 
     def count(self, method: str, part: str) -> int:
         return sum(seen.method == method and part in seen.target for seen in self.seen)
@@ -139,12 +139,24 @@ class Cloud:
         }
         if seen.method == "POST":
             return self._act(parts[1], parts[3])
+        if parts[0] == "audit_events":
+            return self._crash_events(query)
         if parts[0] == "processes":
             return self._stats(parts[1]) if len(parts) > 1 else self._processes(query)
         if len(parts) == 1:
             guids = query["guids"].split(",")
             return _page([self._shown(self.apps[one]) for one in guids if one in self.apps])
         return reply(self._shown(self.apps[parts[1]])) if parts[1] in self.apps else NOT_FOUND
+
+    def _crash_events(self, query: dict[str, str]) -> Answer:
+        app = self.apps.get(query["target_guids"])
+        found = [kind.details for kind in app.processes if kind.details] if app else []
+        return _page(
+            [
+                {"guid": f"event-{n}", "type": query["types"], "data": {"exit_description": text}}
+                for n, text in enumerate(found)
+            ]
+        )
 
     def _shown(self, app: Planned) -> dict[str, object]:
         space = {"space": {"data": {"guid": app.space}}}
@@ -246,7 +258,8 @@ def _stat(kind: Kind, index: int, state: str, since: float) -> dict[str, object]
         "state": state,
         "uptime": int(since),
         "routable": state == "RUNNING" and since >= kind.routable_after,
-        "details": kind.details if state in {"CRASHED", "DOWN"} else None,
+        # Of a crashed instance the real server's stats say nothing.
+        "details": kind.details if state == "DOWN" else None,
     }
 
 

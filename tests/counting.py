@@ -10,8 +10,8 @@ from math import ceil
 
 import anyio
 
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.throttle import Throttle
 from tests.fakes import GET, GUID, FakeTransport, app, caller
 
 EPOCH = 1_790_000_000.0

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from aioappsapi import Client, Lifecycle, LifecycleData
+from aioappsapi import Client, Lifecycle, LifecycleData, Pager
 from tests.replay import Recording
 
 Found = re.Match[str]
@@ -80,7 +80,7 @@ def _list(resource: str, *texts: str) -> Call:
             if name == "per_page" and value.isdigit() and 1 <= int(value) <= 5000:
                 arguments[name] = int(value)
             elif name == "embed" and value == "process_instances":
-                arguments["with_instances"] = True
+                arguments["include"] = ["instances"]
             elif name in texts and value:
                 arguments[name] = value.split(",")
             else:
@@ -227,14 +227,16 @@ def _create_package(
 
 
 def _of(resource: str, name: str) -> Call:
-    """Call a method whose arguments are all in the path."""
+    """Call a method whose arguments are all in the path; of a pager, read the first page."""
 
     def call(
         client: Client, found: Found, body: dict[str, Any], query: dict[str, str]
     ) -> Awaitable[object] | None:
+        if query or body:
+            return None
         method = getattr(getattr(client, resource), name)
-        arguments = [int(one) if one.isdigit() else one for one in found.groups()]
-        return None if query or body else method(*arguments)  # type: ignore[no-any-return]
+        result = method(*[int(one) if one.isdigit() else one for one in found.groups()])
+        return _first_page(result) if isinstance(result, Pager) else result  # type: ignore[no-any-return]
 
     return call
 
@@ -266,10 +268,17 @@ ROUTES: list[tuple[str, str, Call]] = [
     ("GET", _APP + "/features", _of("apps", "list_features")),
     ("GET", _APP + "/features/([^/]+)", _of("apps", "get_feature")),
     ("PATCH", _APP + "/features/([^/]+)", _update_feature),
+    ("GET", _APP + "/sidecars", _of("apps", "list_sidecars")),
     ("GET", _APP + "/permissions", _of("apps", "get_permissions")),
     ("GET", _APP + "/ssh_enabled", _of("apps", "get_ssh_enabled")),
     ("GET", _APP + "/processes/([a-z]+)", _of("processes", "get_for_app")),
-    ("GET", _APP + "/processes/([a-z]+)/stats", _of("processes", "get_stats_for_app")),
+    (
+        "GET",
+        _APP + "/processes/([a-z]+)/stats",
+        lambda client, found, body, query: client.processes.get_stats(
+            app_guid=found[1], type=found[2]
+        ),
+    ),
     ("GET", "/v3/processes", _list("processes", "app_guids", "types", "guids")),
     ("GET", f"/v3/processes/{_GUID}", _of("processes", "get")),
     ("GET", f"/v3/processes/{_GUID}/stats", _of("processes", "get_stats")),

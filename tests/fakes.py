@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from multidict import CIMultiDict
 
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request, Response
 from aioappsapi._http.protocol import Operation
-from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.base import Token, TokenEndpoint
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.config import RetryPolicy, Timeouts
@@ -197,6 +198,7 @@ class FakeTransport:
     ) -> Response:
         at = asyncio.get_running_loop().time()
         self.sent.append(Sent(method, url, dict(headers), body, timeouts, at))
+        report_sent(at)
         await asyncio.sleep(0)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, BaseException):

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from aioappsapi import resources
+from aioappsapi import api
 from aioappsapi._http.protocol import Operation
 
-_CLIENT_NAMES = {"AppParts": "apps", "Apps": "apps", "FeatureFlags": "feature_flags"}
+_CLIENT_NAMES = {"AppParts": "apps", "AuditEvents": "audit_events", "FeatureFlags": "feature_flags"}
 
 
 def table() -> str:
@@ -24,7 +24,7 @@ def table() -> str:
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    for module in _modules():
+    for module in modules():
         for record, operation in vars(module).items():
             if isinstance(operation, Operation):
                 yield from _rows_of(module, record, operation)
@@ -34,7 +34,7 @@ def _rows_of(
     module: ModuleType, record: str, operation: Operation[object]
 ) -> Iterator[tuple[str, str, str]]:
     found = False
-    for class_name, cls in _classes(module):
+    for class_name, cls in classes(module):
         for name, method in vars(cls).items():
             if name.startswith("_") or not inspect.isfunction(method):
                 continue
@@ -46,12 +46,12 @@ def _rows_of(
     assert found, f"{module.__name__}.{record} is used by no public method"
 
 
-def _modules() -> Iterator[ModuleType]:
-    for info in pkgutil.iter_modules(resources.__path__):
-        yield importlib.import_module(f"{resources.__name__}.{info.name}")
+def modules() -> Iterator[ModuleType]:
+    for info in pkgutil.iter_modules(api.__path__):
+        yield importlib.import_module(f"{api.__name__}.{info.name}")
 
 
-def _classes(module: ModuleType) -> list[tuple[str, type]]:
+def classes(module: ModuleType) -> list[tuple[str, type]]:
     return [
         (name, cls)
         for name, cls in vars(module).items()

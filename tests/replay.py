@@ -18,9 +18,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from aioappsapi import Client, RetryPolicy, StaticToken, Timeouts
-from aioappsapi._http.caller import Caller
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Response
-from aioappsapi._http.throttle import Throttle
 from aioappsapi.auth.tokens import TokenSource
 
 RECORDINGS = Path(__file__).with_name("recordings")
@@ -216,6 +218,7 @@ class Wire:
         seen = Seen(method, url.removeprefix(BASE), headers, body or b"")
         self.seen.append(seen)
         self.urls.append(url)
+        report_sent(loop_time())
         answer = await self._answering(seen)
         return Response(
             status=answer.status, headers=CIMultiDict(answer.headers), body=answer.body, url=url

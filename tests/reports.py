@@ -26,7 +26,7 @@ from aioappsapi import (
     Status,
     UnprocessableError,
 )
-from aioappsapi.bulk.report import Requests
+from aioappsapi.bulk.reports.requests import Requests
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REFUSED = UnprocessableError(

@@ -34,10 +34,13 @@ from aioappsapi import (
     UnprocessableError,
     report_of,
 )
-from aioappsapi.bulk.bulk import Bulk, mapped
-from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.api.apps import Apps
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.actions.map import MapStep
+from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.bulk.options import Options
-from aioappsapi.resources.apps import Apps
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.progress import Progress
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
 
@@ -52,19 +55,20 @@ async def nobody(seen: Seen) -> Answer:
 
 
 class Unread(Bulk):
-    """Runs that read no states ahead: for what is about requests one by one."""
+    """Runs that read no states before: for what is about requests one by one."""
 
-    def stream(self, action: Any, keys: Any, **options: Any) -> Any:
-        return super().stream(action, keys, **{"skip_unchanged": False, **options})
+    def _run(self, action: Any, keys: Any, options: Any, **kept: Any) -> Any:
+        return super()._run(action, keys, {"skip_unchanged": False, **options}, **kept)
 
 
 def run_of(work: Work, keys: list[str]) -> Run[str]:
     options = Options(concurrency=50)
-    return Run(mapped(work), Inputs(keys), action="x", target="t", options=options)
+    action = Action("x", [MapStep("x", work)])
+    return Run(action, Inputs(keys), options, Progress(), target="t")
 
 
 def bulk_on(wire: Wire, *, ceiling: int = 200, **settings: Any) -> Bulk:
-    return Unread(Apps(wire.caller(**settings)), target="http://cc.test", ceiling=ceiling)
+    return Unread(wire.caller(**settings), target="http://cc.test", ceiling=ceiling)
 
 
 BULK = bulk_on(Wire(nobody))
@@ -97,6 +101,12 @@ async def coming(*items: Any) -> AsyncIterator[Any]:
         if isinstance(item, Exception):
             raise item
         yield item
+
+
+def answer_to(seen: Seen) -> dict[str, object]:
+    """Make the app that a right server answers to a request."""
+    state = "STOPPED" if seen.path.endswith("/stop") else "STARTED"
+    return app_json(seen.path.split("/")[3], state=state)
 
 
 def statuses(report: Any) -> list[Status]:
@@ -611,6 +621,10 @@ async def test_async_input_is_not_read_far_ahead() -> None:
 # -- streams
 
 
+def state_after(seen: Seen) -> str:
+    return "STOPPED" if seen.path.endswith("/stop") else "STARTED"
+
+
 class Gated:
     """A server whose apps answer when their gates are opened."""
 
@@ -624,7 +638,7 @@ class Gated:
         self.came.set()
         guid = seen.path.split("/")[3]
         await self.gates[guid].wait()
-        return reply(app_json(guid))
+        return reply(answer_to(seen))
 
 
 async def test_stream_gives_outcomes_as_they_come() -> None:
@@ -781,7 +795,7 @@ def scripted(script: dict[str, list[Answer]]) -> Wire:
         await asyncio.sleep(0)
         answers = script.get(guid)
         if not answers:
-            return reply(app_json(guid), X_Vcap_Request_Id=f"id-of-{guid}")
+            return reply(answer_to(seen), X_Vcap_Request_Id=f"id-of-{guid}")
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     return Wire(answering)
@@ -792,7 +806,8 @@ LOST = refusal(503, "CF-RunnerUnavailable", 170015, "Runner is unavailable")
 
 @pytest.mark.parametrize("action", ["start", "stop"])
 async def test_acceptance_after_a_lost_one_proves_nothing(action: Any) -> None:
-    wire = scripted({"b": [LOST, reply(app_json("b"))]})
+    state = "STOPPED" if action == "stop" else "STARTED"
+    wire = scripted({"b": [LOST, reply(app_json("b", state=state))]})
     report = await getattr(bulk_on(wire, retry=AT_ONCE), action)(["a", "b"])
     assert statuses(report) == [OK, UNVERIFIED]
     assert [o.attempts for o in report] == [1, 2]
@@ -876,7 +891,7 @@ async def test_abandoned_requests_count_as_sent() -> None:
 async def test_map_over_a_single_call() -> None:
     wire = scripted({"b": [refusal(404, "CF-ResourceNotFound", 10010)]})
     apps = Apps(wire.caller())
-    report = await Bulk(apps, target="http://cc.test", ceiling=9).map(apps.get, ["a", "b"])
+    report = await Bulk(wire.caller(), target="http://cc.test", ceiling=9).map(apps.get, ["a", "b"])
     assert report.action == "get"
     assert isinstance(report[0].value, App)
     assert report[0].name == report[0].value.name == "name-of-a"

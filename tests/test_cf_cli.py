@@ -17,22 +17,25 @@ FRESH = Token(access_token="new", refresh_token="r-new")
 
 
 def login(**changes: object) -> dict[str, object]:
-    """Make the file as `cf login` leaves it."""
+    """Make the file as `cf login` of version 9 leaves it."""
     return {
         "AccessToken": f"bearer {jwt(exp=time.time() + 600)}",
         "APIVersion": "3.228.0",
         "AsyncTimeout": 0,
         "AuthorizationEndpoint": "https://login.example.org",
-        "CFOnK8s": {"Enabled": False, "AuthInfo": ""}["Enabled"],
+        "CFOnK8s": {"Enabled": False, "AuthInfo": ""},
         "ColorEnabled": "",
         "ConfigVersion": 4,
         "DopplerEndPoint": "wss://doppler.example.org:443",
         "Locale": "",
         "LogCacheEndPoint": "https://log-cache.example.org",
         "MinCLIVersion": "",
+        "MinRecommendedCLIVersion": "",
+        "NetworkPolicyV1Endpoint": "https://api.example.org/networking/v1/external",
         "OrganizationFields": {"GUID": "org-1", "Name": "acme"},
         "PluginRepos": [{"Name": "CF-Community", "URL": "https://plugins.cloudfoundry.org"}],
         "RefreshToken": "geheim-r-0",
+        "RoutingAPIEndpoint": "",
         "SpaceFields": {"GUID": "space-1", "Name": "dev", "AllowSSH": True},
         "SSHOAuthClient": "ssh-proxy",
         "SSLDisabled": False,
@@ -44,6 +47,19 @@ def login(**changes: object) -> dict[str, object]:
         "UAAOAuthClientSecret": "",
         **changes,
     }
+
+
+def without(fields: dict[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+# The file of each version: its fields, and what the version writes when it has nothing to say.
+VERSIONS = {
+    "8.0": without(login(), "CFOnK8s"),
+    "8.7": login(PluginRepos=None),
+    "8.14": login(UAAGrantType="password"),
+    "9": login(),
+}
 
 
 @pytest.fixture
@@ -59,7 +75,9 @@ def write(home: Path, fields: object) -> Path:
     return path
 
 
-def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_below_cf_home_or_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CF_HOME", str(tmp_path / "elsewhere"))
     assert config_path() == tmp_path / "elsewhere" / ".cf" / "config.json"
 
@@ -69,33 +87,98 @@ def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert config_path() == tmp_path / ".cf" / "config.json"
 
 
-def test_what_is_read(home: Path) -> None:
-    write(home, login(SSLDisabled=True))
+def test_the_fields_that_a_login_needs_are_read(home: Path) -> None:
+    write(home, login(SSLDisabled=True, UAAOAuthClientSecret="geheim"))
     config = read_config()
 
     assert config.target == "https://api.example.org"
     assert config.access_token.startswith("bearer ")
     assert config.refresh_token == "geheim-r-0"
-    assert config.ssl_disabled
-    assert (config.uaa_client, config.uaa_client_secret) == ("cf", "")
-    assert (config.organization.guid, config.organization.name) == ("org-1", "acme")
-    assert (config.space.guid, config.space.name) == ("space-1", "dev")
+    assert config.skips_certificate_check
+    assert (config.client_id, config.client_secret) == ("cf", "geheim")
     assert not config.on_kubernetes
     assert "geheim" not in f"{config!r} {config!s}"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_login_of_every_cf_version_is_usable(home: Path, version: str) -> None:
+    fields = VERSIONS[version]
+    write(home, fields)
+
+    assert Client.from_cf_cli().api_url == fields["Target"]
+    token = await CfCliLogin().obtain(FakeEndpoint(FRESH), None)
+    assert token.authorization == fields["AccessToken"]
+
+
+NEEDED = {
+    "AccessToken",
+    "RefreshToken",
+    "Target",
+    "UAAGrantType",
+    "UAAOAuthClient",
+    "UAAOAuthClientSecret",
+}
+
+
+@pytest.mark.parametrize("value", [None, True, 7, "x", [], {"Enabled": None}, [[{}]]], ids=repr)
+def test_a_field_that_is_not_needed_never_makes_a_login_unusable(home: Path, value: object) -> None:
+    for name in set(login()) - NEEDED - {"CFOnK8s"}:
+        write(home, login(**{name: value}))
+        assert Client.from_cf_cli(honour_ssl_disabled=True).api_url == "https://api.example.org"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", '{"Target": 7}', '{"SpaceFields": "x"}', '"\udcff"']
+    ("value", "on_kubernetes"),
+    [
+        (True, True),
+        ({"Enabled": True, "AuthInfo": "me"}, True),
+        ({"Enabled": "true"}, False),
+        (False, False),
+        (None, False),
+        ("", False),
+        ([], False),
+    ],
+    ids=repr,
 )
-def test_a_broken_file_is_told(home: Path, text: str) -> None:
+def test_a_login_at_kubernetes_is_recognised_in_every_shape(
+    home: Path, value: object, on_kubernetes: bool
+) -> None:
+    write(home, login(CFOnK8s=value))
+    assert read_config().on_kubernetes is on_kubernetes
+
+
+def test_a_null_counts_as_an_absent_field(home: Path) -> None:
+    write(home, login(**dict.fromkeys(NEEDED, None)))
+    with pytest.raises(AuthError, match="has no target"):
+        Client.from_cf_cli()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"Target": 7}',
+        '{"RefreshToken": {}}',
+        '"\udcff"',
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_broken_file_is_an_auth_error_that_names_the_file(home: Path, text: str) -> None:
     path = home / ".cf" / "config.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
 
-    with pytest.raises(AuthError, match="is not a login of the cf command: run `cf login`"):
+    with pytest.raises(AuthError, match="cannot be read as a login of the cf command") as caught:
         read_config()
+    assert str(path) in str(caught.value)
+    assert "cf login" in str(caught.value)
 
 
-def test_a_missing_file_is_told(home: Path) -> None:
+def test_a_missing_file_is_an_auth_error_that_names_the_file(home: Path) -> None:
     with pytest.raises(AuthError, match=r"No login of the cf command in .*config\.json \(No such"):
         read_config()
     (home / ".cf" / "config.json").mkdir()
@@ -162,20 +245,116 @@ async def test_rotated_refresh_tokens_stay_in_memory_and_the_file_is_never_writt
     assert list(path.parent.iterdir()) == [path]
 
 
-async def test_logged_out_and_kubernetes_are_told(home: Path) -> None:
+async def test_a_logged_out_user_and_a_login_at_kubernetes_are_refused(home: Path) -> None:
     endpoint = FakeEndpoint(FRESH)
     auth = CfCliLogin()
     write(home, login(AccessToken="", RefreshToken=""))
-    with pytest.raises(AuthError, match="logged out: run `cf login`"):
+    with pytest.raises(AuthError, match="not logged in: run `cf login`"):
         await auth.obtain(endpoint, None)
+    with pytest.raises(AuthError, match="not logged in: run `cf login`"):
+        Client.from_cf_cli()
 
-    write(home, login(CFOnK8s=True))
+    write(home, login(CFOnK8s={"Enabled": True, "AuthInfo": "me"}))
     with pytest.raises(AuthError, match="Kubernetes"):
         await auth.obtain(endpoint, None)
+    with pytest.raises(AuthError, match="Kubernetes"):
+        Client.from_cf_cli()
 
     write(home, login())  # and the same object finds a later login
     assert (await auth.obtain(endpoint, None)).access_token
     assert endpoint.asked == []
+
+
+def client_credentials(**changes: object) -> dict[str, object]:
+    """Make the file as `cf auth ID SECRET --client-credentials` leaves it.
+
+    The cf command keeps the secret only if the user wrote it into the file.
+    """
+    fields: dict[str, object] = {
+        "RefreshToken": "",
+        "UAAGrantType": "client_credentials",
+        "UAAOAuthClient": "bot",
+        "UAAOAuthClientSecret": "geheim",
+    }
+    return login(**fields | changes)
+
+
+async def test_client_credentials_use_the_token_while_it_lives_then_the_credentials(
+    home: Path,
+) -> None:
+    fields = client_credentials()
+    write(home, fields)
+    endpoint = FakeEndpoint(FRESH)
+    auth = CfCliLogin()
+    token = await auth.obtain(endpoint, None)
+    assert token.authorization == fields["AccessToken"]
+    assert endpoint.asked == []
+
+    assert (await auth.obtain(endpoint, token)).access_token == "new"
+    form, client_id, secret, _ = endpoint.asked[0]
+    assert dict(parse_qsl(form)) == {"grant_type": "client_credentials"}
+    assert (client_id, secret) == ("bot", "geheim")
+
+
+async def test_client_credentials_without_a_stored_secret_end_with_their_token(home: Path) -> None:
+    access = f"bearer {jwt(exp=time.time() + 20)}"
+    write(home, client_credentials(UAAOAuthClientSecret="", AccessToken=access))
+    endpoint = FakeEndpoint(FRESH)
+    auth = CfCliLogin()
+    token = await auth.obtain(endpoint, None)
+    assert token.authorization == access
+
+    with pytest.raises(AuthError, match=r"no client secret.*`cf auth ID SECRET --client-cred"):
+        await auth.obtain(endpoint, token)
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize("access", ["bearer opaque", f"bearer {jwt(sub='bot')}"])
+async def test_a_token_of_unknown_life_is_used_where_nothing_can_renew_it(
+    home: Path, access: str
+) -> None:
+    write(home, client_credentials(UAAOAuthClientSecret="", AccessToken=access))
+
+    token = await CfCliLogin().obtain(FakeEndpoint(FRESH), None)
+    assert token.authorization == access
+
+
+async def test_a_login_without_a_refresh_token_ends_with_its_token(home: Path) -> None:
+    write(home, login(RefreshToken="", AccessToken=f"bearer {jwt(exp=1)}"))
+    with pytest.raises(AuthError, match="has ended: run `cf login`"):
+        await CfCliLogin().obtain(FakeEndpoint(FRESH), None)
+
+
+async def test_a_token_that_fits_no_header_counts_as_absent(home: Path) -> None:
+    write(home, login(AccessToken="two words geheim"))
+
+    assert (await CfCliLogin().obtain(FakeEndpoint(FRESH), None)).access_token == "new"
+
+
+async def test_a_refused_refresh_token_is_forgotten_so_that_a_later_cf_login_counts(
+    home: Path,
+) -> None:
+    write(home, login())
+    endpoint = FakeEndpoint(AuthError("revoked", error="invalid_token", status=401))
+    auth = CfCliLogin()
+    token = await auth.obtain(endpoint, None)
+    with pytest.raises(AuthError, match="revoked"):
+        await auth.obtain(endpoint, token)
+
+    later = login(AccessToken=f"bearer {jwt(exp=time.time() + 900)}", RefreshToken="geheim-r-1")
+    write(home, later)
+    assert (await auth.obtain(endpoint, token)).authorization == later["AccessToken"]
+    assert len(endpoint.asked) == 1
+
+
+def test_an_unknown_home_directory_is_an_auth_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("CF_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(AuthError, match="set CF_HOME"):
+        Client.from_cf_cli()
 
 
 async def test_the_file_is_read_when_the_first_token_is_needed(tmp_path: Path) -> None:

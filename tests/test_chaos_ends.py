@@ -173,7 +173,7 @@ class Story:
         for outcome in report:
             app = self.cloud.apps[outcome.key]
             assert app.applied["restart"] <= 1
-            if outcome.as_asked:
+            if outcome.done:
                 assert app.state == ("STOPPED" if self.action == "stop" else "STARTED")
                 if self.wait != "none" and self.action != "stop":
                     assert self.cloud.running(outcome.key)

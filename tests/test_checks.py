@@ -1,4 +1,4 @@
-"""What is refused here is refused by the server too, and nothing else is."""
+"""The checks refuse only what the server would refuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from aioappsapi import InvalidInputError, Lifecycle, LifecycleData
-from aioappsapi.resources.apps import Apps
+from aioappsapi.api.apps import Apps
 from tests.replay import Answer, Seen, Wire, app_json, reply
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))
@@ -43,7 +43,7 @@ PAGE: dict[str, object] = {"pagination": {}, "resources": []}
         ({"environment_variables": {"": "1"}}, "empty name"),
     ],
 )
-async def test_an_app_that_would_be_refused_is_refused_before_a_request(
+async def test_an_app_that_the_server_would_refuse_is_refused_before_a_request(
     arguments: dict[str, Any], said: str
 ) -> None:
     wire = accepting()
@@ -69,7 +69,7 @@ async def test_an_app_that_would_be_refused_is_refused_before_a_request(
         ({"names": "web"}, "give a list"),
     ],
 )
-async def test_a_list_that_would_be_refused_is_refused_before_a_request(
+async def test_a_list_that_the_server_would_refuse_is_refused_before_a_request(
     arguments: dict[str, Any], said: str
 ) -> None:
     wire = accepting()
@@ -78,7 +78,7 @@ async def test_a_list_that_would_be_refused_is_refused_before_a_request(
     assert wire.seen == []
 
 
-async def test_every_filter_gets_the_form_of_the_wire() -> None:
+async def test_every_filter_is_sent_in_the_form_of_the_api() -> None:
     wire = accepting()
     pager = Apps(wire.caller()).list(
         guids=["g1", "g2"],
@@ -112,7 +112,7 @@ async def test_every_filter_gets_the_form_of_the_wire() -> None:
     assert query["guids"] == "g1,g2"
 
 
-async def test_bodies_hold_what_is_given_and_nothing_else() -> None:
+async def test_bodies_hold_only_the_given_fields() -> None:
     wire = accepting()
     apps = Apps(wire.caller())
     await apps.create("web", "space-1", lifecycle=Lifecycle(type="docker"))
@@ -139,7 +139,7 @@ async def test_bodies_hold_what_is_given_and_nothing_else() -> None:
     assert "t0ken" not in repr(cnb)
 
 
-async def test_a_variable_that_is_no_string_is_named_without_its_value() -> None:
+async def test_a_variable_that_is_not_a_string_is_named_without_its_value() -> None:
     wire = accepting()
     variables: dict[str, Any] = {"SECRET": 987654}
     with pytest.raises(InvalidInputError, match="'SECRET' is not a string") as caught:

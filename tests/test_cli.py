@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from aioappsapi import Report
-from aioappsapi.cli.commands import app
 from aioappsapi.sandbox import SandboxProcess
+from tests.command_line import Result, run
 
 GUID = "00000000-0000-4000-8000-000000000000"
 
@@ -48,10 +47,6 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(*words: str, text: str | None = None) -> Result:
-    return CliRunner().invoke(app, list(words), input=text)
-
-
 def one_line(result: Result) -> str:
     """What a person is told: a single line, and no traceback."""
     lines = [line for line in result.stderr.splitlines() if line]
@@ -75,11 +70,11 @@ def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -
 def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
     result = run("stop", "app-00003", "-", text="app-00001 # a remark\n\napp-00002\napp-00001\n")
     assert result.exit_code == 0, result.output
-    assert re.search(r"stop: 3 apps in .* \(4 requests, 0 of them repeats\)", result.stdout)
+    assert re.search(r"stop: 3 apps in .* \(4 requests, 0 of them retries\)", result.stdout)
     assert "3 ok" in result.stdout
 
 
-def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
+def test_equal_failures_share_one_line_and_a_report_continues_the_run(
     target: str,
 ) -> None:
     result = run("start", "app-00001", GUID, "no-such-app", "not a guid", "--report", "run.json")
@@ -94,11 +89,14 @@ def test_what_failed_is_told_once_for_all_that_it_hit_and_can_be_taken_up_again(
     assert {outcome["key"] for outcome in outcomes} == {GUID, "no-such-app", "not a guid"}
 
 
-def test_only_a_report_that_can_be_read_is_said_to_go_on(target: str) -> None:
+def test_only_a_report_that_can_be_loaded_offers_to_continue(target: str) -> None:
     result = run("start", GUID, "--report", "run.html", "--report", "run.json")
     assert result.exit_code == 1
     assert "report written to run.html\n" in result.stderr
-    assert "report written to run.json; `start @run.json` goes on" in result.stderr
+    assert (
+        "report written to run.json; `aioappsapi start @run.json` continues with the rest"
+        in result.stderr
+    )
 
 
 def predicted(*words: str) -> dict[str, Any]:
@@ -121,19 +119,19 @@ def test_selectors_are_combined(target: str) -> None:
     assert 0 < json.loads(head)["counts"]["total"] == len(outcomes) < 60
 
 
-def test_a_dry_run_predicts_and_asks_nobody_to_do_anything(target: str) -> None:
+def test_a_dry_run_predicts_and_changes_nothing(target: str) -> None:
     run("stop", "app-00007")
     for _ in range(2):
         result = run("start", "app-00007", "--dry-run", "--report", "plan.json")
         assert result.exit_code == 0
-        assert "dry run: would start 1 apps" in result.stdout
+        assert "dry run: would start 1 app " in result.stdout
         assert re.search(r"ok +app-00007", result.stdout), "it was not started by the first one"
         assert "earliest finish: in " in result.stdout
     assert Report.load("plan.json").predicted
     assert predicted("--all")["plan"]["requests"]["ask"] > 0
 
 
-def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
+def test_many_apps_need_a_yes(target: str) -> None:
     result = run("start", "--all")
     assert result.exit_code == 2
     assert "60 apps" in one_line(result)
@@ -148,8 +146,13 @@ def test_many_apps_are_not_touched_without_a_yes(target: str) -> None:
         (["start", "x", "--all"], "not both"),
         (["start", "@missing.txt"], "missing.txt cannot be read: No such file or directory"),
         (["start", "@."], "cannot be read"),
-        (["start", "x", "--deadline", "-3"], "--deadline -3.0: seconds > 0"),
-        (["start", "x", "--max-failures", "0"], "--max-failures 0: a count"),
+        (["start", "@"], "@ needs the name of a file"),
+        (["start", "x", "--journal", "gone/x"], "there is no folder gone"),
+        (["start", "x", "--deadline", "-3"], "--deadline: '-3' is not a duration"),
+        (
+            ["start", "x", "--max-failures", "0"],
+            "--max-failures: '0' is neither a count nor a share",
+        ),
         (
             ["start", "x", "--report", "run.txt"],
             "a report is written as .json, .jsonl, .csv, .xml, .html or .md",
@@ -202,7 +205,7 @@ def test_without_a_target_it_says_how_to_give_one() -> None:
         ({"CF_PASSWORD": ""}, 3, "CF_PASSWORD is not set"),
     ],
 )
-def test_what_keeps_it_from_beginning_is_one_clear_line(
+def test_a_command_that_cannot_begin_says_why_in_one_line(
     target: str,
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, str],
@@ -225,7 +228,7 @@ def test_a_page_of_html_is_no_cloud_foundry(target: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_the_sandbox_repeats_what_is_transient_and_leaves_what_is_permanent() -> None:
+def test_the_sandbox_has_transient_and_permanent_failures() -> None:
     result = run("start", "--all", "--sandbox", "300", "--output", "json", "--seed", "1")
     document = json.loads(result.stdout)
     counts = document["counts"]
@@ -237,19 +240,19 @@ def test_the_sandbox_repeats_what_is_transient_and_leaves_what_is_permanent() ->
     assert document["requests"]["sent"] == sum(document["requests"]["by_status"].values())
 
 
-def test_a_deadline_leaves_the_rest_unattempted(target: str) -> None:
+def test_a_deadline_that_ends_before_the_run_begins_is_status_3(target: str) -> None:
     result = run("start", "--all", "--yes", "--deadline", "0.000001", "--output", "json")
-    counts = json.loads(result.stdout)["counts"]
-    assert result.exit_code == 1
-    assert counts["ok"] == 0
-    assert counts["timed_out"] + counts["not_attempted"] == 60
+    document = json.loads(result.stdout)
+    assert result.exit_code == 3 == document["exit_status"]
+    assert document["error"]["type"] == "DeadlineError"
+    assert "was over during login; nothing was sent" in one_line(result)
 
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout.startswith("aioappsapi 0.")
 
 
-def test_ctrl_c_ends_in_order_with_a_report(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_in_order_with_a_report(tmp_path: Path) -> None:
     report = tmp_path / "run.json"
     words = ["start", "--all", "--sandbox", "3000", "--report", str(report)]
     process = subprocess.Popen(
@@ -299,8 +302,12 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
             text=True,
             check=False,
         )
-    assert done.returncode == 1
-    assert "could not be written: No space left on device" in done.stderr
+    assert done.returncode == 4
+    [rescued] = re.findall(
+        r"could not be written: No space left on device. It is in (.*) instead.", done.stderr
+    )
+    assert Report.load(rescued).ok
+    Path(rescued).unlink()
     assert "Traceback" not in done.stderr
     assert Report.load(tmp_path / "run.json").ok
 
@@ -311,7 +318,8 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
         (b"y\n", 0, "stop: 60 apps in"),
         (b"n\n", 2, "Nothing was done."),
         (b"\x04", 2, "Nothing was done."),  # Ctrl-D
-        (signal.SIGINT, 130, "interrupted."),
+        (signal.SIGINT, 130, "interrupted; nothing was sent."),
+        (signal.SIGTERM, 143, "interrupted; nothing was sent."),
     ],
 )
 def test_a_person_is_asked_and_may_go_away(

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner, Result
 
 from aioappsapi.cli.answers import print_card, print_rows
-from aioappsapi.cli.commands import app
 from aioappsapi.sandbox import SandboxProcess
+from tests.command_line import Result, run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -34,7 +33,7 @@ def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def apps(*words: str) -> Result:
-    return CliRunner().invoke(app, ["apps", *words])
+    return run("apps", *words)
 
 
 def answer(*words: str) -> dict[str, object]:
@@ -54,7 +53,7 @@ def test_a_list_is_one_document_or_a_line_per_app_or_columns(target: str) -> Non
     assert rows == [[one["guid"], one["state"], one["name"]] for one in document["apps"]]
 
 
-def test_a_list_brings_spaces_and_organizations_along() -> None:
+def test_a_list_includes_spaces_and_organizations() -> None:
     words = ("list", "--org", "acme", "--space", "prod", "--include", "space.organization")
     document = answer(*words)
     assert document["total"] > 0
@@ -109,7 +108,7 @@ def test_what_belongs_to_an_app_is_shown() -> None:
     ]
 
 
-def test_the_environment_is_shown_to_whoever_asks_for_it() -> None:
+def test_the_environment_is_shown_only_by_its_own_command() -> None:
     found = answer("env", "app-00001")
     assert found["application_env_json"]["VCAP_APPLICATION"]["name"] == "app-00001"
     text = apps("env", "app-00001").stdout
@@ -129,7 +128,7 @@ def test_an_app_is_deleted_after_a_yes_and_is_gone_then() -> None:
 
 
 @pytest.mark.parametrize("command", ["get", "env", "start", "droplet", "features"])
-def test_what_the_server_refuses_is_one_line_and_a_status_of_its_own(command: str) -> None:
+def test_a_refusal_of_the_server_is_one_line_and_status_1(command: str) -> None:
     result = apps(command, UNKNOWN)
     assert result.exit_code == 1
     assert result.stdout == ""
@@ -137,40 +136,42 @@ def test_what_the_server_refuses_is_one_line_and_a_status_of_its_own(command: st
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_who_cannot_begin_has_the_status_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_login_is_status_3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CF_PASSWORD", "wrong")
     assert apps("list").exit_code == 3
 
 
-def test_wrong_words_are_wrong_usage() -> None:
+def test_bad_values_and_missing_arguments_are_wrong_usage() -> None:
     assert apps("get", "app-00001", "--include", "planets").exit_code == 2
     assert apps("get").exit_code == 2
     assert apps("start", "app-00001", "--wait", "some").exit_code == 2
 
 
-def test_a_time_that_is_none_is_wrong_usage() -> None:
+def test_a_negative_deadline_is_wrong_usage() -> None:
     result = apps("start", "app-00001", "--deadline", "-1")
     assert result.exit_code == 2
-    assert "seconds > 0" in result.stderr
+    assert "--deadline: '-1' is not a duration" in result.stderr
 
 
 def test_the_sandbox_is_a_target_too() -> None:
-    result = CliRunner().invoke(app, ["apps", "delete", "app-00001", "--sandbox", "2"])
+    result = run("apps", "delete", "app-00001", "--sandbox", "2")
     assert result.exit_code == 0
     assert "COMPLETE" in result.stdout
 
 
-def test_a_table_on_a_terminal_keeps_guids_whole_and_obeys_no_name() -> None:
+def test_a_table_on_a_terminal_keeps_guids_whole_and_escapes_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
-    print_rows(console, ("guid", "name"), [(UNKNOWN, "[bold]x\x1b[2J" + "y" * 40)])
+    monkeypatch.setattr("aioappsapi.cli.answers.out", console)
+    print_rows(("guid", "name"), [(UNKNOWN, "[bold]x\x1b[2J" + "y" * 40)])
     text = console.file.getvalue()
     assert UNKNOWN in text
     assert "[bold]x\\x1b" in text
     assert max(map(len, text.splitlines())) <= 60
 
 
-def test_a_card_has_a_line_a_field_whatever_it_holds() -> None:
-    console = Console(file=io.StringIO())
-    print_card(console, {"A": "two\nlines", "LONG": "", "N": 1, "J": {"a": None}})
-    lines = console.file.getvalue().splitlines()
+def test_a_card_has_a_line_a_field_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    print_card({"A": "two\nlines", "LONG": "", "N": 1, "J": {"a": None}})
+    lines = capsys.readouterr().out.splitlines()
     assert lines == ["A     two\\nlines", "LONG", "N     1", 'J     {"a":null}']

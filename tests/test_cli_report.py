@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from aioappsapi import Status
-from aioappsapi.cli.commands import app
+from tests.command_line import Result
+from tests.command_line import run as run_command
 from tests.reports import MIXED, OK, outcome, report
 
 
@@ -21,15 +21,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(app, ["report", *words])
+    return run_command("report", *words)
 
 
-def test_show_says_what_became_of_each_run() -> None:
+def test_show_prints_what_happened_in_each_run() -> None:
     result = run("show", "before.json", "after.jsonl")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0] == "before.json: start at https://api.test, 2026-03-01 12:00:00 UTC"
-    assert lines[1] == "start: 3 apps in 3.0 s (4 requests, 1 of them repeats)"
+    assert lines[1] == "start: 3 apps in 3.0 s (4 requests, 1 of them retries)"
     assert "  accepted after p50 0.25 s, p90 0.25 s, p99 0.25 s, max 0.25 s" in lines
     assert "  running after p50 4.50 s, p90 4.50 s, p99 4.50 s, max 4.50 s" in lines
     assert (
@@ -38,31 +38,31 @@ def test_show_says_what_became_of_each_run() -> None:
     assert any(line.startswith("after.jsonl: ") for line in lines)
 
 
-def test_show_gives_a_document_a_line() -> None:
+def test_show_prints_a_document_a_line() -> None:
     result = run("show", "before.json", "after.jsonl", "--output", "json")
     first, second = map(json.loads, result.stdout.splitlines())
     assert first == MIXED.to_dict()
     assert second["counts"]["ok"] == 2
 
 
-def test_show_tells_predictions_and_early_ends_and_obeys_no_name() -> None:
+def test_show_names_predictions_and_early_ends_and_escapes_names() -> None:
     hostile = outcome("c", Status.FAILED, name="\x1b[2Jgone :smile:")
     report(hostile, predicted=True, stopped="enough").write("odd.json")
     text = run("show", "odd.json").stdout
-    assert "start (predicted): 1 apps" in text
+    assert "start (predicted): 1 app" in text
     assert "ended early: enough" in text
     assert "\x1b" not in text
     assert r"\x1b[2Jgone :smile:" in text
 
 
-def test_compare_says_what_is_another_way() -> None:
+def test_compare_prints_what_differs() -> None:
     result = run("compare", "before.json", "after.jsonl")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "failed -> ok: worker (b)" in result.stdout
     assert "not_attempted -> absent: c" in result.stdout
 
 
-def test_compare_fails_where_an_app_is_not_as_asked_any_more() -> None:
+def test_compare_ends_with_1_if_an_app_got_worse() -> None:
     result = run("compare", "after.jsonl", "before.json", "--output", "json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
@@ -81,7 +81,9 @@ def test_compare_fails_where_an_app_is_not_as_asked_any_more() -> None:
         (".", "only .json and .jsonl reports"),
     ],
 )
-def test_what_is_no_report_is_told_in_one_line(command: str, name: str, reason: str) -> None:
+def test_a_file_that_is_not_a_report_is_refused_in_one_line(
+    command: str, name: str, reason: str
+) -> None:
     Path("bad.json").write_text("{")
     result = run(command, "before.json", name)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -90,5 +92,5 @@ def test_what_is_no_report_is_told_in_one_line(command: str, name: str, reason: 
 
 
 def test_help_of_the_bulk_commands_names_every_suffix() -> None:
-    text = CliRunner().invoke(app, ["start", "--help"], env={"COLUMNS": "200"}).stdout
-    assert "Write a .json, .jsonl, .csv, .xml (JUnit), .html or .md, too." in text
+    text = " ".join(run_command("start", "--help").stdout.replace("│", "").split())
+    assert "Write a report: .json, .jsonl, .csv, .xml (JUnit), .html or .md." in text

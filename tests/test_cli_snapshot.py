@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from aioappsapi import Report, Snapshot
-from aioappsapi.cli.commands import app
 from aioappsapi.sandbox import SandboxProcess
+from tests.command_line import run
 
 
 @pytest.fixture
@@ -34,13 +33,9 @@ def before(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert run("stop", "app-00001").exit_code == 0
     taken = run("snapshot", "before.json", "--all")
     assert taken.exit_code == 0, taken.output
-    assert taken.stderr == "aioappsapi: 60 apps noted in before.json, 59 of them started\n"
+    assert taken.stderr == "aioappsapi: before.json has 60 apps, 59 of them started\n"
     assert run("stop", "--all", "--yes").exit_code == 0
     return tmp_path / "before.json"
-
-
-def run(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
 
 
 def test_apps_come_back(before: Path) -> None:
@@ -51,7 +46,10 @@ def test_apps_come_back(before: Path) -> None:
     predicted = run("restore", "before.json", "--dry-run")
     assert predicted.exit_code == 0
     assert "dry run: would restore 60 apps" in predicted.stdout
-    assert "  59 to be brought back, 1 already as noted, 0 would be refused\n" in predicted.stdout
+    assert (
+        "  59 to be brought back, 1 already as in the snapshot, 0 would be refused\n"
+        in predicted.stdout
+    )
     assert len(re.findall(r"ok +STARTED  app-", predicted.stdout)) == 59
     words = ("--yes", "--wait", "all", "--output", "json", "--report", "run.json")
     restored = run("restore", "before.json", *words)
@@ -60,25 +58,25 @@ def test_apps_come_back(before: Path) -> None:
     assert document["action"] == "restore"
     assert (document["counts"]["ok"], document["counts"]["already"]) == (59, 1)
     assert Report.load("run.json").ok
-    assert "stop: 1 apps" in restored.stderr
+    assert "stop: 1 app" in restored.stderr
     assert "start: 59 apps" in restored.stderr
-    assert "goes on" not in restored.stderr
+    assert "continues" not in restored.stderr
 
 
-def test_what_could_not_be_restored_is_told(before: Path) -> None:
+def test_an_app_that_could_not_be_restored_is_named(before: Path) -> None:
     assert run("apps", "delete", "app-00002", "--yes").exit_code == 0
     restored = run("restore", "before.json", "--yes", "--report", "run.json")
     assert restored.exit_code == 1
     assert "1 failed: 404 CF-ResourceNotFound" in restored.stdout
     assert "app-00002" in restored.stdout
-    assert "the same command goes on" in restored.stderr
+    assert "the same command continues" in restored.stderr
 
 
 def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
     taken = Snapshot.load(before)
     again = run("snapshot", "before.json", "--all")
     assert again.exit_code == 2
-    assert "before.json is there already: --force replaces it." in again.stderr
+    assert "before.json exists already: --force replaces it." in again.stderr
     assert Snapshot.load(before) == taken
     assert run("snapshot", "before.json", "app-00003", "--force").exit_code == 0
     assert [one.name for one in Snapshot.load(before).apps] == ["app-00003"]
@@ -87,8 +85,8 @@ def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
 def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path) -> None:
     refused = run("restore", "before.json", "--sandbox", "60")
     assert refused.exit_code == 2
-    assert "the snapshot is of http" in refused.stderr
-    assert "give --force to restore it all the same." in refused.stderr
+    assert "before.json is a snapshot of http" in refused.stderr
+    assert "Give --force to restore it here." in refused.stderr
     assert run("restore", "before.json", "--sandbox", "60", "--force").exit_code in {0, 1}
 
 
@@ -97,7 +95,7 @@ def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path
     [
         (["snapshot", "x.json"], "No apps: give GUIDs or names"),
         (["snapshot", "gone/x.json", "--all"], "there is no folder gone"),
-        (["snapshot", "x.json", "no-such-app"], "1 apps are not visible with this login"),
+        (["snapshot", "x.json", "no-such-app"], "1 app is not visible with this login"),
         (["restore", "x.json"], "x.json cannot be read: No such file or directory"),
         (["restore", "report.json"], "report.json is not a snapshot"),
         (["restore", "before.json", "--max-starting", "3"], "give --wait all"),
@@ -121,7 +119,7 @@ def test_ctrl_c_leaves_the_rest_and_the_report(before: Path) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("start: 5/"):
+        if line.startswith("start: 6/"):
             break
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=20)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
+import re
 import socket
 import ssl
 import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import trustme
 
 from aioappsapi import (
+    AppsApiError,
     Auth,
     AuthError,
     CertificateError,
@@ -22,6 +28,7 @@ from aioappsapi import (
     ClientCredentials,
     ClosedError,
     ConnectError,
+    DeadlineError,
     InvalidInputError,
     JwtBearer,
     Limits,
@@ -99,7 +106,7 @@ class Platform:
         ("HTTPS://API.example.org", "HTTPS://API.example.org"),
     ],
 )
-def test_address_is_cut_to_what_belongs_to_it(given: str, made: str) -> None:
+def test_spaces_and_slashes_around_an_address_are_cut(given: str, made: str) -> None:
     assert checked_url(given) == made
     assert Client(given, auth=StaticToken("t")).api_url == made
 
@@ -197,25 +204,26 @@ API = {"CF_API": "https://api.test"}
 
 
 @pytest.mark.parametrize(
-    ("env", "missing"),
+    ("env", "said"),
     [
-        ({}, "CF_API"),
-        ({"CF_API": "", "CF_ACCESS_TOKEN": "t"}, "CF_API"),
-        (API, "CF_USERNAME"),
-        (API | {"CF_USERNAME": "ann"}, "CF_PASSWORD"),
-        (API | {"CF_PASSWORD": "pw"}, "CF_USERNAME"),
-        (API | {"CF_CLIENT_ID": "bot"}, "CF_CLIENT_SECRET"),
-        (API | {"CF_CLIENT_SECRET": "s3"}, "CF_CLIENT_ID"),
+        ({}, "CF_API is not set: set it to the API's address, like https://"),
+        ({"CF_API": "", "CF_ACCESS_TOKEN": "t"}, "CF_API is not set"),
+        (API, "No login in the environment: set CF_USERNAME and CF_PASSWORD, or CF_CLIENT_ID"),
+        (API | {"CF_USERNAME": "ann"}, "CF_USERNAME is set, but CF_PASSWORD is not"),
+        (API | {"CF_PASSWORD": "s3cret"}, "CF_PASSWORD is set, but CF_USERNAME is not"),
+        (API | {"CF_CLIENT_ID": "bot"}, "CF_CLIENT_ID is set, but CF_CLIENT_SECRET is not"),
+        (API | {"CF_CLIENT_SECRET": "s3cret"}, "CF_CLIENT_SECRET is set, but CF_CLIENT_ID is not"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
-def test_what_is_missing_in_the_environment_is_named(
-    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], missing: str
+def test_a_variable_that_is_missing_is_named_together_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], said: str
 ) -> None:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(AuthError, match=missing):
+    with pytest.raises(AuthError, match=re.escape(said)) as caught:
         Client.from_env()
+    assert "s3cret" not in str(caught.value)
 
 
 # -- the login of the cf command
@@ -292,7 +300,7 @@ def untrusted() -> ssl.SSLContext:
     ("disabled", "honour", "works"),
     [(True, True, True), (True, False, False), (False, True, False)],
 )
-async def test_skipped_check_of_certificates_counts_only_when_asked_for(
+async def test_ssl_disabled_of_the_cf_command_counts_only_with_honour_ssl_disabled(
     tmp_path: Path, untrusted: ssl.SSLContext, disabled: bool, honour: bool, works: bool
 ) -> None:
     platform = Platform(tls=untrusted)
@@ -450,7 +458,7 @@ async def test_address_that_is_no_api(root: Answer, error: type[Exception]) -> N
     assert all("s3cret" not in f"{seen.target}{seen.body!r}" for seen in server.seen)
 
 
-async def test_refused_login_is_not_asked_again() -> None:
+async def test_a_refused_login_is_not_sent_again() -> None:
     platform = Platform()
     platform.token = reply({"error": "unauthorized", "error_description": "Bad credentials"}, 401)
     login = PasswordGrant("ann", "s3cret")
@@ -467,7 +475,7 @@ async def test_refused_login_is_not_asked_again() -> None:
     assert len(platform.grants) == 1, "each wrong password counts towards a lock-out"
 
 
-async def test_nobody_answers() -> None:
+async def test_an_address_where_nothing_listens_raises_a_connect_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -515,14 +523,134 @@ async def test_user_agent() -> None:
 # -- opening and closing
 
 
-async def test_client_that_is_not_open_says_so() -> None:
+async def test_a_client_that_was_never_opened_says_so() -> None:
     client = Client("http://127.0.0.1:9", auth=StaticToken("t"), retry=RetryPolicy(attempts=1))
-    with pytest.raises(ClosedError, match="async with"):
+    with pytest.raises(ClosedError, match="never opened: use it inside `async with"):
         await client.apps.get("a")
-    with pytest.raises(ClosedError):
+    with pytest.raises(ClosedError, match="never opened"):
         await client.log_in()
     report = await client.bulk.start(["a"])
     assert isinstance(report[0].error, ClosedError)
+
+
+async def test_a_client_that_is_closed_says_so() -> None:
+    platform = Platform()
+    async with platform.server as server:
+        async with server.client() as client:
+            await client.apps.get("a")
+        with pytest.raises(ClosedError, match="is closed: its `async with` block has ended"):
+            await client.apps.get("a")
+
+
+async def test_a_nested_async_with_is_refused_and_the_outer_one_goes_on() -> None:
+    platform = Platform()
+    async with platform.server as server, server.client() as client:
+        for again in (client, client.with_options()):
+            with pytest.raises(InvalidInputError, match="open already"):
+                async with again:
+                    raise AssertionError
+        assert (await client.apps.get("a")).guid == "a"
+    assert len(server.connections) == 1
+
+
+def in_another_thread(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a coroutine on an event loop of another thread; return what it raised."""
+
+    async def caught() -> BaseException | None:
+        try:
+            await call()
+        except AppsApiError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(caught())).result()
+
+
+async def test_a_client_on_another_threads_loop_says_so_and_keeps_working_on_its_own() -> None:
+    platform = Platform()
+    async with platform.server as server, server.client() as client:
+        await client.apps.get("a")
+        for call in (lambda: client.apps.get("a"), client.aclose, client.log_in):
+            error = await asyncio.to_thread(in_another_thread, call)
+            assert isinstance(error, ClosedError)
+            assert "one client for each event loop" in str(error)
+        error = await asyncio.to_thread(in_another_thread, client.open)
+        assert isinstance(error, InvalidInputError)
+        assert "one client for each event loop" in str(error)
+        assert (await client.apps.get("a")).guid == "a"
+    assert len(server.connections) == 1
+
+
+async def test_a_login_under_way_is_not_joined_from_another_loop() -> None:
+    came, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answering(seen: Seen) -> Answer:
+        came.set()
+        await go_on.wait()
+        return reply({"links": {"uaa": {"href": server.url}}})
+
+    async with (
+        Server(answering) as server,
+        server.client(auth=PasswordGrant("ann", "pw")) as client,
+    ):
+        call = asyncio.create_task(client.apps.get("a"))
+        await came.wait()
+        error = await asyncio.to_thread(in_another_thread, lambda: client.apps.get("a"))
+        assert isinstance(error, ClosedError)
+        call.cancel()
+        await asyncio.wait([call])
+
+
+def test_a_client_whose_loop_ended_can_be_closed_or_opened_on_the_next_one() -> None:
+    async def main(first: bool) -> None:
+        nonlocal client
+        async with Platform().server as server:
+            if first:
+                client = server.client()
+                await client.open()
+                await client.apps.get("a")
+                return
+            with pytest.raises(ClosedError, match=r"an earlier asyncio\.run"):
+                await client.apps.get("a")
+            await client.open()
+            await client.aclose()
+            await client.aclose()
+
+    client = Client("http://127.0.0.1:9", auth=StaticToken("t"))
+    asyncio.run(main(first=True))
+    asyncio.run(main(first=False))
+    gc.collect()  # a session that leaked would warn, and warnings are errors
+
+
+async def test_a_login_that_hangs_obeys_the_deadline_and_says_that_nothing_was_sent() -> None:
+    async def answering(seen: Seen) -> Answer:
+        if seen.path == "/":
+            return reply({"links": {"uaa": {"href": server.url}}})
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with (
+        Server(answering) as server,
+        server.client(auth=PasswordGrant("ann", "pw")) as client,
+    ):
+        with pytest.raises(DeadlineError, match="the request was not sent"):
+            await client.apps.start("a", deadline=0.2)
+        with pytest.raises(DeadlineError, match="No token"):
+            await client.log_in(deadline=0.2)
+        report = await client.bulk.start(["a"], deadline=0.2)
+        assert "may have been carried out" not in str(report[0].error)
+    assert {seen.path for seen in server.seen} == {"/", "/oauth/token"}
+
+
+async def test_an_api_that_hangs_at_the_login_obeys_the_deadline() -> None:
+    async def answering(seen: Seen) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with Server(answering) as server, server.client() as client:
+        with pytest.raises(DeadlineError, match="has not answered"):
+            await client.log_in(deadline=0.1)
 
 
 async def test_closing_twice_is_harmless() -> None:
@@ -542,7 +670,7 @@ async def test_client_that_was_never_opened_can_be_closed() -> None:
     await Client("https://api.test", auth=StaticToken("t")).aclose()
 
 
-async def test_closing_ends_what_is_in_flight() -> None:
+async def test_closing_ends_the_requests_in_flight() -> None:
     came = asyncio.Event()
 
     async def answering(seen: Seen) -> Answer:

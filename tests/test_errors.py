@@ -9,14 +9,16 @@ import pytest
 
 import aioappsapi
 from aioappsapi import errors
-from aioappsapi.bulk.endings import RunAbortedError
+from aioappsapi.bulk.run.conclude import RunAbortedError
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
     AuthError,
     BadRequestError,
+    BuildFailedError,
     ConflictError,
     DeadlineError,
+    DeploymentFailedError,
     ForbiddenError,
     InvalidInputError,
     JobFailedError,
@@ -68,6 +70,10 @@ def example(cls: type[BaseException]) -> BaseException:
         return NotIncludedError("space", ask_for="space")
     if cls is AuthError:
         return AuthError("no", refused=False, error="unauthorized", status=401)
+    if cls is BuildFailedError:
+        return BuildFailedError("no", guid="g")
+    if cls is DeploymentFailedError:
+        return DeploymentFailedError("no", guid="g", reason="CANCELED")
     if cls is JobFailedError:
         return JobFailedError("no", guid="g", errors=API_ERRORS)
     if issubclass(cls, NotRunningError):

@@ -75,7 +75,7 @@ def forms(endpoint: FakeEndpoint) -> list[dict[str, str]]:
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_what_a_login_sends(
+async def test_each_login_sends_the_form_of_its_grant(
     auth: Auth, form: dict[str, str], client: tuple[str, str], query: dict[str, str]
 ) -> None:
     endpoint = FakeEndpoint(TOKEN)
@@ -96,7 +96,7 @@ async def test_a_hint_of_the_origin_is_json() -> None:
     assert json.loads(hint) == {"origin": 'we"ird&'}
 
 
-async def test_client_credentials_are_asked_again() -> None:
+async def test_client_credentials_log_in_again_when_the_token_ends() -> None:
     endpoint = FakeEndpoint(TOKEN)
     auth = ClientCredentials("me", "secret")
     await auth.obtain(endpoint, await auth.obtain(endpoint, None))
@@ -132,9 +132,13 @@ async def test_a_uaa_that_is_down_does_not_cost_a_login_with_the_password() -> N
     assert [form["grant_type"] for form in forms(endpoint)] == ["refresh_token"]
 
 
-async def test_a_refused_password_is_never_sent_again() -> None:
+@pytest.mark.parametrize(
+    "auth",
+    [PasswordGrant("u", "p"), Passcode("once"), JwtBearer("once")],
+    ids=lambda auth: type(auth).__name__,
+)
+async def test_a_refused_credential_of_a_user_is_never_sent_again(auth: Auth) -> None:
     endpoint = FakeEndpoint(REFUSED)
-    auth = PasswordGrant("u", "p")
     for _ in range(5):
         with pytest.raises(AuthError, match="Bad credentials") as caught:
             await auth.obtain(endpoint, None)
@@ -144,7 +148,17 @@ async def test_a_refused_password_is_never_sent_again() -> None:
     assert len(endpoint.asked) == 1
 
 
-async def test_a_password_that_could_not_be_asked_about_is_sent_again() -> None:
+async def test_a_password_that_the_uaa_never_saw_is_sent_later() -> None:
+    no_uaa = AuthError("https://api.example.org names no UAA to log in at")
+    endpoint = FakeEndpoint(no_uaa, TOKEN)
+    auth = PasswordGrant("u", "p")
+    with pytest.raises(AuthError, match="names no UAA"):
+        await auth.obtain(endpoint, None)
+
+    assert (await auth.obtain(endpoint, None)).access_token == "a-1"
+
+
+async def test_a_password_is_sent_again_after_the_uaa_failed() -> None:
     endpoint = FakeEndpoint(NOT_NOW, TOKEN)
     auth = PasswordGrant("u", "p")
     with pytest.raises(AuthError):
@@ -154,7 +168,7 @@ async def test_a_password_that_could_not_be_asked_about_is_sent_again() -> None:
 
 
 @pytest.mark.parametrize("make", [Passcode, JwtBearer])
-async def test_what_works_once_is_sent_once(make: Callable[[str], Any]) -> None:
+async def test_a_one_time_credential_is_sent_once(make: Callable[[str], Any]) -> None:
     endpoint = FakeEndpoint(WITH_REFRESH, TOKEN)
     auth = make("once")
     first = await auth.obtain(endpoint, None)
@@ -162,7 +176,7 @@ async def test_what_works_once_is_sent_once(make: Callable[[str], Any]) -> None:
     assert forms(endpoint)[1] == {"grant_type": "refresh_token", "refresh_token": "r-1"}
     assert second.refresh_token == "r-1"
 
-    with pytest.raises(AuthError, match=f"{make.__name__} works once") as caught:
+    with pytest.raises(AuthError, match=f"A {make.__name__} works once") as caught:
         await auth.obtain(endpoint, TOKEN)
     assert caught.value.refused
     assert len(endpoint.asked) == 2
@@ -180,7 +194,7 @@ async def test_a_rotated_refresh_token_is_the_one_that_counts() -> None:
     assert told == ["r-1", "r-2"]
 
 
-async def test_who_keeps_refresh_tokens_may_be_a_coroutine() -> None:
+async def test_on_rotate_may_be_a_coroutine_function() -> None:
     told: list[str] = []
 
     async def keep(refresh_token: str) -> None:
@@ -192,7 +206,7 @@ async def test_who_keeps_refresh_tokens_may_be_a_coroutine() -> None:
     assert told == ["r-1"]
 
 
-async def test_a_refresh_token_that_stays_is_not_told() -> None:
+async def test_on_rotate_is_not_called_for_a_refresh_token_that_stays() -> None:
     told: list[str] = []
     auth = RefreshToken("r-1", on_rotate=told.append)
     token = await auth.obtain(FakeEndpoint(WITH_REFRESH), None)
@@ -201,17 +215,27 @@ async def test_a_refresh_token_that_stays_is_not_told() -> None:
     assert token.refresh_token == "r-1"
 
 
-async def test_a_new_refresh_token_is_kept_even_if_telling_it_fails() -> None:
-    def broken(refresh_token: str) -> None:
-        raise OSError("disk full")
+def raises_at_once(refresh_token: str) -> None:
+    raise OSError(f"no space left for {refresh_token}")
 
-    endpoint = FakeEndpoint(WITH_REFRESH)
-    auth = RefreshToken("r-0", on_rotate=broken)
-    with pytest.raises(OSError, match="disk full"):
-        await auth.obtain(endpoint, None)
+
+async def raises_later(refresh_token: str) -> None:
+    raise ValueError(refresh_token)
+
+
+@pytest.mark.parametrize("on_rotate", [raises_at_once, raises_later])
+async def test_an_on_rotate_that_raises_is_logged_and_the_new_refresh_token_is_kept(
+    on_rotate: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = FakeEndpoint(Token(access_token="a-1", refresh_token="geheim-1"))
+    auth = RefreshToken("r-0", on_rotate=on_rotate)
+    assert (await auth.obtain(endpoint, None)).access_token == "a-1"
     await auth.obtain(endpoint, None)
 
-    assert [form["refresh_token"] for form in forms(endpoint)] == ["r-0", "r-1"]
+    assert [form["refresh_token"] for form in forms(endpoint)] == ["r-0", "geheim-1"]
+    (record,) = caplog.records
+    assert "on_rotate failed with" in record.message
+    assert "geheim" not in caplog.text
 
 
 @pytest.mark.parametrize("given", ["{}", "bearer {}", "Bearer {}", "BEARER {}", "  bearer {} \n"])

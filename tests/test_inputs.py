@@ -10,13 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import App, InvalidInputError
-from aioappsapi.bulk.inputs import Inputs
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.run.inputs import Inputs
+from tests.fakes import settle
 
 
 async def handed_out(inputs: Inputs) -> list[str]:
+    """Claim every app, as workers and `feed` do together."""
     got: list[str] = []
-    while (index := await inputs.next()) is not None:
-        got.append(inputs.keys[index])
+
+    def claim() -> None:
+        while (index := inputs.claim()) is not None:
+            got.append(inputs.keys[index])
+
+    claim()
+    await inputs.feed(claim)
     return got
 
 
@@ -62,22 +70,26 @@ async def test_iterable_is_known_at_once() -> None:
 async def test_async_iterable_is_read_as_it_is_needed() -> None:
     inputs = Inputs(coming("a", "b"))
     assert (inputs.exhausted, inputs.keys) == (False, [])
-    await inputs.next()
-    assert (inputs.exhausted, inputs.keys) == (False, ["a"])
-    await handed_out(inputs)
+    read: list[list[str]] = []
+    feeding = asyncio.create_task(inputs.feed(lambda: read.append(list(inputs.keys))))
+    await settle()
+    assert not read, "nobody has claimed anything"
+    assert inputs.claim() is None
+    await settle()
+    assert read == [["a"]], "one app ahead, and no more"
+    assert inputs.claim() == 0
+    assert inputs.claim() is None
+    await settle()
+    assert (inputs.claim(), inputs.claim()) == (1, None)
+    await feeding
     assert inputs.exhausted
 
 
-async def test_many_readers_of_one_async_input_never_share_an_app() -> None:
-    inputs = Inputs(coming(*(str(n) for n in range(100))))
-    parts = await asyncio.gather(*(handed_out(inputs) for _ in range(7)))
-    assert sorted(int(key) for part in parts for key in part) == list(range(100))
-
-
-async def test_rest_is_read_without_being_handed_out() -> None:
+async def test_the_rest_is_read_without_being_claimed() -> None:
     inputs = Inputs(coming("a", "b", "c"))
-    assert await inputs.next() == 0
-    await inputs.read_rest()
+    await inputs.read_all()
+    assert inputs.claim() == 0
+    assert inputs.left == 2
     assert inputs.keys == ["a", "b", "c"]
     assert inputs.exhausted
 
@@ -90,6 +102,16 @@ def test_what_is_no_list_of_guids_is_refused(keys: object) -> None:
 
 async def test_async_input_of_something_else_is_refused_when_it_comes() -> None:
     inputs = Inputs(coming("a", 7))
-    assert await inputs.next() == 0
-    with pytest.raises(InvalidInputError, match="7 is neither"):
-        await inputs.next()
+    with pytest.raises(InvalidInputError, match="7 is no GUID, App or Outcome"):
+        await inputs.read_all()
+    assert inputs.keys == ["a"]
+
+
+def test_an_unverified_outcome_is_in_doubt_and_a_settled_one_is_not() -> None:
+    inputs = Inputs(
+        [
+            Outcome(key="a", status=Status.UNVERIFIED, name="web"),
+            Outcome(key="b", status=Status.FAILED),
+        ]
+    )
+    assert (inputs.keys, inputs.in_doubt, inputs.names) == (["a", "b"], {"a"}, {"a": "web"})

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from aioappsapi import DeadlineError, Job, JobFailedError
+from aioappsapi.api.apps import Apps
+from aioappsapi.api.jobs import Jobs
 from aioappsapi.errors import DecodeError, DisconnectedError, NotFoundError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.jobs import Jobs
 from tests.replay import AT_ONCE, Answer, Answering, Seen, Wire, refusal, reply
 
 
@@ -39,7 +39,7 @@ def jobs(wire: Wire) -> tuple[Jobs, list[float]]:
     return Jobs(caller), pauses
 
 
-async def test_a_job_is_looked_at_at_growing_intervals_until_it_has_ended() -> None:
+async def test_a_job_is_polled_at_growing_intervals_until_it_has_ended() -> None:
     wire = Wire(playing([job("PROCESSING"), job("POLLING"), job("PROCESSING"), job("COMPLETE")]))
     client, pauses = jobs(wire)
     done = await client.wait(Job(guid="job-1"), deadline=60)
@@ -51,7 +51,7 @@ async def test_a_job_is_looked_at_at_growing_intervals_until_it_has_ended() -> N
     assert max(pauses) <= 12
 
 
-async def test_a_job_that_is_done_is_not_asked_for() -> None:
+async def test_a_finished_job_is_not_polled() -> None:
     wire = Wire(playing([job("PROCESSING")]))
     client, _ = jobs(wire)
     done = Job(guid="", state="COMPLETE")
@@ -74,7 +74,7 @@ async def test_a_job_that_takes_too_long_meets_the_deadline() -> None:
         await Jobs(wire.caller()).wait("job-1", deadline=0.001)
 
 
-async def test_delete_gives_the_job_that_its_answer_points_to() -> None:
+async def test_delete_returns_the_job_that_its_answer_names() -> None:
     location = Answer(202, b"", (("Location", "https://api.example.org/v3/jobs/job-7"),))
     deleted = await Apps(Wire(playing([location])).caller()).delete("app-1")
     assert deleted.guid == "job-7"
@@ -82,7 +82,7 @@ async def test_delete_gives_the_job_that_its_answer_points_to() -> None:
 
 
 async def test_an_accepted_delete_without_a_job_is_no_success() -> None:
-    with pytest.raises(DecodeError, match="it happened"):
+    with pytest.raises(DecodeError, match="it was accepted"):
         await Apps(Wire(playing([Answer(202)])).caller()).delete("app-1")
 
 

@@ -174,7 +174,7 @@ def test_values_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(app)) == app
 
 
-def test_included_is_asked_for_by_name() -> None:
+def test_a_resource_that_was_not_included_raises_not_included_error() -> None:
     with pytest.raises(NotIncludedError):
         _ = App(guid="g").space
     app = App(guid="g", included_space=Space(guid="s", name="dev"))

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from aioappsapi import Client, StaticToken
-from tests.operations import table
+from aioappsapi.api.endpoint import Endpoints
+from tests.operations import classes, modules, table
 
 DOCS = Path(__file__).parent.parent / "docs" / "operations.md"
 
@@ -42,3 +48,39 @@ def test_the_client_has_every_operation_on_apps_and_the_table_names_it() -> None
         assert callable(getattr(client.apps, name))
         assert f"`client.apps.{name}`" in table()
     assert len(APPS) == 20
+
+
+METHODS = [
+    (f"{cls.__name__}.{name}", method)
+    for module in modules()
+    for _, cls in classes(module)
+    if issubclass(cls, Endpoints)
+    for name, method in vars(cls).items()
+    if inspect.isfunction(method) and not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS, ids=[name for name, _ in METHODS])
+def test_every_docstring_names_the_endpoints_of_its_method(
+    name: str, method: Callable[..., object]
+) -> None:
+    source = inspect.getdoc(method) or ""
+    named = re.findall(r"(?:GET|POST|PATCH|DELETE) /[^\s,]*", source.partition("Source: ")[2])
+    assert named, f"{name}: its docstring ends with the source, like Source: GET /v3/apps."
+    assert source.splitlines()[0].count(".") >= 1, "one line of meaning comes first"
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS, ids=[name for name, _ in METHODS])
+def test_whatever_is_checked_can_be_sent_unchecked(
+    name: str, method: Callable[..., object]
+) -> None:
+    text = inspect.getdoc(method) or ""
+    checked = "InvalidInputError" in text and name != "Processes.terminate_instance"
+    assert checked == ("validate" in inspect.signature(method).parameters)
+
+
+def test_every_list_is_a_pager() -> None:
+    lists = [(name, method) for name, method in METHODS if ".list" in name]
+    assert len(lists) > 15
+    for name, method in lists:
+        assert "Pager" in inspect.signature(method).return_annotation, name

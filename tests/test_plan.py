@@ -85,7 +85,7 @@ SLOW = Faults(latency=0.2, latency_spread=0.0, without_droplet=0.1, startup=30.0
 def test_without_waiting_requests_and_time_are_as_planned(concurrency: int) -> None:
     plan, report, seconds = planned_and_real("start", SLOW, concurrency=concurrency)
     assert plan.requests == report.requests.sent, "also what a quota refuses twice"
-    assert close(plan.seconds, seconds, 0.2)
+    assert close(plan.seconds, seconds, 0.3)  # the limit starts at 20, whatever the concurrency
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from aioappsapi import Client, PasswordGrant, Pause
-from aioappsapi.bulk.outcome import Outcome, Status
+from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.cli.progress import Lines, Live, display
 from aioappsapi.errors import UnprocessableError
 from aioappsapi.models import ApiError
@@ -29,6 +29,7 @@ class ARun:
     in_flight: int = 0
     held: int = 0
     waiting: int = 0
+    retrying: int = 0
     paused_for: float = 0.0
     counts: Counter[Status] = field(default_factory=Counter)
 
@@ -77,8 +78,8 @@ async def test_a_log_tells_every_tenth_and_who_is_awaited(log: Console) -> None:
             shown.show(run.end())
     assert text(log).splitlines() == [
         "start: 40 apps",
-        "start: 4/40 done, 5 in flight, 20 starting; 4 ok",
-        "start: 8/40 done, 5 in flight, 20 starting; 8 ok",
+        "start: 4/40 done (4 ok), 5 in flight, 20 starting, 11 to go, 0 s elapsed",
+        "start: 8/40 done (8 ok), 5 in flight, 20 starting, 7 to go, 0 s elapsed",
     ]
 
 
@@ -88,7 +89,9 @@ async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
     with display(log, run):
         await anyio.sleep(35)
     await anyio.sleep(100)
-    assert text(log).splitlines() == ["stop: 40 apps"] + ["stop: 0/40 done, 40 stopping"] * 3
+    assert text(log).splitlines() == ["stop: 40 apps"] + [
+        f"stop: 0/40 done, 40 stopping, {seconds} s elapsed" for seconds in (10, 20, 30)
+    ]
 
 
 @virtual
@@ -122,13 +125,13 @@ async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
 
 @virtual
 async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
-    run = ARun(in_flight=5, held=45, waiting=20, paused_for=12.4)
+    run = ARun(in_flight=5, held=10, waiting=20, paused_for=12.4)
     with display(terminal, run) as shown:
         shown.show(run.end())
         await anyio.sleep(1)
     shown_text = text(terminal)
-    parts = ("1/40", "5 in flight", "45 held back", "20 starting", "1 ok", "paused for 12 s by")
-    for part in parts:
+    parts = ("1/40 2%", "5 in flight", "10 held back", "20 starting", "4 to go", "1 ok")
+    for part in (*parts, "paused by the rate limit for 13 s more"):
         assert part in shown_text
 
 

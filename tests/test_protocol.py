@@ -6,15 +6,16 @@ import time
 from types import NoneType
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aioappsapi._http.failures import classify
-from aioappsapi._http.message import Replay, Response
-from aioappsapi._http.protocol import Operation
-from aioappsapi._http.refusal import response_error, retry_after
+from aioappsapi._http.message import Replay, Request, Response
+from aioappsapi._http.protocol import Operation, free_request
+from aioappsapi._http.response_errors import response_error, retry_after
+from aioappsapi._http.retry.policy import classify
 from aioappsapi.errors import (
     AppsApiError,
     BadRequestError,
@@ -30,7 +31,19 @@ from aioappsapi.errors import (
     UnprocessableError,
 )
 from aioappsapi.models import App, Page
-from tests.fakes import GET, GUID, RECORDINGS, START, app, failure, recording, request, response
+from tests.fakes import (
+    GET,
+    GUID,
+    RECORDINGS,
+    RESTART,
+    START,
+    app,
+    failure,
+    recording,
+    request,
+    response,
+)
+from tests.replay import AT_ONCE, Answer, Seen, Server, app_json, reply
 
 LIST: Operation[Page[App]] = Operation(
     "list apps", "GET", "/v3/apps", Page[App], replay=Replay.SAFE, source="-"
@@ -306,8 +319,8 @@ def test_a_redirect_says_where_to() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", "[]", "{}", '{"guid": 7}', "<html>", b"\xff"])
-def test_a_success_that_cannot_be_read_says_that_it_happened(body: str | bytes) -> None:
-    with pytest.raises(DecodeError, match="it happened, but the answer cannot be read") as caught:
+def test_a_success_that_cannot_be_read_says_that_it_was_accepted(body: str | bytes) -> None:
+    with pytest.raises(DecodeError, match="an answer that cannot be read") as caught:
         START.parse(request(), response(200, body, {"X-Vcap-Request-Id": "r-1"}))
 
     assert caught.value.status == 200
@@ -471,3 +484,95 @@ def test_unknown_fields_and_values_of_newer_servers_are_no_error() -> None:
 def test_a_request_stays_as_it_was_built() -> None:
     with pytest.raises(AttributeError):
         START.build(GUID).path = "/"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("args", [(), (GUID, GUID)])
+def test_an_operation_takes_exactly_the_arguments_of_its_path(args: tuple[str, ...]) -> None:
+    with pytest.raises(TypeError, match=r"start app: .* takes 1 values"):
+        START.build(*args)
+
+
+def test_a_type_has_one_decoder() -> None:
+    assert START._decoder is RESTART._decoder
+
+
+def another(request: Request, value: object) -> str | None:
+    return "it names another app"
+
+
+def test_a_success_that_does_not_fit_its_request_proves_nothing() -> None:
+    checked = Operation("x", "POST", "/{}", App, replay=Replay.ONCE, source="-", check=another)
+    answer = recording("start-app__stopped-app").response
+    with pytest.raises(DecodeError, match=r"200 with an answer that proves nothing: it names"):
+        checked.parse(checked.build(GUID), answer)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "reason"),
+    [
+        ("start", {"state": "STOPPED"}, "it shows the state STOPPED"),
+        ("stop", {"state": "STARTED"}, "it shows the state STARTED"),
+        ("restart", {"state": "STOPPED"}, "it shows the state STOPPED"),
+        ("start", {"guid": "other"}, "it names another app, other"),
+    ],
+)
+async def test_an_action_whose_answer_shows_something_else_is_no_success(
+    operation: str, fields: dict[str, str], reason: str
+) -> None:
+    state = "STOPPED" if operation == "stop" else "STARTED"
+
+    async def answer(seen: Seen) -> Answer:
+        return reply(app_json("app-1") | {"state": state} | fields)
+
+    async with Server(answer) as server, server.client(retry=AT_ONCE) as client:
+        with pytest.raises(DecodeError, match=reason):
+            await getattr(client.apps, operation)("app-1")
+    assert len(server.seen) == 1
+
+
+def test_an_error_keeps_little_of_a_large_body() -> None:
+    detail = "x" * 1_000_000
+    body = msgspec.json.encode({"errors": [{"code": 1, "title": "CF-X", "detail": detail}] * 50})
+    error = response_error(request(), response(500, body))
+    assert (len(error.body), len(error.errors)) == (4096, 20)
+    assert len(error.detail or "") < 5000
+    assert error.title == "CF-X"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v3/apps/a/environment_variables/",
+        "/v3/apps/a/environment%5Fvariables",
+        "/v3/apps/a/env//",
+        "/v3/environment_variable_groups/running/",
+    ],
+)
+def test_other_ways_to_write_a_path_of_secrets_are_as_secret(path: str) -> None:
+    assert free_request("PATCH", path, json={"var": {"KEY": "geheim"}}).sensitive
+
+
+def test_the_variables_of_a_new_app_are_masked_and_its_name_stays() -> None:
+    sent = {"name": "web-shop", "environment_variables": {"KEY": "geheim", "PORT": "8080"}}
+    text = "web-shop: KEY=geheim, PORT=8080 are wrong, value '[1]'"
+    answer = failure(422, "CF-UnprocessableEntity", detail=text)
+    error = response_error(free_request("POST", "/v3/apps", json=sent), answer)
+    assert error.detail == "web-shop: KEY=..., PORT=... are wrong, value '...'"
+    assert "web-shop: KEY=..., PORT=... are wrong" in str(error)
+    assert error.body == b""
+
+    html = response(502, "geheim")
+    error = response_error(free_request("POST", "/v3/apps", json=sent), html)
+    assert "geheim" not in f"{error} {error.body!r}"
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "-1", "0", "nan", "1e3", ""])
+def test_an_absurd_rate_limit_is_none(absurd: str) -> None:
+    headers = {"X-RateLimit-Limit": absurd, "X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "99"}
+    assert response(200, b"", headers).rate_limit is None
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "-1" + "0" * 400, "nan"])
+def test_an_absurd_number_of_remaining_requests_is_none(absurd: str) -> None:
+    headers = {"X-RateLimit-Limit": "9", "X-RateLimit-Remaining": absurd, "X-RateLimit-Reset": "99"}
+    assert response(200, b"", headers).rate_limit is None

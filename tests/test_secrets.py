@@ -25,8 +25,8 @@ from aioappsapi import (
     PasswordGrant,
     RetryPolicy,
 )
+from aioappsapi.api.apps import Apps
 from aioappsapi.errors import RedirectedError, UnprocessableError
-from aioappsapi.resources.apps import Apps
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
 from tests.replay import ONE_TRY, Answer, Seen, Wire

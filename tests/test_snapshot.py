@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
+import tracemalloc
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -22,6 +26,7 @@ from aioappsapi import (
     UnprocessableError,
     report_of,
 )
+from aioappsapi.bulk import AppState, ProcessState
 from aioappsapi.sandbox import Sandbox
 
 
@@ -179,7 +184,7 @@ async def test_another_api_is_only_restored_by_force(cloud: Sandbox, client: Cli
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     async with Sandbox(6) as twin:
         async with Client(twin.url, auth=PasswordGrant("admin", "admin"), proxy="") as other:
-            with pytest.raises(InvalidInputError, match="the snapshot is of"):
+            with pytest.raises(InvalidInputError, match="The snapshot is of"):
                 await other.bulk.restore(snapshot)
             report = await other.bulk.restore(snapshot, force=True)
             assert report.ok
@@ -188,11 +193,16 @@ async def test_another_api_is_only_restored_by_force(cloud: Sandbox, client: Cli
 
 
 async def test_what_cannot_be_noted_is_refused(client: Client, cloud: Sandbox) -> None:
-    with pytest.raises(InvalidInputError, match="1 apps are not visible"):
+    with pytest.raises(InvalidInputError, match="1 app is not visible"):
         await client.bulk.snapshot([*cloud.apps, "00000000-0000-4000-8000-000000000000"])
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     with pytest.raises(InvalidInputError, match="keeps no journal"):
         await client.bulk.restore(snapshot, journal="x.journal")
+
+
+def document(**fields: object) -> str:
+    head = {"schema": 2, "target": "x", "taken_at": "2026-01-01T00:00:00Z", "apps": []}
+    return json.dumps(head | fields)
 
 
 @pytest.mark.parametrize(
@@ -200,15 +210,19 @@ async def test_what_cannot_be_noted_is_refused(client: Client, cloud: Sandbox) -
     [
         "",
         "[]",
-        '{"schema": 2, "target": "x", "taken_at": "2026-01-01T00:00:00Z", "apps": []}',
-        json.dumps(
-            {
-                "schema": 1,
-                "target": "x",
-                "taken_at": "2026-01-01T00:00:00Z",
-                "apps": [{"guid": "a", "name": "a", "state": "GONE"}],
-            }
+        document(apps=[{"guid": "a", "name": "a", "state": "GONE"}]),
+        document(apps=[{"guid": "a", "state": "STARTED"}]),
+        document(
+            apps=[
+                {
+                    "guid": "a",
+                    "name": "a",
+                    "state": "STARTED",
+                    "processes": [{"type": "web", "instances": -1}],
+                }
+            ]
         ),
+        '{"schema": 2, "other": ' + "[" * 100_000,
     ],
 )
 def test_another_file_is_no_snapshot(text: str, tmp_path: Path) -> None:
@@ -216,3 +230,73 @@ def test_another_file_is_no_snapshot(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InvalidInputError, match=r"before\.json is not a snapshot: "):
         Snapshot.load(path)
+
+
+@pytest.mark.parametrize("schema", [1, 3])
+def test_another_schema_is_refused_by_name(schema: int, tmp_path: Path) -> None:
+    path = tmp_path / "before.json"
+    path.write_text(document(schema=schema, apps={"shaped": "differently"}))
+    with pytest.raises(InvalidInputError, match=f"it has schema {schema}, .* reads schema 2"):
+        Snapshot.load(path)
+
+
+async def test_a_snapshot_has_everything_that_a_restore_may_need(
+    cloud: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    first = next(iter(cloud.apps.values()))
+    first.labels["start-order"] = "1"
+    path = tmp_path / "before.json"
+    taken = await client.bulk.snapshot(list(cloud.apps))
+    taken.write(path)
+    assert Snapshot.load(path) == taken
+    state = taken.apps[0]
+    web = first.processes[0]
+    assert state.droplet == first.droplet
+    assert state.labels == first.labels
+    assert state.labels["start-order"] == "1"
+    assert (state.space, state.organization) == (first.space.name, first.space.organization.name)
+    assert state.processes[0] == ProcessState(
+        type="web", instances=3, memory_in_mb=web.memory_in_mb, disk_in_mb=web.disk_in_mb
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert repr(taken) == f"<Snapshot of 6 apps at {cloud.url}>"
+
+
+async def test_a_snapshot_takes_two_requests_for_200_apps(tmp_path: Path) -> None:
+    async with (
+        Sandbox(400) as cloud,
+        Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="") as client,
+    ):
+        await client.log_in()
+        before = len(cloud.requests)
+        await client.bulk.snapshot(list(cloud.apps))
+        assert len(cloud.requests) - before == 4
+
+
+def test_an_app_takes_at_most_2_kb_of_memory(tmp_path: Path) -> None:
+    path = tmp_path / "before.json"
+    apps = tuple(
+        AppState(
+            guid=str(uuid4()),
+            name=f"application-{n:05}",
+            space="production",
+            organization="acme",
+            state="STARTED",
+            droplet=str(uuid4()),
+            processes=tuple(
+                ProcessState(type=type_, instances=2, memory_in_mb=1024, disk_in_mb=2048)
+                for type_ in ("web", "worker")
+            ),
+            labels={"env": "production", "team": "payments"},
+        )
+        for n in range(1_000)
+    )
+    Snapshot(target="https://api.test", taken_at=datetime.now(UTC), apps=apps).write(path)
+    tracemalloc.start()
+    try:
+        loaded = Snapshot.load(path)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(loaded.apps) == 1_000
+    assert used / 1_000 <= 2_048

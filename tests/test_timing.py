@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import InvalidInputError, Status
-from aioappsapi.bulk.timing import Moments, Step, percentiles
+from aioappsapi.bulk.reports.timing import Moments, Step, percentiles
 from tests.reports import BAD, BEGAN, OK, REST, outcome, report
 
 
@@ -126,5 +126,5 @@ def test_throughput_loses_nothing(times: list[tuple[float, float]], step: float)
 
 @pytest.mark.parametrize("step", [0, -1.0, float("nan")])
 def test_step_is_above_zero(step: float) -> None:
-    with pytest.raises(InvalidInputError, match="seconds > 0"):
+    with pytest.raises(InvalidInputError, match="more than 0 seconds"):
         report(OK).throughput(step)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import ssl
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +18,9 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
+from aioresponses import aioresponses
 
+from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Response
 from aioappsapi._http.transport import (
     SessionPool,
@@ -23,7 +28,7 @@ from aioappsapi._http.transport import (
     ssl_context,
     transport_error,
 )
-from aioappsapi.auth.grants import StaticToken
+from aioappsapi.auth.grants import PasswordGrant, StaticToken
 from aioappsapi.client import Client, default_user_agent
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import (
@@ -31,13 +36,16 @@ from aioappsapi.errors import (
     CertificateError,
     ClosedError,
     ConnectError,
+    DecodeError,
     DisconnectedError,
     InvalidInputError,
+    NotFoundError,
     ReadTimeout,
     RedirectedError,
     TlsError,
     TransportError,
 )
+from aioappsapi.sandbox import Sandbox
 from tests.fakes import GUID, recording
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -116,11 +124,12 @@ async def pool(
     timeouts: Timeouts | None = None,
     tls: Tls | ssl.SSLContext | None = None,
     proxy: str | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[SessionPool]:
     made = SessionPool(
         user_agent="test/1",
         timeouts=timeouts or Timeouts(connect=5, read=5, total=10),
-        limits=Limits(),
+        limits=limits or Limits(),
         tls=tls or Tls(),
         proxy=proxy,
     )
@@ -332,6 +341,179 @@ async def test_a_single_request_may_have_timeouts_of_its_own() -> None:
             await opened.send(
                 "GET", f"http://127.0.0.1:{port}/", {}, None, Timeouts(connect=5, read=0.05)
             )
+
+
+async def test_a_time_out_leaves_no_trace_in_the_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    async with raw_server(silent) as port, pool(timeouts=Timeouts(read=0.02)) as opened:
+        with pytest.raises(ReadTimeout):
+            await opened.send("GET", f"http://127.0.0.1:{port}/", {}, None)
+        assert task.cancelling() == 0
+        await asyncio.sleep(0)
+
+
+async def test_a_cancellation_that_comes_with_a_time_out_stays_one() -> None:
+    async with raw_server(silent) as port, pool() as opened:
+        url = f"http://127.0.0.1:{port}/"
+        flying = asyncio.create_task(opened.send("GET", url, {}, None, Timeouts(read=0.02)))
+        await asyncio.sleep(0)
+        assert opened._watchdog is not None
+        opened._watchdog._attempts[flying].cancel()
+        flying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flying
+
+
+async def test_an_answer_that_trickles_in_is_not_late() -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"x", b"y", b"z"):
+            await asyncio.sleep(0.25)
+            writer.write(part)
+            await writer.drain()
+
+    async with raw_server(trickle) as port:
+        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.45, total=5))
+    assert answer.body == b"xyz"
+
+
+async def test_no_timer_is_left_when_nothing_is_in_flight() -> None:
+    async with raw_server(answering(OK)) as port:
+        opened = SessionPool(
+            user_agent="t",
+            timeouts=Timeouts(connect=0.01, read=0.01, total=0.01),
+            limits=Limits(),
+            tls=Tls(),
+            proxy=None,
+        )
+        await opened.open()
+        await opened.send("GET", f"http://127.0.0.1:{port}/", {}, None, Timeouts())
+        await opened.aclose()
+        assert opened._watchdog is not None
+        assert opened._watchdog._timer is None
+
+
+class Stamps(CallLog):
+    """Keeps when bytes left."""
+
+    __slots__ = ("times",)
+
+    def __init__(self, outer: CallLog | None = None) -> None:
+        super().__init__(outer)
+        self.times: list[float] = []
+
+    def sent(self, at: float) -> None:
+        super().sent(at)
+        self.times.append(at)
+
+
+async def test_bytes_count_as_sent_once_a_connection_is_there() -> None:
+    with recorded(Stamps) as stamps:
+        async with raw_server(answering(OK)) as port:
+            await ask(port)
+        assert len(stamps.times) == 1
+        with pytest.raises(ConnectError):
+            await ask(free_port())
+        async with raw_server(silent) as port:
+            with pytest.raises(ConnectError):
+                await ask(port, scheme="https", timeouts=Timeouts(connect=0.02))
+        assert len(stamps.times) == 1
+        async with raw_server(silent) as port:
+            with pytest.raises(ReadTimeout):
+                await ask(port, timeouts=Timeouts(read=0.02))
+    assert len(stamps.times) == 2
+    assert (stamps.first_sent_at, stamps.last_sent_at) == tuple(stamps.times)
+
+
+async def test_requests_of_a_login_are_not_those_of_the_call_that_needs_it() -> None:
+    async with Sandbox(1) as cloud:
+        [guid] = cloud.apps
+        async with Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="") as client:
+            with recorded(Stamps) as stamps:
+                await client.apps.get(guid)
+    assert (len(stamps.times), stamps.results) == (1, ["200"])
+
+
+async def test_a_stubbed_session_counts_as_sent_when_it_gets_the_request() -> None:
+    client = Client(
+        "http://cc.test", auth=StaticToken("t"), proxy="", retry=RetryPolicy(attempts=1)
+    )
+    url = f"http://cc.test/v3/apps/{GUID}"
+    with aioresponses() as stub, recorded(Stamps) as stamps:
+        stub.get(url, body=recording("get-app__stopped").response.body)
+        stub.get(url, exception=aiohttp.ServerDisconnectedError())
+        async with client:
+            assert (await client.apps.get(GUID)).state == "STOPPED"
+            with pytest.raises(DisconnectedError):
+                await client.apps.get(GUID)
+    assert len(stamps.times) == 2
+
+
+async def test_a_stub_that_lets_a_request_through_counts_it_once() -> None:
+    async with raw_server(answering(OK)) as port:
+        with (
+            aioresponses(passthrough=["http://127.0.0.1"]),  # type: ignore[no-untyped-call]
+            recorded(Stamps) as stamps,
+        ):
+            await ask(port)
+    assert len(stamps.times) == 1
+
+
+@pytest.mark.parametrize("size", [1000, 1001, 300_000])
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_answer_is_read_up_to_a_bound(size: int, known: bool) -> None:
+    length = f"Content-Length: {size}\r\n" if known else "Connection: close\r\n"
+    data = f"HTTP/1.1 200 OK\r\n{length}\r\n".encode() + b"x" * size
+    async with raw_server(answering(data)) as port, pool(limits=Limits(max_answer=1000)) as opened:
+        answer = await opened.send("GET", f"http://127.0.0.1:{port}/", {}, None)
+    assert answer.too_large is (size > 1000)
+    assert len(answer.body) == (1000 if size == 1000 else len(answer.body)) <= 4096
+
+
+async def test_a_gzip_bomb_is_an_error_without_its_memory() -> None:
+    packer = zlib.compressobj(wbits=31)
+    bomb = b"".join([*(packer.compress(bytes(2**20)) for _ in range(300)), packer.flush()])
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
+    async with raw_server(answering(head.encode() + bomb)) as port:
+        limits = Limits(max_answer=2**22)
+        client = Client(f"http://127.0.0.1:{port}", auth=StaticToken("t"), proxy="", limits=limits)
+        tracemalloc.start()
+        try:
+            async with client:
+                with pytest.raises(DecodeError, match=r"more bytes than Limits\.max_answer"):
+                    await client.request("GET", "/v3/apps")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 10 * 2**22
+
+
+async def test_a_base_address_with_a_path_keeps_it() -> None:
+    seen: list[bytes] = []
+    body = recording("get-app__stopped").response.body
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with raw_server(answering(head + body, seen)) as port:
+        url = f"http://127.0.0.1:{port}/cf/api"
+        async with Client(url, auth=StaticToken("t"), proxy="") as client:
+            await client.apps.get(GUID)
+    assert seen[0].startswith(f"GET /cf/api/v3/apps/{GUID} HTTP".encode())
+
+
+async def test_headers_that_are_not_utf8_can_be_written_anywhere() -> None:
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nX-Vcap-Request-Id: id-\xe4\r\n"
+    head += b"X-Cf-Warnings: old%20st\xe4ck,b%C3%A4d\r\nX-Cf-RouterError: r\xff\r\n\r\n"
+    async with raw_server(answering(head)) as port:
+        url = f"http://127.0.0.1:{port}"
+        async with Client(url, auth=StaticToken("t"), proxy="") as client:
+            with client.capture() as exchanges, pytest.raises(NotFoundError) as caught:
+                await client.apps.get(GUID)
+    error = caught.value
+    texts = [str(error), error.request_id, *error.warnings, *error.headers.values()]
+    texts += [*exchanges.warnings, *exchanges.request_ids, exchanges.last.request_id]
+    assert json.dumps(texts, ensure_ascii=False).encode()
+    assert exchanges.warnings == ["old st\ufffdck", "b\u00e4d"]
+    assert error.request_id == "id-\ufffd"
 
 
 async def test_a_redirect_is_not_followed_with_the_token() -> None:
@@ -607,6 +789,16 @@ async def test_a_proxys_address_may_lack_its_scheme() -> None:
             None,
         ),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, "https://api.example.org", None),
+        ({"ALL_PROXY": "http://p:1"}, "https://api.example.org", "http://p:1"),
+        ({"ALL_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:1"}, "https://a.org", "http://q:1"),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "https://10.1.2.3", None),
+        (
+            {"ALL_PROXY": "http://p:1", "NO_PROXY": "a.org, 10.0.0.0/8"},
+            "https://10.1.2.3:8443",
+            None,
+        ),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, "https://11.1.2.3", "http://p:1"),
+        ({"ALL_PROXY": "http://p:1", "NO_PROXY": "fd00::/8"}, "https://[fd12::1]", None),
         (
             {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "other.org"},
             "https://api.example.org",

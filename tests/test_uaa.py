@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.uaa import Uaa, read_token
@@ -16,6 +17,7 @@ from aioappsapi.errors import (
     AppsApiError,
     AuthError,
     CertificateError,
+    ClosedError,
     ConnectError,
     DisconnectedError,
     ReadTimeout,
@@ -32,10 +34,13 @@ UAA = "https://uaa.example.org"
 class Answer(NamedTuple):
     status: int
     body: bytes
+    headers: Mapping[str, str] = CIMultiDict()
 
 
-def answer(status: int, body: object) -> Answer:
-    return Answer(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+def answer(status: int, body: object, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, data, CIMultiDict(named))
 
 
 def root(**links: str | None) -> Answer:
@@ -73,7 +78,7 @@ async def ask(network: Network, **options: bool) -> Token:
     return await uaa.grant("grant_type=x", client_id="cf", client_secret="")
 
 
-async def test_a_token_is_asked_for_at_the_uaa_that_the_api_names() -> None:
+async def test_the_token_comes_from_the_uaa_that_the_api_names() -> None:
     network = Network()
     uaa = Uaa(API, network)
     began = time.monotonic()
@@ -105,7 +110,7 @@ async def test_a_clients_secret_goes_by_basic_and_not_into_the_form() -> None:
     assert "geh" not in url
 
 
-async def test_the_uaa_is_looked_for_once() -> None:
+async def test_the_uaas_address_is_read_once() -> None:
     network = Network()
     uaa = Uaa(API, network)
     for _ in range(3):
@@ -114,7 +119,7 @@ async def test_the_uaa_is_looked_for_once() -> None:
     assert [sent[0] for sent in network.sent] == ["GET", "POST", "POST", "POST"]
 
 
-async def test_a_failed_look_up_is_not_remembered() -> None:
+async def test_a_failed_discovery_is_not_remembered() -> None:
     network = Network(root=answer(503, b""))
     uaa = Uaa(API, network)
     with pytest.raises(ConnectError):
@@ -157,7 +162,7 @@ async def test_a_recorded_root_names_a_uaa() -> None:
         (root(uaa="https://[uaa"), AuthError, "no usable address"),
     ],
 )
-async def test_what_is_wrong_with_an_address_is_said(
+async def test_a_wrong_address_raises_an_error_that_says_what_is_wrong(
     found: Answer, kind: type[AppsApiError], said: str
 ) -> None:
     network = Network(found)
@@ -168,7 +173,7 @@ async def test_what_is_wrong_with_an_address_is_said(
     assert "\n" not in str(caught.value)
 
 
-async def test_a_uaa_without_tls_is_fine_where_it_was_asked_for() -> None:
+async def test_a_uaa_without_tls_is_accepted_with_allow_plain_or_a_plain_api() -> None:
     plain = root(uaa="http://uaa.example.org")
 
     assert (await ask(Network(plain), allow_plain=True)).access_token == "t-1"
@@ -186,14 +191,14 @@ async def test_an_api_whose_root_does_not_answer_leaves_nothing_in_doubt(
     assert not caught.value.delivered
 
 
-async def test_an_untrusted_api_is_told_as_such() -> None:
+async def test_an_untrusted_api_raises_a_certificate_error() -> None:
     with pytest.raises(CertificateError):
         await ask(Network(CertificateError("not trusted")))
 
 
 @pytest.mark.parametrize("cause", [ReadTimeout("slow"), ConnectError("refused")])
-async def test_a_uaa_that_does_not_answer_refuses_nobody(cause: TransportError) -> None:
-    with pytest.raises(AuthError, match="The UAA cannot be asked") as caught:
+async def test_a_uaa_that_does_not_answer_is_not_a_refusal(cause: TransportError) -> None:
+    with pytest.raises(AuthError, match="No token from the UAA") as caught:
         await ask(Network(token=cause))
 
     assert not caught.value.refused
@@ -212,7 +217,7 @@ async def test_a_uaa_that_does_not_answer_refuses_nobody(cause: TransportError) 
         (503, "unavailable", False),
     ],
 )
-async def test_what_the_uaa_says_is_told(status: int, error: str, refused: bool) -> None:
+async def test_the_uaas_error_is_in_the_auth_error(status: int, error: str, refused: bool) -> None:
     body = {"error": error, "error_description": "Bad\n credentials"}
     with pytest.raises(AuthError) as caught:
         await ask(Network(token=answer(status, body)))
@@ -222,10 +227,51 @@ async def test_what_the_uaa_says_is_told(status: int, error: str, refused: bool)
     assert f"{status} {error}: Bad credentials" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("found", "seconds"),
+    [
+        (answer(429, b"", Retry_After="7"), 7.0),
+        (answer(503, b"down", Retry_After="3000"), 3000.0),
+        (
+            answer(
+                503,
+                b"",
+                Retry_After="Wed, 25 Nov 2026 00:00:30 GMT",
+                Date="Wed, 25 Nov 2026 00:00:00 GMT",
+            ),
+            30.0,
+        ),
+        (answer(500, b"", Retry_After="soon"), None),
+        (answer(500, b""), None),
+        (answer(401, b"", Retry_After="7"), None),
+    ],
+)
+async def test_the_uaas_retry_after_is_kept_with_the_error(
+    found: Answer, seconds: float | None
+) -> None:
+    with pytest.raises(AuthError) as caught:
+        await ask(Network(token=found))
+
+    assert caught.value.retry_after == seconds
+
+
+async def test_control_characters_of_the_uaa_do_not_reach_a_terminal() -> None:
+    body = {"error": "e", "error_description": "\x1b[31mred\x9b1m"}
+    with pytest.raises(AuthError) as caught:
+        await ask(Network(token=answer(401, body)))
+
+    assert str(caught.value).isprintable()
+
+
+async def test_a_client_that_was_closed_during_a_login_is_reported_as_closed() -> None:
+    with pytest.raises(ClosedError):
+        await ask(Network(token=ClosedError("closed")))
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>down</html>", b"null", b'{"error": 7}', b"\xff"])
 @pytest.mark.parametrize(("status", "refused"), [(401, True), (502, False), (302, False)])
 async def test_a_refusal_may_have_any_body(body: bytes, status: int, refused: bool) -> None:
-    with pytest.raises(AuthError, match=f"The UAA answered {status}") as caught:
+    with pytest.raises(AuthError, match=f"UAA.*: {status}$") as caught:
         await ask(Network(token=Answer(status, body)))
 
     assert (caught.value.refused, caught.value.error) == (refused, None)
@@ -260,7 +306,7 @@ async def test_a_refusal_may_have_any_body(body: bytes, status: int, refused: bo
     ],
 )
 async def test_a_success_that_is_no_token(body: bytes) -> None:
-    with pytest.raises(AuthError, match="something that is no token") as caught:
+    with pytest.raises(AuthError, match="but not with a token") as caught:
         await ask(Network(token=Answer(200, body)))
 
     assert not caught.value.refused
@@ -292,7 +338,7 @@ def test_any_fields_are_a_token_or_an_auth_error(fields: dict[str, object]) -> N
     assert token.authorization.isprintable()
 
 
-def test_a_token_that_does_not_say_when_it_ends_is_asked_itself() -> None:
+def test_without_expires_in_the_end_is_read_from_the_jwt() -> None:
     access = jwt(exp=time.time() + 300)
     token = read_token(answer(200, {"access_token": access, "token_type": "bearer"}), 0.0)
 
@@ -300,13 +346,13 @@ def test_a_token_that_does_not_say_when_it_ends_is_asked_itself() -> None:
     assert 290 < token.expires_at - time.monotonic() <= 300
 
 
-def test_expires_in_counts_from_when_it_was_asked_for() -> None:
+def test_expires_in_counts_from_the_sending_of_the_request() -> None:
     fields = {"access_token": "a", "token_type": "bearer", "expires_in": 100}
 
     assert read_token(answer(200, fields), 50.0).expires_at == 150.0
 
 
-def test_the_type_is_the_apis_word_whatever_the_uaa_says() -> None:
+def test_the_authorization_type_is_always_bearer_in_lower_case() -> None:
     fields = {"access_token": "a", "token_type": "Bearer", "refresh_token": "r"}
     token = read_token(answer(200, fields), 0.0)
 

@@ -1,4 +1,4 @@
-"""Waiting for many apps with one request, on a clock that takes no time."""
+"""The waiter polls many apps with one request. The clock is virtual."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from aioappsapi import (
     ServerError,
     UnverifiedError,
 )
+from aioappsapi.api.apps import readers_of
 from aioappsapi.errors import AuthError, TargetError
-from aioappsapi.resources.apps import Apps
-from aioappsapi.resources.waiter import Waiter, polling
-from aioappsapi.resources.watched import Sighting, Watched
+from aioappsapi.waiting.finding import Finding, Proof
+from aioappsapi.waiting.waiter import Waiter
 from tests.cloud import CRASHING, Cloud, Kind, Planned, now, set_state, states_of, up, web
 from tests.fakes import virtual
-from tests.replay import Answer, Seen, refusal, reply
+from tests.replay import AT_ONCE, Answer, Seen, refusal, reply
 
 LOST = ServerError("start a: 503", status=503)
 
@@ -36,36 +36,41 @@ LOST = ServerError("start a: 503", status=503)
 class Watch:
     """A waiter over a cloud whose apps were all started, or stopped, just now."""
 
-    def __init__(self, cloud: Cloud, wait: Any = "all", *, down: bool = False, **options: Any):
+    def __init__(
+        self, cloud: Cloud, wait: Any = "all", *, until_stopped: bool = False, **options: Any
+    ):
         self.cloud = cloud
         self.began = now()
-        self.down = down
-        self.told: list[Sighting] = []
+        self.until_stopped = until_stopped
+        self.findings: list[Finding] = []
         self.times: dict[str, float] = {}
-        self.waiter = Waiter(Apps(polling(cloud.apps_on().caller)), wait, down=down, **options)
+        self.waiter = Waiter(
+            readers_of(cloud.wire.caller(retry=AT_ONCE)),
+            wait,
+            until_stopped=until_stopped,
+            **options,
+        )
 
     def start(self, *guids: str) -> None:
         for guid in guids or list(self.cloud.apps):
-            set_state(self.cloud.apps[guid], "STOPPED" if self.down else "STARTED")
+            set_state(self.cloud.apps[guid], "STOPPED" if self.until_stopped else "STARTED")
 
-    def add(self, *guids: str, patience: float = 300.0, fallback: Any = None) -> None:
+    def add(self, *guids: str, patience: float = 300.0, doubt: Any = None) -> None:
         for guid in guids or list(self.cloud.apps):
-            ends_at = now() + patience
-            watched = Watched(
-                guid, f"start {guid}", asked_at=now(), ends_at=ends_at, fallback=fallback
+            self.waiter.watch(
+                guid, f"start {guid}", sent_at=now(), ends_at=now() + patience, doubt=doubt
             )
-            self.waiter.add(watched)
 
-    def tell(self, sighting: Sighting) -> None:
-        self.told.append(sighting)
-        self.times[sighting.key] = now() - self.began
+    def on_finding(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self.times[finding.key] = now() - self.began
 
     async def run(self) -> dict[str, AppsApiError | None]:
         self.waiter.complete()
-        await self.waiter.run(self.tell)
+        await self.waiter.run(self.on_finding)
         assert self.waiter.waiting == 0
-        errors = {sighting.key: sighting.error for sighting in self.told}
-        assert len(errors) == len(self.told), "each is told of once"
+        errors = {finding.key: finding.error for finding in self.findings}
+        assert len(errors) == len(self.findings), "each has one finding"
         return errors
 
 
@@ -99,7 +104,7 @@ def between(first: float, last: float, answer: Answer | BaseException) -> Callab
 
 
 @virtual
-async def test_each_is_told_of_when_it_is_up() -> None:
+async def test_each_app_is_reported_when_it_runs() -> None:
     cloud = Cloud(Planned("a", [web(after=2)]), Planned("b", [web(after=20)]))
     watch, errors = await waited(cloud)
     assert errors == {"a": None, "b": None}
@@ -108,19 +113,19 @@ async def test_each_is_told_of_when_it_is_up() -> None:
 
 
 @virtual
-async def test_moments_are_those_of_the_instances_and_not_of_the_polls() -> None:
+async def test_times_come_from_the_instances_and_not_from_the_polls() -> None:
     cloud = Cloud(Planned("a", [web(up(12), up(21))]))
     watch, _ = await waited(cloud)
-    (sighting,) = watch.told
-    assert sighting.first_at is not None
-    assert sighting.all_at is not None
+    (finding,) = watch.findings
+    assert finding.first_at is not None
+    assert finding.all_at is not None
     # The server tells whole seconds.
-    assert 12 <= sighting.first_at - watch.began <= 13
-    assert 21 <= sighting.all_at - watch.began <= 22
+    assert 12 <= finding.first_at - watch.began <= 13
+    assert 21 <= finding.all_at - watch.began <= 22
 
 
 @virtual
-async def test_any_is_content_with_one_of_each_process() -> None:
+async def test_any_waits_for_one_instance_of_each_process() -> None:
     never = ((0.0, "STARTING"),)
     cloud = Cloud(Planned("a", [web(up(2), never), Kind([up(6), never], "worker")]))
     watch, errors = await waited(cloud, "any")
@@ -130,7 +135,7 @@ async def test_any_is_content_with_one_of_each_process() -> None:
 
 
 @virtual
-async def test_nothing_to_wait_for_is_done_at_the_first_look() -> None:
+async def test_an_app_without_instances_to_wait_for_is_proved_by_the_first_poll() -> None:
     cloud = Cloud(
         Planned("zero", [web(wanted=0)]),
         Planned("worker", [web(wanted=0), Kind([up(0.5)], "worker")]),
@@ -138,18 +143,21 @@ async def test_nothing_to_wait_for_is_done_at_the_first_look() -> None:
     watch, errors = await waited(cloud)
     assert errors == {"zero": None, "worker": None}
     assert cloud.count("GET", "") == 1
-    assert {one.key: one.first_at is None for one in watch.told} == {"zero": True, "worker": False}
+    assert {one.key: one.first_at is None for one in watch.findings} == {
+        "zero": True,
+        "worker": False,
+    }
 
 
 @virtual
-async def test_scaled_to_zero_by_somebody_while_it_comes_up() -> None:
+async def test_an_app_that_is_scaled_to_zero_meanwhile_is_proved() -> None:
     cloud = Cloud(Planned("a", [web(after=1_000)]))
     cloud.at(10, lambda app: setattr(app.processes[0], "wanted", 0), "a")
     assert await error_of(cloud) is None
 
 
 @virtual
-async def test_a_rolling_deployment_has_two_web_processes() -> None:
+async def test_both_web_processes_of_a_rolling_deployment_count() -> None:
     old, new = web(up(1)), web(up(15), number=2)
     watch, errors = await waited(Cloud(Planned("a", [old, new])))
     assert errors == {"a": None}
@@ -160,9 +168,9 @@ async def test_a_rolling_deployment_has_two_web_processes() -> None:
 
 
 @virtual
-async def test_stopped_is_what_has_no_instance_left() -> None:
+async def test_a_stopped_app_is_proved_when_no_instance_is_left() -> None:
     cloud = Cloud(Planned("a", shutdown=8), Planned("b", shutdown=0))
-    watch = Watch(cloud, down=True)
+    watch = Watch(cloud, until_stopped=True)
     for app in cloud.apps.values():
         set_state(app, "STARTED")
     await asyncio.sleep(10)
@@ -173,7 +181,7 @@ async def test_stopped_is_what_has_no_instance_left() -> None:
 
 
 @virtual
-async def test_routable_is_more_than_running() -> None:
+async def test_routable_waits_until_all_instances_get_requests() -> None:
     cloud = Cloud(Planned("a", [web(after=1, routable_after=9), web(wanted=0, number=2)]))
     watch, errors = await waited(cloud, "routable")
     assert errors == {"a": None}
@@ -184,7 +192,7 @@ async def test_routable_is_more_than_running() -> None:
 
 
 @virtual
-async def test_a_server_that_does_not_say_routable_is_taken_at_its_word() -> None:
+async def test_running_is_enough_where_the_server_does_not_know_routable() -> None:
     def silent(seen: Seen) -> Answer | None:
         stat = {"type": "web", "index": 0, "state": "RUNNING", "routable": None}
         return reply({"resources": [stat]}) if "stats" in seen.path else None
@@ -195,7 +203,7 @@ async def test_a_server_that_does_not_say_routable_is_taken_at_its_word() -> Non
 
 
 @virtual
-async def test_stats_that_fail_leave_it_open_whether_it_is_routable() -> None:
+async def test_stats_that_fail_are_read_again_with_the_next_poll() -> None:
     failures = [refusal(503, "CF-StatsUnavailable", 200002)] * 3
     cloud = Cloud("a")
     cloud.meddlers.append(
@@ -203,6 +211,79 @@ async def test_stats_that_fail_leave_it_open_whether_it_is_routable() -> None:
     )
     assert await error_of(cloud, "routable") is None
     assert failures == []
+
+
+# -- only new instances
+
+
+async def restarted(*, sent_ago: float, up_ago: float, **options: Any) -> Finding:
+    """Wait for an app whose instance came up `up_ago` seconds before the wait began."""
+    cloud = Cloud(Planned("a", [web(after=0)]))
+    watch = Watch(cloud, only_new=True, **options)
+    watch.start()
+    await asyncio.sleep(up_ago)
+    sent_at = now() - sent_ago
+    watch.waiter.watch("a", "restart a", sent_at=sent_at, ends_at=now() + 60)
+    await watch.run()
+    (finding,) = watch.findings
+    return finding
+
+
+@virtual
+async def test_an_instance_that_came_up_after_the_request_counts_however_old_it_is() -> None:
+    for up_ago in (0.0, 50.0, 599.0):
+        began = now()
+        finding = await restarted(sent_ago=600, up_ago=up_ago)
+        assert finding.proof is Proof.PROVED
+        assert now() - began - up_ago < 2, "the first poll proves it"
+        assert finding.all_at is not None
+        assert finding.all_at >= began - 600
+
+
+@virtual
+async def test_an_instance_that_came_up_before_the_request_never_counts() -> None:
+    for sent_ago in (0.0, 50.0):
+        finding = await restarted(sent_ago=sent_ago, up_ago=sent_ago + 5)
+        assert (finding.proof, finding.late) == (Proof.UNPROVED, True)
+        assert "1 STOPPING of 1" in str(finding.error)
+
+
+@virtual
+async def test_the_time_of_the_request_may_lie_before_the_clock_began() -> None:
+    assert (await restarted(sent_ago=50_000, up_ago=20_000)).proof is Proof.PROVED
+
+
+# -- what a finding says
+
+
+@virtual
+async def test_a_finding_is_proved_disproved_or_unproved() -> None:
+    cloud = Cloud(
+        Planned("runs"),
+        Planned("crashes", [web(CRASHING)]),
+        Planned("deleted", [web(after=100)]),
+        Planned("stopped", [web(after=100)]),
+        Planned("slow", [web(after=1_000)]),
+        Planned("no-room", [web(((0.0, "DOWN"),), details="insufficient resources: memory")]),
+    )
+    cloud.forget("deleted", 5)
+    cloud.at(5, lambda app: set_state(app, "STOPPED"), "stopped")
+    watch, _ = await waited(cloud)
+    disproved = dict.fromkeys(("crashes", "deleted", "stopped", "no-room"), Proof.DISPROVED)
+    assert {finding.key: finding.proof for finding in watch.findings} == disproved | {
+        "runs": Proof.PROVED,
+        "slow": Proof.UNPROVED,
+    }
+    assert {finding.key for finding in watch.findings if finding.late} == {"slow"}
+
+
+@virtual
+async def test_an_app_whose_instances_cannot_be_read_is_unproved_but_not_late() -> None:
+    cloud = Cloud("a")
+    cloud.meddlers.append(between(0, 1_000, refusal(403, "CF-NotAuthorized", 10003)))
+    watch, _ = await waited(cloud)
+    (finding,) = watch.findings
+    assert (finding.proof, finding.late) == (Proof.UNPROVED, False)
 
 
 # -- what goes wrong with apps
@@ -217,7 +298,7 @@ async def test_an_app_may_crash_once() -> None:
 @virtual
 async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING, up(1), details="Exited with status 137")]))
-    watch, errors = await waited(cloud, grace=20)
+    watch, errors = await waited(cloud, crash_grace=20)
     error = errors["a"]
     assert isinstance(error, CrashedError)
     assert error.details == "Exited with status 137"
@@ -226,7 +307,12 @@ async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
         "start a: its instances crash (web: 1 CRASHED, 1 RUNNING of 2): Exited with status 137."
     )
     assert 22 <= watch.times["a"] <= 28
-    assert cloud.count("GET", "/stats") == 1
+    (asked,) = [seen.target for seen in cloud.seen if "audit_events" in seen.target]
+    assert asked == (
+        "/v3/audit_events?order_by=-created_at&types=audit.app.process.crash"
+        "&target_guids=a&per_page=1"
+    )
+    assert cloud.count("GET", "/stats") == 0
 
 
 @virtual
@@ -234,14 +320,14 @@ async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
     life = tuple(
         (7.0 * n + at, state) for n in range(20) for at, state in ((0, "STARTING"), (1, "CRASHED"))
     )
-    watch, errors = await waited(Cloud(Planned("a", [web(life)])), grace=20)
+    watch, errors = await waited(Cloud(Planned("a", [web(life)])), crash_grace=20)
     assert isinstance(errors["a"], CrashedError)
     # Now and then a look finds it starting.
     assert 21 <= watch.times["a"] < 70
 
 
 @virtual
-async def test_what_had_crashed_long_before_gets_no_grace() -> None:
+async def test_an_app_that_crashed_long_before_gets_no_grace() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING)]))
     watch = Watch(cloud)
     watch.start()
@@ -252,21 +338,54 @@ async def test_what_had_crashed_long_before_gets_no_grace() -> None:
     assert watch.times["a"] - 600 < 2
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        refusal(403, "CF-NotAuthorized", 10003),
+        refusal(404, "CF-NotFound", 10000),
+        refusal(503, "CF-ServiceUnavailable", 10015),
+        reply({"pagination": {}, "resources": [{"guid": "e", "data": None}]}),
+        reply({"pagination": {}, "resources": [{"guid": "e", "data": {"index": 0}}]}),
+        DisconnectedError("the connection broke"),
+    ],
+    ids=repr,
+)
 @virtual
-async def test_a_crash_without_words_or_stats_is_told_as_well() -> None:
+async def test_a_crash_whose_reason_cannot_be_read_says_so(answer: Any) -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(20)))
+    cloud.meddlers.append(lambda seen: answer if "audit_events" in seen.path else None)
+    _, errors = await waited(cloud)
+    for error in errors.values():
+        assert isinstance(error, CrashedError)
+        assert error.details is None
+        assert str(error).endswith("(web: 1 CRASHED of 1); the server gives no reason.")
+    assert cloud.count("GET", "audit_events") <= 20, "at most one request per app"
+
+
+@virtual
+async def test_a_server_without_audit_events_is_asked_for_them_a_few_times_only() -> None:
+    cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(50)), latency=0.1)
+    missing = refusal(404, "CF-NotFound", 10000)
+    cloud.meddlers.append(lambda seen: missing if "audit_events" in seen.path else None)
+    await waited(cloud)
+    assert 1 <= cloud.count("GET", "audit_events") <= 4
+
+
+@virtual
+async def test_a_process_crash_event_with_a_plain_reason_gives_it() -> None:
     cloud = Cloud(Planned("a", [web(CRASHING)]))
-    cloud.meddlers.append(
-        lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
-    )
-    error = await error_of(cloud)
-    assert isinstance(error, CrashedError)
-    assert error.details is None
-    assert str(error).endswith("(web: 1 CRASHED of 1).")
+    event = {"guid": "e", "data": {"reason": "CRASHED", "exit_description": ""}}
+    page = reply({"pagination": {}, "resources": [event]})
+    cloud.meddlers.append(lambda seen: page if "audit_events" in seen.path else None)
+    assert (await error_of(cloud)).details == "CRASHED"
 
 
 @pytest.mark.parametrize("details", ["insufficient resources: memory", "found no compatible cell"])
 @virtual
-async def test_no_room_for_longer_than_the_grace(details: str) -> None:
+async def test_a_lack_of_room_for_longer_than_the_grace_is_final(
+    details: str,
+) -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),), details=details)]))
     watch, errors = await waited(cloud)
     error = errors["a"]
@@ -278,41 +397,41 @@ async def test_no_room_for_longer_than_the_grace(details: str) -> None:
 
 
 @virtual
-async def test_room_that_comes_in_time_is_room() -> None:
+async def test_an_app_that_finds_room_within_the_grace_is_proved() -> None:
     life = ((0.0, "DOWN"), (25.0, "STARTING"), (27.0, "RUNNING"))
     kind = web(life, details="insufficient resources: memory")
     assert await error_of(Cloud(Planned("a", [kind]))) is None
 
 
 @virtual
-async def test_no_room_shows_in_what_is_said_at_the_end() -> None:
+async def test_the_deadline_error_shows_the_lack_of_room() -> None:
     kind = web(((0.0, "DOWN"),), details="insufficient resources: memory")
-    error = await error_of(Cloud(Planned("a", [kind])), grace=1_000, patience=9)
+    error = await error_of(Cloud(Planned("a", [kind])), crash_grace=1_000, patience=9)
     assert isinstance(error, DeadlineError)
     assert "insufficient resources: memory" in str(error)
 
 
 @virtual
-async def test_no_room_is_seen_beside_a_crash() -> None:
+async def test_a_lack_of_room_and_a_crash_of_one_app_are_both_seen() -> None:
     kind = web(CRASHING, ((0.0, "STARTING"), (7.0, "DOWN")))
     cloud = Cloud(Planned("a", [kind]))
 
     def stats(seen: Seen) -> Answer | None:
         rows = [
-            {"index": 0, "state": "CRASHED", "details": "Exited with status 1"},
+            {"index": 0, "state": "CRASHED", "details": None},
             {"index": 1, "state": "DOWN", "details": "insufficient resources: memory"},
         ]
         return reply({"resources": rows}) if "stats" in seen.path else None
 
     cloud.meddlers.append(stats)
-    assert isinstance(await error_of(cloud, grace=1_000, patience=9), DeadlineError)
-    error = await error_of(cloud, grace=20)
+    assert isinstance(await error_of(cloud, crash_grace=1_000, patience=9), DeadlineError)
+    error = await error_of(cloud, crash_grace=20)
     assert isinstance(error, CrashedError)
-    assert error.details == "Exited with status 1"
+    assert error.states == ("CRASHED", "DOWN")
 
 
 @virtual
-async def test_an_app_deleted_by_another_ends_with_the_servers_words() -> None:
+async def test_an_app_that_somebody_deleted_ends_with_the_servers_error() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]), Planned("b", [web(after=30)]))
     cloud.forget("a", 10)
     watch, errors = await waited(cloud)
@@ -323,7 +442,7 @@ async def test_an_app_deleted_by_another_ends_with_the_servers_words() -> None:
 
 
 @virtual
-async def test_processes_that_vanish_from_an_app_that_is_there() -> None:
+async def test_an_app_that_lost_its_processes_but_exists_times_out() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(5, lambda app: app.processes.clear(), "a")
     error = await error_of(cloud, patience=40)
@@ -332,7 +451,7 @@ async def test_processes_that_vanish_from_an_app_that_is_there() -> None:
 
 
 @virtual
-async def test_whether_it_was_deleted_stays_open_where_the_server_cannot_tell() -> None:
+async def test_an_app_that_the_server_cannot_look_up_does_not_count_as_deleted() -> None:
     cloud = Cloud("a")
 
     def meddle(seen: Seen) -> Answer | None:
@@ -344,7 +463,7 @@ async def test_whether_it_was_deleted_stays_open_where_the_server_cannot_tell() 
 
 
 @virtual
-async def test_an_app_stopped_by_somebody_else() -> None:
+async def test_an_app_that_somebody_stopped_is_not_running() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(4, lambda app: set_state(app, "STOPPED"), "a")
     watch, errors = await waited(cloud)
@@ -356,9 +475,9 @@ async def test_an_app_stopped_by_somebody_else() -> None:
 
 
 @virtual
-async def test_an_app_started_by_somebody_else_while_it_stops() -> None:
+async def test_an_app_that_somebody_started_while_it_stops_is_an_error() -> None:
     cloud = Cloud(Planned("a", shutdown=60))
-    watch = Watch(cloud, down=True)
+    watch = Watch(cloud, until_stopped=True)
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(10)
     watch.start()
@@ -370,17 +489,17 @@ async def test_an_app_started_by_somebody_else_while_it_stops() -> None:
 
 
 @virtual
-async def test_too_late_says_what_was_seen_last() -> None:
+async def test_the_deadline_error_says_what_was_seen_last() -> None:
     cloud = Cloud(Planned("a", [web(up(1), up(500))]))
     watch, errors = await waited(cloud, patience=60)
     assert isinstance(errors["a"], DeadlineError)
     assert "seen last: web: 1 RUNNING, 1 STARTING of 2" in str(errors["a"])
     assert 60 <= watch.times["a"] <= 61
-    assert watch.told[0].first_at is not None
+    assert watch.findings[0].first_at is not None
 
 
 @virtual
-async def test_each_has_its_own_end() -> None:
+async def test_each_app_has_its_own_deadline() -> None:
     cloud = Cloud(*(Planned(guid, [web(after=500)]) for guid in "ab"))
     watch = Watch(cloud)
     watch.start()
@@ -392,7 +511,7 @@ async def test_each_has_its_own_end() -> None:
 
 
 @virtual
-async def test_what_comes_up_just_in_time_is_seen() -> None:
+async def test_an_app_that_runs_just_in_time_is_proved() -> None:
     assert await error_of(Cloud(Planned("a", [web(after=59.9)])), patience=60) is None
 
 
@@ -411,7 +530,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: str(getattr(bad, "status", "reset")))
 @virtual
-async def test_after_polls_that_fail_for_a_while_the_next_one_goes_on(bad: Answer) -> None:
+async def test_polls_that_fail_for_a_while_fail_no_app(bad: Answer) -> None:
     cloud = Cloud(Planned("a", [web(after=2)]))
     # The permanent one passes, too, unless it comes three times in a row.
     last = 3.0 if isinstance(bad, Answer) and bad.status == 403 else 60.0
@@ -422,7 +541,7 @@ async def test_after_polls_that_fail_for_a_while_the_next_one_goes_on(bad: Answe
 
 
 @virtual
-async def test_polls_that_never_succeed_end_in_time() -> None:
+async def test_polls_that_never_succeed_end_at_the_apps_deadline() -> None:
     cloud = Cloud("a", "b")
     cloud.meddlers.append(between(0, 1_000, refusal(500, "UnknownError")))
     watch, errors = await waited(cloud, patience=60)
@@ -432,7 +551,7 @@ async def test_polls_that_never_succeed_end_in_time() -> None:
 
 
 @virtual
-async def test_polls_that_hang_keep_nobody() -> None:
+async def test_polls_that_hang_hold_up_no_deadline() -> None:
     cloud = Cloud("a", latency=10_000)
     watch, errors = await waited(cloud, patience=30)
     assert isinstance(errors["a"], DeadlineError)
@@ -440,7 +559,7 @@ async def test_polls_that_hang_keep_nobody() -> None:
 
 
 @virtual
-async def test_a_slow_server_still_shows_what_runs_while_others_run_out_of_time() -> None:
+async def test_a_slow_server_proves_apps_while_others_time_out() -> None:
     hopeless = [Planned(f"late-{n}", [web(after=10_000)]) for n in range(30)]
     cloud = Cloud(*hopeless, Planned("well", [web(after=20)]), latency=2)
     watch = Watch(cloud)
@@ -454,7 +573,7 @@ async def test_a_slow_server_still_shows_what_runs_while_others_run_out_of_time(
 
 
 @virtual
-async def test_refused_three_times_in_a_row_nobody_asks_any_more() -> None:
+async def test_three_refused_polls_in_a_row_end_the_wait_for_each_app() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(900)))
     refuses = refusal(403, "CF-NotAuthorized", 10003)
     cloud.meddlers.append(between(0, 1_000, refuses))
@@ -465,7 +584,7 @@ async def test_refused_three_times_in_a_row_nobody_asks_any_more() -> None:
 
 
 @virtual
-async def test_refused_now_and_then_is_no_reason_to_give_up() -> None:
+async def test_refused_polls_with_a_success_between_do_not_end_the_wait() -> None:
     cloud = Cloud(Planned("a", [web(after=60)]))
     polls = iter(range(1_000))
     refuses = refusal(403, "CF-NotAuthorized", 10003)
@@ -474,7 +593,7 @@ async def test_refused_now_and_then_is_no_reason_to_give_up() -> None:
 
 
 @virtual
-async def test_a_token_that_ends_for_good_leaves_it_unverified() -> None:
+async def test_an_expired_token_that_cannot_be_renewed_leaves_the_app_unverified() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.meddlers.append(between(2, 1_000, refusal(401, "CF-InvalidAuthToken", 1000)))
     watch, errors = await waited(cloud)
@@ -484,7 +603,7 @@ async def test_a_token_that_ends_for_good_leaves_it_unverified() -> None:
 
 @pytest.mark.parametrize("failure", [AuthError("refused"), TargetError("no API here")], ids=repr)
 @virtual
-async def test_without_a_login_or_a_server_nobody_asks_again(failure: AppsApiError) -> None:
+async def test_without_a_login_or_a_server_there_is_one_poll(failure: AppsApiError) -> None:
     cloud = Cloud("a", "b")
     cloud.meddlers.append(between(0, 1_000, failure))
     _, errors = await waited(cloud)
@@ -497,7 +616,7 @@ async def test_without_a_login_or_a_server_nobody_asks_again(failure: AppsApiErr
 
 @pytest.mark.parametrize("embeds", ["refused", "ignored"])
 @virtual
-async def test_instances_are_asked_for_one_by_one_where_they_cannot_be_embedded(
+async def test_where_instances_cannot_be_embedded_each_process_is_read(
     embeds: str,
 ) -> None:
     apps = [Planned(f"app-{n}", [web(after=4), web(wanted=0, number=2)]) for n in range(20)]
@@ -509,7 +628,7 @@ async def test_instances_are_asked_for_one_by_one_where_they_cannot_be_embedded(
 
 
 @virtual
-async def test_embed_refused_half_way() -> None:
+async def test_a_server_may_refuse_to_embed_at_any_poll() -> None:
     cloud = Cloud(Planned("a", [web(after=20)]), Planned("b", [web(after=5)]))
     cloud.at(8, lambda app: setattr(cloud, "embeds", "refused"), "a")
     _, errors = await waited(cloud)
@@ -518,7 +637,7 @@ async def test_embed_refused_half_way() -> None:
 
 
 @virtual
-async def test_one_process_that_nobody_knows_spoils_no_other() -> None:
+async def test_one_process_that_cannot_be_read_holds_up_no_other() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(50)), embeds="refused")
     begin = now()
 
@@ -534,7 +653,7 @@ async def test_one_process_that_nobody_knows_spoils_no_other() -> None:
 
 
 @virtual
-async def test_stats_that_all_fail_are_not_all_asked_for() -> None:
+async def test_after_eight_failures_a_poll_reads_no_more_stats() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(200)), embeds="refused")
     cloud.meddlers.append(
         lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
@@ -547,16 +666,16 @@ async def test_stats_that_all_fail_are_not_all_asked_for() -> None:
 
 
 @virtual
-async def test_a_stop_is_not_proved_by_what_nobody_knows() -> None:
+async def test_unknown_instances_do_not_prove_a_stop() -> None:
     cloud = Cloud("a", embeds="refused")
     cloud.meddlers.append(
         lambda seen: refusal(503, "CF-StatsUnavailable", 200002) if "stats" in seen.path else None
     )
-    assert isinstance(await error_of(cloud, down=True, patience=20), DeadlineError)
+    assert isinstance(await error_of(cloud, until_stopped=True, patience=20), DeadlineError)
 
 
 @virtual
-async def test_the_batch_is_asked_in_parallel_but_for_a_few() -> None:
+async def test_at_most_eight_processes_are_read_at_once() -> None:
     now_open = most = 0
     cloud = Cloud(*(f"app-{n}" for n in range(100)), embeds="refused")
     answer = cloud._answer
@@ -577,11 +696,11 @@ async def test_the_batch_is_asked_in_parallel_but_for_a_few() -> None:
 
 
 @virtual
-async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a_time() -> None:
+async def test_a_thousand_apps_without_embed_take_three_requests_each_and_eight_at_once() -> None:
     apps = [Planned(f"app-{n:03}", [web(after=5 + n % 30)]) for n in range(1_000)]
     cloud = Cloud(*apps, embeds="refused", latency=0.1)
     watch = Watch(cloud)
-    watch.waiter._apps.caller.abilities.lack("embed")
+    watch.waiter._caller.features.remember_missing("embed")
     watch.start()
     watch.add()
     assert set((await watch.run()).values()) == {None}
@@ -593,7 +712,7 @@ async def test_asked_one_by_one_a_thousand_apps_take_few_requests_and_eight_at_a
 
 
 @virtual
-async def test_polls_that_are_cut_short_by_the_end_of_some_leave_out_no_others_for_ever() -> None:
+async def test_polls_that_are_cut_short_do_not_starve_the_same_apps_every_time() -> None:
     hopeless = [Planned(f"never-{n:03}", [web(after=10_000)]) for n in range(400)]
     others = [Planned(f"late-{n:03}", [web(after=62)]) for n in range(200)]
     cloud = Cloud(*hopeless, *others, embeds="refused", latency=0.2)
@@ -608,19 +727,21 @@ async def test_polls_that_are_cut_short_by_the_end_of_some_leave_out_no_others_f
 
 
 @virtual
-async def test_reasons_are_asked_for_once_and_a_few_at_a_time() -> None:
+async def test_each_failed_app_takes_one_request_for_its_reason_and_four_at_once() -> None:
     kinds = [web(CRASHING), web(((0.0, "DOWN"),), details="insufficient resources: memory")]
     cloud = Cloud(*(Planned(f"app-{n:03}", [kinds[n % 2]]) for n in range(1_000)), latency=0.1)
     _, errors = await waited(cloud)
     kinds_of_errors = Counter(type(error) for error in errors.values())
     assert kinds_of_errors == {CrashedError: 500, PlacementError: 500}
-    moments = [moment for moment, seen in cloud.times if "/stats" in seen.path]
+    moments = [
+        moment for moment, seen in cloud.times if "/stats" in seen.path or "events" in seen.path
+    ]
     assert len(moments) == 1_000
     assert max(sum(at <= other < at + 0.1 for other in moments) for at in moments[::50]) <= 4
 
 
 @virtual
-async def test_down_without_words_is_asked_about_ever_more_rarely() -> None:
+async def test_the_reason_of_a_silent_down_is_read_ever_more_rarely() -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),))]))
     assert isinstance(await error_of(cloud), DeadlineError)
     assert 3 <= cloud.count("GET", "/stats") <= 6
@@ -634,20 +755,20 @@ async def doubted(planned: Planned, state: str | None = None) -> tuple[Watch, An
     watch = Watch(cloud)
     if state is not None:
         set_state(planned, state, delay=planned.repaired_after)
-    watch.add(patience=45, fallback=LOST)
+    watch.add(patience=45, doubt=LOST)
     return watch, (await watch.run())[planned.guid]
 
 
 @virtual
-async def test_state_and_instances_prove_what_failed() -> None:
+async def test_state_and_instances_together_prove_a_doubtful_app() -> None:
     watch, error = await doubted(Planned("a", repaired_after=10), "STARTED")
     assert error is None
-    assert watch.told[0].app is not None
-    assert watch.told[0].app.state == "STARTED"
+    assert watch.findings[0].app is not None
+    assert watch.findings[0].app.state == "STARTED"
 
 
 @virtual
-async def test_instances_alone_prove_nothing() -> None:
+async def test_instances_without_the_state_do_not_prove_a_doubtful_app() -> None:
     planned = Planned("a", began=now())
     watch, error = await doubted(planned)
     assert [state for state, _ in states_of(planned, planned.processes[0])] == ["RUNNING"]
@@ -656,7 +777,7 @@ async def test_instances_alone_prove_nothing() -> None:
 
 
 @virtual
-async def test_a_state_alone_proves_nothing() -> None:
+async def test_a_state_without_instances_does_not_prove_a_doubtful_app() -> None:
     _, error = await doubted(Planned("a"), "STARTED")
     assert error is LOST
 
@@ -670,17 +791,17 @@ async def test_states_that_cannot_be_read_are_read_with_the_next_poll() -> None:
     cloud.meddlers.append(
         lambda seen: failures.pop() if failures and seen.path == "/v3/apps" else None
     )
-    watch.add(fallback=LOST)
+    watch.add(doubt=LOST)
     assert await watch.run() == {"a": None}
     assert failures == []
 
 
 @virtual
-async def test_what_failed_ends_as_it_was_where_nobody_can_look() -> None:
+async def test_a_doubtful_app_whose_instances_cannot_be_read_keeps_its_error() -> None:
     cloud = Cloud("a")
     cloud.meddlers.append(between(0, 1_000, refusal(403, "CF-NotAuthorized", 10003)))
     watch = Watch(cloud)
-    watch.add(fallback=LOST)
+    watch.add(doubt=LOST)
     assert await watch.run() == {"a": LOST}
 
 
@@ -701,19 +822,19 @@ async def test_two_hundred_apps_take_one_request_and_polls_become_rarer() -> Non
 
 
 @virtual
-async def test_polls_are_rare_where_the_rate_limit_is_short() -> None:
+async def test_polls_are_rarer_while_the_quota_is_low() -> None:
     plenty, scarce = Cloud(Planned("a", [web(after=60)])), Cloud(Planned("a", [web(after=60)]))
     await waited(plenty)
-    await waited(scarce, scarce=lambda: True)
+    await waited(scarce, quota_is_low=lambda: True)
     assert len(scarce.seen) * 2 < len(plenty.seen)
 
 
 @virtual
-async def test_apps_come_while_it_runs() -> None:
+async def test_apps_may_be_added_while_the_waiter_runs() -> None:
     cloud = Cloud(Planned("a", [web(after=40)]), Planned("b"))
     watch = Watch(cloud)
     async with anyio.create_task_group() as group:
-        group.start_soon(watch.waiter.run, watch.tell)
+        group.start_soon(watch.waiter.run, watch.on_finding)
         await asyncio.sleep(50)
         assert cloud.seen == [], "nothing to look at"
         watch.start("a")
@@ -727,10 +848,10 @@ async def test_apps_come_while_it_runs() -> None:
 
 
 @virtual
-async def test_what_is_raised_when_it_is_told_ends_it() -> None:
+async def test_an_exception_of_the_callback_ends_the_waiter() -> None:
     for failure in (ZeroDivisionError(), AppsApiError("of the callback")):
 
-        def tell(sighting: Sighting, failure: Exception = failure) -> None:
+        def tell(finding: Finding, failure: Exception = failure) -> None:
             raise failure
 
         cloud = Cloud("a", "b")
@@ -744,21 +865,21 @@ async def test_what_is_raised_when_it_is_told_ends_it() -> None:
 
 
 @virtual
-async def test_how_it_was_seen_last_can_be_asked() -> None:
+async def test_last_seen_describes_the_last_poll() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     watch = Watch(cloud)
     watch.start()
     watch.add()
-    assert watch.waiter.seen("a") == "nothing"
+    assert watch.waiter.last_seen("a") == "nothing"
     assert watch.waiter.waiting == 1
     with anyio.move_on_after(10):
-        await watch.waiter.run(watch.tell)
-    assert watch.waiter.seen("a") == "web: 1 STARTING of 1"
-    assert watch.waiter.seen("unknown") == "nothing"
+        await watch.waiter.run(watch.on_finding)
+    assert watch.waiter.last_seen("a") == "web: 1 STARTING of 1"
+    assert watch.waiter.last_seen("unknown") == "nothing"
 
 
 @virtual
-async def test_a_poll_is_sent_once_and_not_repeated_by_itself() -> None:
+async def test_a_failed_poll_is_not_retried() -> None:
     cloud = Cloud("a")
     cloud.meddlers.append(between(0, 1_000, refusal(503, "CF-ServiceUnavailable", 10015)))
     await waited(cloud, patience=20)

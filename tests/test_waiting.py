@@ -57,7 +57,7 @@ def check(report: Report[Any], cloud: Cloud, keys: list[str]) -> None:
     assert counts.pop("total") == sum(counts.values()) == len(keys)
     assert report.requests.sent == len(cloud.seen)
     for outcome in report:
-        assert (outcome.error is None) == outcome.as_asked
+        assert (outcome.error is None) == outcome.done
 
 
 # -- good and bad news
@@ -260,7 +260,7 @@ async def test_stopped_with_grace_while_it_waits() -> None:
     await run.run()
     assert now() == 1_012
     assert statuses(run.report) == [OK, UNVERIFIED, FAILED, FAILED]
-    assert "Ctrl-C before it was seen to be as asked" in str(run.report[1].error)
+    assert "Ctrl-C before that was verified" in str(run.report[1].error)
     # What failed and may have happened stays what it was: nothing has proved it.
     assert isinstance(run.report[2].error, ServerError)
     assert run.report.stopped == "Ctrl-C"

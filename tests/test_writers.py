@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -19,14 +21,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from aioappsapi import App, AppsApiError, InvalidInputError, Report, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.report import Requests
-from aioappsapi.bulk.writers.as_csv import as_csv
-from aioappsapi.bulk.writers.as_html import as_html
-from aioappsapi.bulk.writers.as_junit import as_junit
-from aioappsapi.bulk.writers.as_markdown import as_markdown
-from tests.reports import BAD, BEGAN, ERRORS, MIXED, OK, REST, any_outcome, outcome, report
+from aioappsapi import App, AppsApiError, InvalidInputError, Outcome, Report, Status
+from aioappsapi._version import __version__
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.writers import write_comparison, write_plan
+from aioappsapi.bulk.reports.writers.as_csv import as_csv
+from aioappsapi.bulk.reports.writers.as_html import as_html
+from aioappsapi.bulk.reports.writers.as_junit import as_junit
+from aioappsapi.bulk.reports.writers.as_markdown import as_markdown
+from tests.reports import BAD, BEGAN, ERRORS, MIXED, OK, REFUSED, REST, any_outcome, outcome, report
 
 SUFFIXES = [".json", ".jsonl", ".csv", ".xml", ".html", ".md"]
 
@@ -46,15 +50,27 @@ reports = st.builds(
 )
 
 
+def text_of(chunks: Iterable[str]) -> str:
+    return "".join(chunks)
+
+
+def markdown_of(one: Report[App]) -> str:
+    return text_of(as_markdown(one))
+
+
+def page_of(one: Report[App]) -> str:
+    return text_of(as_html(one))
+
+
 def shown(one: Report[App]) -> list[str]:
     return [printable(outcome.key) for outcome in one]
 
 
-# -- what holds for all
+# -- all formats
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_report_is_written_as_its_suffix_says_and_leaves_nothing_else(
+def test_the_suffix_chooses_the_format_and_no_other_file_is_left(
     tmp_path: Path, suffix: str
 ) -> None:
     path = tmp_path / f"report{suffix}"
@@ -92,7 +108,7 @@ def test_an_interrupted_write_leaves_what_was_there(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
+def test_a_report_is_written_through_a_link(tmp_path: Path) -> None:
     link = tmp_path / "latest.json"
     link.symlink_to("run.json")
     MIXED.write(link)
@@ -101,14 +117,14 @@ def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES[2:])
-def test_what_is_for_people_is_not_read_back(tmp_path: Path, suffix: str) -> None:
+def test_formats_for_people_cannot_be_loaded(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"report{suffix}"
     MIXED.write(path)
     with pytest.raises(InvalidInputError, match=r"only \.json and \.jsonl"):
         Report.load(path)
 
 
-def test_without_jinja2_it_is_said_what_to_install(
+def test_without_jinja2_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
@@ -117,14 +133,42 @@ def test_without_jinja2_it_is_said_what_to_install(
     MIXED.write(tmp_path / "report.md")
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_report_never_replaces_a_journal_or_a_snapshot(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run{suffix}"
+    journal = '{"schema":2,"action":"start","target":"https://api.test"}\n'
+    path.write_text(journal)
+    with pytest.raises(InvalidInputError, match="is a journal"):
+        MIXED.write(path)
+    assert path.read_text() == journal
+
+
+# -- rows
+
+
+def test_rows_are_flat_and_all_have_the_same_columns() -> None:
+    first, second, third = MIXED.to_rows()
+    assert first.keys() == second.keys() == third.keys()
+    assert (first["key"], first["name"], first["status"], first["target"]) == (
+        "a",
+        "wéb",
+        "ok",
+        "https://api.test",
+    )
+    assert first["started_at"] == BEGAN
+    assert (second["error_type"], second["error_status"]) == ("UnprocessableError", 422)
+    assert third["started_at"] is None
+    assert not any(isinstance(cell, list | tuple | dict) for cell in first.values())
+
+
 # -- CSV
 
 
 def table(one: Report[App]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(as_csv(one), newline=""), strict=True))
+    return list(csv.DictReader(io.StringIO(text_of(as_csv(one)), newline=""), strict=True))
 
 
-def test_csv_has_a_line_per_app() -> None:
+def test_csv_has_one_line_per_app() -> None:
     ok, bad, rest = table(MIXED)
     assert (ok["key"], ok["name"], ok["status"], ok["time_to_running_s"]) == (
         "a",
@@ -142,7 +186,7 @@ def test_csv_has_a_line_per_app() -> None:
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\uff1d1"])
-def test_csv_holds_no_formula(name: str) -> None:
+def test_csv_contains_no_formula(name: str) -> None:
     (row,) = table(report(outcome("a", Status.OK, name=name)))
     assert row["name"] == f"'{name}"
 
@@ -161,7 +205,7 @@ def test_any_csv_can_be_read_and_computes_nothing(one: Report[App]) -> None:
 # -- JUnit
 
 
-def test_junit_tells_what_failed_from_what_nobody_knows() -> None:
+def test_junit_separates_failures_from_errors_and_skipped_apps() -> None:
     one = report(*(outcome(status, status) for status in Status), stopped="enough")
     root = ET.fromstring(as_junit(one))
     (suite,) = root
@@ -181,7 +225,7 @@ def test_junit_tells_what_failed_from_what_nobody_knows() -> None:
     assert properties == {"target": "https://api.test", "stopped": "enough"}
 
 
-def test_junit_says_why() -> None:
+def test_junit_has_the_reason() -> None:
     root = ET.fromstring(as_junit(MIXED))
     ok, bad, _ = root.iter("testcase")
     assert (ok.get("classname"), ok.get("name"), ok.get("time")) == ("start", "wéb (a)", "4.600")
@@ -194,7 +238,7 @@ def test_junit_says_why() -> None:
 
 
 @given(reports)
-def test_any_junit_is_xml_and_holds_every_key(one: Report[App]) -> None:
+def test_any_junit_is_xml_and_contains_every_key(one: Report[App]) -> None:
     text = as_junit(one)
     assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]", text)
     cases = list(ET.fromstring(text.encode()).iter("testcase"))
@@ -206,62 +250,149 @@ def test_any_junit_is_xml_and_holds_every_key(one: Report[App]) -> None:
 
 
 class Page(HTMLParser):
-    """The tags of a page, and the texts of its elements `code`."""
+    """The tags of a page, its attributes that could load or run something, and its table."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: Counter[str] = Counter()
         self.links: list[str] = []
-        self.keys: list[str] = []
-        self._in_key = False
+        self.json = ""
+        self._in_json = False
         self.feed(text)
         self.close()
+        self.table = json.loads(self.json)
+
+    @property
+    def keys(self) -> list[str]:
+        return [row[0][1] for row in self.table["rows"]]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
         self.links += [name for name, _ in attrs if name in {"src", "href", "onerror", "onclick"}]
-        if tag == "code":
-            self._in_key = True
-            self.keys.append("")
+        self._in_json = ("type", "application/json") in attrs
 
     def handle_endtag(self, tag: str) -> None:
-        self._in_key = self._in_key and tag != "code"
+        self._in_json = False
 
     def handle_data(self, data: str) -> None:
-        if self._in_key:
-            self.keys[-1] += data
+        if self._in_json:
+            self.json += data
 
 
-def test_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
-    page = Page(as_html(MIXED))
+def test_a_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
+    page = Page(page_of(MIXED))
     assert page.links == []
-    assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (1, 0, 0)
-    assert "default-src 'none'" in as_html(MIXED)
+    assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (2, 0, 0)
+    assert "default-src 'none'" in page_of(MIXED)
 
 
-def test_page_has_charts_where_there_is_something_to_draw() -> None:
-    assert "Apps by time to running" in as_html(MIXED)
+def test_a_page_has_charts_where_there_is_something_to_draw() -> None:
+    assert "Time to running" in page_of(MIXED)
     accepted = report(outcome("a", Status.OK, started_at=BEGAN, duration=0.5))
-    assert "Apps by time to acceptance" in as_html(accepted)
-    assert "<figure>" not in as_html(report(REST))
-    assert "<figure>" not in as_html(report())
+    assert "Time to acceptance" in page_of(accepted)
+    assert "<figure" not in page_of(report(REST))
+    assert "<figure" not in page_of(report())
 
 
-def test_page_says_what_is_special() -> None:
-    assert "A prediction" in as_html(report(OK, predicted=True))
-    assert "Ended early: enough" in as_html(report(OK, stopped="enough"))
-    assert "not read to its end" in as_html(report(OK, complete=False))
-    assert "notice" not in as_html(report(OK)).partition("</style>")[2]
-    page = as_html(report(OK, requests=Requests(3, 1, Counter({"200": 2, "503": 1}))))
-    assert re.search(r"3 requests, 1 of them repeats: 2&nbsp;.&nbsp;200, 1&nbsp;.&nbsp;503\.", page)
+def test_a_page_begins_with_the_verdict_then_causes_then_charts_then_the_table() -> None:
+    page = page_of(MIXED)
+    places = [
+        page.index(text)
+        for text in ("<h1>1 of 3 apps", "The app has no droplet", "<figure", 'id="rows"')
+    ]
+    assert places == sorted(places)
+
+
+def test_a_page_shows_causes_with_examples_and_advice() -> None:
+    bad = report(
+        *(outcome(str(n), Status.FAILED, name=f"web-{n}", error=REFUSED) for n in range(9))
+    )
+    page = page_of(bad)
+    assert "<b>9</b> The app has no droplet" in page
+    assert "Assign a droplet before starting this app." in page
+    assert "<b>What to do:</b> Push or stage the app" in page
+    assert "web-0, web-1, web-2, web-3, web-4 and 4 more" in page
+
+
+def test_a_page_says_what_is_special() -> None:
+    assert "This is a prediction" in page_of(report(OK, predicted=True))
+    assert "The run ended early: enough" in page_of(report(OK, stopped="enough"))
+    assert "not read to its end" in page_of(report(OK, complete=False))
+    usual = page_of(report(OK)).partition("</style>")[2]
+    assert "This is a prediction" not in usual
+    assert "ended early" not in usual
+
+
+def test_a_page_ends_with_the_options_and_the_version_of_the_run() -> None:
+    requests = Requests(3, 1, Counter({"200": 2, "503": 1}))
+    page = page_of(report(OK, requests=requests, options={"wait": "all", "deadline": 900.0}))
+    footer = page[page.index("<footer>") :]
+    assert "3 requests, 1 of them retries: 2 × 200, 1 × 503" in footer  # noqa: RUF001
+    assert "<dt>wait</dt><dd>all</dd>" in footer
+    assert "<dt>deadline</dt><dd>900.0</dd>" in footer
+    assert f"<dt>aioappsapi</dt><dd>{__version__}</dd>" in footer
+
+
+def test_the_table_has_columns_only_for_what_varies_or_is_known() -> None:
+    def columns(*some: Outcome[App], **fields: Any) -> list[str]:
+        return [one["id"] for one in Page(page_of(report(*some, **fields))).table["columns"]]
+
+    assert columns(outcome("a", Status.FAILED)) == ["app", "status", "reason", "notes"]
+    here = outcome("a", Status.OK, space="dev", organization="acme", target="eu", wave=1)
+    assert columns(here) == ["app", "status", "reason", "wave", "notes"]
+    there = outcome("b", Status.OK, space="prod", organization="umbrella", target="us", wave=2)
+    assert columns(here, there)[3:7] == ["organization", "space", "target", "wave"]
+    assert set(columns(OK)) >= {"attempts", "asked", "accepted", "first", "running", "over"}
 
 
 @given(reports)
-def test_any_page_holds_every_key_as_text(one: Report[App]) -> None:
-    page = Page(as_html(one))
+def test_any_page_contains_every_key_as_text(one: Report[App]) -> None:
+    page = Page(page_of(one))
     assert page.keys == shown(one)
-    assert page.tags["script"] == 1
+    assert page.tags["script"] == 2
     assert page.links == []
+
+
+def test_a_comparison_is_a_page_or_json(tmp_path: Path) -> None:
+    found = MIXED.compare(report(outcome("a", Status.FAILED, name="<script>")))
+    write_comparison(found, tmp_path / "compare.html")
+    page = Page((tmp_path / "compare.html").read_text(encoding="utf-8"))
+    assert sorted(page.keys) == ["a", "b", "c"]
+    assert page.tags["script"] == 2
+    write_comparison(found, tmp_path / "compare.json")
+    assert json.loads((tmp_path / "compare.json").read_text()) == found.to_dict()
+    with pytest.raises(InvalidInputError, match=r"as \.html or \.json"):
+        write_comparison(found, tmp_path / "compare.md")
+
+
+def test_a_plan_is_a_page_with_what_it_takes(tmp_path: Path) -> None:
+    predicted = report(OK, BAD, predicted=True)
+    write_plan(predicted, ["requests: 3 <to> read"], tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "<li>requests: 3 &lt;to&gt; read</li>" in page
+    assert "Would be refused" in page
+    write_plan(predicted, [], tmp_path / "plan.json")
+    assert Report.load(tmp_path / "plan.json").predicted
+
+
+# -- notebooks
+
+
+def test_a_notebook_shows_verdict_counts_and_causes() -> None:
+    fragment = MIXED._repr_html_()
+    assert "<strong>1 of 3 apps is in the requested state." in fragment
+    assert "<th>ok</th><th>failed</th><th>not attempted</th>" in fragment
+    assert "<td>1 failed</td><td>422 CF-UnprocessableEntity: Assign a droplet" in fragment
+    assert "Push or stage the app" in fragment
+
+
+@given(reports)
+def test_any_fragment_for_notebooks_has_text_only(one: Report[App]) -> None:
+    parser = HTMLParser()
+    tags: Counter[str] = Counter()
+    parser.handle_starttag = lambda tag, attrs: tags.update([tag, *(name for name, _ in attrs)])  # type: ignore[method-assign]
+    parser.feed(one._repr_html_())
+    assert tags.keys() <= {"div", "p", "strong", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 # -- Markdown
@@ -283,21 +414,21 @@ def cells(text: str) -> Iterator[list[list[Token]]]:
 
 
 def test_markdown_has_counts_times_reasons_and_apps() -> None:
-    text = as_markdown(report(OK, BAD, stopped="enough", complete=False))
+    text = markdown_of(report(OK, BAD, stopped="enough", complete=False))
     assert "| failed | 1 |" in text
     assert "| running | 4.50 | 4.50 | 4.50 | 4.50 |" in text
     assert "| 1 | failed | 422 CF-UnprocessableEntity: Assign a droplet" in text
     assert "| a | wéb | ok | 1 |  |" in text
     assert "**Ended early:** enough" in text
     assert "not read to its end" in text
-    assert "## Not as asked" not in as_markdown(report(OK))
-    assert as_markdown(report(OK, predicted=True)).startswith("# start (predicted)\n")
-    assert "## Timings" not in as_markdown(report())
+    assert "## Not in the requested state" not in markdown_of(report(OK))
+    assert markdown_of(report(OK, predicted=True)).startswith("# start (predicted)\n")
+    assert "## Timings" not in markdown_of(report())
 
 
 @given(reports)
-def test_any_markdown_holds_every_key_as_text(one: Report[App]) -> None:
-    _, *rows = list(cells(as_markdown(one)))
+def test_any_markdown_contains_every_key_as_text(one: Report[App]) -> None:
+    _, *rows = list(cells(markdown_of(one)))
     assert len(rows) == len(one)
     for row, key in zip(rows, shown(one), strict=True):
         assert len(row) == 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import assert_type
+from typing import Never, assert_type
 
 from aioappsapi import (
     App,
@@ -50,6 +50,7 @@ from aioappsapi import (
     report_of,
 )
 from aioappsapi.bulk import Moments, Requests, Step
+from aioappsapi.models import AuditEvent
 
 
 async def clients() -> None:
@@ -82,7 +83,7 @@ async def parts_of_apps(client: Client) -> None:
     assert_type(await client.apps.get_environment_variables("g"), EnvironmentVariables)
     changed = await client.apps.update_environment_variables("g", {"A": "1", "B": None})
     assert_type(changed, EnvironmentVariables)
-    assert_type(await client.apps.list_features("g"), Sequence[AppFeature])
+    assert_type(client.apps.list_features("g"), Pager[AppFeature])
     assert_type(await client.apps.get_feature("g", "ssh"), AppFeature)
     assert_type(await client.apps.update_feature("g", "ssh", enabled=True), AppFeature)
     assert_type(await client.apps.get_permissions("g"), AppPermissions)
@@ -90,6 +91,8 @@ async def parts_of_apps(client: Client) -> None:
 
 
 async def lists_of_apps(client: Client) -> None:
+    alone: Pager = client.apps.list()
+    assert_type(alone, Pager[App])
     since = datetime.now(UTC)
     pager = client.apps.list(names=["a"], include=["space"], created_ats={"gte": since})
     async for app in pager:
@@ -183,7 +186,12 @@ def reports(report: Report[App]) -> None:
     assert_type(report.to_dict(), dict[str, object])
     assert_type(report.to_json(), str)
     assert_type(report.to_jsonl(), str)
-    assert_type(Report.load("report.json"), Report[object])
+    assert_type(Report.load("report.json"), Report[Never])
+    loaded: Report = Report.load("report.json")
+    assert_type(loaded + report, Report[App])
+    assert_type(Report.merge([report, report]), Report[App])
+    assert_type(report.remaining, Sequence[Outcome[App]])
+    assert_type(report.target, str | None)
     wider: Report[object] = report
     wider.write("report.json")
 
@@ -201,12 +209,14 @@ def refused(client: Client) -> None:
 
 
 async def processes(client: Client) -> None:
-    assert_type(client.processes.list(app_guids=["g"], with_instances=True), Pager[Process])
+    assert_type(client.processes.list(app_guids=["g"], include=["instances"]), Pager[Process])
     assert_type(client.processes.list_for_app("g"), Pager[Process])
     assert_type(await client.processes.get("g"), Process)
     assert_type(await client.processes.get_for_app("g", "web"), Process)
     assert_type(await client.processes.get_stats("g"), Sequence[InstanceStats])
-    assert_type(await client.processes.get_stats_for_app("g"), Sequence[InstanceStats])
+    assert_type(
+        await client.processes.get_stats(app_guid="g", type="worker"), Sequence[InstanceStats]
+    )
     assert_type(await client.processes.scale("g", instances=2), Process)
 
 
@@ -216,6 +226,10 @@ async def other_resources(client: Client) -> None:
     assert_type(client.deployments.list(app_guids=["g"]), Pager[Deployment])
     assert_type(await client.deployments.get("g"), Deployment)
     assert_type(await client.deployments.create("g", strategy="canary"), Deployment)
+    assert_type(await client.deployments.wait("g", deadline=3), Deployment)
+    assert_type(await client.builds.wait("g", deadline=3), Build)
+    assert_type(client.audit_events.list(types=["audit.app.start"]), Pager[AuditEvent])
+    assert_type(client.feature_flags.list(), Pager[FeatureFlag])
     assert_type(client.builds.list(), Pager[Build])
     assert_type(await client.builds.get("g"), Build)
     assert_type(await client.builds.create("p"), Build)
@@ -263,6 +277,6 @@ async def around(client: Client) -> None:
     assert_type(await client.feature_flags.get("diego_docker"), FeatureFlag)
     async for quota in client.quotas.list_for_organizations(organization_guids=["g"]):
         assert_type(quota.apps.total_memory_in_mb, int | None)
-    assert_type(await client.quotas.get_usage_of_space("g"), QuotaUsage)
+    assert_type(await client.quotas.get_usage(space_guid="g"), QuotaUsage)
     async for role in client.roles.list(user_guids=["u"]):
         assert_type(role, Role)

@@ -5,28 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import unquote_plus
 
 import msgspec
+from multidict import istr
 
 T = TypeVar("T")
+
+# fast path: every answer is asked for these, and an `istr` knows its lower-case form.
+_REQUEST_ID: Final = istr("X-Vcap-Request-Id")
+_WARNINGS: Final = istr("X-Cf-Warnings")
+_RATE_LIMIT: Final = istr("X-RateLimit-Limit")
+
+# A larger number in a rate limit is a mistake; far larger ones break calculations with floats.
+_MOST_REQUESTS: Final = 10**12
 
 Query = Mapping[str, str]
 
 
 class Replay(Enum):
-    """What may be sent again after a failure."""
+    """Whether a request may be sent again after a failure."""
 
-    SAFE = "safe"  # changes nothing: whatever failed for a moment
-    IDEMPOTENT = "idempotent"  # a second one changes nothing more: also what may have happened
-    ONCE = "once"  # a second one acts again: only what was surely not delivered
+    SAFE = "safe"  # it changes nothing, so it may be repeated after any passing failure
+    IDEMPOTENT = "idempotent"  # a second one changes nothing more, so the same holds
+    ONCE = "once"  # a second one acts again: repeated only if the first surely did not arrive
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes out, but for the headers that each attempt adds.
+    """A request without the headers that each attempt adds.
 
-    `operation` and `subject` say for people what is tried, and on what.
+    `operation` and `subject` name the request in logs and errors: "start app", and the app's GUID.
+    What is `sensitive` holds secrets, so no error quotes its values. `repeat_proves_nothing`: the
+    server accepts a repeat without doing anything.
     """
 
     operation: str
@@ -37,7 +48,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     content_type: str = "application/json"
     sensitive: bool = False
-    unproven: bool = False
+    repeat_proves_nothing: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation} {self.subject}".rstrip()
@@ -48,48 +59,63 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. `headers` are looked up without regard to case."""
+    """What came back. `headers` are looked up without regard to case.
+
+    A body of more than `Limits.max_answer` bytes is `too_large`: only its beginning is kept.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
+    too_large: bool = False
 
     def __repr__(self) -> str:
         # Without the body, which may hold a token.
         return f"<Response {self.status} {self.url}>"
 
+    def header(self, name: str) -> str | None:
+        """Read a header as text that can be encoded, whatever its bytes are."""
+        value = self.headers.get(name)
+        # fast path: most values are ASCII, and many headers are missing.
+        return value if value is None or value.isascii() else readable(value)
+
     @property
     def request_id(self) -> str | None:
         """The id under which the server logged the request."""
-        return self.headers.get("X-Vcap-Request-Id")
+        return self.header(_REQUEST_ID)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the server warns of, decoded from its form-encoded header."""
-        raw = self.headers.get("X-Cf-Warnings")
+        """The server's warnings, decoded from its form-encoded header."""
+        raw = self.headers.get(_WARNINGS)
         if not raw:
             return ()
-        # The header may come several times, which only a multi-dictionary can tell.
+        # The header may come several times; only a multi-dictionary has all of them.
         getall = getattr(self.headers, "getall", None)
-        parts = ",".join(getall("X-Cf-Warnings") if getall else [raw]).split(",")
-        return tuple(text for part in parts if (text := unquote_plus(part).strip()))
+        parts = ",".join(getall(_WARNINGS) if getall else [raw]).split(",")
+        return tuple(text for part in parts if (text := readable(unquote_plus(part).strip())))
 
     @property
     def rate_limit(self) -> RateLimit | None:
         """What is left of the rate limit's window; None where the server does not count."""
-        limit = self.headers.get("X-RateLimit-Limit")
-        if limit is None:  # fast path: asked of every answer, and most have none
+        limit = self.headers.get(_RATE_LIMIT)
+        if limit is None:  # fast path: every answer is asked, and most have no limit
             return None
         try:
-            told = RateLimit(
+            announced = RateLimit(
                 limit=int(limit),
                 remaining=int(self.headers["X-RateLimit-Remaining"]),
                 resets_at=float(self.headers["X-RateLimit-Reset"]),
             )
         except (KeyError, ValueError):
             return None
-        return told if told.limit > 0 and math.isfinite(told.resets_at) else None
+        is_sane = (
+            0 < announced.limit <= _MOST_REQUESTS
+            and abs(announced.remaining) <= _MOST_REQUESTS
+            and math.isfinite(announced.resets_at)
+        )
+        return announced if is_sane else None
 
     def json(self) -> object:
         """Read the body as JSON, whatever its content type. Raises ValueError."""
@@ -103,10 +129,18 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"The body is not of {result}: {cause}") from None
 
 
-class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate limit as the server tells it with an answer.
+def readable(text: str) -> str:
+    """Replace the bytes of a header that are not UTF-8, which came as halves of characters.
 
-    `remaining` moves in steps of a tenth and shows 0 while requests are still allowed; `resets_at`
+    They cannot be encoded again, so they would break logs, journals and reports.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """The rate limit as the server announces it with an answer.
+
+    `remaining` moves in steps of a tenth, and shows 0 while requests are still allowed. `resets_at`
     is in epoch seconds.
     """
 

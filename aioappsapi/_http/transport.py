@@ -1,20 +1,27 @@
-"""Bytes over the network: the only module that touches aiohttp's client.
+"""Bytes over the network: the only module that uses aiohttp's client.
 
-It knows nothing of the API. Whatever aiohttp, TLS or the operating system raise leaves here as a
-TransportError that says whether the server can have seen the request.
+It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
+TransportError that says whether the server may have seen the request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl as ssl_module
 import urllib.request
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Coroutine, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final, Protocol
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
+from aioappsapi._http.call_log import logged_to, report_sent
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
+from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
     CertificateError,
@@ -29,7 +36,7 @@ from aioappsapi.errors import (
 
 
 class Transport(Protocol):
-    """Something that carries one request and brings its answer."""
+    """Sends one request and returns its answer."""
 
     async def send(
         self,
@@ -46,8 +53,8 @@ class Transport(Protocol):
 class SessionPool:
     """Pooled keep-alive connections to one API and its UAA, for one event loop.
 
-    Opened and closed with the client. There is no cap of connections here: how many requests are
-    in flight is bounded above, by the throttle.
+    Opened and closed with the client. There is no limit of connections here: the throttle above
+    limits the requests in flight. `base_url` is the address that most requests begin with.
     """
 
     def __init__(
@@ -58,34 +65,52 @@ class SessionPool:
         limits: Limits,
         tls: Tls | ssl_module.SSLContext,
         proxy: str | None,
+        base_url: str = "",
     ) -> None:
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
-        self._timeout = _client_timeout(timeouts)
+        self._timeouts = timeouts
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
+        self._origin = "/".join(base_url.split("/")[:3])
+        self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
+        self._watchdog: Watchdog | None = None
+        self.binding = LoopBinding()
 
     async def open(self) -> None:
-        """Make the session in the running event loop; connections come with the first request."""
+        """Make the session in the running event loop; connections come with the first request.
+
+        Raises InvalidInputError if it is open already.
+        """
+        if self.binding.is_orphaned:
+            await self.aclose()
+        self.binding.bind()
         connector = aiohttp.TCPConnector(
             limit=0, ssl=self._ssl, keepalive_timeout=self._limits.keepalive
         )
+        self._watchdog = Watchdog()
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers=self._headers,
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the watchdog's task
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Content-Type",),
             raise_for_status=False,
-            middlewares=(_only_once,),
+            request_class=_request_class(self._watchdog),
         )
 
     async def aclose(self) -> None:
-        """Close all connections; whatever is in flight fails. Harmless when repeated."""
+        """Close all connections; whatever is in flight fails. Harmless when repeated.
+
+        Raises ClosedError if it is open on another event loop, where alone it can be closed.
+        """
+        self.binding.check_may_close()
+        self.binding.release()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
 
     async def send(
         self,
@@ -96,32 +121,126 @@ class SessionPool:
         timeouts: Timeouts | None = None,
     ) -> Response:
         """Send once, follow nothing, repeat nothing. Raises TransportError."""
-        session = self._session
-        if session is None:
-            raise ClosedError(
-                "The client is closed: use it inside `async with Client(...)`.",
-                method=method,
-                url=url,
-            )
+        self.binding.check(method, url)
+        session, watchdog = self._session, self._watchdog
+        if session is None or watchdog is None:
+            raise ClosedError("The client is closed.", method=method, url=url)
+        attempt = watchdog.begin(timeouts or self._timeouts)
+        if _is_stubbed():
+            _report_sent(attempt)
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
-            # both are measured in benchmarks/call_cost.py.
+            # both are measured in benchmarks/instructions.py.
             response = await session.request(
                 method,
-                URL(url, encoded=True),
+                self._target(url),
                 headers=headers,
                 data=body,
                 proxy=self._proxy,
                 allow_redirects=False,
-                timeout=self._timeout if timeouts is None else _client_timeout(timeouts),
+                middlewares=_MIDDLEWARES.get(method),
             )
-            try:
-                data = await response.read()
-            finally:
-                response.release()
+            content = response.content
+            # fast path: most bodies came together with their headers.
+            data = (
+                content.read_nowait() if content.is_eof() else await self._rest(response, attempt)
+            )
+        except asyncio.CancelledError:
+            if attempt.is_timeout():
+                raise _timed_out(attempt, method, url) from None
+            raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as cause:
             raise transport_error(cause, method, url) from None
-        return Response(status=response.status, headers=response.headers, body=data, url=url)
+        finally:
+            watchdog.end(attempt)
+        too_large = len(data) > self._limits.max_answer
+        if too_large:
+            data = data[:_KEPT_OF_TOO_LARGE]
+        return Response(
+            status=response.status,
+            headers=response.headers,
+            body=data,
+            url=url,
+            too_large=too_large,
+        )
+
+    async def send_apart(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        """Send a request of a login, which the log of the call that waits for it must not count."""
+        with logged_to(None):
+            return await self.send(method, url, headers, body)
+
+    def _target(self, url: str) -> URL:
+        base = self._base
+        # fast path: parsing an address costs more than taking another path of a parsed one.
+        if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
+            return URL(url, encoded=True)
+        path = url[len(self._origin) :]
+        return base.with_path(path, encoded=True) if path[:1] == "/" else URL(url, encoded=True)
+
+    async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+        """Read a body that comes in parts, and end as soon as it is larger than allowed."""
+        parts: list[bytes] = []
+        size = 0
+        most = self._limits.max_answer
+        attempt.received(loop_time())  # the headers
+        try:
+            while size <= most and (part := await response.content.readany()):
+                attempt.received(loop_time())
+                parts.append(part)
+                size += len(part)
+        except BaseException:
+            response.close()
+            raise
+        if size > most:
+            response.close()
+        return b"".join(parts)
+
+
+# So much of an answer that is larger than allowed is kept, to show what it was.
+_KEPT_OF_TOO_LARGE: Final = 4096
+
+
+def _request_class(watchdog: Watchdog) -> type[aiohttp.ClientRequest]:
+    """Make aiohttp's request report when its bytes leave: a connection is there."""
+
+    class StampedRequest(aiohttp.ClientRequest):
+        # A request without a body gets no content type from aiohttp; one with a body has ours.
+        POST_METHODS = set[str]()  # noqa: RUF012
+
+        def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+            # Not a coroutine function: that would cost a frame.
+            if (attempt := watchdog.current()) is not None and not attempt.is_sent:
+                _report_sent(attempt)
+            return super().send(conn)
+
+    return StampedRequest
+
+
+_REAL_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
+
+
+def _is_stubbed() -> bool:
+    """Check whether something such as aioresponses answers in place of aiohttp's session.
+
+    Then nobody makes a request of our class, and the bytes count as sent when they are handed over.
+    """
+    return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
+
+
+def _report_sent(attempt: Attempt) -> None:
+    now = loop_time()
+    attempt.sent(now)
+    report_sent(now)
+
+
+def _timed_out(attempt: Attempt, method: str, url: str) -> TransportError:
+    if attempt.is_sent:
+        return ReadTimeout(
+            f"{method} {_shown(url)}: no complete answer in time", method=method, url=url
+        )
+    return ConnectError(f"{method} {_shown(url)}: no connection in time", method=method, url=url)
 
 
 async def _only_once(
@@ -129,13 +248,19 @@ async def _only_once(
 ) -> aiohttp.ClientResponse:
     """Keep aiohttp from sending a GET or DELETE again by itself when its connection breaks.
 
-    What is sent again is decided, counted and paid for above; and a DELETE whose second try finds
-    nothing has to be known for a second one.
+    The caller decides on repeats, counts them and limits them; and when a repeated DELETE gets a
+    404, the caller has to know that it was a repeat.
     """
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as cause:
         raise transport_error(cause, request.method, str(request.url)) from None
+
+
+# Methods that aiohttp would repeat by itself; for all others it needs no middleware.
+_MIDDLEWARES: Final = dict.fromkeys(
+    ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"), (_only_once,)
+)
 
 
 def _proxy_url(proxy: str) -> URL:
@@ -150,12 +275,6 @@ def _proxy_url(proxy: str) -> URL:
             "The proxy's address would look like http://proxy.example.org:3128."
         )
     return url
-
-
-def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.read
-    )
 
 
 # The first row that matches decides; a test holds every exception of aiohttp against it.
@@ -191,12 +310,12 @@ _MEANING: Final[tuple[tuple[type[BaseException], type[TransportError], str], ...
 def transport_error(
     cause: BaseException, method: str, url: str
 ) -> TransportError | InvalidInputError:
-    """Give what was raised its meaning here: which error, and whether it can have been delivered.
+    """Translate an exception into the error that says what happened, and if it was delivered.
 
-    An address that cannot be one is the caller's mistake: InvalidInputError.
+    An impossible address is the caller's mistake: InvalidInputError.
     """
     if isinstance(cause, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return InvalidInputError(f"{_shown(url)!r} is not an address that can be asked.")
+        return InvalidInputError(f"{_shown(url)!r} is not a usable address.")
     for kind, error, meaning in _MEANING:
         if isinstance(cause, kind):
             return error(f"{method} {_shown(url)}: {meaning}{_why(cause)}", method=method, url=url)
@@ -224,7 +343,7 @@ def _shown(url: str) -> str:
 
 def ssl_settings(tls: Tls) -> ssl_module.SSLContext | bool:
     """Make the TLS settings. Raises InvalidInputError for a file that is missing or no PEM."""
-    # aiohttp has one for the usual case, and reading all authorities takes 20 ms.
+    # aiohttp keeps a context for the usual case; reading all authorities again takes 20 ms.
     return True if tls == Tls() else ssl_context(tls)
 
 
@@ -233,7 +352,7 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
     try:
         context = ssl_module.create_default_context(cafile=tls.ca_file)
         if tls.client_cert is not None:
-            # An encrypted key is an error, not a question at the terminal.
+            # An encrypted key is an error; without a password, OpenSSL would ask at the terminal.
             context.load_cert_chain(tls.client_cert, tls.client_key, password="")
     except (OSError, ssl_module.SSLError) as cause:
         files = ", ".join(filter(None, (tls.ca_file, tls.client_cert, tls.client_key)))
@@ -245,12 +364,31 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
 
 
 def proxy_from_environment(url: str) -> str | None:
-    """Find the proxy for an address in `HTTPS_PROXY` and the like, minding `NO_PROXY`.
+    """Find the proxy for an address in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`.
 
-    Resolved once, when a client is made: aiohttp's own look-up for each request costs five times
-    the request.
+    `NO_PROXY` lists hosts that need none: names, with their subdomains, addresses, and networks
+    like ``10.0.0.0/8``. Looked up once, when a client is made: aiohttp's own look-up for each
+    request costs five times the request.
     """
     parsed = URL(url)
     if not parsed.host or urllib.request.proxy_bypass(f"{parsed.host}:{parsed.port}"):
         return None
-    return urllib.request.getproxies().get(parsed.scheme)
+    proxies = urllib.request.getproxies()
+    if _is_in_network(parsed.host, proxies.get("no", "")):
+        return None
+    return proxies.get(parsed.scheme) or proxies.get("all")
+
+
+def _is_in_network(host: str, no_proxy: str) -> bool:
+    """Check whether an address is in one of the networks of `NO_PROXY`, like ``10.0.0.0/8``."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False  # a name
+    for entry in no_proxy.split(","):
+        try:
+            if address in ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:
+            continue  # a name
+    return False

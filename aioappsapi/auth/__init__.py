@@ -1,4 +1,4 @@
-"""Logging in: the ways to obtain a token, and the one token that everybody shares."""
+"""Logging in: the ways to obtain a token, and the token that all calls share."""
 
 from aioappsapi.auth.base import Auth, Token, TokenEndpoint
 from aioappsapi.auth.cf_cli import CfCliLogin

@@ -1,4 +1,4 @@
-"""What a login is: something that obtains tokens from the platform's UAA.
+"""The interface of a login: it obtains tokens from the platform's UAA.
 
 Source: RFC 6749; https://docs.cloudfoundry.org/api/uaa/#token
 """
@@ -14,7 +14,11 @@ import msgspec
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """An access token. `expires_at` is in seconds of `time.monotonic`; None: not known."""
+    """An access token.
+
+    `issued_at` and `expires_at` are in seconds of `time.monotonic`; `expires_at` is None if the end
+    is unknown. The repr shows no secret.
+    """
 
     access_token: str
     token_type: str = "bearer"
@@ -31,35 +35,44 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.token_type} {self.access_token}"
 
     def lasts(self, seconds: float) -> bool:
-        """Tell whether it is good for that long yet."""
+        """Check whether the token lives for that many seconds from now."""
         return self.expires_at is None or time.monotonic() + seconds < self.expires_at
 
 
 class TokenEndpoint(Protocol):
-    """The UAA, as far as a login needs it."""
+    """The UAA's token endpoint, which a login sends its form to."""
 
     async def grant(
         self, form: str, *, client_id: str, client_secret: str, query: str = ""
     ) -> Token:
-        """Ask for a token with a form-encoded body. Raises AuthError."""
+        """Ask for a token with a form-encoded body.
+
+        Raises AuthError, TargetError, or a TransportError that was not delivered.
+        """
         ...
 
 
 class Auth(Protocol):
-    """A way to log in. `renewable` says whether asking again can give another token."""
+    """A way to log in. Write your own with these two members, and pass it as `auth=`.
+
+    `obtain` is never called twice at the same time by one client.
+    """
 
     @property
     def renewable(self) -> bool:
-        """Whether a new token can be had when this one ends."""
+        """Whether `obtain` can return another token after the first one ended."""
         ...
 
     async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
-        """Get a token; `previous` is the one that ended or was rejected. Raises AuthError."""
+        """Return a token. `previous` is the one that ends soon or was rejected, or None.
+
+        Raises AuthError; with `refused=False` the login is tried again after a pause.
+        """
         ...
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says of itself: when it ends (epoch seconds), whose it is, what it may do."""
+    """The claims of a JWT that are of use here: its end (epoch seconds), its owner, its scopes."""
 
     exp: float | None = None
     user_id: str | None = None
@@ -67,9 +80,9 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 def read_claims(token: str) -> Claims | None:
-    """Read what a JWT says; None if it is none.
+    """Return the claims of a JWT, or None for a token that is not a JWT.
 
-    The signature is not checked: that is the server's business. Source: RFC 7519, section 4.
+    The signature is not checked; the server does that. Source: RFC 7519, section 4.
     """
     try:
         payload = token.split(".")[1]
@@ -80,7 +93,7 @@ def read_claims(token: str) -> Claims | None:
 
 
 def jwt_expiry(token: str) -> float | None:
-    """Tell when a JWT ends, in seconds of `time.monotonic`; None if it does not say."""
+    """Return when a JWT ends, in seconds of `time.monotonic`, or None if it does not say."""
     claims = read_claims(token)
     if claims is None or claims.exp is None:
         return None

@@ -1,25 +1,64 @@
-"""The one token that everybody uses, renewed once for all of them."""
+"""The token that all calls of a client share, and the one renewal that serves them all.
+
+current() ── fresh ──────────────────────────────────────────────▶ header
+    └─ none: get() ─▶ no pause: join the renewal under way, or begin it
+                          ├─ a token: the pauses start again at the shortest
+                          └─ a failure: the next pause begins, for all callers
+                      a pause: wait for its end, or raise the failure that began it
+"""
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import logging
+import math
+import random
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Final, TypeVar
+
+import anyio
 
 from aioappsapi.auth.base import Auth, Claims, Token, TokenEndpoint, read_claims
-from aioappsapi.errors import ClosedError
+from aioappsapi.errors import (
+    AppsApiError,
+    AuthError,
+    CertificateError,
+    ClosedError,
+    DeadlineError,
+    TargetError,
+)
 
-# Renewed this long before it ends: a request on its way must not meet an expired token, which
-# the server counts against our address.
+T = TypeVar("T")
+
+# A token is renewed this long before it ends: the server counts a request with an expired token
+# against our address.
 _MARGIN: Final = 60.0
+# While the UAA fails, the old token is used until this long before it ends.
+_LAST_USE: Final = 10.0
+# The pauses after failed logins double from the first to the longest.
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 15.0
+# Callers wait for a UAA that has been away for up to so many seconds. After that they get its error
+# at once, until a login succeeds. A login that never worked is given less time: it is more likely
+# to be wrong than to be unlucky.
+_PATIENCE: Final = 60.0
+_PATIENCE_AT_FIRST: Final = 10.0
+# A login gives up this long before the deadline, so that its error can say that nothing was sent.
+_LEAD: Final = 0.02
+
+log = logging.getLogger("aioappsapi.auth")
 
 
 class TokenSource:
-    """Hands out the current token, and sees to it that one renewal serves all callers.
+    """Hands out the current token and renews it once for all callers.
 
-    The renewal is a task of its own, so that cancelling one caller does not fail the others. A
-    failed one is told to those who waited for it and then forgotten.
+    A renewal is a task of its own: cancelling one caller does not fail the others. After a failed
+    renewal all callers share one pause, which grows with each failure and obeys the UAA's
+    `Retry-After`: however many calls wait, the UAA gets one request per pause. A UAA that is away
+    for up to a minute fails no call of a client that was logged in before.
     """
 
     def __init__(
@@ -28,76 +67,216 @@ class TokenSource:
         self._auth = auth
         self._endpoint = endpoint
         self._clock = clock
+        self._pause = _SharedPause()
+        self._renewal: asyncio.Task[AppsApiError | None] | None = None
         self._token: Token | None = None
         self._authorization = ""
         self._fresh_until = 0.0
-        self._renewal: asyncio.Task[None] | None = None
+        self._usable_until = 0.0
 
     @property
     def renewable(self) -> bool:
-        """Whether a rejected token can be replaced."""
+        """Whether a rejected token can be replaced by another one."""
         return self._auth.renewable
 
     def current(self) -> str | None:
-        """Give the `Authorization` header of a token that is good for a while yet, or None."""
+        """Return the `Authorization` header of a fresh token, or None if it must be renewed."""
         # fast path: synchronous, for all but the first call and one per token's life.
         return self._authorization if self._clock() < self._fresh_until else None
 
     async def get(self) -> str:
-        """Give the `Authorization` header, renewing the token first if need be.
+        """Return the `Authorization` header; log in or renew the token first where needed.
 
-        Raises AuthError.
+        Obeys the deadline of the anyio scope that it is called in. Raises AuthError, TargetError,
+        TransportError (never delivered), or DeadlineError; in every case the caller's own request
+        was not sent.
         """
         while (authorization := self.current()) is None:
-            if self._renewal is None:
-                self._renewal = asyncio.create_task(self._renew(), name="aioappsapi login")
-                self._renewal.add_done_callback(self._renewed)
-            await self._wait_for(self._renewal)
+            failure = self._pause.reason()
+            if failure is not None:
+                await self._wait(failure)
+            elif (failure := await self._join_renewal()) is not None and (
+                # A login that never worked fails its callers, and the call layer tries again. One
+                # that worked before is waited for, unless the client was closed.
+                self._token is None or isinstance(failure, ClosedError)
+            ):
+                raise _own(failure)
         return authorization
 
-    async def claims(self) -> Claims | None:
-        """Tell what the current token says of its owner; None if that cannot be read.
+    def reject(self, authorization: str) -> None:
+        """Forget a token that the server rejected with 401, so that `get` replaces it.
 
-        Raises AuthError.
+        Harmless for a token that has been replaced meanwhile, and for one that cannot be renewed.
+        """
+        if authorization == self._authorization and self._auth.renewable:
+            self._fresh_until = self._usable_until = 0.0
+
+    async def claims(self) -> Claims | None:
+        """Return what the current token says of its owner; None if that cannot be read.
+
+        Raises the errors of `get`.
         """
         return read_claims((await self.get()).partition(" ")[2])
 
-    async def _wait_for(self, renewal: asyncio.Task[None]) -> None:
+    async def aclose(self) -> None:
+        """End a renewal that is under way. Its callers get a ClosedError."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+        self._pause.end()
+
+    async def _wait(self, failure: AppsApiError) -> None:
+        patience = _PATIENCE_AT_FIRST if self._token is None else _PATIENCE
+        if _is_final(failure) or self._pause.outlasts(patience):
+            raise failure
+        pause = self._pause.left()
+        if asyncio.get_running_loop().time() + pause >= anyio.current_effective_deadline():
+            raise _too_late(failure)
+        await asyncio.sleep(pause)
+
+    async def _join_renewal(self) -> AppsApiError | None:
+        if self._renewal is not None:
+            _require_same_loop(self._renewal)
+        else:
+            # In an empty context: the login belongs to no call, and none may count it as its own.
+            self._renewal = asyncio.create_task(
+                self._renew(), name="aioappsapi login", context=Context()
+            )
+            self._renewal.add_done_callback(self._renewed)
+        return await _before_deadline(self._shielded(self._renewal))
+
+    @staticmethod
+    async def _shielded(renewal: asyncio.Task[AppsApiError | None]) -> AppsApiError | None:
         try:
-            await asyncio.shield(renewal)
+            return await asyncio.shield(renewal)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if renewal.cancelled() and task is not None and not task.cancelling():
                 raise ClosedError("The client was closed during the login.") from None
             raise
 
-    def reject(self, authorization: str) -> None:
-        """Note that the server refused this one; a newer token that came meanwhile stays."""
-        if authorization == self._authorization and self._auth.renewable:
-            self._fresh_until = 0.0
-
-    async def aclose(self) -> None:
-        """End a renewal that is under way."""
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.wait([self._renewal])
-
-    async def _renew(self) -> None:
-        token = await self._auth.obtain(self._endpoint, self._token)
+    async def _renew(self) -> AppsApiError | None:
+        """Log in. A failure is returned, since every caller raises a copy of its own."""
+        try:
+            token = await self._auth.obtain(self._endpoint, self._token)
+        except AppsApiError as failure:
+            self._keep_old_token(self._pause.begin(failure), failure)
+            return failure
+        self._pause.end()
         self._token = token
         self._authorization = token.authorization
-        self._fresh_until = self._good_until(token)
+        self._fresh_until, self._usable_until = self._lifetime(token)
+        return None
 
-    def _good_until(self, token: Token) -> float:
+    def _keep_old_token(self, pause: float, failure: AppsApiError) -> None:
+        """Go on with a token that is due for renewal but still lives."""
+        self._fresh_until = min(self._clock() + pause, self._usable_until)
+        if self.current() is not None:
+            log.warning("The token is not renewed yet; the old one is used. %s", failure)
+
+    def _lifetime(self, token: Token) -> tuple[float, float]:
+        """Return until when the token is fresh, and until when it may be used at all."""
         if token.expires_at is None or not self._auth.renewable:
-            return float("inf")
+            return math.inf, math.inf
         now = self._clock()
         life = token.expires_at - now
-        # A token that lives shorter than the margin is used for half its life, else each call
-        # would log in; one that is over already is used once, so that the server can say so.
-        return token.expires_at - min(_MARGIN, life / 2) if life > 0 else now + 1.0
+        if life <= 0:
+            # Used once, so that the server can say that it has ended.
+            return now + 1.0, now + 1.0
+        # A token that lives shorter than the margin is fresh for half its life; otherwise each call
+        # would log in.
+        fresh, usable = min(_MARGIN, life / 2), min(_LAST_USE, life / 4)
+        return token.expires_at - fresh, token.expires_at - usable
 
-    def _renewed(self, renewal: asyncio.Task[None]) -> None:
+    def _renewed(self, renewal: asyncio.Task[AppsApiError | None]) -> None:
         self._renewal = None
         if not renewal.cancelled():
-            renewal.exception()  # those who wait have it; when nobody does, it is no warning
+            renewal.exception()  # marks it as seen, for when no caller waits any more
+
+
+class _SharedPause:
+    """The pause after failed logins, by the clock of the event loop."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._began = 0.0
+        self._until = 0.0
+        self._failure: AppsApiError | None = None
+
+    def left(self) -> float:
+        """Return the seconds until the next login may be sent."""
+        return self._until - asyncio.get_running_loop().time()
+
+    def reason(self) -> AppsApiError | None:
+        """Return a copy of the failure that began the pause, for one caller; None without one."""
+        if self._failure is None or (left := self.left()) <= 0.0:
+            return None
+        failure = _own(self._failure)
+        if isinstance(failure, AuthError):
+            failure.retry_after = left
+        return failure
+
+    def outlasts(self, patience: float) -> bool:
+        """Whether the pause ends more than `patience` seconds after the first failure in a row."""
+        return self._until > self._began + patience
+
+    def begin(self, failure: AppsApiError) -> float:
+        """Begin the next pause and return its seconds. A closed client is not the UAA's failure."""
+        if isinstance(failure, ClosedError):
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        if self._failures == 0 or now > self._until + _PATIENCE:  # the last one is long ago
+            self._failures, self._began = 0, now
+        ceiling = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
+        asked = getattr(failure, "retry_after", None) or 0.0
+        # At least half of it: other clients of the same UAA pause as well, and shall spread.
+        pause = max(random.uniform(ceiling / 2, ceiling), asked)  # noqa: S311
+        self._failures += 1
+        self._until = now + pause
+        self._failure = failure
+        return pause
+
+    def end(self) -> None:
+        """Forget all failures."""
+        self._failures = 0
+        self._failure = None
+
+
+def _is_final(failure: AppsApiError) -> bool:
+    """Whether waiting is no help: the credentials, the address or the certificate is wrong."""
+    refused = isinstance(failure, AuthError) and failure.refused
+    return refused or isinstance(failure, TargetError | CertificateError)
+
+
+def _require_same_loop(renewal: asyncio.Task[AppsApiError | None]) -> None:
+    if renewal.get_loop() is not asyncio.get_running_loop():
+        raise ClosedError(
+            "The client logs in on another event loop: make one client for each event loop."
+        )
+
+
+def _own(failure: AppsApiError) -> AppsApiError:
+    """Copy an error for one caller: a shared one would collect the tracebacks of all."""
+    return copy.copy(failure).detached()
+
+
+def _too_late(failure: AppsApiError) -> DeadlineError:
+    return DeadlineError(
+        f"No token before the deadline, so the request was not sent. The last login: {failure}",
+        last=failure,
+    )
+
+
+async def _before_deadline(login: Awaitable[T]) -> T:
+    """Await a login until shortly before the deadline of the current scope."""
+    deadline = anyio.current_effective_deadline() - _LEAD
+    if not asyncio.get_running_loop().time() < deadline < math.inf:
+        return await login
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await login
+    except TimeoutError:
+        raise DeadlineError(
+            "No token before the deadline, so the request was not sent: the login server has not "
+            "answered yet."
+        ) from None

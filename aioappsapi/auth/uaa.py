@@ -1,4 +1,4 @@
-"""The platform's UAA: found through the API's root, asked for tokens.
+"""The platform's UAA, found through the API's root, and its token endpoint.
 
 Source: https://docs.cloudfoundry.org/api/uaa/#token and RFC 6749, sections 4 and 5.
 """
@@ -16,11 +16,12 @@ import msgspec
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 
+from aioappsapi._headers import retry_after
 from aioappsapi.auth.base import Token, jwt_expiry
 from aioappsapi.errors import (
-    AppsApiError,
     AuthError,
     CertificateError,
+    ClosedError,
     ConnectError,
     TargetError,
     TransportError,
@@ -29,11 +30,16 @@ from aioappsapi.models.root import Root
 
 
 class Answer(Protocol):
-    """What the network brings, as far as a login looks at it."""
+    """The parts of an HTTP answer that a login reads."""
 
     @property
     def status(self) -> int:
         """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, looked up without regard to case."""
         ...
 
     @property
@@ -43,12 +49,12 @@ class Answer(Protocol):
 
 
 class Send(Protocol):
-    """Carries one request. Raises TransportError."""
+    """Sends one request. Raises TransportError."""
 
     async def __call__(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
-        """Send once."""
+        """Send once, without following or repeating anything."""
         ...
 
 
@@ -57,7 +63,10 @@ _ROOT: Final = msgspec.json.Decoder(Root)
 
 
 class Uaa:
-    """The token endpoint of the platform behind an API."""
+    """The token endpoint of the platform behind an API.
+
+    `allow_plain` accepts a UAA without TLS behind an API with TLS.
+    """
 
     def __init__(self, api_url: str, send: Send, *, allow_plain: bool = False) -> None:
         self._api_url = api_url
@@ -66,16 +75,19 @@ class Uaa:
         self._url: str | None = None
 
     async def discover(self) -> str:
-        """Find the UAA's address in the API's root; asked once, then remembered.
+        """Return the UAA's address from the API's root. It is read once, then remembered.
 
-        Raises TargetError if the address is not a Cloud Foundry API, TransportError if nobody
-        answers, AuthError if the platform has no UAA or one without TLS behind an API with it.
+        Raises TargetError if the address is not a Cloud Foundry API, TransportError if there is no
+        answer, AuthError if the API names no UAA, or one without TLS although it has TLS itself.
         """
         if self._url is None:
             links = (await self._root_for_login()).links
             link = links.uaa or links.login
             if link is None or not link.href:
-                raise AuthError(f"{self._api_url} names no UAA to log in at.")
+                raise AuthError(
+                    f"{self._api_url} names no UAA to log in at: pass a StaticToken, or set "
+                    "CF_ACCESS_TOKEN."
+                )
             self._url = self._checked(link.href.rstrip("/"))
         return self._url
 
@@ -85,7 +97,7 @@ class Uaa:
         except TransportError as cause:
             if not cause.delivered:
                 raise
-            # What the caller wants to send has not been sent, whatever became of this.
+            # The caller's own request waits for the login: it was surely not delivered.
             raise ConnectError(str(cause), method=cause.method, url=cause.url) from cause
 
     async def read_root(self) -> Root:
@@ -104,8 +116,8 @@ class Uaa:
             )
         said = str(answer.status) if answer.status != 200 else "without its list of links"
         raise TargetError(
-            f"{self._api_url} is not a Cloud Foundry API: its root answered {said}; "
-            "the address is the one that `cf api` shows, like https://api.example.org."
+            f"{self._api_url} is not a Cloud Foundry API: its root answered {said}. "
+            "Use the address that `cf api` shows, like https://api.example.org."
         )
 
     def _checked(self, url: str) -> str:
@@ -120,7 +132,11 @@ class Uaa:
     async def grant(
         self, form: str, *, client_id: str, client_secret: str, query: str = ""
     ) -> Token:
-        """Ask for a token. Raises AuthError; `refused` in it says whether the UAA said no."""
+        """Ask for a token with a form-encoded body.
+
+        Raises AuthError. Its `refused` says whether the UAA refused the credentials, and its
+        `retry_after` how long the UAA asks to wait.
+        """
         url = f"{await self.discover()}/oauth/token" + (f"?{query}" if query else "")
         basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         headers = {
@@ -130,26 +146,28 @@ class Uaa:
         asked_at = time.monotonic()
         try:
             answer = await self._send("POST", url, headers, form.encode())
+        except ClosedError:
+            raise
         except TransportError as cause:
             final = isinstance(cause, CertificateError)
-            raise AuthError(f"The UAA cannot be asked: {cause}", refused=final) from cause
+            raise AuthError(f"No token from the UAA. {cause}", refused=final) from cause
         return read_token(answer, asked_at)
 
 
 def _is_api(root: Root) -> bool:
-    """Tell it from other JSON with links, such as that of a page below the root."""
+    """Tell the API's root from other JSON with links, such as a page below the root."""
     links = root.links
     return any(link is not None for link in (links.cloud_controller_v3, links.uaa, links.login))
 
 
 def _one_word(value: object) -> str:
-    """Check a token, which has to fit into a header. Raises ValueError."""
+    """Return a token that fits into a header. Raises ValueError for anything else."""
     if isinstance(value, str) and _WORD.fullmatch(value):
         return value
     raise ValueError
 
 
-# Whatever oauthlib and the conversions raise for a body that is no token.
+# What oauthlib and the conversions raise for a body that is not a token.
 _NO_TOKEN: Final = (
     OAuth2Error,
     ValueError,
@@ -168,7 +186,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 def read_token(answer: Answer, asked_at: float) -> Token:
-    """Read a token out of the UAA's answer, or raise the AuthError that it is."""
+    """Read the token in the UAA's answer. Raises AuthError if there is none."""
     if answer.status != 200:
         raise _refusal(answer)
     try:
@@ -185,22 +203,28 @@ def read_token(answer: Answer, asked_at: float) -> Token:
         )
     except _NO_TOKEN:
         raise AuthError(
-            "The UAA answered 200 with something that is no token.",
-            refused=False,
-            status=answer.status,
+            "The UAA answered 200, but not with a token.", refused=False, status=answer.status
         ) from None
 
 
-def _refusal(answer: Answer) -> AppsApiError:
+def _refusal(answer: Answer) -> AuthError:
     status = answer.status
     refused = 400 <= status < 500 and status not in {408, 429}
     try:
         said = msgspec.json.decode(answer.body, type=_Refusal)
+        code, text = said.error, _one_line(f"{said.error}: {said.error_description}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return AuthError(f"The UAA answered {status}.", refused=refused, status=status)
-    text = " ".join(f"{said.error}: {said.error_description}".split())[:300]
-    if refused:
-        message = f"The login was refused by the UAA: {status} {text}"
-    else:
-        message = f"The UAA cannot log in now: {status} {text}"
-    return AuthError(message, refused=refused, error=said.error, status=status)
+        code, text = None, ""
+    happened = "The login was refused by the UAA" if refused else "The UAA cannot log in now"
+    return AuthError(
+        f"{happened}: {status} {text}".rstrip(),
+        refused=refused,
+        error=code,
+        status=status,
+        retry_after=None if refused else retry_after(answer.headers),
+    )
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.split())[:300]

@@ -1,15 +1,17 @@
 """Many apps at once: the engine, its outcomes and its report."""
 
-from aioappsapi.bulk.bulk import Bulk, RunOptions
-from aioappsapi.bulk.comparison import Change, Comparison, Pair
-from aioappsapi.bulk.endings import RunAbortedError, report_of
-from aioappsapi.bulk.engine import Run
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.plan import Plan
-from aioappsapi.bulk.report import Report, Requests
-from aioappsapi.bulk.restoration import Restoration
-from aioappsapi.bulk.snapshot import AppState, Snapshot
-from aioappsapi.bulk.timing import Moments, Step
+from aioappsapi.bulk.bulk import Bulk
+from aioappsapi.bulk.forecast.plan import Plan
+from aioappsapi.bulk.options import RunOptions
+from aioappsapi.bulk.reports.compare import Change, Comparison, Pair
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.timing import Moments, Step
+from aioappsapi.bulk.run.conclude import RunAbortedError, report_of
+from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.windows.restore import Restoration
+from aioappsapi.bulk.windows.snapshot import AppState, ProcessState, Snapshot
 
 __all__ = [
     "AppState",
@@ -20,6 +22,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "Plan",
+    "ProcessState",
     "Report",
     "Requests",
     "Restoration",

@@ -1,16 +1,95 @@
-"""How a bulk run goes."""
+"""The options of bulk runs: their names, their types, and the checks of their values."""
 
 from __future__ import annotations
 
-from typing import Final
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Generic, TypedDict
 
 import msgspec
+from typing_extensions import TypeVar
 
+from aioappsapi._http.limits.throttle import OnPause
+from aioappsapi.bulk.reports.outcome import Outcome
+from aioappsapi.bulk.reports.text import counted
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.resources.instances import Wait, check_wait
+from aioappsapi.models.app import App
+from aioappsapi.waiting.assess import Wait, check_wait
+
+T = TypeVar("T", default=App)
 
 _MOST_WORKERS: Final = 10_000
+
+
+class MapOptions(TypedDict, Generic[T], total=False):
+    """The options of every run; each may be left out.
+
+    `concurrency` is how many apps are worked on at a time; at most `Limits.concurrency`, default
+    50. `deadline` is in seconds for the whole run: apps in flight are `timed_out` then, and the
+    others `not_attempted`. `max_failures` stops the run after so many failures, or after a share of
+    all apps if it is a float below 1. `on_outcome` is called with each outcome as it comes,
+    `on_pause` with a `Pause` whenever the rate limit holds everything back for a while.
+    """
+
+    concurrency: int | None
+    deadline: float | None
+    max_failures: int | float | None
+    on_outcome: Callable[[Outcome[T]], object] | None
+    on_pause: OnPause | None
+
+
+class ActionOptions(MapOptions[T], Generic[T], total=False):
+    """The options of a run that starts, stops or restarts; see `MapOptions` for the others.
+
+    `wait` says when an app is `ok`: ``none`` when the server accepted the request, ``any`` when one
+    instance of each process runs, ``all`` when all instances run, ``routable`` when all run and get
+    requests. After a stop, each of the last three waits until no instance is left. An app has
+    `startup_timeout` seconds for it (default: `CF_STARTUP_TIMEOUT`, else 300). An app that stays
+    crashed, or without a cell, for `crash_grace` seconds is `failed`.
+
+    With `skip_unchanged` (the default, except for a restart) apps that are already in the requested
+    state are `already`: they get no request, and no audit event. `wait` verifies them all the same.
+
+    `max_starting` bounds the instances that are starting at a time, `max_starting_mb` their memory
+    in MB. Further starts are held back until some have come up, and longer when they crash.
+
+    `journal` is a file that records each app before its request is sent. With `resume` the run of
+    an existing journal goes on: finished apps are taken over, apps that may have been changed are
+    looked at first, and no app is restarted twice.
+    """
+
+    wait: Wait
+    startup_timeout: float | None
+    crash_grace: float
+    skip_unchanged: bool
+    max_starting: int | None
+    max_starting_mb: int | None
+    journal: str | Path | None
+    resume: bool
+
+
+class RunOptions(ActionOptions[T], Generic[T], total=False):
+    """`ActionOptions`, and `dry_run`: nothing is changed, the report is predicted (`Bulk.plan`)."""
+
+    dry_run: bool
+
+
+class StreamOptions(ActionOptions[T], Generic[T], total=False):
+    """`ActionOptions`, and `keep`: without it outcomes are counted, not kept, for flat memory."""
+
+    keep: bool
+
+
+def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
+    """Refuse an option that this call does not have. Raises TypeError, before anything is sent."""
+    known = sorted(allowed.__optional_keys__ | allowed.__required_keys__)  # type: ignore[attr-defined]
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(known)}."
+            raise TypeError(f"{call}() has no option {name!r}. {hint}")
 
 
 def _require(condition: bool, what: str) -> None:
@@ -19,9 +98,9 @@ def _require(condition: bool, what: str) -> None:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes; see `RunOptions`. `startup_timeout` of None: as `CF_STARTUP_TIMEOUT` has it.
+    """The checked options of a run; see `RunOptions`.
 
-    Raises InvalidInputError for a value that cannot be one.
+    Raises InvalidInputError for a value that no run can have.
     """
 
     concurrency: int = 50
@@ -53,13 +132,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         )
         check_wait(self.wait)
         if self.wait != "none":
-            _ = self.patience  # refused now, not in the middle of the run
+            _ = self.patience  # a bad value is refused now, not in the middle of the run
         _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
-        self._check_herd()
-        if self.wait != "none" and self.startup_timeout is None:
-            startup_timeout()  # a variable that holds no time is found now, not half way
+        self._check_start_limit()
 
-    def _check_herd(self) -> None:
+    def _check_start_limit(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
             _require(
@@ -68,8 +145,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             )
             _require(
                 bound is None or self.wait != "none",
-                f"{name}={bound} holds starts back until others have come up, so somebody has to "
-                "look: give wait='all', or 'any', or 'routable'.",
+                f"{name}={bound} holds starts back until others have come up, which only a run "
+                "with wait='any', 'all' or 'routable' can see.",
             )
 
     @property
@@ -79,15 +156,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> float:
-        """How many seconds an app has from its acceptance until it is as asked."""
+        """How many seconds an app has from its acceptance until it is in the requested state."""
         return startup_timeout() if self.startup_timeout is None else self.startup_timeout
 
     def enough(self, failures: int, apps: int) -> str | None:
-        """Say why so many failures among so many apps end the run; None if they do not."""
+        """Return why so many failures end the run; None if they do not."""
         limit = self.max_failures
         if limit is None:
             return None
         allowed = limit if isinstance(limit, int) else max(1.0, limit * apps)
         if failures < allowed:
             return None
-        return f"{failures} apps failed, which is as many as max_failures={limit} allows"
+        return f"{counted(failures, 'app')} failed, and max_failures={limit} allows no more"

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
     """Run the command line; the entry point of `aioappsapi` and `python -m aioappsapi`."""
     try:
-        if sys.argv[1:2] == ["sandbox"]:
-            # It starts in half the time without the client and the other commands.
-            sys.exit(serve(sys.argv[2:]))
-        _run()
-    except KeyboardInterrupt:  # so early that nobody else has taken it: while modules are read
-        sys.exit(130)
+        status = _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while modules are imported, before a command has its own handler
+        status = 130
+    sys.exit(status)
 
 
-def _run() -> None:
+def _run(arguments: Sequence[str]) -> int:
+    if arguments in (["--version"], ["-V"]):  # asked for by scripts, so it imports nothing
+        from aioappsapi._version import __version__
+
+        sys.stdout.write(f"aioappsapi {__version__}\n")
+        return 0
     try:
-        from aioappsapi.cli.commands import run
+        from aioappsapi.cli.program import run
     except ModuleNotFoundError as missing:
-        sys.exit(
+        sys.stderr.write(
             f"aioappsapi: the command line needs {missing.name}: install aioappsapi[cli], "
-            "which brings it."
+            "which brings it.\n"
         )
-    run()
-
-
-def serve(arguments: list[str]) -> int:
-    """Run `aioappsapi sandbox`, whose options are the sandbox's own, to its exit status."""
-    from aioappsapi.sandbox.__main__ import main as sandbox
-
-    return sandbox(arguments, prog="aioappsapi sandbox", port=8080, apps=100)
+        return 2
+    return run(arguments)

@@ -7,54 +7,49 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from aioappsapi.bulk.printable import printable
-from aioappsapi.cli.summary import print_line
-from aioappsapi.models.app import App
+from aioappsapi import App
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.cli.console import out, print_lines, write_out
 
-# What a join brought along is printed by the names that the library has for it.
-_JOINED: Final = {"included_space": "space", "included_organization": "organization"}
+# Included resources are printed by the names that the library has for them.
+_INCLUDED: Final = {"included_space": "space", "included_organization": "organization"}
 
 
 def plain(value: object) -> object:
-    """Give a value of the API as what JSON is made of."""
+    """Return a value of the API as what JSON is made of."""
     made = msgspec.to_builtins(value)
     if isinstance(value, App):
-        made.pop("included", None)  # is at its places already
-        return {_JOINED.get(name, name): part for name, part in made.items()}
+        made.pop("included", None)  # its parts have places of their own
+        return {_INCLUDED.get(name, name): part for name, part in made.items()}
     return made
 
 
-def print_json(console: Console, value: object) -> None:
-    """Print a document on a line of its own."""
-    console.file.write(msgspec.json.encode(plain(value)).decode() + "\n")
+def print_json(value: object) -> None:
+    """Print a document on a line of its own. Raises StdoutError."""
+    write_out(msgspec.json.encode(plain(value)).decode() + "\n")
 
 
-def print_card(console: Console, fields: Mapping[str, object]) -> None:
-    """Print what is known of one thing, a line for each field."""
+def print_card(fields: Mapping[str, object]) -> None:
+    """Print what is known of one thing, a line for each field. Raises StdoutError."""
     width = max(map(len, fields), default=0)
-    for name, value in fields.items():
-        print_line(console, f"{name:<{width}}  {_text(value)}".rstrip())
+    print_lines(f"{name:<{width}}  {_text(value)}".rstrip() for name, value in fields.items())
 
 
-def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on a terminal, and bare lines with tabs for whatever else reads them."""
-    if not console.is_terminal:
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on a terminal, and bare lines with tabs for programs. Raises StdoutError."""
+    if not out.is_terminal:
         for row in rows:
-            console.file.write("\t".join(map(printable, row)) + "\n")
+            write_out("\t".join(map(printable, row)) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, no_wrap=name == "guid", overflow="fold")
     for row in rows:
-        table.add_row(*map(_escaped, row))
-    console.print(table, soft_wrap=False)
-
-
-def _escaped(cell: str) -> str:
-    return printable(cell).replace("[", r"\[")
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    out.print(table, soft_wrap=False)
 
 
 def _text(value: object) -> str:

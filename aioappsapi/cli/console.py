@@ -2,66 +2,150 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
-import signal
+import os
 import sys
-from enum import IntEnum
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from rich.console import Console
-from rich.prompt import Confirm
+from rich.text import Text
 
-from aioappsapi.bulk.printable import printable
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.cli.exits import Exit
+from aioappsapi.cli.flags import LogFlags, Output
 
-Output = Literal["text", "json", "jsonl"]
+Level = Literal["debug", "info", "warning", "error"]
 
 out: Final = Console(soft_wrap=True)
 err: Final = Console(stderr=True, soft_wrap=True)
 
-
-class Exit(IntEnum):
-    """What the exit status says."""
-
-    AS_ASKED = 0
-    NOT_ALL = 1
-    USAGE = 2
-    COULD_NOT_BEGIN = 3
-    BUG = 70
-    INTERRUPTED = 130
+_SCHEMA: Final = 1
+_ROOT: Final = logging.getLogger("aioappsapi")
+_WIRE: Final = logging.getLogger("aioappsapi.http")
 
 
-def say(message: str) -> None:
-    """Tell the person at the terminal something, on standard error."""
-    err.print(f"aioappsapi: {printable(message)}", markup=False, highlight=False, emoji=False)
+class StdoutError(OSError):
+    """Standard output could not be written."""
+
+    def __str__(self) -> str:
+        return f"standard output could not be written: {self.strerror}"
+
+    @property
+    def reader_left(self) -> bool:
+        """Whether the other end of a pipe was closed, as by `head`."""
+        return self.errno == errno.EPIPE
 
 
-def confirm(what: str) -> None:
-    """Ask before much is done. Raises InvalidInputError without a yes, or anybody to ask."""
-    if not (sys.stdin.isatty() and err.is_terminal):
-        raise InvalidInputError(f"{what}: give --yes to do it without being asked.")
-    # The event loop's own handler would only cancel a task, and the question stay.
-    loops = signal.signal(signal.SIGINT, signal.default_int_handler)
+def prepare_streams() -> None:
+    """Make sure that no name of an app can fail to be printed, whatever the locale."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+# -- standard output
+
+
+def write_out(text: str) -> None:
+    """Write to standard output now. Raises StdoutError."""
+    if sys.stdout is None or sys.stdout.closed:
+        raise StdoutError(errno.EBADF, "it is closed")
     try:
-        agreed = Confirm.ask(f"{what}?", console=err, default=False)
-    except (EOFError, KeyboardInterrupt) as left:
-        err.print()  # the question has a line of its own
-        if isinstance(left, KeyboardInterrupt):
-            raise
-        agreed = False
-    finally:
-        signal.signal(signal.SIGINT, loops)
-    if not agreed:
-        raise InvalidInputError("Nothing was done.")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as cause:
+        _give_up_stdout()
+        raise StdoutError(cause.errno, cause.strerror or str(cause)) from None
 
 
-class _Said(logging.Handler):
-    """Shows what the library logs where it does not tear the live display."""
+def _give_up_stdout() -> None:
+    """Let what is still in the buffer go nowhere; the interpreter would complain at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines for people; a name in them can neither colour nor command the terminal."""
+    from aioappsapi.bulk.reports.text import printable
+
+    for line in lines:
+        if out.is_terminal:
+            out.print(Text(printable(line)), soft_wrap=False)
+        else:
+            write_out(printable(line) + "\n")
+
+
+# -- standard error
+
+
+class _LogFormat:
+    """How lines on standard error look."""
+
+    as_json = False
+
+
+def say(message: str, level: Level = "info") -> None:
+    """Write a message of this program to standard error."""
+    note(message if _LogFormat.as_json else f"aioappsapi: {message}", level)
+
+
+def note(line: str, level: Level = "info", *, console: Console = err) -> None:
+    """Write a line to standard error, as text or as JSON. A terminal wraps it between words."""
+    from aioappsapi.bulk.reports.text import printable
+
+    if _LogFormat.as_json:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": time, "level": level, "message": line})
+    # Standard error that is gone is no reason to end a run.
+    with suppress(OSError):
+        wraps = console.is_terminal and not _LogFormat.as_json
+        console.print(Text(printable(line)), soft_wrap=not wraps)
+
+
+class _Handler(logging.Handler):
+    """Shows what the library logs without tearing the live display."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
+        level: Level = "info"
+        for name in ("debug", "warning", "error"):
+            if record.levelname.lower() == name:
+                level = name
+        say(record.getMessage(), level)
 
 
-def show_log() -> None:
-    """Show the library's warnings on standard error."""
-    logging.getLogger("aioappsapi").addHandler(_Said(logging.WARNING))
+_HANDLER: Final = _Handler()
+
+
+def take_log(flags: LogFlags) -> None:
+    """Show the library's log on standard error, as detailed as the options say."""
+    _LogFormat.as_json = flags.log_format == "json"
+    _ROOT.addHandler(_HANDLER)
+    _ROOT.setLevel(logging.INFO if flags.verbose else logging.WARNING)
+    _WIRE.setLevel(logging.DEBUG if flags.trace else logging.WARNING)
+
+
+# -- what keeps a command from doing its work
+
+
+def fail(error: BaseException, status: Exit, output: Output, *, message: str = "") -> Exit:
+    """Say why a command could not begin or go on; with `--output json` as a document, too."""
+    message = message or str(error)
+    say(message, "error")
+    if output != "text":
+        with suppress(StdoutError):
+            write_out(json.dumps(_document(error, status, message)) + "\n")
+    return status
+
+
+def _document(error: BaseException, status: Exit, message: str) -> dict[str, object]:
+    known = {"type": type(error).__name__, "message": message}
+    names = ("status", "code", "title", "detail", "request_id")
+    more = {name: getattr(error, name, None) for name in names}
+    found = {name: value for name, value in more.items() if value}
+    return {"schema": _SCHEMA, "error": known | found, "exit_status": int(status)}

@@ -5,34 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from rich.console import Console
-
-from aioappsapi.bulk.plan import Plan
-from aioappsapi.bulk.reasons import by_reason
-from aioappsapi.cli.console import Output
-from aioappsapi.cli.summary import print_line
+from aioappsapi import Plan
+from aioappsapi.cli.console import print_lines, write_out
+from aioappsapi.cli.flags import Output
+from aioappsapi.cli.summary import apps, reason_lines
 
 
-def print_plan(console: Console, plan: Plan, output: Output) -> None:
-    """Print a plan on standard output: ``text``, ``json`` or ``jsonl``."""
+def print_plan(plan: Plan, output: Output) -> None:
+    """Print a plan on standard output. Raises StdoutError."""
+    if output == "text":
+        print_lines(_lines(plan))
+        return
     head, *outcomes = plan.report.to_jsonl().splitlines()
     document = json.loads(head) | {"plan": plan.to_dict()}
-    if output == "text":
-        for line in _lines(plan):
-            print_line(console, line)
-    elif output == "json":
+    if output == "json":
         document["outcomes"] = [json.loads(line) for line in outcomes]
-        console.file.write(json.dumps(document) + "\n")
+        write_out(json.dumps(document) + "\n")
     else:
-        console.file.writelines(f"{line}\n" for line in (json.dumps(document), *outcomes))
+        write_out("".join(f"{line}\n" for line in (json.dumps(document), *outcomes)))
 
 
 def _lines(plan: Plan) -> Iterator[str]:
     report = plan.report
-    yield f"dry run: would {report.action} {len(report)} apps at {report.target}"
+    yield f"dry run: would {report.action} {apps(len(report))} at {report.target}"
     for line in plan.lines():
         yield f"  {line}"
-    for group in by_reason(report.failed):
-        yield f"{len(group.outcomes)} {group.status}: {group.reason}"
+    yield from reason_lines(report)
     for outcome in report:
         yield f"  {outcome.key}  {outcome.status:<8}  {outcome.name or ''}".rstrip()

@@ -1,27 +1,28 @@
 """How a run looks while it goes on: a live display on a terminal, plain lines elsewhere.
 
-Always on standard error: standard output is for the result. What passes the time is the event
-loop, so nothing here needs a thread or a lock.
+Always on standard error: standard output is for the result. The event loop passes the time, so
+nothing here needs a thread or a lock.
 """
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from aioappsapi.bulk.engine import Run
-from aioappsapi.bulk.outcome import Outcome, Status
-from aioappsapi.bulk.printable import printable
-from aioappsapi.bulk.reasons import reason_of
-from aioappsapi.cli.summary import print_line
-from aioappsapi.models.app import App
+from aioappsapi import App, Outcome, Run, Status
+from aioappsapi.bulk.reports.causes import cause_of
+from aioappsapi.bulk.reports.text import printable
+from aioappsapi.cli.console import err, note
+from aioappsapi.cli.flags import OutputFlags
+from aioappsapi.cli.summary import apps
 
 _STYLES: Final = {
     Status.OK: "green",
@@ -32,9 +33,13 @@ _STYLES: Final = {
     Status.CANCELLED: "magenta",
     Status.NOT_ATTEMPTED: "magenta",
 }
+_FAILURES: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
+_MOST_FAILURES: Final = 5
 _REFRESH: Final = 0.1
 # A log that says nothing for longer looks like one of a run that hangs.
 _SILENCE: Final = 10.0
+# Before this many seconds a rate and a remaining time would be guesses.
+_RATE_AFTER: Final = 2.0
 
 
 class Beat:
@@ -60,19 +65,123 @@ class Beat:
         self._call()
 
 
-class Display(ABC):
-    """Shows a run inside its `with` block."""
+@contextmanager
+def listing(flags: OutputFlags) -> Iterator[None]:
+    """Show that apps are being listed, which may take a while on a large platform."""
+    if flags.quiet or flags.no_progress:
+        yield
+    elif err.is_terminal:
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True
+        ) as spinner:
+            spinner.add_task("listing apps", total=None)
+            yield
+    else:
+        beat = Beat(_SILENCE, lambda: note("still listing apps"))
+        beat.restart()
+        try:
+            yield
+        finally:
+            beat.stop()
+
+
+# -- what is shown
+
+
+class Snapshot:
+    """The numbers of a run at one moment. They add up: every app is in exactly one of them."""
+
+    def __init__(self, run: Run[App], elapsed: float) -> None:
+        self.action = run.action
+        self.total = run.total or 0
+        self.counts = [(status, run.counts[status]) for status in Status if run.counts[status]]
+        self.done = sum(count for _, count in self.counts)
+        self.in_flight, self.held, self.waiting = run.in_flight, run.held, run.waiting
+        self.retrying = run.retrying
+        under_way = self.in_flight + self.held + self.waiting + self.retrying
+        self.to_go = max(self.total - self.done - under_way, 0)
+        self.paused_for = run.paused_for
+        self.elapsed = elapsed
+
+    @property
+    def share(self) -> str:
+        """How much is done, in percent."""
+        return f"{self.done / self.total:.0%}" if self.total else "100%"
+
+    def under_way(self) -> Iterator[str]:
+        """Count the apps without an outcome."""
+        if self.in_flight:
+            yield f"{self.in_flight} in flight"
+        if self.held:
+            yield f"{self.held} held back"
+        if self.waiting:
+            yield f"{self.waiting} {_verb(self.action)}"
+        if self.retrying:
+            yield f"{self.retrying} to retry"
+        if self.to_go:
+            yield f"{self.to_go} to go"
+
+    def pace(self) -> Iterator[str]:
+        """Say what holds the run up, how fast it goes and how long it takes."""
+        left = self.total - self.done
+        if self.paused_for:
+            yield f"paused by the rate limit for {clock(math.ceil(self.paused_for))} more"
+        if self.elapsed >= _RATE_AFTER and self.done:
+            rate = self.done / self.elapsed
+            yield f"{rate:.1f} apps/s"
+            yield f"{clock(self.elapsed)} elapsed"
+            if self.to_go and not self.paused_for:
+                yield f"about {clock(left / rate)} left"
+        else:
+            yield f"{clock(self.elapsed)} elapsed"
+
+
+def _verb(action: str) -> str:
+    return "stopping" if action == "stop" else "starting"
+
+
+def clock(seconds: float) -> str:
+    """Write a time as people read it: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def waited_for(run: Run[App]) -> str:
+    """Say what an interrupted run still waits for."""
+    seen = "stopped" if run.action == "stop" else "running"
+    parts = [f"{run.in_flight} in flight"] if run.in_flight or not run.waiting else []
+    parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
+    return " and ".join(parts)
+
+
+def line_of(outcome: Outcome[App]) -> str:
+    """Say in one line what happened to an app."""
+    who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
+    if outcome.error is None:
+        return f"{outcome.status}: {who}"
+    said = str(outcome.error)
+    _, known, rest = said.partition(f" {outcome.key}: ")
+    return f"{outcome.status}: {who}: {rest if known else said}"
+
+
+# -- how it is shown
+
+
+class Display:
+    """Shows a run inside its `with` block; this one shows nothing."""
 
     def __init__(self, console: Console, run: Run[App]) -> None:
         self._console = console
         self._run = run
-        self._done = 0
+        self._failures = 0
+        self._began = asyncio.get_running_loop().time()
 
-    def show(self, outcome: Outcome[App]) -> None:
-        """Count an outcome in, and tell of it if the app is not as asked."""
-        self._done += 1
-        if outcome.status in {Status.FAILED, Status.TIMED_OUT}:
-            self._tell(outcome)
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
@@ -80,33 +189,45 @@ class Display(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end()
+        """End the display."""
 
-    @abstractmethod
-    def __enter__(self) -> Self: ...
+    def show(self, outcome: Outcome[App]) -> None:
+        """Take an outcome; the first few failures are shown one by one."""
+        if outcome.status not in _FAILURES:
+            return
+        self._failures += 1
+        if self._failures <= _MOST_FAILURES:
+            self._show_failure(outcome)
+        elif self._failures == _MOST_FAILURES + 1:
+            self._show_more()
 
-    @abstractmethod
-    def _end(self) -> None: ...
+    def _show_failure(self, outcome: Outcome[App]) -> None: ...
 
-    @abstractmethod
-    def _tell(self, outcome: Outcome[App]) -> None: ...
+    def _show_more(self) -> None: ...
+
+    def _numbers(self) -> Snapshot:
+        return Snapshot(self._run, asyncio.get_running_loop().time() - self._began)
 
 
-def display(console: Console, run: Run[App]) -> Display:
+_MORE: Final = "more apps failed; from here on they are only counted"
+
+
+def display(console: Console, run: Run[App], flags: OutputFlags | None = None) -> Display:
     """Choose how a run is shown."""
+    if flags is not None and (flags.quiet or flags.no_progress):
+        return Display(console, run)
     return Live(console, run) if console.is_terminal else Lines(console, run)
 
 
 class _Bar(Progress):
-    """A bar, and under it the counts, which would not fit beside it on a narrow terminal."""
+    """A bar, and lines of numbers under it, which would not fit beside it."""
 
-    def __init__(self, console: Console, counts: Callable[[], Text]) -> None:
-        self._counts = counts
+    def __init__(self, console: Console, lines: Callable[[], Iterable[Text]]) -> None:
+        self._lines = lines
         super().__init__(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.fields[done]}"),
             console=console,
             auto_refresh=False,
             transient=True,
@@ -114,18 +235,18 @@ class _Bar(Progress):
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Give the lines of the display."""
+        """Return the lines of the display."""
         yield from super().get_renderables()
-        yield self._counts()
+        yield from self._lines()
 
 
 class Live(Display):
-    """A bar with counts, and a line for each app that is not as asked."""
+    """A bar with numbers under it, on a terminal."""
 
     def __init__(self, console: Console, run: Run[App]) -> None:
         super().__init__(console, run)
-        self._bar = _Bar(console, self._counts)
-        self._task = self._bar.add_task(run.action, total=run.total)
+        self._bar = _Bar(console, self._lines)
+        self._task = self._bar.add_task(run.action, total=run.total, done="")
         self._beat = Beat(_REFRESH, self._refresh)
 
     def __enter__(self) -> Self:
@@ -133,83 +254,86 @@ class Live(Display):
         self._beat.restart()
         return self
 
-    def _end(self) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the display away."""
         self._beat.stop()
         self._bar.stop()
 
-    def _tell(self, outcome: Outcome[App]) -> None:
+    def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
         who = printable(outcome.name or outcome.key)
-        why = printable(reason_of(outcome))
+        why = printable(cause_of(outcome))
         line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
         self._console.print(line, soft_wrap=False)
 
-    def _refresh(self) -> None:
-        self._bar.update(self._task, completed=self._done, total=self._run.total, refresh=True)
+    def _show_more(self) -> None:
+        self._console.print(Text(_MORE), soft_wrap=False)
 
-    def _counts(self) -> Text:
-        under_way = [Text(part, "cyan") for part in _under_way(self._run)]
-        ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in _counted(self._run)]
-        return Text("  ").join(under_way + ended)
+    def _refresh(self) -> None:
+        now = self._numbers()
+        done = f"{now.done}/{now.total} {now.share}"
+        self._bar.update(self._task, completed=now.done, total=now.total, done=done, refresh=True)
+
+    def _lines(self) -> Iterator[Text]:
+        now = self._numbers()
+        ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in now.counts]
+        under_way = [Text(part, "cyan") for part in now.under_way()]
+        yield Text("  ").join([*ended, *under_way])
+        yield Text("  ").join(Text(part, "dim") for part in now.pace())
 
 
 class Lines(Display):
-    """A line for each app that is not as asked, for every tenth of the run, and when time goes by.
+    """A line for the first failures, for every tenth of the run, and when time goes by.
 
     So a log is short, and yet shows that something happens.
     """
 
     def __init__(self, console: Console, run: Run[App]) -> None:
         super().__init__(console, run)
-        self._beat = Beat(_SILENCE, self._say_counts)
+        self._beat = Beat(_SILENCE, self._show_numbers)
+        self._tenths = 0
 
     def __enter__(self) -> Self:
-        print_line(self._console, f"{self._run.action}: {self._run.total} apps")
+        self._write(f"{self._run.action}: {apps(self._run.total or 0)}")
         self._beat.restart()
         return self
 
-    def _end(self) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write no more."""
         self._beat.stop()
 
     def show(self, outcome: Outcome[App]) -> None:
-        """Count an outcome in, and tell of it if the app is not as asked."""
+        """Take an outcome, and write the numbers if it completes a tenth."""
         super().show(outcome)
-        if self._done % max((self._run.total or 0) // 10, 1) == 0:
+        now = self._numbers()
+        tenths = now.done * 10 // now.total if now.total else 0
+        if tenths > self._tenths:
+            self._tenths = tenths
             self._beat.restart()
-            self._say_counts()
+            self._show_numbers()
 
-    def _tell(self, outcome: Outcome[App]) -> None:
-        print_line(self._console, line_of(outcome))
+    def _show_failure(self, outcome: Outcome[App]) -> None:
+        self._write(line_of(outcome))
 
-    def _say_counts(self) -> None:
-        done = ", ".join(f"{count} {status}" for status, count in _counted(self._run))
-        parts = [f"{self._done}/{self._run.total} done", *_under_way(self._run)]
-        print_line(
-            self._console, f"{self._run.action}: {', '.join(parts)}" + (done and f"; {done}")
-        )
+    def _show_more(self) -> None:
+        self._write(_MORE)
 
+    def _show_numbers(self) -> None:
+        now = self._numbers()
+        ended = ", ".join(f"{count} {status}" for status, count in now.counts)
+        parts = [f"{now.done}/{now.total} done" + (f" ({ended})" if ended else "")]
+        parts += [*now.under_way(), *now.pace()]
+        self._write(f"{now.action}: {', '.join(parts)}")
 
-def _counted(run: Run[App]) -> list[tuple[Status, int]]:
-    return [(status, run.counts[status]) for status in Status if run.counts[status]]
-
-
-def _under_way(run: Run[App]) -> Iterator[str]:
-    """Say what has begun and has no outcome yet, and what keeps it."""
-    if run.in_flight:
-        yield f"{run.in_flight} in flight"
-    if run.held:
-        yield f"{run.held} held back"
-    if run.waiting:
-        yield f"{run.waiting} {'stopping' if run.action == 'stop' else 'starting'}"
-    if run.paused_for:
-        yield f"paused for {run.paused_for:.0f} s by the rate limit"
-
-
-def line_of(outcome: Outcome[App]) -> str:
-    """Say in one line what became of an app."""
-    who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
-    if outcome.error is None:
-        return f"{outcome.status}: {who}"
-    said = str(outcome.error)
-    _, known, rest = said.partition(f" {outcome.key}: ")
-    return f"{outcome.status}: {who}: {rest if known else said}"
+    def _write(self, line: str) -> None:
+        note(line, console=self._console)

@@ -1,97 +1,125 @@
-"""Which apps: from arguments, standard input and files, or from selectors."""
+"""Which apps: from arguments, standard input and files, or by what they have in common."""
 
 from __future__ import annotations
 
 import fnmatch
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from aioappsapi.bulk.report import Report
+from aioappsapi import App, Client, Outcome, Report
 from aioappsapi.cli.console import say
-from aioappsapi.cli.options import Selectors
-from aioappsapi.client import Client
+from aioappsapi.cli.flags import STDIN, Selection
 from aioappsapi.errors import InvalidInputError
-from aioappsapi.models.app import App
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GLOB: Final = re.compile(r"[*?\[]")
+_REPORTS: Final = frozenset({".json", ".jsonl"})
+_PAGE: Final = 1000
 
 
-def checked_words(words: Sequence[str], selectors: Selectors) -> list[str]:
-    """Check what can be checked before anybody is asked, and read files and standard input.
+@dataclass(frozen=True)
+class Given:
+    """What the arguments name: GUIDs and names, and the files that they were read from.
 
-    Raises InvalidInputError.
+    `outcomes` are those of reports by GUID. The next run gets them instead of bare GUIDs, because
+    an app that was `unverified` has to be verified, although the server says that it is started.
     """
-    if words and selectors:
+
+    words: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    reports: tuple[tuple[Path, Report[object]], ...] = ()
+    outcomes: Mapping[str, Outcome[object]] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether reports were given and every app of them is in the requested state."""
+        return bool(self.reports) and not self.words
+
+    def check_target(self, target: str) -> None:
+        """Refuse a report of another target. Raises InvalidInputError."""
+        for path, report in self.reports:
+            if report.target != target:
+                raise InvalidInputError(
+                    f"{path} is a report of {report.target}, but the target is {target}. "
+                    "Nothing was sent. Give --force to use its apps here all the same."
+                )
+
+
+def read_given(words: Sequence[str], selection: Selection) -> Given:
+    """Read what stands behind the arguments, before a connection is made.
+
+    A file has a GUID or a name a line, with ``#`` for comments. A report (.json, .jsonl) stands for
+    its apps that are not in the requested state. Raises InvalidInputError if there is no app, or a
+    file cannot be read.
+    """
+    if words and selection:
         raise InvalidInputError("Give either apps or selectors like --org and --all, not both.")
-    if not words and not selectors:
+    if not words and not selection:
         raise InvalidInputError(
             "No apps: give GUIDs or names, - for standard input, @FILE, or selectors like --all."
         )
-    read = read_words(words)
-    if words and not read:
-        raise InvalidInputError("No app was given.")
-    return read
+    given = _read(words)
+    if words and not given.words and not given.reports:
+        raise InvalidInputError("No app was given: the input names none.")
+    return given
 
 
-async def select(client: Client, words: Sequence[str], selectors: Selectors) -> list[str | App]:
-    """Find the apps that were asked for. Raises InvalidInputError if there are none."""
-    if words:
-        found = await _by_name(client, words)
-        _say_unknown(found)
-        kept = [one for one in found if not _matches(_name(one), selectors.exclude)]
-    else:
-        kept = [app async for app in listed(client, selectors)]
-    if not kept:
-        raise InvalidInputError("No app matches the selection; nothing was done.")
-    return kept
-
-
-def _say_unknown(found: Iterable[str | App]) -> None:
-    """Tell of names that no app has; their outcomes only say that they are no GUIDs."""
-    unknown = [one for one in found if isinstance(one, str) and not _GUID.fullmatch(one)]
-    if unknown:
-        few = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        say(f"no app that this login sees is called {few}")
-
-
-def _name(one: str | App) -> str:
-    return one.name if isinstance(one, App) else one
-
-
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
-def read_words(words: Sequence[str]) -> list[str]:
-    """Put in what ``-`` and ``@FILE`` stand for, and drop doubles.
-
-    A file has a GUID or a name a line, with ``#`` for remarks; a report (.json, .jsonl) stands for
-    its apps that are not as asked. Raises InvalidInputError if it cannot be read.
-    """
+def _read(words: Sequence[str]) -> Given:
     found: list[str] = []
+    files: list[Path] = []
+    reports: list[tuple[Path, Report[object]]] = []
+    outcomes: dict[str, Outcome[object]] = {}
     for word in words:
-        if word == "-":
-            found += _lines(sys.stdin.read())
-        elif word.startswith("@"):
-            found += _from_file(Path(word[1:]))
-        else:
+        path = Path(word[1:])
+        if word == STDIN:
+            found += _stdin_lines()
+        elif not word.startswith("@"):
             found.append(word)
-    return list(dict.fromkeys(found))
+        elif word == "@":
+            raise InvalidInputError("@ needs the name of a file right behind it, like @apps.txt.")
+        elif path.suffix in _REPORTS:
+            files.append(path)
+            reports.append((path, load_report(path)))
+            remaining = {outcome.key: outcome for outcome in reports[-1][1].remaining}
+            found += remaining
+            outcomes |= remaining
+        else:
+            files.append(path)
+            found += _file_lines(path)
+    return Given(tuple(dict.fromkeys(found)), tuple(files), tuple(reports), outcomes)
 
 
-def _lines(text: str) -> list[str]:
-    bare = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in bare if line]
-
-
-def _from_file(path: Path) -> list[str]:
+def load_report(path: Path) -> Report[object]:
+    """Read a report. Raises InvalidInputError if it cannot be read, or is none."""
     try:
-        if path.suffix in {".json", ".jsonl"}:
-            return Report.load(path).failed_keys()
+        return Report.load(path)
+    except OSError as cause:
+        raise InvalidInputError(f"{path} cannot be read: {cause.strerror or cause}.") from None
+
+
+def _stdin_lines() -> list[str]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InvalidInputError("- reads standard input, but it is closed. Use a pipe or @FILE.")
+    if sys.stdin.isatty():
+        say("type a GUID or a name a line, then Ctrl-D")
+    try:
+        return _lines(sys.stdin.read())
+    except OSError as cause:
+        raise InvalidInputError(
+            f"standard input cannot be read: {cause.strerror or cause}."
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidInputError(
+            "standard input is not a text with a GUID or a name a line."
+        ) from None
+
+
+def _file_lines(path: Path) -> list[str]:
+    try:
         return _lines(path.read_text(encoding="utf-8"))
     except OSError as cause:
         raise InvalidInputError(f"{path} cannot be read: {cause.strerror or cause}.") from None
@@ -99,12 +127,55 @@ def _from_file(path: Path) -> list[str]:
         raise InvalidInputError(f"{path} is not a text with a GUID or a name a line.") from None
 
 
+def _lines(text: str) -> list[str]:
+    bare = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in bare if line]
+
+
+# -- asking the server
+
+
+Key = str | App | Outcome[object]
+
+
+async def select(client: Client, given: Given, selection: Selection) -> list[Key]:
+    """Find the apps. Raises InvalidInputError if there are none."""
+    if given.words:
+        found = await _by_name(client, given.words)
+        _report_unknown(found)
+        keys = [given.outcomes.get(one, one) if isinstance(one, str) else one for one in found]
+        kept = [one for one in keys if not _matches(_name(one), selection.exclude)]
+    else:
+        kept = [app async for app in listed(client, selection)]
+    if not kept:
+        raise InvalidInputError("No app matches the selection; nothing was sent.")
+    return kept
+
+
+def _report_unknown(found: Iterable[str | App]) -> None:
+    """Name what no app is called; the outcomes only say that these are not GUIDs."""
+    unknown = [one for one in found if isinstance(one, str) and not _GUID.fullmatch(one)]
+    if unknown:
+        few = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
+        say(f"no app that this login can see is called {few}", "warning")
+
+
+def _name(one: Key) -> str:
+    if isinstance(one, Outcome):
+        return one.name or one.key
+    return one.name if isinstance(one, App) else one
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
 async def _by_name(client: Client, words: Sequence[str]) -> list[str | App]:
-    """Turn names into apps. What no app is called stays: the server's answer says so."""
+    """Turn names into apps. A name that no app has stays, and becomes a failed outcome."""
     names = [word for word in words if not _GUID.fullmatch(word) and "," not in word]
     called: dict[str, list[App]] = {}
     if names:
-        async for app in client.apps.list(names=names, per_page=5000):
+        async for app in client.apps.list(names=names, per_page=_PAGE):
             called.setdefault(app.name, []).append(app)
     for name, apps in called.items():
         if len(apps) > 1:
@@ -127,42 +198,42 @@ async def one_app(client: Client, word: str) -> str:
 
 
 async def listed(
-    client: Client, selectors: Selectors, *, include: Sequence[str] | None = None
+    client: Client, selection: Selection, *, include: Sequence[str] | None = None
 ) -> AsyncIterator[App]:
     """List the apps that are selected. Raises InvalidInputError for an unknown place."""
-    organizations = await _organization_guids(client, selectors.organizations)
-    spaces = await _space_guids(client, selectors.spaces, organizations)
-    plain = [name for name in selectors.names if not _GLOB.search(name) and "," not in name]
-    exact = plain if plain and len(plain) == len(selectors.names) else None
+    organizations = await _organization_guids(client, selection.organizations)
+    spaces = await _space_guids(client, selection.spaces, organizations)
+    plain = [name for name in selection.names if not _GLOB.search(name) and "," not in name]
+    exact = plain if plain and len(plain) == len(selection.names) else None
     pager = client.apps.list(
         names=exact,
         space_guids=spaces,
         organization_guids=organizations if spaces is None else None,
-        label_selector=selectors.label_selector,
-        stacks=selectors.stacks or None,
-        lifecycle_type=selectors.lifecycle,
+        label_selector=selection.label_selector,
+        stacks=selection.stacks or None,
+        lifecycle_type=selection.lifecycle,
         order_by="created_at",
         include=include,
-        per_page=1000,
+        per_page=_PAGE,
     )
     async for app in pager:
-        if _wanted(app, selectors):
+        if _is_selected(app, selection):
             yield app
 
 
-def _wanted(app: App, selectors: Selectors) -> bool:
-    # The server knows no filter by state, and no globs.
-    if selectors.state is not None and app.state != selectors.state:
+def _is_selected(app: App, selection: Selection) -> bool:
+    # The server has no filter by state, and knows no globs.
+    if selection.state is not None and app.state != selection.state:
         return False
-    called = not selectors.names or _matches(app.name, selectors.names)
-    return called and not _matches(app.name, selectors.exclude)
+    called = not selection.names or _matches(app.name, selection.names)
+    return called and not _matches(app.name, selection.exclude)
 
 
 async def _organization_guids(client: Client, names: Sequence[str]) -> list[str] | None:
     if not names:
         return None
     found = await client.organizations.list(names=names).all()
-    _all_found("organization", names, {organization.name for organization in found})
+    _check_all_found("organization", names, {organization.name for organization in found})
     return [organization.guid for organization in found]
 
 
@@ -172,11 +243,11 @@ async def _space_guids(
     if not names:
         return None
     found = await client.spaces.list(names=names, organization_guids=organizations).all()
-    _all_found("space", names, {space.name for space in found})
+    _check_all_found("space", names, {space.name for space in found})
     return [space.guid for space in found]
 
 
-def _all_found(kind: str, names: Sequence[str], found: set[str]) -> None:
+def _check_all_found(kind: str, names: Sequence[str], found: set[str]) -> None:
     lower = {name.lower() for name in found}
     missing = [repr(name) for name in names if name.lower() not in lower]
     if missing:

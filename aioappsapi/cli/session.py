@@ -1,48 +1,124 @@
-"""One command against a target: what it raises becomes a line and an exit status."""
+"""One command against a target: its deadline, its signals, and how its errors end it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from aioappsapi.bulk.endings import RunAbortedError
-from aioappsapi.cli.console import Exit, say
-from aioappsapi.cli.options import Target
+from aioappsapi import Client
+from aioappsapi.cli.console import fail
+from aioappsapi.cli.exits import Exit
+from aioappsapi.cli.flags import Output, TargetFlags
+from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.target import opened
-from aioappsapi.cli.wording import as_typed
-from aioappsapi.client import Client
-from aioappsapi.errors import AppsApiError, InvalidInputError
-
-Work = Callable[[Client], Awaitable[Exit]]
+from aioappsapi.cli.wording import as_typed, in_words
+from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
 
 
-def carried_out(
-    target: Target,
-    prepare: Callable[[], Work],
+class Clock:
+    """The time that a command has, from its first byte on. A person's answers do not count."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._began = time.monotonic()
+        self._scope: asyncio.Timeout | None = None
+
+    @property
+    def left(self) -> float | None:
+        """How many seconds are left; None without a deadline."""
+        if self._seconds is None:
+            return None
+        return self._began + self._seconds - time.monotonic()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Do not count the time inside."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            pause = time.monotonic() - began
+            self._began += pause
+            if self._scope is not None and (when := self._scope.when()) is not None:
+                self._scope.reschedule(when + pause)
+
+    @asynccontextmanager
+    async def bounding(self, what: str) -> AsyncIterator[None]:
+        """End what is inside when the time is over. Raises DeadlineError."""
+        self._scope = scope = asyncio.timeout(self.left)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise DeadlineError(
+                f"--deadline {in_words(self._seconds or 0.0)} was over during {what}."
+            ) from None
+        finally:
+            self._scope = None
+
+
+class Session:
+    """An open client, with the clock and the signals of the command that uses it."""
+
+    def __init__(self, client: Client, clock: Clock, interruption: Interruption) -> None:
+        self.client = client
+        self.clock = clock
+        self.interruption = interruption
+
+    @contextmanager
+    def with_a_person(self) -> Iterator[None]:
+        """Ask a person inside: the clock stands still, and Ctrl-C ends the question."""
+        with self.clock.stopped(), self.interruption.paused():
+            yield
+
+
+Work = Callable[[Session], Awaitable[Exit]]
+
+
+def execute(
+    prepare: Callable[[], Work | Exit],
+    target: TargetFlags,
     *,
-    concurrency: int = 1,
-    interrupted: str = "interrupted.",
+    output: Output = "text",
+    deadline: float | None = None,
+    concurrency: int | None = None,
+    interrupted: str = "nothing was sent.",
 ) -> Exit:
-    """Log in and do the work; `prepare` checks, before anything else, what can be checked."""
+    """Do the work of a command and return its exit status.
+
+    `prepare` checks everything that can be checked before a connection is made; it returns a status
+    where there is nothing to do. `interrupted` says what a signal before a run means.
+    """
+    interruption = Interruption()
     try:
         work = prepare()
-        with opened(target, concurrency=concurrency) as client:
-            return asyncio.run(_logged_in(client, work))
+        if isinstance(work, Exit):
+            return work
+        with opened(target, concurrency) as client:
+            return asyncio.run(_log_in_and_work(client, work, deadline, interruption))
     except InvalidInputError as wrong:
-        say(as_typed(str(wrong)))
-        return Exit.USAGE
-    except RunAbortedError as aborted:
-        say(f"{aborted} Cause: {aborted.__cause__}")
-        return Exit.NOT_ALL
+        return fail(wrong, Exit.USAGE, output, message=as_typed(str(wrong)))
     except AppsApiError as error:
-        say(str(error))
-        return Exit.COULD_NOT_BEGIN
-    except KeyboardInterrupt:
-        say(interrupted)  # before a run, or after it: what was sent then is in its report
-        return Exit.INTERRUPTED
+        return fail(error, Exit.COULD_NOT_BEGIN, output)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        # A Ctrl-C outside of the event loop has no handler of ours.
+        status = Exit.of_signal(interruption.signal or signal.SIGINT)
+        return fail(KeyboardInterrupt(), status, output, message=f"interrupted; {interrupted}")
 
 
-async def _logged_in(client: Client, work: Work) -> Exit:
-    async with client:
-        await client.log_in()
-        return await work(client)
+async def _log_in_and_work(
+    client: Client, work: Work, deadline: float | None, interruption: Interruption
+) -> Exit:
+    if (task := asyncio.current_task()) is not None:
+        interruption.respond = lambda first: first and task.cancel()
+    clock = Clock(deadline)
+    with interruption.watching():
+        async with client:
+            async with clock.bounding("login; nothing was sent"):
+                await client.log_in()
+            return await work(Session(client, clock, interruption))

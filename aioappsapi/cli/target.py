@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from aioappsapi.auth import PasswordGrant
-from aioappsapi.cli.options import Target
-from aioappsapi.client import Client
-from aioappsapi.config import Limits, Tls
-from aioappsapi.errors import AuthError
+from aioappsapi import Client, Limits, PasswordGrant, Tls
+from aioappsapi.cli.flags import TargetFlags
+from aioappsapi.errors import AuthError, InvalidInputError
 
-_USUAL: Final = Limits()
-# What a platform takes to bring instances up and down, in seconds, and how many of them crash. The
-# chaos profile has its own, shorter ones.
+# How long a platform takes to bring instances up and down, in seconds, and how many of them crash.
+# The chaos profile has its own, shorter times.
 _PLATFORM: Final[Mapping[str, float]] = {
     "startup": 1.5,
     "shutdown": 0.5,
@@ -25,14 +22,15 @@ _PLATFORM: Final[Mapping[str, float]] = {
 
 
 @contextmanager
-def opened(target: Target, *, concurrency: int = 1) -> Iterator[Client]:
-    """Make the client, with a sandbox of its own if asked for. Raises AuthError without a target.
+def opened(target: TargetFlags, concurrency: int | None) -> Iterator[Client]:
+    """Make the client, with an embedded sandbox if `--sandbox` asks for one.
 
-    The sandbox is another process, so that it cannot take time from the client's event loop.
-    Raises InvalidInputError for options that do not go together.
+    The sandbox is another process, so that it takes no time from the client's event loop. Raises
+    AuthError without a target, InvalidInputError for options that do not go together.
     """
-    target.check()
-    limits = Limits(concurrency=max(concurrency, _USUAL.concurrency))
+    _check(target)
+    usual = Limits()
+    limits = Limits(concurrency=max(concurrency or 1, usual.concurrency))
     if target.sandbox is None:
         yield _real(target, limits)
         return
@@ -44,14 +42,22 @@ def opened(target: Target, *, concurrency: int = 1) -> Iterator[Client]:
         yield Client(sandbox.url, auth=PasswordGrant("admin", "admin"), limits=limits, proxy="")
 
 
-def _real(target: Target, limits: Limits) -> Client:
+def _check(target: TargetFlags) -> None:
+    """Refuse options that would have no effect. Raises InvalidInputError."""
+    if target.sandbox is not None and (target.ca_file is not None or target.insecure):
+        raise InvalidInputError("--ca-file and --insecure do not go with --sandbox.")
+    for name in ("profile", "seed"):
+        if target.sandbox is None and getattr(target, name) is not None:
+            raise InvalidInputError(f"--{name} goes with --sandbox.")
+
+
+def _real(target: TargetFlags, limits: Limits) -> Client:
     ca_file = None if target.ca_file is None else str(target.ca_file)
     tls = Tls(ca_file=ca_file, insecure=target.insecure)
     if os.environ.get("CF_API"):
         return Client.from_env(limits=limits, ssl=tls)
     try:
-        chosen = tls if tls != Tls() else None
-        return Client.from_cf_cli(limits=limits, ssl=chosen)
+        return Client.from_cf_cli(limits=limits, ssl=tls if tls != Tls() else None)
     except AuthError as no_login:
         raise AuthError(
             f"No target: set CF_API and a login in the environment, or run `cf login`. ({no_login})"

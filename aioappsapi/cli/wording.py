@@ -1,37 +1,21 @@
-"""Typed options as those of the library, and its refusals in the words that were typed."""
+"""What the library says about its arguments, in the words that were typed."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Final
 
-from aioappsapi.bulk.options import Options
-from aioappsapi.cli.options import Course, Waiting
+from aioappsapi.cli.flags import JournalFlags, RunFlags, WaitFlags
 
+_FLAGS: Final = [
+    field.name for kind in (WaitFlags, RunFlags, JournalFlags) for field in fields(kind)
+]
 # What the library calls in another way than the command line, or what only some commands have.
-_CALLED: Final = {"lifecycle_type": "lifecycle", "include": "include", "force": "force"}
-_TYPED: Final = {name: name.replace("_", "-") for name in Options.__struct_fields__} | _CALLED
+_CALLED: Final = {"lifecycle_type": "lifecycle", "include": "include"}
+_TYPED: Final = {name: name.replace("_", "-") for name in _FLAGS} | _CALLED
 # Only where the library speaks of an argument, never in what it quotes.
 _ARGUMENT: Final = re.compile(rf"(^|give )({'|'.join(_TYPED)})=('?)([^\s',:]+)\3")
-
-
-def run_options(waiting: Waiting, course: Course) -> Options:
-    """Make the options of a run. Raises InvalidInputError for what does not go together."""
-    return Options(
-        wait=waiting.wait,
-        startup_timeout=waiting.startup_timeout,
-        crash_grace=waiting.crash_grace,
-        max_starting=waiting.max_starting,
-        max_starting_mb=waiting.max_starting_mb,
-        concurrency=course.concurrency,
-        deadline=course.deadline,
-        max_failures=_count_or_share(course.max_failures),
-        skip_unchanged=not course.no_skip_unchanged,
-    )
-
-
-def _count_or_share(value: float | None) -> int | float | None:
-    return int(value) if value is not None and value.is_integer() else value
 
 
 def as_typed(message: str) -> str:
@@ -42,3 +26,13 @@ def as_typed(message: str) -> str:
 def _typed(found: re.Match[str]) -> str:
     before, name, _, value = found.groups()
     return f"{before}--{_TYPED[name]}" + ("" if value == "True" else f" {value}")
+
+
+def in_words(seconds: float) -> str:
+    """Write a duration as it could be typed: ``90s`` as ``1m30s``, ``0.5`` as ``0.5s``."""
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)

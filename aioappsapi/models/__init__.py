@@ -1,5 +1,6 @@
-"""The resources of the API as immutable, typed values."""
+"""The resources of the API as immutable, typed values: what the calls of the client return."""
 
+from aioappsapi.errors import ApiError
 from aioappsapi.models.app import (
     App,
     AppLinks,
@@ -7,6 +8,7 @@ from aioappsapi.models.app import (
     Lifecycle,
     LifecycleData,
 )
+from aioappsapi.models.audit_event import AuditEvent, EventParty
 from aioappsapi.models.base import (
     Link,
     Metadata,
@@ -44,7 +46,6 @@ from aioappsapi.models.environment import (
     EnvironmentVariables,
     Json,
 )
-from aioappsapi.models.error import ApiError
 from aioappsapi.models.feature import (
     AppFeature,
     AppPermissions,
@@ -82,50 +83,19 @@ from aioappsapi.models.process import (
     Usage,
 )
 from aioappsapi.models.quota import AppQuota, Quota, QuotaUsage
-from aioappsapi.models.revision import (
-    Revision,
-    RevisionProcess,
-    RevisionSidecar,
+from aioappsapi.models.role import (
+    Role,
+    RoleRelationships,
 )
 from aioappsapi.models.root import (
     Root,
     RootLinks,
 )
-from aioappsapi.models.route import (
-    Destination,
-    DestinationApp,
-    DestinationProcess,
-    Domain,
-    DomainRelationships,
-    Route,
-    RouteRelationships,
-    ToMany,
-)
-from aioappsapi.models.service import (
-    BrokerCatalog,
-    BrokerFeatures,
-    LastOperation,
-    MaintenanceInfo,
-    ManagedServiceInstance,
-    ServiceInstance,
-    ServiceInstanceRelationships,
-    ServiceOffering,
-    ServiceOfferingRelationships,
-    UserProvidedServiceInstance,
-)
+from aioappsapi.models.sidecar import Sidecar
 from aioappsapi.models.space import (
     Space,
     SpaceLinks,
     SpaceRelationships,
-)
-from aioappsapi.models.task import (
-    Task,
-    TaskResult,
-)
-from aioappsapi.models.user import (
-    Role,
-    RoleRelationships,
-    User,
 )
 
 __all__ = [
@@ -137,8 +107,7 @@ __all__ = [
     "AppPermissions",
     "AppQuota",
     "AppRelationships",
-    "BrokerCatalog",
-    "BrokerFeatures",
+    "AuditEvent",
     "Build",
     "Canary",
     "CanaryOptions",
@@ -151,16 +120,12 @@ __all__ = [
     "Deployment",
     "DeploymentOptions",
     "DeploymentStatus",
-    "Destination",
-    "DestinationApp",
-    "DestinationProcess",
-    "Domain",
-    "DomainRelationships",
     "Droplet",
     "DropletAssociation",
     "DropletBuildpack",
     "Environment",
     "EnvironmentVariables",
+    "EventParty",
     "FeatureFlag",
     "HealthCheck",
     "HealthCheckData",
@@ -171,12 +136,9 @@ __all__ = [
     "Job",
     "JobWarning",
     "Json",
-    "LastOperation",
     "Lifecycle",
     "LifecycleData",
     "Link",
-    "MaintenanceInfo",
-    "ManagedServiceInstance",
     "Metadata",
     "Organization",
     "OrganizationLinks",
@@ -195,29 +157,16 @@ __all__ = [
     "RateLimits",
     "Ref",
     "Relationship",
-    "Revision",
-    "RevisionProcess",
     "RevisionRef",
-    "RevisionSidecar",
     "Role",
     "RoleRelationships",
     "Root",
     "RootLinks",
-    "Route",
-    "RouteRelationships",
-    "ServiceInstance",
-    "ServiceInstanceRelationships",
-    "ServiceOffering",
-    "ServiceOfferingRelationships",
+    "Sidecar",
     "Space",
     "SpaceLinks",
     "SpaceRelationships",
     "SshEnabled",
     "StatusDetails",
-    "Task",
-    "TaskResult",
-    "ToMany",
     "Usage",
-    "User",
-    "UserProvidedServiceInstance",
 ]

@@ -11,9 +11,10 @@ from aioappsapi.models.space import Space
 
 
 class LifecycleData(Struct, frozen=True, kw_only=True, gc=False):
-    """What an app is built with: empty for docker.
+    """The buildpacks and the stack that an app is built with; empty for docker.
 
-    `credentials` never carries a secret: the server answers with stars.
+    `credentials` in an answer holds no secret: the server sends stars instead. The repr leaves it
+    out, because in a request it does hold one.
     """
 
     buildpacks: list[str] | None = None
@@ -21,26 +22,25 @@ class LifecycleData(Struct, frozen=True, kw_only=True, gc=False):
     credentials: str | dict[str, object] | None = None
 
     def __repr__(self) -> str:
-        # Without the credentials, which are real ones on the way to the server.
         return f"<LifecycleData buildpacks={self.buildpacks} stack={self.stack!r}>"
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True, gc=False):
-    """How an app becomes a droplet: ``buildpack``, ``cnb`` or ``docker``."""
+    """How an app becomes a droplet. `type` is ``buildpack``, ``cnb`` or ``docker``."""
 
     type: str
     data: LifecycleData = LifecycleData()
 
 
 class AppRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Where an app lives and what it would run; the droplet's GUID is None where it has none."""
+    """The space of an app and its current droplet, whose GUID is None if the app has none."""
 
     space: Relationship = Relationship()
     current_droplet: Relationship | None = None
 
 
 class AppLinks(Struct, frozen=True, kw_only=True, gc=False):
-    """What belongs to an app. There is no link for restart."""
+    """The links of an app. The API has none for restart."""
 
     self: Link | None = None
     environment_variables: Link | None = None
@@ -59,10 +59,10 @@ class AppLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class App(Resource, frozen=True, kw_only=True, gc=False):
-    """An app as the server knows it.
+    """An app.
 
-    `state` is what is *asked for*, ``STARTED`` or ``STOPPED``; it says nothing of running
-    instances. `space` and `organization` are there on apps that were asked for with
+    `state` is the *requested* state, ``STARTED`` or ``STOPPED``; it says nothing about running
+    instances. `space` and `organization` exist only on apps that were read with
     ``include=["space"]`` or ``include=["space.organization"]``.
     """
 
@@ -72,20 +72,20 @@ class App(Resource, frozen=True, kw_only=True, gc=False):
     relationships: AppRelationships = AppRelationships()
     metadata: Metadata = field(default_factory=Metadata)
     links: AppLinks = AppLinks()
-    # Set once by the join of a page with what it includes; never on the wire of a single app.
+    # Set once, from the `included` part of the answer; the API never sends them in an app.
     included_space: Space | UnsetType = UNSET
     included_organization: Organization | UnsetType = UNSET
 
     @property
     def space(self) -> Space:
-        """The space, if it was included. Raises NotIncludedError otherwise."""
+        """The space of the app. Raises NotIncludedError if it was not included."""
         if isinstance(self.included_space, UnsetType):
             raise NotIncludedError("space", ask_for="space")
         return self.included_space
 
     @property
     def organization(self) -> Organization:
-        """The organization, if it was included. Raises NotIncludedError otherwise."""
+        """The organization of the app. Raises NotIncludedError if it was not included."""
         if isinstance(self.included_organization, UnsetType):
             raise NotIncludedError("organization", ask_for="space.organization")
         return self.included_organization

@@ -1,7 +1,7 @@
-"""What every resource of the API is made of.
+"""The base of all models, and the parts that many of them share.
 
-Unknown fields are ignored and optional ones may be absent, because servers differ; enumerations
-stay `str`, so that a value of a newer server never costs a finished call.
+Servers differ: unknown fields are ignored, and all fields but a few may be absent. Enumerations
+stay `str`, so that a new value of a newer server never fails a call that succeeded.
 Source: https://v3-apidocs.cloudfoundry.org/#concepts
 """
 
@@ -13,31 +13,34 @@ import msgspec
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An immutable value of the API. It holds no cycles, so the garbage collector may skip it."""
+    """An immutable value of the API.
+
+    It never holds a cycle, so the garbage collector need not look at it (`gc=False`).
+    """
 
 
 class Link(Struct, frozen=True, kw_only=True, gc=False):
-    """Where something related is found; `method` is GET unless the server says otherwise."""
+    """The address of a related resource. `method` is None for GET."""
 
     href: str
     method: str | None = None
 
 
 class Metadata(Struct, frozen=True, kw_only=True, gc=False):
-    """Labels, which can be selected by, and annotations, which cannot."""
+    """Labels, which `label_selector` can select by, and annotations, which it cannot."""
 
     labels: dict[str, str | None] = {}
     annotations: dict[str, str | None] = {}
 
 
 class Ref(Struct, frozen=True, kw_only=True, gc=False):
-    """The GUID of another resource; None where the server names nothing."""
+    """The GUID of another resource, or None."""
 
     guid: str | None = None
 
 
 class Relationship(Struct, frozen=True, kw_only=True, gc=False):
-    """A relation to one resource. `data` is None, or its GUID is, where there is none."""
+    """A relation to one resource. Without a related resource, `data` or its GUID is None."""
 
     data: Ref | None = None
 
@@ -48,7 +51,7 @@ class Relationship(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Pagination(Struct, frozen=True, kw_only=True, gc=False):
-    """Where a page stands in its list; `next` is None on the last one."""
+    """The place of a page in its list. `next` is None on the last page."""
 
     total_results: int = 0
     total_pages: int = 0
@@ -59,7 +62,7 @@ class Pagination(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Resource(Struct, frozen=True, kw_only=True, gc=False):
-    """What all resources have: a GUID and, mostly, times."""
+    """A resource of the API: it has a GUID and usually the times of its creation and update."""
 
     guid: str
     created_at: datetime | None = None

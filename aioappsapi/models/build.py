@@ -13,7 +13,7 @@ from aioappsapi.models.droplet import AppOwned, Checksum
 
 
 class Creator(Struct, frozen=True, kw_only=True, gc=False):
-    """Who began a build."""
+    """The user or client that began a build."""
 
     guid: str | None = None
     name: str | None = None
@@ -21,7 +21,10 @@ class Creator(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Build(Resource, frozen=True, kw_only=True, gc=False):
-    """The making of a droplet: ``STAGING``, ``STAGED`` or ``FAILED``, then `error` says why."""
+    """A build, which makes a droplet from a package.
+
+    `state` is ``STAGING``, ``STAGED`` or ``FAILED``; `error` says why it failed.
+    """
 
     state: str = ""
     staging_memory_in_mb: int | None = None
@@ -38,7 +41,10 @@ class Build(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class PackageData(Struct, frozen=True, kw_only=True, gc=False):
-    """What a package is of: a checksum of bits, or a docker image; the password is only stars."""
+    """The checksum of a package's bits, or its docker image.
+
+    `password` holds stars, never the password.
+    """
 
     error: str | None = None
     checksum: Checksum | None = None

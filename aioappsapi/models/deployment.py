@@ -14,7 +14,7 @@ from aioappsapi.models.droplet import AppOwned
 
 
 class StatusDetails(Struct, frozen=True, kw_only=True, gc=False):
-    """When a deployment last moved; `error` where it cannot go on."""
+    """When a deployment last made progress, and the `error` that holds it up."""
 
     last_successful_healthcheck: datetime | None = None
     last_status_change: datetime | None = None
@@ -22,7 +22,7 @@ class StatusDetails(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CanarySteps(Struct, frozen=True, kw_only=True, gc=False):
-    """How far a canary is."""
+    """The current step of a canary deployment, and the number of its steps."""
 
     current: int = 0
     total: int = 0
@@ -35,7 +35,7 @@ class Canary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DeploymentStatus(Struct, frozen=True, kw_only=True, gc=False):
-    """`value` is ``ACTIVE`` or ``FINALIZED``, `reason` says how."""
+    """The status of a deployment. `value` is ``ACTIVE`` or ``FINALIZED``; `reason` says why."""
 
     value: str = ""
     reason: str = ""
@@ -44,19 +44,19 @@ class DeploymentStatus(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CanaryStep(Struct, frozen=True, kw_only=True, gc=False):
-    """A step of a canary: the share of new instances, in percent."""
+    """A step of a canary deployment. `instance_weight` is the share of new instances in percent."""
 
     instance_weight: int | None = None
 
 
 class CanaryOptions(Struct, frozen=True, kw_only=True, gc=False):
-    """How a canary goes."""
+    """The steps of a canary deployment."""
 
     steps: list[CanaryStep] | None = None
 
 
 class DeploymentOptions(Struct, frozen=True, kw_only=True, gc=False):
-    """How a deployment goes."""
+    """The options of a deployment. `max_in_flight` is how many instances it replaces at once."""
 
     max_in_flight: int | None = None
     web_instances: int | None = None
@@ -67,21 +67,21 @@ class DeploymentOptions(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DeployedProcess(Struct, frozen=True, kw_only=True, gc=False):
-    """A process that a deployment made."""
+    """A process that a deployment created."""
 
     guid: str
     type: str = ""
 
 
 class RevisionRef(Struct, frozen=True, kw_only=True, gc=False):
-    """A revision, by GUID and number."""
+    """The GUID and the number of a revision."""
 
     guid: str | None = None
     version: int | None = None
 
 
 class Deployment(Resource, frozen=True, kw_only=True, gc=False):
-    """A deployment; `strategy` is ``rolling``, ``canary`` or ``recreate``."""
+    """A deployment. `strategy` is ``rolling``, ``canary`` or ``recreate``."""
 
     status: DeploymentStatus = DeploymentStatus()
     strategy: str = ""

@@ -1,4 +1,4 @@
-"""Droplets: what an app runs. Source: https://v3-apidocs.cloudfoundry.org/#droplets."""
+"""Droplets, which apps run. Source: https://v3-apidocs.cloudfoundry.org/#droplets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from aioappsapi.models.base import Link, Metadata, Ref, Relationship, Resource, 
 
 
 class Checksum(Struct, frozen=True, kw_only=True, gc=False):
-    """The checksum of some bits; None where there are none yet."""
+    """The checksum of some bits. `value` is None before they are uploaded."""
 
     type: str = ""
     value: str | None = None
 
 
 class DropletBuildpack(Struct, frozen=True, kw_only=True, gc=False):
-    """A buildpack that a droplet was made with."""
+    """A buildpack that took part in making a droplet."""
 
     name: str = ""
     detect_output: str | None = None
@@ -25,13 +25,13 @@ class DropletBuildpack(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AppOwned(Struct, frozen=True, kw_only=True, gc=False):
-    """The relation of what belongs to an app."""
+    """The app that a resource belongs to."""
 
     app: Relationship = Relationship()
 
 
 class Droplet(Resource, frozen=True, kw_only=True, gc=False):
-    """A droplet. In lists the commands in `process_types` are redacted; docker has an `image`."""
+    """A droplet. `image` is set for docker only; lists redact the commands in `process_types`."""
 
     state: str = ""
     error: str | None = None
@@ -48,7 +48,7 @@ class Droplet(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class DropletAssociation(Struct, frozen=True, kw_only=True, gc=False):
-    """Which droplet is an app's current one."""
+    """The GUID of an app's current droplet."""
 
     data: Ref | None = None
     links: dict[str, Link] = {}

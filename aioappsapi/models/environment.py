@@ -1,4 +1,4 @@
-"""The environment of an app: secrets, so no `repr` here shows a value.
+"""The environment of an app. It holds secrets, so no repr here shows a value.
 
 Source: https://v3-apidocs.cloudfoundry.org/#get-environment-for-an-app
 """
@@ -9,12 +9,15 @@ from typing import TypeAlias
 
 from aioappsapi.models.base import Link, Struct
 
-# msgspec resolves no recursive alias; what is nested deeper stays plain JSON.
+# msgspec cannot resolve a recursive alias, so deeper values are `object`.
 Json: TypeAlias = str | int | float | bool | dict[str, object] | list[object] | None
 
 
 class EnvironmentVariables(Struct, frozen=True, kw_only=True, gc=False):
-    """An app's own variables. Those set when it was created may be any JSON."""
+    """The variables that users set for an app.
+
+    Values are text, except for those set when the app was created: these may be any JSON.
+    """
 
     var: dict[str, Json] = {}
     links: dict[str, Link] = {}
@@ -24,9 +27,9 @@ class EnvironmentVariables(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Environment(Struct, frozen=True, kw_only=True, gc=False):
-    """Everything that an app finds in its environment.
+    """All variables that an app gets, by origin.
 
-    Without the permission `system_env_json` holds only a ``redacted_message``.
+    A login that may not read secrets gets only a ``redacted_message`` in `system_env_json`.
     """
 
     environment_variables: dict[str, Json] | None = None

@@ -9,7 +9,7 @@ from aioappsapi.models.base import Struct
 
 
 class AppFeature(Struct, frozen=True, kw_only=True, gc=False):
-    """A feature of an app, such as ``ssh`` or ``revisions``."""
+    """A feature of an app that can be switched on and off, such as ``ssh`` or ``revisions``."""
 
     name: str
     description: str | None = None
@@ -17,14 +17,14 @@ class AppFeature(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AppPermissions(Struct, frozen=True, kw_only=True, gc=False):
-    """What this login may read of an app."""
+    """The parts of an app that this login may read."""
 
     read_basic_data: bool = False
     read_sensitive_data: bool = False
 
 
 class SshEnabled(Struct, frozen=True, kw_only=True, gc=False):
-    """Whether ssh into an app works now; `reason` says where it is switched off."""
+    """Whether ssh into an app is enabled now. If not, `reason` says where it is disabled."""
 
     enabled: bool = False
     reason: str = ""

@@ -8,7 +8,7 @@ from aioappsapi.models.base import Link, Struct
 
 
 class FeatureFlag(Struct, frozen=True, kw_only=True, gc=False):
-    """What an operator may switch off for everybody but admins, e.g. ``diego_docker``."""
+    """A function that an operator can disable for all users but admins, e.g. ``diego_docker``."""
 
     name: str
     enabled: bool = True
@@ -18,6 +18,6 @@ class FeatureFlag(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FeatureFlagList(Struct, frozen=True, kw_only=True, gc=False):
-    """A list of feature flags, which have no GUIDs."""
+    """All feature flags. They have names instead of GUIDs."""
 
     resources: list[FeatureFlag]

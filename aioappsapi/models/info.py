@@ -1,4 +1,4 @@
-"""What a server says of itself. Source: https://v3-apidocs.cloudfoundry.org/#platform-info."""
+"""Facts about a server. Source: https://v3-apidocs.cloudfoundry.org/#platform-info."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aioappsapi.models.base import Link, Struct
 
 
 class RateLimits(Struct, frozen=True, kw_only=True, gc=False):
-    """How many requests a user may send in a window of so many minutes."""
+    """How many requests each user may send in a window of `reset_interval_in_minutes`."""
 
     enabled: bool = False
     general_limit: int | None = None
@@ -14,14 +14,14 @@ class RateLimits(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CliVersion(Struct, frozen=True, kw_only=True, gc=False):
-    """Which versions of the `cf` command go with a server."""
+    """The versions of the `cf` command that a server expects."""
 
     minimum: str | None = None
     recommended: str | None = None
 
 
 class Info(Struct, frozen=True, kw_only=True, gc=False):
-    """What `GET /v3/info` answers."""
+    """The answer of ``GET /v3/info``."""
 
     build: str | None = None
     cli_version: CliVersion | None = None

@@ -1,16 +1,16 @@
-"""Jobs: what the server goes on with after it answered 202.
+"""Jobs, which the server works on after it answered 202.
 
 Source: https://v3-apidocs.cloudfoundry.org/#jobs
 """
 
 from __future__ import annotations
 
+from aioappsapi.errors import ApiError
 from aioappsapi.models.base import Link, Resource, Struct
-from aioappsapi.models.error import ApiError
 
 
 class JobWarning(Struct, frozen=True, kw_only=True, gc=False):
-    """Something that a job wants to be known, though it does not fail for it."""
+    """A warning of a job that did not fail."""
 
     detail: str = ""
 
@@ -18,7 +18,7 @@ class JobWarning(Struct, frozen=True, kw_only=True, gc=False):
 class Job(Resource, frozen=True, kw_only=True, gc=False):
     """A job. `state` is ``PROCESSING``, ``POLLING``, ``COMPLETE`` or ``FAILED``.
 
-    Straight after the operation that made it, only its GUID is known.
+    The call that began it returns only its GUID; `client.jobs` reads the rest.
     """
 
     operation: str = ""
@@ -29,5 +29,5 @@ class Job(Resource, frozen=True, kw_only=True, gc=False):
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether the job has ended, successfully or not."""
         return self.state in {"COMPLETE", "FAILED"}

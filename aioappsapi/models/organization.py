@@ -8,13 +8,13 @@ from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struc
 
 
 class OrganizationRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """An organization's quota."""
+    """The quota of an organization."""
 
     quota: Relationship | None = None
 
 
 class OrganizationLinks(Struct, frozen=True, kw_only=True, gc=False):
-    """What belongs to an organization."""
+    """The links of an organization."""
 
     self: Link | None = None
     domains: Link | None = None
@@ -23,7 +23,7 @@ class OrganizationLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Organization(Resource, frozen=True, kw_only=True, gc=False):
-    """An organization: the owner of spaces and quotas."""
+    """An organization, which owns spaces and quotas."""
 
     name: str = ""
     suspended: bool | None = None

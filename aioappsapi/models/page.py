@@ -1,4 +1,4 @@
-"""Pages of lists, and what they include.
+"""Pages of lists, and the related resources in them.
 
 Source: https://v3-apidocs.cloudfoundry.org/#pagination and #including-associated-resources
 """
@@ -12,33 +12,20 @@ from msgspec import field
 from aioappsapi.models.app import App
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.organization import Organization
-from aioappsapi.models.route import Domain, Route
-from aioappsapi.models.service import (
-    ManagedServiceInstance,
-    ServiceOffering,
-    UserProvidedServiceInstance,
-)
 from aioappsapi.models.space import Space
-from aioappsapi.models.user import User
 
 T = TypeVar("T")
 
 
 class Included(Struct, frozen=True, kw_only=True, gc=False):
-    """The related resources that `include` asked for, each once."""
+    """The spaces and organizations that `include` asked for, each once."""
 
     spaces: list[Space] = []
     organizations: list[Organization] = []
-    domains: list[Domain] = []
-    service_offerings: list[ServiceOffering] = []
-    service_instances: list[ManagedServiceInstance | UserProvidedServiceInstance] = []
-    apps: list[App] = []
-    routes: list[Route] = []
-    users: list[User] = []
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
-    """One page of a list; `included` is empty unless `include` asked for something."""
+    """One page of a list. `included` is empty unless `include` was passed."""
 
     pagination: Pagination
     resources: list[T]
@@ -46,6 +33,6 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 
 
 class AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
-    """An app as the wire has it when a single one was asked for with `include`."""
+    """The answer for a single app that was read with `include`."""
 
     included: Included = field(default_factory=Included)

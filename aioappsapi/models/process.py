@@ -10,7 +10,7 @@ from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struc
 
 
 class HealthCheckData(Struct, frozen=True, kw_only=True, gc=False):
-    """The settings of a health check; seconds, None for the platform's own."""
+    """The settings of a health check. Times are in seconds; None is the platform's default."""
 
     timeout: int | None = None
     invocation_timeout: int | None = None
@@ -19,16 +19,17 @@ class HealthCheckData(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class HealthCheck(Struct, frozen=True, kw_only=True, gc=False):
-    """How it is found out whether an instance is well: ``port``, ``process`` or ``http``."""
+    """How the platform checks an instance. `type` is ``port``, ``process`` or ``http``."""
 
     type: str = ""
     data: HealthCheckData = HealthCheckData()
 
 
 class ProcessInstance(Struct, frozen=True, kw_only=True, gc=False):
-    """An instance as ``embed=process_instances`` tells it; `since` is how many seconds ago.
+    """An instance of a process, as embedded in its process.
 
-    `state` is ``RUNNING``, ``STARTING``, ``CRASHED``, ``DOWN`` or ``STOPPING``.
+    `state` is ``RUNNING``, ``STARTING``, ``CRASHED``, ``DOWN`` or ``STOPPING``. `since` is for how
+    many seconds it has been in that state.
     """
 
     index: int
@@ -37,14 +38,14 @@ class ProcessInstance(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProcessRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a process is."""
+    """The app and the revision of a process."""
 
     app: Relationship = Relationship()
     revision: Relationship | None = None
 
 
 class ProcessLinks(Struct, frozen=True, kw_only=True, gc=False):
-    """What belongs to a process."""
+    """The links of a process."""
 
     self: Link | None = None
     scale: Link | None = None
@@ -55,16 +56,17 @@ class ProcessLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Process(Resource, frozen=True, kw_only=True, gc=False):
-    """One type of process of an app, such as ``web``; `instances` is how many are asked for.
+    """A process of an app, such as ``web``. `instances` is the requested number of instances.
 
-    `process_instances` is there only where it was embedded. In lists `command` is redacted.
+    `instances` is None where the server does not say. `process_instances` is UNSET unless it was
+    embedded. Lists redact `command`.
     """
 
     version: str | None = None
     type: str = ""
     command: str | None = None
     user: str | None = None
-    instances: int = 0
+    instances: int | None = None
     memory_in_mb: int | None = None
     disk_in_mb: int | None = None
     log_rate_limit_in_bytes_per_second: int | None = None
@@ -77,7 +79,7 @@ class Process(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class InstancePort(Struct, frozen=True, kw_only=True, gc=False):
-    """How a port of an instance is reached."""
+    """The numbers of a port, inside and outside of its instance."""
 
     external: int | None = None
     internal: int | None = None
@@ -86,7 +88,11 @@ class InstancePort(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Usage(Struct, frozen=True, kw_only=True, gc=False):
-    """What an instance uses: a share of CPU, bytes, bytes per second; empty without log-cache."""
+    """The resources that an instance uses.
+
+    `cpu` is a share (1.0 is one core), `mem` and `disk` are in bytes, `log_rate` in bytes a second.
+    All are None if the platform's log-cache does not answer.
+    """
 
     time: datetime | None = None
     cpu: float | None = None
@@ -97,7 +103,11 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class InstanceStats(Struct, frozen=True, kw_only=True, gc=False):
-    """An instance in full. `details` says why it is DOWN or CRASHED, where that is known."""
+    """An instance with its usage and limits.
+
+    `details` says why the platform found no place for it (DOWN); for a crash it is usually None.
+    `uptime` is in seconds, quotas are in bytes.
+    """
 
     type: str = ""
     index: int
@@ -118,6 +128,6 @@ class InstanceStats(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ProcessStats(Struct, frozen=True, kw_only=True, gc=False):
-    """The instances of a process."""
+    """The instances of a process, one entry for each."""
 
     resources: list[InstanceStats]

@@ -1,4 +1,4 @@
-"""Quotas, and what is used of them.
+"""Quotas and their usage.
 
 Source: https://v3-apidocs.cloudfoundry.org/#organization-quotas and #space-quotas
 """
@@ -9,7 +9,7 @@ from aioappsapi.models.base import Link, Ref, Resource, Struct
 
 
 class AppQuota(Struct, frozen=True, kw_only=True, gc=False):
-    """What the started apps may take; None is no limit."""
+    """The limits for started apps. None means no limit."""
 
     total_memory_in_mb: int | None = None
     per_process_memory_in_mb: int | None = None
@@ -19,20 +19,20 @@ class AppQuota(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Relationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Those that a quota is for."""
+    """The organizations or spaces that a quota applies to."""
 
     data: list[Ref] = []
 
 
 class QuotaRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a quota is: of organizations, or of spaces within one."""
+    """The organizations, or the spaces of one organization, that a quota applies to."""
 
     organizations: Relationships = Relationships()
     spaces: Relationships = Relationships()
 
 
 class Quota(Resource, frozen=True, kw_only=True, gc=False):
-    """What organizations or spaces may use, each of them for itself."""
+    """A quota. It applies to each of its organizations or spaces separately."""
 
     name: str = ""
     apps: AppQuota = AppQuota()
@@ -44,7 +44,7 @@ class Quota(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class QuotaUsage(Struct, frozen=True, kw_only=True, gc=False):
-    """What an organization or a space uses at the moment."""
+    """What an organization or a space uses now."""
 
     started_instances: int = 0
     memory_in_mb: int = 0
@@ -57,7 +57,7 @@ class QuotaUsage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UsageSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """The answer that holds a usage."""
+    """The answer that contains a usage."""
 
     usage_summary: QuotaUsage
     links: dict[str, Link] = {}

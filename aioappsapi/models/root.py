@@ -1,4 +1,4 @@
-"""The root of the API, which says where everything is.
+"""The root of the API, with links to the platform's servers.
 
 Source: https://v3-apidocs.cloudfoundry.org/#global-api-root
 """
@@ -9,7 +9,7 @@ from aioappsapi.models.base import Link, Struct
 
 
 class MetaLink(Link, frozen=True, kw_only=True, gc=False):
-    """A link with something about what it leads to, such as its version."""
+    """A link with facts about its target, such as the version."""
 
     meta: dict[str, str] = {}
 
@@ -33,7 +33,7 @@ class RootLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Root(Struct, frozen=True, kw_only=True, gc=False):
-    """What `GET /` answers, without a token; `cf_on_k8s` is Korifi's mark."""
+    """The answer of ``GET /``, which needs no token. `cf_on_k8s` is true for Korifi."""
 
     links: RootLinks
     cf_on_k8s: bool = False

@@ -8,14 +8,14 @@ from aioappsapi.models.base import Link, Metadata, Relationship, Resource, Struc
 
 
 class SpaceRelationships(Struct, frozen=True, kw_only=True, gc=False):
-    """Whose a space is, and its quota, which may be none."""
+    """The organization of a space, and its quota if it has one."""
 
     organization: Relationship = Relationship()
     quota: Relationship | None = None
 
 
 class SpaceLinks(Struct, frozen=True, kw_only=True, gc=False):
-    """What belongs to a space."""
+    """The links of a space."""
 
     self: Link | None = None
     organization: Link | None = None
@@ -25,7 +25,7 @@ class SpaceLinks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Space(Resource, frozen=True, kw_only=True, gc=False):
-    """A space: the place of apps within an organization."""
+    """A space of an organization, in which apps live."""
 
     name: str = ""
     suspended: bool | None = None

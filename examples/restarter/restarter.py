@@ -14,4 +14,4 @@ async def restart_space(client: Client, name: str) -> list[str]:
         raise UnknownSpaceError(name)
     apps = client.apps.list(space_guids=[space.guid for space in spaces])
     report = await client.bulk.restart(apps, concurrency=1)
-    return [outcome.name or outcome.key for outcome in report.failed]
+    return [outcome.name or outcome.key for outcome in report.remaining]

@@ -1,0 +1,37 @@
+"""How long an answer asks to wait. Used for the API and for the UAA."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that `Retry-After` or the rate limit's window asks to wait, or None.
+
+    `Retry-After` is a number of seconds or a date. `now` is in epoch seconds, by default the
+    server's own clock (`Date`), so that a wrong clock here does no harm.
+    Source: RFC 9110, section 10.2.3; the API's rate limit headers.
+    """
+    now = _server_time(headers) if now is None else now
+    for name, parse in (
+        ("Retry-After", float),
+        ("Retry-After", lambda text: parsedate_to_datetime(text).timestamp() - now),
+        ("X-RateLimit-Reset", lambda text: float(text) - now),
+    ):
+        try:
+            seconds = parse(headers[name])
+        except (KeyError, ValueError, TypeError, OverflowError):
+            continue
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    return None
+
+
+def _server_time(headers: Mapping[str, str]) -> float:
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return time.time()

@@ -1,0 +1,353 @@
+"""One call: a request, its attempts, and the typed value or error that results."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+
+from aioappsapi._http.call_log import CallLog, current_call_log, recorded
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.concurrency import Ticket
+from aioappsapi._http.limits.patience import Patience, current_patience
+from aioappsapi._http.limits.throttle import Throttle
+from aioappsapi._http.message import Query, Replay, Request, Response
+from aioappsapi._http.protocol import Operation
+from aioappsapi._http.response_errors import one_line, retry_after
+from aioappsapi._http.retry.loop import Sleep, repeat
+from aioappsapi._http.retry.policy import is_broker_limit, is_outage_like
+from aioappsapi._http.server_features import ServerFeatures
+from aioappsapi._http.transport import Transport
+from aioappsapi.auth.base import Claims
+from aioappsapi.auth.tokens import TokenSource
+from aioappsapi.config import RetryPolicy, Timeouts
+from aioappsapi.errors import AppsApiError, DeadlineError, TransportError
+
+T = TypeVar("T")
+
+log = logging.getLogger("aioappsapi")
+wire_log = logging.getLogger("aioappsapi.http")
+
+
+# An observer is called before each attempt, and may add headers; what it returns is called with the
+# answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
+OnEnd = Callable[[Response | BaseException], object]
+OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
+
+# Cheap, answered from the database, and allowed to every user.
+_PROBE = Request(
+    operation="check that the server answers",
+    subject="",
+    method="GET",
+    path="/v3/organizations?per_page=1",
+    replay=Replay.SAFE,
+)
+
+
+class Caller:
+    """Carries operations out against one API with one login.
+
+    Views with other settings share the transport, the login and the throttle. `on_attempt`
+    observes every attempt.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        transport: Transport,
+        tokens: TokenSource,
+        throttle: Throttle,
+        retry: RetryPolicy,
+        timeouts: Timeouts | None = None,
+        sleep: Sleep = anyio.sleep,
+        features: ServerFeatures | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self.throttle = throttle
+        self.sleep = sleep
+        self.features = ServerFeatures() if features is None else features
+        self._transport = transport
+        self._tokens = tokens
+        self.retry = retry
+        self._timeouts = timeouts
+        self._request_ids = _new_request_ids()
+        self.on_attempt: OnAttempt | None = None
+
+    async def claims(self) -> Claims | None:
+        """Read what the login's token says of its owner. Raises AuthError."""
+        return await self._tokens.claims()
+
+    def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
+        """Make a view with other settings on the same connections, login and throttle."""
+        view = Caller(
+            self.base_url,
+            transport=self._transport,
+            tokens=self._tokens,
+            throttle=self.throttle,
+            retry=retry or self.retry,
+            timeouts=timeouts or self._timeouts,
+            sleep=self.sleep,
+            features=self.features,
+        )
+        view.on_attempt = self.on_attempt
+        return view
+
+    def call(
+        self,
+        operation: Operation[T],
+        *args: str,
+        query: Query | None = None,
+        body: object = msgspec.UNSET,
+        deadline: float | None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """Carry an operation out: build the request, send it, retry, parse the answer.
+
+        `deadline` is in seconds from now, for all attempts together. Raises InvalidInputError at
+        once; everything else when it is awaited.
+        """
+        request = operation.build(*args, query=query, body=body)
+        if deadline is None:  # fast path: not a coroutine function, which would cost a frame
+            return self.run(request, operation.parse)
+        return within(deadline, self.run(request, operation.parse), request)
+
+    async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
+        """Send a request, again where that may help, and parse the answer."""
+        try:
+            result = parse(request, await self._attempt(request))
+        except AppsApiError as error:
+            first = error
+        else:
+            return result
+        # fast path: nothing of tenacity is made before an attempt failed.
+        return await self._retry(first, request, parse)
+
+    async def _retry(
+        self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
+    ) -> T:
+        async def attempt() -> T:
+            return parse(request, await self._attempt(request, retried=True))
+
+        return await repeat(
+            first,
+            attempt,
+            request,
+            self.retry,
+            self.throttle,
+            renewable=self._tokens.renewable,
+            sleep=self.sleep,
+        )
+
+    async def _attempt(self, request: Request, *, retried: bool = False) -> Response:
+        """Send once, with a ticket of the throttle."""
+        ticket = self.throttle.try_admit(request)
+        if ticket is None:
+            ticket = await self._wait_for_ticket(request, retried=retried)
+        return await self._exchange(request, ticket)
+
+    async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
+        patience = current_patience.get()
+        while True:
+            ticket = await self.throttle.admit(request, patience=patience, retried=retried)
+            if patience is None or not ticket.probe:
+                return ticket
+            if not self._should_probe_by_read(request, patience, retried=retried):
+                return ticket
+            await self._probe_by_read(ticket, patience)
+
+    def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
+        """Check whether a cheap read should find out if an outage is over.
+
+        Apps that always fail look like an outage when they are the last ones; the read shows that
+        the server is well. An action that must not be repeated would be lost as a probe.
+        """
+        if retried:
+            return self.throttle.only_retries_wait()
+        return request.replay is Replay.ONCE and patience.trusts_reads
+
+    async def _probe_by_read(self, ticket: Ticket, patience: Patience) -> None:
+        """Use a ticket for the read. Its success proves nothing to the patience of the run."""
+        run = current_patience.set(None)
+        calls = current_call_log.set(patience.calls)  # it is no attempt of the app
+        try:
+            response = await self._exchange(_PROBE, ticket)
+        except AppsApiError as error:
+            patience.failed(loop_time(), str(error))
+            return
+        finally:
+            current_call_log.reset(calls)
+            current_patience.reset(run)
+        if response.status < 500:
+            patience.trusts_reads = False
+        else:
+            patience.failed(loop_time(), f"{_PROBE}: {response.status}")
+
+    async def _exchange(self, request: Request, ticket: Ticket) -> Response:
+        """Send once, and let all who learn from attempts see the end."""
+        request_id = next(self._request_ids)
+        # With the ticket in hand: a token taken before a long wait would be stale.
+        authorization = self._tokens.current() or await self._log_in(ticket)
+        headers = _headers(request, authorization, request_id)
+        on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+        begun = loop_time()
+        try:
+            response = await self._transport.send(
+                request.method,
+                self.base_url + request.path,
+                headers,
+                request.body,
+                self._timeouts,
+            )
+        except BaseException as error:
+            self._failed(request, ticket, request_id, loop_time() - begun, error)
+            if on_end is not None:
+                on_end(error)
+            raise
+        self._answered(request, ticket, request_id, loop_time() - begun, response)
+        if on_end is not None:
+            on_end(response)
+        if response.status == 401:
+            self._tokens.reject(authorization)
+        return response
+
+    async def _log_in(self, ticket: Ticket) -> str:
+        try:
+            return await self._tokens.get()
+        except BaseException as error:
+            self._end_unanswered(ticket, error)
+            raise
+
+    def _failed(
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        error: BaseException,
+    ) -> None:
+        """Let throttle, run and logs know that an attempt got no answer."""
+        if not isinstance(error, TransportError) or error.delivered:
+            self.throttle.rate_window.observe(None)
+        self._end_unanswered(ticket, error)
+        self._log_end(request, request_id, seconds, error)
+
+    def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
+        if not is_outage_like(error):
+            self.throttle.discarded(ticket)
+            return
+        self.throttle.failed(ticket)
+        if (patience := current_patience.get()) is not None:
+            patience.failed(loop_time(), str(error))
+
+    def _answered(
+        self,
+        request: Request,
+        ticket: Ticket,
+        request_id: str,
+        seconds: float,
+        response: Response,
+    ) -> None:
+        """Let throttle, run and logs know of an answer, before the next request may go out."""
+        status = response.status
+        throttle = self.throttle
+        is_broker = status == 429 and is_broker_limit(response)
+        throttle.rate_window.observe(None if is_broker else response)
+        patience = current_patience.get()
+        if status == 429:
+            # It comes at once, and says nothing about how much the server has to do.
+            if not is_broker:  # other calls do not concern a busy service broker
+                self._close_gate(response)
+            throttle.discarded(ticket)
+        elif status >= 500:
+            throttle.failed(ticket)
+            if status == 503 and "Retry-After" in response.headers:
+                self._announce_outage(response)
+            if patience is not None:
+                patience.failed(loop_time(), f"{request}: {status}")
+        else:
+            throttle.succeeded(ticket)
+            if patience is not None:
+                patience.succeeded()
+        self._log_end(request, request_id, seconds, response)
+        for warning in response.warnings:
+            log.warning("%s: the server warns: %s", request, one_line(warning))
+
+    def _log_end(
+        self,
+        request: Request,
+        request_id: str,
+        seconds: float,
+        outcome: Response | BaseException,
+    ) -> None:
+        calls, is_debugging = current_call_log.get(), wire_log.isEnabledFor(logging.DEBUG)
+        if calls is None and not is_debugging:  # fast path: single calls keep no log
+            return
+        response = outcome if isinstance(outcome, Response) else None
+        request_id = (response and response.request_id) or request_id
+        result = _result(outcome)
+        if calls is not None:
+            calls.answered(result, request_id, response)
+        if is_debugging:
+            # Neither a header nor a body nor a query: any of them may hold a secret.
+            path = request.path.partition("?")[0]
+            wire_log.debug(
+                "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
+            )
+
+    def _close_gate(self, response: Response) -> None:
+        """Let all calls wait for as long as a 429 says."""
+        seconds = retry_after(response.headers)
+        pause = self.retry.base if seconds is None else seconds
+        if pause > self.retry.max_retry_after:
+            # This call raises it and a run ends by it; other calls may find out for themselves.
+            self.throttle.announce_refusal(pause)
+            return
+        # Add a random part: other clients wait for the same second, which was rounded, too.
+        pause += random.uniform(0.5, 1.0) * min(1.0, pause / 10 + 0.05)  # noqa: S311
+        self.throttle.close_gate(pause)
+
+    def _announce_outage(self, response: Response) -> None:
+        """Announce a pause that is longer than any back-off: else a run would just seem to hang."""
+        seconds = retry_after(response.headers) or 0.0
+        if self.retry.cap < seconds <= self.retry.max_retry_after:
+            self.throttle.announce_outage(seconds)
+
+
+def _result(outcome: Response | BaseException) -> str:
+    """Name the end of an attempt in a word: the status, or the error."""
+    if isinstance(outcome, Response):
+        return str(outcome.status)
+    return type(outcome).__name__ if isinstance(outcome, AppsApiError) else "cancelled"
+
+
+def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
+    headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
+    if request.body is not None:
+        headers["Content-Type"] = request.content_type
+    return headers
+
+
+def _new_request_ids() -> Iterator[str]:
+    """Make ids that no other client makes: a random prefix and a counter, in the form of a UUID."""
+    prefix = str(uuid.uuid4())[:24]
+    return map(f"{prefix}%012x".__mod__, itertools.count())
+
+
+async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
+    """Await something for at most so many seconds. Raises DeadlineError."""
+    with recorded(CallLog) as calls:
+        try:
+            with anyio.fail_after(deadline):
+                return await awaitable
+        except TimeoutError:
+            was_sent = calls.last_sent_at is not None
+            effect = "the request may have been carried out" if was_sent else "nothing was sent"
+            raise DeadlineError(
+                f"{what}: no answer within the deadline of {deadline:g} s; {effect}."
+            ) from None

@@ -1,0 +1,172 @@
+"""How many requests a client may have in flight, and what it does while the server is away.
+
+Pure: no I/O, no clock. Each event carries its time. `LevelSearch` finds the level, `Outage`
+notices that the server is away, and the limiter tells them about each request.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from aioappsapi._http.limits.level_search import LevelSearch
+from aioappsapi._http.limits.outage import Outage
+from aioappsapi._http.limits.relative_latency import RelativeLatency
+
+_START: Final = 20
+# So many are in flight after the first success that ends an outage.
+_RESUME: Final = 4
+# A request was sent at a full limit if so much of the limit was used.
+_FULL: Final = 0.8
+
+
+class Ticket:
+    """One request in flight. It is ended exactly once."""
+
+    __slots__ = ("depth", "ended", "full", "generation", "operation", "probe", "sent_at", "write")
+
+    def __init__(
+        self,
+        operation: str,
+        sent_at: float,
+        depth: int,
+        generation: int,
+        *,
+        write: bool,
+        full: bool,
+        probe: bool,
+    ) -> None:
+        self.operation = operation
+        self.sent_at = sent_at
+        self.depth = depth  # how many were in flight, this one included
+        self.generation = generation
+        self.write = write
+        self.full = full
+        self.probe = probe
+        self.ended = False
+
+
+class ConcurrencyLimiter:
+    """The control that all requests of a client share.
+
+    Call `allows` before a request, `start` when it goes out, and exactly one of `succeeded`,
+    `failed` and `discarded` when it ended. Reads and writes have separate outages: a database that
+    is read-only answers every poll, and no start.
+
+    Where only apps are left that have failed before, their failures look like an outage of writes.
+    Then send a cheap read with `write=True` as the probe. If it succeeds, the server is well, the
+    outage ends, and further failures are the apps' own.
+    """
+
+    def __init__(self, ceiling: int, *, start: int = _START) -> None:
+        self.in_flight = 0
+        self._search = LevelSearch(ceiling, start)
+        self._latency = RelativeLatency()
+        self._reads = Outage()
+        self._writes = Outage()
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be in flight while the server answers; at least one."""
+        return self._search.limit
+
+    @property
+    def usual_failures(self) -> float:
+        """The share of requests that fails at any level; never below 1 %."""
+        return self._search.usual_failures
+
+    def in_outage(self, *, write: bool) -> bool:
+        """Check whether reads, or writes, get nothing but failures."""
+        return self._outage(write).is_on
+
+    def outage_shows_at(self, *, write: bool) -> float:
+        """When the present failures will be an outage if they go on; minus infinity without any."""
+        return self._outage(write).shows_at
+
+    def allows(self, now: float, *, write: bool) -> bool:
+        """Check whether a request may go out now. During an outage that is a probe."""
+        outage = self._outage(write)
+        if outage.is_on:
+            # At any limit: requests that hang must not keep the probe from going out.
+            return now >= outage.probe_at
+        limit = self._search.limit
+        if outage.in_a_row:
+            # The place of a failed request stays empty until one succeeds again. So an outage
+            # meets what was in flight when it began, and little more.
+            limit = max(limit - outage.in_a_row, min(limit, _RESUME))
+        return self.in_flight < limit
+
+    def wake_at(self, *, write: bool) -> float:
+        """When `allows` may become true although no request ended; infinity if it cannot."""
+        outage = self._outage(write)
+        return outage.probe_at if outage.is_on else inf
+
+    def start(self, now: float, operation: str, *, write: bool) -> Ticket:
+        """Count a request that goes out. Latencies are compared per operation."""
+        outage = self._outage(write)
+        if outage.is_on:
+            outage.probe_started(now)
+        self.in_flight += 1
+        search = self._search
+        search.in_flight = self.in_flight
+        return Ticket(
+            operation,
+            now,
+            self.in_flight,
+            search.generation,
+            write=write,
+            full=self.in_flight >= _FULL * search.limit,
+            probe=outage.is_on,
+        )
+
+    def discarded(self, now: float, ticket: Ticket) -> None:
+        """End a request that says nothing about the load: cancelled, not sent, or answered 429."""
+        self._end(ticket)
+        if ticket.probe:
+            self._outage(ticket.write).probe_discarded(now)
+
+    def succeeded(self, now: float, ticket: Ticket) -> None:
+        """End a request that the server answered, if only with a refusal of the app."""
+        self._end(ticket)
+        outage = self._outage(ticket.write)
+        if not outage.is_on:
+            outage.succeeded()
+            at_present_level = ticket.generation == self._search.generation
+            if at_present_level and not self._is_any_outage():
+                latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
+                recent = self._latency.recent
+                self._search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
+        elif outage.is_ended_by(ticket.sent_at):
+            outage.end()
+            self._search.restart(now, _RESUME)
+
+    def failed(self, now: float, ticket: Ticket) -> bool:
+        """End a request that failed as an overloaded server makes requests fail.
+
+        Returns whether the failure belongs to an outage, so that it says nothing about the app.
+        """
+        self._end(ticket)
+        outage = self._outage(ticket.write)
+        at_present_level = ticket.generation == self._search.generation
+        if outage.is_on:
+            if ticket.probe:
+                outage.probe_failed(now)
+        elif outage.failed(now, at_present_level=at_present_level):
+            self._search.restart(now, self._search.level)
+        elif at_present_level and not self._is_any_outage():
+            self._search.failed(now, ticket.depth)
+        return outage.is_on
+
+    # -- inner workings
+
+    def _outage(self, write: bool) -> Outage:
+        return self._writes if write else self._reads
+
+    def _is_any_outage(self) -> bool:
+        return self._writes.is_on or self._reads.is_on
+
+    def _end(self, ticket: Ticket) -> None:
+        if ticket.ended:
+            raise RuntimeError(f"A request of {ticket.operation!r} was ended twice.")
+        ticket.ended = True
+        self.in_flight -= 1

@@ -1,0 +1,53 @@
+"""Latencies of unlike operations on one scale, so that they can be compared."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The unit of an operation is the mean of so many of its first answers.
+_SAMPLES: Final = 20
+# One answer counts for at most so many times the recent ones. A single start whose runner cannot
+# be reached takes two minutes, and must not make a whole window look slow.
+_OUTLIER: Final = 8.0
+_SMOOTHING: Final = 16
+_LEAST: Final = 1e-6  # seconds; a clock may stand still
+
+
+class RelativeLatency:
+    """Divide each latency by what its operation took at first.
+
+    A page of 5,000 apps takes a hundred times longer than a start. With one unit for both, a
+    change in their mixture would look like a queue. The unit of an operation need not be its
+    unqueued latency; it must only stay the same.
+    """
+
+    __slots__ = ("_counts", "_units", "recent")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._units: dict[str, float] = {}
+        self.recent = 0.0  # a moving average; 0 before the first answer
+
+    def measure(self, operation: str, seconds: float) -> float:
+        """Return a latency in units of its operation, and add it to the recent ones."""
+        seconds = max(seconds, _LEAST)
+        latency = seconds / self._unit(operation, seconds)
+        if self.recent:
+            latency = min(latency, _OUTLIER * self.recent)
+            self.recent += (latency - self.recent) / _SMOOTHING
+        else:
+            self.recent = latency
+        return latency
+
+    def _unit(self, operation: str, seconds: float) -> float:
+        unit = self._units.get(operation)
+        if unit is None:
+            self._counts[operation] = 1
+            self._units[operation] = seconds
+            return seconds
+        count = self._counts[operation]
+        if count < _SAMPLES:
+            self._counts[operation] = count + 1
+            unit += (seconds - unit) / (count + 1)
+            self._units[operation] = unit
+        return unit

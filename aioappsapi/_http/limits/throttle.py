@@ -1,0 +1,361 @@
+"""Admission: which request may go out now, and which one waits.
+
+Everything that one client sends passes here. A request needs a ticket of the concurrency limiter,
+and an open gate. A 429 closes the gate for all, because the server's limit is one for all: if each
+call obeyed its own 429 only, the others would go on and be refused. The gate also closes before
+that, when the rate window has no request left.
+
+While the server is away, one request at a time goes out as a probe. Single calls come first then,
+and wait only for a moment; calls of bulk runs wait until the server is back or their run gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import anyio
+import msgspec
+
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.concurrency import ConcurrencyLimiter, Ticket
+from aioappsapi._http.limits.patience import Patience
+from aioappsapi._http.limits.rate_window import RateWindow
+from aioappsapi._http.limits.server_clock import Clock
+from aioappsapi._http.message import Replay, Request
+from aioappsapi.errors import DeadlineError, NotAttemptedError
+
+log = logging.getLogger("aioappsapi")
+
+_REFUSED: Final = "rate limit reached"
+_TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
+_UNAVAILABLE: Final = "the server is unavailable and says when to come back"
+_USED_UP: Final = "the rate window has no requests left"
+# A pause is announced again when it grows by more seconds than this.
+_NOTABLE: Final = 1.0
+# Nobody notices a shorter pause than this, so it is not announced.
+_SHORTEST: Final = 0.05
+# For so many seconds a single call waits for its turn during an outage. Then it goes out.
+_SINGLE_CALL_WAITS: Final = 2.0
+_LOOK_AGAIN: Final = 1.0
+# After a 429 requests go out evenly over so many seconds, or this share of the time closed. Other
+# clients wait for the same moment.
+_SPREAD: Final = 1.0
+_SPREAD_SHARE: Final = 1 / 20
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """The rate limit keeps new requests back for so many seconds, and why.
+
+    Calls wait that long. A pause longer than `RetryPolicy.max_retry_after` makes them fail instead.
+    """
+
+    seconds: float
+    reason: str
+
+
+OnPause = Callable[[Pause], object]
+
+
+class _Turn:
+    """A request that waits. Its future gets a ticket, or None if waiting became pointless."""
+
+    __slots__ = ("deadline", "given", "operation", "patience", "retried", "since", "write")
+
+    def __init__(
+        self, request: Request, patience: Patience | None, now: float, *, retried: bool
+    ) -> None:
+        self.operation = request.operation
+        self.write = request.replay is not Replay.SAFE
+        self.patience = patience
+        self.retried = retried
+        self.since = now
+        self.deadline = anyio.current_effective_deadline()
+        self.given: asyncio.Future[Ticket | None] = asyncio.get_running_loop().create_future()
+
+
+class Throttle:
+    """Tickets for requests in flight, first come, first served, behind a gate.
+
+    A ticket is held for one attempt, and ended before any pause. Times are in seconds of the event
+    loop's clock. `longest_pause` is how long an empty rate window may keep calls back; beyond
+    that they are sent, and the server decides. `rate_window` is what is known of the server's rate
+    limit.
+    """
+
+    def __init__(
+        self,
+        ceiling: int,
+        *,
+        clock: Clock = loop_time,
+        wall: Clock = time.time,
+        longest_pause: float = math.inf,
+    ) -> None:
+        self.limiter = ConcurrencyLimiter(ceiling)
+        self.rate_window = RateWindow(
+            lambda: self.limiter.in_flight, clock=clock, wall=wall, longest=longest_pause
+        )
+        self._clock = clock
+        self._waiting: dict[_Turn, None] = {}  # in their order
+        self._closed_until = -math.inf  # by a 429
+        self._spread_until = -math.inf
+        self._next_start_at = -math.inf  # while requests are spread
+        self._announced: dict[str, float] = {}  # until when, by its effect
+        self._timer: asyncio.TimerHandle | None = None
+        self._listeners: list[OnPause] = []
+
+    # -- what is known
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be in flight at the moment; at most the ceiling."""
+        return self.limiter.limit
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in flight."""
+        return self.limiter.in_flight
+
+    @property
+    def closed_for(self) -> float:
+        """For how many more seconds the gate is closed; 0 when it is open."""
+        opens_at = max(self._closed_until, self.rate_window.opens_at)
+        return 0.0 if opens_at == -math.inf else max(opens_at - self._clock(), 0.0)
+
+    def in_outage(self, request: Request) -> bool:
+        """Check whether requests of this kind, reads or writes, get nothing but failures."""
+        return self.limiter.in_outage(write=request.replay is not Replay.SAFE)
+
+    def outage_shows_at(self, request: Request) -> float:
+        """When the failures of such requests will be an outage if they go on."""
+        return self.limiter.outage_shows_at(write=request.replay is not Replay.SAFE)
+
+    def on_pause(self, callback: OnPause) -> Callable[[], None]:
+        """Call `callback` when a pause begins, and again when it grows by more than a second.
+
+        Returns a function that ends this. Errors of the callback are logged and change nothing.
+        """
+        self._listeners.append(callback)
+
+        def end() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return end
+
+    # -- admission
+
+    def try_admit(self, request: Request) -> Ticket | None:
+        """Return a ticket if nothing stands in the way, not even somebody who waits."""
+        # fast path: most requests need not wait, and need no coroutine for it.
+        now = self._clock()
+        if self._waiting or now < self._spread_until or self.closed_for:
+            return None
+        write = request.replay is not Replay.SAFE
+        limiter = self.limiter
+        if limiter.in_outage(write=write) or not limiter.allows(now, write=write):
+            return None
+        return limiter.start(now, request.operation, write=write)
+
+    async def admit(
+        self, request: Request, *, patience: Patience | None = None, retried: bool = False
+    ) -> Ticket:
+        """Wait for a ticket. `patience` is that of the bulk run that the request belongs to.
+
+        `retried` says that the request has failed before. Raises DeadlineError as soon as it is
+        certain that the gate opens only after the caller's deadline, and NotAttemptedError when
+        the run gives up.
+        """
+        self._check_patience(request, patience)
+        turn = _Turn(request, patience, self._clock(), retried=retried)
+        if turn.deadline >= self._closed_until:
+            self._waiting[turn] = None
+            self._admit_all()
+            if (ticket := await self._given(turn)) is not None:
+                return ticket
+        self._check_patience(request, patience)
+        raise self._too_late()
+
+    def _check_patience(self, request: Request, patience: Patience | None) -> None:
+        if patience is not None and patience.gives_up(self._clock()):
+            raise NotAttemptedError(f"{request}: {patience.reason}")
+
+    async def _given(self, turn: _Turn) -> Ticket | None:
+        try:
+            return await turn.given
+        except asyncio.CancelledError:
+            if turn.given.cancelled():
+                self._waiting.pop(turn, None)
+            elif (ticket := turn.given.result()) is not None:
+                self.discarded(ticket)  # it was given in the very moment of the cancellation
+            raise
+
+    async def wait_until_open(self) -> None:
+        """Wait for the gate, but take no place. Raises DeadlineError like `admit`.
+
+        Call this before something that should not be held up half way, like a journal's line.
+        """
+        deadline = anyio.current_effective_deadline()
+        while self.closed_for:
+            if deadline < self._closed_until:
+                raise self._too_late()
+            if deadline < self.rate_window.opens_at:
+                return  # only the server can tell
+            # An answer may show that the window has room after all.
+            await anyio.sleep(min(self.closed_for, _LOOK_AGAIN))
+
+    def _too_late(self) -> DeadlineError:
+        return DeadlineError(
+            f"The server's rate limit opens again in {self.closed_for:.0f} s, "
+            "which is after the deadline; nothing was sent."
+        )
+
+    def only_retries_wait(self) -> bool:
+        """Check whether every request that waits has failed before."""
+        return all(turn.retried for turn in self._waiting)
+
+    def dismiss(self, patience: Patience) -> None:
+        """Send away all waiting requests of a run that gives up."""
+        self._dismiss(turn for turn in self._waiting if turn.patience is patience)
+
+    # -- the end of a request
+
+    def succeeded(self, ticket: Ticket) -> None:
+        """End a request that the server answered, if only with a refusal of the app."""
+        was_away = self.limiter.in_outage(write=ticket.write)
+        self.limiter.succeeded(self._clock(), ticket)
+        if was_away and not self.limiter.in_outage(write=ticket.write):
+            log.warning("The server answers again.")
+        if self._waiting:
+            self._admit_all()
+
+    def failed(self, ticket: Ticket) -> None:
+        """End a request that failed as an overloaded server makes requests fail."""
+        was_away = self.limiter.in_outage(write=ticket.write)
+        if self.limiter.failed(self._clock(), ticket) and not was_away:
+            kind = "writes" if ticket.write else "reads"
+            log.warning("All %s fail: one at a time is sent until the server recovers.", kind)
+        if self._waiting:
+            self._admit_all()
+
+    def discarded(self, ticket: Ticket) -> None:
+        """End a request that says nothing about the load: cancelled, not sent, or a 429."""
+        self.limiter.discarded(self._clock(), ticket)
+        if self._waiting:
+            self._admit_all()
+
+    # -- the gate
+
+    def close_gate(self, seconds: float) -> None:
+        """Admit nothing for so many seconds. This never shortens an earlier closing."""
+        until = self._clock() + seconds
+        if until > self._closed_until:
+            self._closed_until = until
+            self._spread_until = until + min(_SPREAD, seconds * _SPREAD_SHARE)
+        self._announce(until, _REFUSED)
+        self._dismiss(turn for turn in self._waiting if turn.deadline < self._closed_until)
+        if self._waiting:
+            self._admit_all()
+
+    def announce_refusal(self, seconds: float) -> None:
+        """Announce a pause that is so long that no call waits for it; the gate stays open."""
+        self._announce(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
+
+    def announce_outage(self, seconds: float) -> None:
+        """Announce for how long calls wait that found the server unavailable; the gate stays open.
+
+        Others may reach a part of the server that works.
+        """
+        self._announce(self._clock() + seconds, _UNAVAILABLE, "failed calls wait")
+
+    # -- inner workings
+
+    def _admit_all(self) -> None:
+        """Give tickets to those who wait, as many as there are, and look again when due."""
+        now = self._clock()
+        while (turn := self._next_turn(now)) is not None:
+            del self._waiting[turn]
+            turn.given.set_result(self.limiter.start(now, turn.operation, write=turn.write))
+            if now < self._spread_until:
+                gap = (self._spread_until - self._closed_until) / self.limit
+                self._next_start_at = now + gap
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting:
+            self._look_again(now)
+
+    def _look_again(self, now: float) -> None:
+        if (opens_at := self.rate_window.opens_at) > max(now, self._closed_until):
+            self._announce(opens_at, _USED_UP)
+        wake_at = min((at for at in self._wake_times() if at > now), default=math.inf)
+        if wake_at < math.inf:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(wake_at - now, self._admit_all)
+
+    def _next_turn(self, now: float) -> _Turn | None:
+        """Return the first request that may go out now. In an outage, single calls come first."""
+        if now < self._closed_until or now < self._next_start_at:
+            return None
+        limiter = self.limiter
+        away = (limiter.in_outage(write=False), limiter.in_outage(write=True))
+        allowed = (limiter.allows(now, write=False), limiter.allows(now, write=True))
+        if not any(allowed) and not any(away):
+            return None  # fast path: the limit is reached
+        probe = None
+        for turn in self._that_pass_the_gate(now):
+            single = turn.patience is None
+            if away[turn.write] and single and now >= turn.since + _SINGLE_CALL_WAITS:
+                return turn
+            if allowed[turn.write]:
+                if single or not away[turn.write]:
+                    return turn
+                probe = probe or turn
+        return probe
+
+    def _that_pass_the_gate(self, now: float) -> Iterator[_Turn]:
+        """Return the requests that need not wait for the next rate window.
+
+        The announced number is rounded down, so the window may not be used up yet. A request that
+        can wait, waits; where the window ends after the deadline, only the server can tell.
+        """
+        opens_at = self.rate_window.opens_at
+        for turn in self._waiting:
+            cancelled = turn.given.done()  # in this moment; it leaves when its task runs
+            if not cancelled and (now >= opens_at or turn.deadline < opens_at):
+                yield turn
+
+    def _wake_times(self) -> Iterator[float]:
+        """Return the moments at which a request may go out although no other one ended."""
+        yield self._closed_until
+        yield self._next_start_at
+        yield self.rate_window.opens_at
+        for write in (False, True):
+            if self.limiter.in_outage(write=write):
+                yield self.limiter.wake_at(write=write)
+                for turn in self._waiting:
+                    if turn.write is write and turn.patience is None:
+                        yield turn.since + _SINGLE_CALL_WAITS
+
+    def _dismiss(self, turns: Iterator[_Turn]) -> None:
+        for turn in list(turns):
+            del self._waiting[turn]
+            if not turn.given.done():
+                turn.given.set_result(None)
+
+    def _announce(self, until: float, reason: str, effect: str = "nothing new is sent for") -> None:
+        seconds = until - self._clock()
+        if seconds < _SHORTEST or until <= self._announced.get(effect, -math.inf) + _NOTABLE:
+            return
+        self._announced[effect] = until
+        pause = Pause(seconds, reason)
+        log.warning("%s: %s %.1f s", reason, effect, pause.seconds)
+        for listener in list(self._listeners):
+            try:
+                listener(pause)
+            except Exception:
+                log.exception("a listener of pauses raised")

@@ -1,0 +1,134 @@
+"""Time-outs of all attempts in flight, with one timer of the event loop.
+
+aiohttp starts up to three timers per request, which cost a fifth of a call, and nearly all are
+cancelled unused. Here an attempt costs an entry in a dictionary. A single timer looks at all
+entries when the first of them can be due, and cancels the tasks whose time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from math import inf
+
+from aioappsapi.config import Timeouts
+
+
+class Attempt:
+    """One attempt in flight. `is_sent` says that its bytes have left; `is_late` that it timed out.
+
+    Before the bytes leave, the time to connect counts; afterwards the silence of the server. The
+    total counts in both.
+    """
+
+    __slots__ = ("_cancelling", "_since", "_started", "is_late", "is_sent", "task", "timeouts")
+
+    def __init__(self, task: asyncio.Task[object], timeouts: Timeouts, now: float) -> None:
+        self.task = task
+        self._cancelling = task.cancelling()
+        self.timeouts = timeouts
+        self._started = now
+        self._since = now
+        self.is_sent = False
+        self.is_late = False
+
+    def sent(self, now: float) -> None:
+        """Note that the bytes leave: from now on the server is silent."""
+        self.is_sent = True
+        self._since = now
+
+    def received(self, now: float) -> None:
+        """Note that a part of the answer has arrived."""
+        self._since = now
+
+    def due_at(self) -> float:
+        """Return when its time is over."""
+        patience = self.timeouts.read if self.is_sent else self.timeouts.connect
+        total = self.timeouts.total
+        return min(
+            inf if patience is None else self._since + patience,
+            inf if total is None else self._started + total,
+        )
+
+    def cancel(self) -> None:
+        """Interrupt the task. It gets a CancelledError, and `is_timeout` says where from."""
+        self.is_late = True
+        self.task.cancel()
+
+    def is_timeout(self) -> bool:
+        """Check whether the CancelledError is the watchdog's alone, and nobody else cancelled."""
+        return self.is_late and self.task.cancelling() - 1 <= self._cancelling
+
+    def ended(self) -> None:
+        """Take the watchdog's own cancellation back, as `asyncio.timeout` does."""
+        self.task.uncancel()
+
+
+class Watchdog:
+    """Cancels attempts whose time is over. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._attempts: dict[asyncio.Task[object], Attempt] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._looks_at = inf
+
+    def begin(self, timeouts: Timeouts) -> Attempt:
+        """Watch the current task until `end`. Raises RuntimeError outside of a task."""
+        if (task := asyncio.current_task()) is None:
+            raise RuntimeError("only a task of the event loop can send a request")
+        now = self._loop.time()
+        attempt = self._attempts[task] = Attempt(task, timeouts, now)
+        # The next look comes early enough, unless all attempts so far have more time.
+        if now + shortest(timeouts) < self._looks_at:
+            self._look_at(now + shortest(timeouts))
+        return attempt
+
+    def current(self) -> Attempt | None:
+        """Return the attempt of the current task."""
+        task = asyncio.current_task()
+        return None if task is None else self._attempts.get(task)
+
+    def end(self, attempt: Attempt) -> None:
+        """Stop watching the task of this attempt."""
+        del self._attempts[attempt.task]
+        if attempt.is_late:
+            attempt.ended()
+
+    def stop(self) -> None:
+        """Cancel the timer; what is in flight is not watched any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._looks_at = inf
+
+    def _look_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._looks_at = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._timer, self._looks_at = None, inf
+        next_look = inf
+        for attempt in self._attempts.values():
+            if attempt.is_late:
+                continue
+            due_at = attempt.due_at()
+            if due_at <= now:
+                attempt.cancel()
+            elif attempt.is_sent:
+                next_look = min(next_look, due_at)
+            else:
+                # Its bytes may leave at any moment, and then another time counts.
+                next_look = min(next_look, due_at, now + shortest(attempt.timeouts))
+        if next_look < inf:
+            self._look_at(next_look)
+
+
+@lru_cache(maxsize=64)
+def shortest(timeouts: Timeouts) -> float:
+    """Return the shortest of the time-outs: no attempt is due earlier than that."""
+    given = (timeouts.connect, timeouts.read, timeouts.total)
+    return min((one for one in given if one is not None), default=inf)

@@ -1,0 +1,117 @@
+"""The queries of lists: filters, the size of a page, and lists that are too long for one address.
+
+Source: https://v3-apidocs.cloudfoundry.org/#filters and #pagination
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from aioappsapi._http.message import Query
+from aioappsapi._http.protocol import quoted
+from aioappsapi.errors import InvalidInputError
+
+Values = Sequence[str] | None
+
+# The server refuses a query above 10,240 bytes, and proxies in front of it may stop at 8 K.
+_LONGEST_VALUES: Final = 7_600
+_MOST_VALUES: Final = 200
+_LARGEST_PAGE: Final = 5_000
+# An empty value selects here: ``stacks=`` lists the apps without a stack.
+_MAY_BE_EMPTY: Final = frozenset({"stacks"})
+
+
+def list_queries(
+    split: Mapping[str, Values] | None = None,
+    *,
+    lists: Mapping[str, Values] | None = None,
+    per_page: int | None = None,
+    validate: bool = True,
+    **words: str | None,
+) -> list[Query]:
+    """Make the queries of a list: one for each request that it takes.
+
+    `split` are filters of any length, such as GUIDs, which are spread over several requests.
+    `lists` are short ones and `words` single values, both sent with each request. None leaves a
+    filter out. An empty list selects nothing, so there is no request at all. Raises
+    InvalidInputError for a value that no list can hold, and for a `per_page` out of bounds unless
+    `validate` is false.
+    """
+    query = {name: word for name, word in words.items() if word is not None}
+    for name, values in (lists or {}).items():
+        if values is not None:
+            _check_values(name, values)
+            if not values:
+                return []
+            query[name] = ",".join(values)
+    if per_page is not None:
+        query["per_page"] = _page_size(per_page, validate=validate)
+    return _spread(query, split or {})
+
+
+def joined(name: str, values: Values) -> str | None:
+    """Join values that are no filter, such as `include`; None if there are none."""
+    if not values:
+        return None
+    _check_values(name, values)
+    return ",".join(values)
+
+
+def _page_size(per_page: int, *, validate: bool) -> str:
+    fits = not isinstance(per_page, bool) and 1 <= per_page <= _LARGEST_PAGE
+    if validate and not fits:
+        raise InvalidInputError(f"per_page={per_page!r}: 1 to {_LARGEST_PAGE}.")
+    return str(per_page)
+
+
+def _check_values(name: str, values: Sequence[object]) -> None:
+    if isinstance(values, str):
+        raise InvalidInputError(f"{name}={values!r}: give a list, like [{values!r}].")
+    may_be_empty = name in _MAY_BE_EMPTY
+    if not all(isinstance(value, str) and (value or may_be_empty) for value in values):
+        raise InvalidInputError(f"{name} holds an empty value.")
+    if with_comma := [value for value in values if "," in str(value)]:
+        raise InvalidInputError(
+            f"{name} holds {with_comma[0]!r}: the API separates values by commas, "
+            "so a value with a comma cannot be sent."
+        )
+
+
+def _spread(query: Query, split: Mapping[str, Values]) -> list[Query]:
+    """Spread long lists over several requests.
+
+    Several lists share the room of an address, the shortest first: what it leaves is for the
+    others. An empty list makes no request.
+    """
+    given: list[tuple[str, list[str]]] = []
+    for name, values in split.items():
+        if values is not None:
+            _check_values(name, values)
+            given.append((name, list(dict.fromkeys(values))))
+    given.sort(key=lambda item: sum(map(_size, item[1])))
+    queries = [dict(query)]
+    room = _LONGEST_VALUES
+    for index, (name, distinct) in enumerate(given):
+        chunks = list(_chunks(distinct, room // (len(given) - index)))
+        room -= max((sum(map(_size, chunk)) for chunk in chunks), default=0)
+        queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
+    return list(queries)
+
+
+def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for value in values:
+        if chunk and (len(chunk) == _MOST_VALUES or size + _size(value) > room):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(value)
+        size += _size(value)
+    if chunk:
+        yield chunk
+
+
+def _size(value: str) -> int:
+    """Return how many bytes a value and its comma take in an address."""
+    return len(quoted(value)) + 1

@@ -1,0 +1,1 @@
+"""What a run can do to each app: one file per action."""

@@ -1,0 +1,105 @@
+"""What an action is: a list of steps, and what stands around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from aioappsapi._http.clock import loop_time
+from aioappsapi.bulk.actions.start_limiter import StartLimiter
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.errors import AppsApiError
+from aioappsapi.waiting.finding import Finding
+from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
+
+
+class ActionStep:
+    """One request of an action, with its rules.
+
+    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
+    it was carried out. `waits`: an acceptance is not enough, `watcher` has to prove it.
+    `is_limited`: it starts instances, which the start limiter bounds.
+    """
+
+    name: str
+    once = False
+    visible = False
+    waits = False
+    is_limited = False
+    watcher: Watcher | None = None
+
+    async def look(self, run: AppRun) -> None:
+        """Look at the app before its request; an event that moves it spares the request."""
+
+    def may_do_better_later(self, error: AppsApiError) -> bool:
+        """Check whether a failed app deserves another attempt when the others are through."""
+        del error
+        return False
+
+    async def send(self, run: AppRun) -> None:
+        """Send the request, and let `run` know that it was accepted. Raises AppsApiError."""
+        raise NotImplementedError
+
+
+class Watcher(Protocol):
+    """Finds out whether accepted steps were carried out."""
+
+    def watch(self, run: AppRun) -> None:
+        """Begin to watch an app."""
+        ...
+
+    def last_seen(self, key: str) -> str:
+        """Describe what was seen last of an app."""
+        ...
+
+    def complete(self) -> None:
+        """Declare that no more apps come."""
+        ...
+
+    async def run(
+        self, on_finding: Callable[[Finding], None], on_crash: Callable[[str], None]
+    ) -> None:
+        """Watch until each app has its finding and no more apps come.
+
+        `on_crash` is called at an app's first crash, after which it may come up all the same.
+        """
+        ...
+
+
+class InstanceWatcher:
+    """Watches the instances of apps, each for `patience` seconds from its acceptance."""
+
+    def __init__(self, waiter: Waiter, patience: float) -> None:
+        self._waiter = waiter
+        self._patience = patience
+        self.last_seen = waiter.last_seen
+        self.complete = waiter.complete
+        self.run = waiter.run
+
+    def watch(self, run: AppRun) -> None:
+        """Begin to watch an app."""
+        now = loop_time()
+        self._waiter.watch(
+            run.key,
+            run.what,
+            sent_at=now if run.sent_at is None else run.sent_at,
+            ends_at=now + (self._patience if run.doubt is None else VERIFY_FOR),
+            doubt=run.doubt,
+            needs_state=run.value is None,
+        )
+
+
+class Action:
+    """What a run does to each app: its steps in order, and what they share."""
+
+    def __init__(
+        self, name: str, steps: Sequence[ActionStep], *, limiter: StartLimiter | None = None
+    ) -> None:
+        self.name = name
+        self.steps = tuple(steps)
+        self.limiter = limiter
+
+    @property
+    def watchers(self) -> list[Watcher]:
+        """The watchers of all steps, each once."""
+        return list({id(one): one for step in self.steps if (one := step.watcher)}.values())

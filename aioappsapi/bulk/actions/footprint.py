@@ -1,0 +1,34 @@
+"""What the instances of an app take of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aioappsapi.api.processes import Processes
+
+_PAGE = 5_000
+
+
+class Footprint:
+    """The instances of an app, their memory in MB, and the memory of the largest one."""
+
+    __slots__ = ("instances", "largest", "memory")
+
+    def __init__(self, instances: int = 0, memory: int = 0, largest: int = 0) -> None:
+        self.instances = instances
+        self.memory = memory
+        self.largest = largest
+
+
+async def read_footprints(processes: Processes, keys: Sequence[str]) -> dict[str, Footprint]:
+    """Read the footprints of up to 200 apps with one request."""
+    footprints: dict[str, Footprint] = {}
+    async for process in processes.list(app_guids=keys, per_page=_PAGE):
+        key = process.relationships.app.guid or process.guid
+        footprint = footprints.setdefault(key, Footprint())
+        memory = process.memory_in_mb or 0
+        instances = process.instances or 0
+        footprint.instances += instances
+        footprint.memory += instances * memory
+        footprint.largest = max(footprint.largest, memory if instances else 0)
+    return footprints

@@ -1,0 +1,27 @@
+"""Any coroutine function of a GUID as an action of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aioappsapi._http.clock import loop_time
+from aioappsapi.bulk.actions.action import ActionStep
+from aioappsapi.bulk.run.app_run import AppRun
+
+
+class MapStep(ActionStep):
+    """Awaits a function of each key. It may do anything, so it is called once."""
+
+    once = True
+
+    def __init__(self, name: str, func: Callable[[str], Awaitable[object]]) -> None:
+        self.name = name
+        self._func = func
+
+    async def send(self, run: AppRun) -> None:
+        """Call the function. From here on it may have done something, and its time counts."""
+        run.sent(loop_time())
+        value = await self._func(run.key)
+        # What the function returns is its own judgement, whatever its requests went through.
+        run.repeat_proves_nothing = False
+        run.accepted(loop_time(), value)

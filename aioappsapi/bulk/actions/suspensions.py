@@ -1,0 +1,53 @@
+"""Suspended organizations and spaces: one refusal is enough for all of their apps."""
+
+from __future__ import annotations
+
+import logging
+
+from aioappsapi.api.spaces import Spaces
+from aioappsapi.errors import AppsApiError, ForbiddenError
+from aioappsapi.models.app import App
+
+log = logging.getLogger("aioappsapi")
+
+_SPACE = "CF-SpaceSuspended"
+_ORGANIZATION = "CF-OrgSuspended"
+
+
+class Suspensions:
+    """Which spaces cannot be changed, as far as refusals have told."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
+        self._reasons: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._reasons)
+
+    def reason(self, app: App | None) -> str | None:
+        """Say why an app need not be asked for; None if nothing is known against it."""
+        space = None if app is None else app.relationships.space.guid
+        return None if space is None else self._reasons.get(space)
+
+    @staticmethod
+    def is_one(error: AppsApiError) -> bool:
+        """Tell whether a refusal is for a whole space or organization."""
+        return isinstance(error, ForbiddenError) and error.title in {_SPACE, _ORGANIZATION}
+
+    async def note(self, error: AppsApiError, app: App) -> None:
+        """Note a refusal of an app, for all apps that it is for."""
+        space = app.relationships.space.guid
+        if space is None or space in self._reasons:
+            return
+        if not (isinstance(error, ForbiddenError) and error.title == _ORGANIZATION):
+            self._reasons[space] = "its space is suspended"
+            return
+        reason = "its organization is suspended"
+        self._reasons[space] = reason
+        try:
+            organization = (await self._spaces.get(space)).relationships.organization.guid
+            if organization is not None:
+                async for other in self._spaces.list(organization_guids=[organization]):
+                    self._reasons[other.guid] = reason
+        except AppsApiError as failure:
+            log.info("the other spaces of a suspended organization are not known: %s", failure)

@@ -1,0 +1,1 @@
+"""Reports of bulk runs: outcomes, counts, timings, comparisons, files."""

@@ -1,0 +1,1 @@
+"""One run over many apps: its state machine, its workers, its journal."""

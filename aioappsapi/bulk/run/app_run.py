@@ -1,0 +1,401 @@
+"""One app in one run: everything that is known of it, changed only by events.
+
+An event is a method. Each one checks from which states it may come, so the table below is enforced
+at every call, and the same methods replay a journal. There is no I/O and no clock here: an event
+carries its time, in seconds of the event loop's clock.
+
+    PENDING ─────┐                                   accepted · known, and the step needs a proof
+    READY ───────┼─claimed─▶ ASKING ─┬───────────────────────────────────────────▶ VERIFYING
+    RETRY_LATER ─┘            │  ▲   ├─ already, to be verified ─────────────────▶ VERIFYING
+                         held │  │   ├─ failed, but a look may still prove it ───▶ VERIFYING
+                              ▼  │   ├─ accepted · known, more steps ────────────▶ ASKING
+                            HELD ┘   ├─ failed, and may do better later ─────────▶ RETRY_LATER
+                             admitted└─ accepted · known · already · skipped · failed ─▶ DONE
+
+    VERIFYING ── proved, more steps ──▶ READY          any state but DONE ── ended ──▶ DONE
+    VERIFYING ── proved · disproved · unproved ──▶ DONE
+
+    looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
+    they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final, Protocol
+
+import msgspec
+
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.errors import AppsApiError
+
+
+class State(IntEnum):
+    """Where an app is on its way."""
+
+    PENDING = 0  # waits for a worker
+    READY = 1  # its next step waits for a worker
+    RETRY_LATER = 2  # failed, and waits for the second round
+    ASKING = 3  # a worker has it: reads, notes, sends
+    HELD = 4  # waits until fewer instances are starting
+    VERIFYING = 5  # its request was accepted, and its proof is awaited
+    DONE = 6  # has its outcome
+
+
+class Did(IntEnum):
+    """Whether the present step was carried out, as far as is known."""
+
+    NO = 0
+    MAYBE = 1
+    YES = 2
+
+
+class Why(IntEnum):
+    """Why a run ends before an app is done."""
+
+    DEADLINE = 0
+    STOPPED = 1
+    CANCELLED = 2
+    ABORTED = 3
+
+
+# fast path: on Python 3.11 a member looked up in its class costs ten times a global.
+PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
+NO, MAYBE, YES = Did
+
+# How much each policy of waiting proves. An outcome that was proved by less is none for more.
+_STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
+
+
+class Step(Protocol):
+    """The rules of one request of an action.
+
+    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
+    it was carried out. `waits`: an acceptance is not enough, it has to be proved.
+    """
+
+    name: str
+    once: bool
+    visible: bool
+    waits: bool
+
+
+class Listener(Protocol):
+    """The one subscription: counts, journal, limiter and report hang on it."""
+
+    def moved(self, run: AppRun, before: State) -> None:
+        """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
+        ...
+
+
+class AppRun(msgspec.Struct, eq=False):
+    """Everything that is known of one app in one run.
+
+    A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
+
+    `index` is its place in the input. `sent_at` is when the bytes of the present step's last
+    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
+    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
+    bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
+    although nothing happens (a start whose runner failed). `doubt` is the error of a step that
+    failed and is verified all the same, `made` the build or deployment that a step made.
+    """
+
+    index: int
+    key: str
+    steps: Sequence[Step]
+    listener: Listener
+    state: State = PENDING
+    step: int = 0
+    did: Did = NO
+    noted: bool = False
+    in_the_air: bool = False
+    repeat_proves_nothing: bool = False
+    retried: bool = False
+    crashes: bool = False
+    attempts: int = 0
+    status: Status | None = None
+    proved_status: Status = Status.OK
+    proof: str = "none"
+    name: str | None = None
+    value: object = None
+    error: AppsApiError | None = None
+    doubt: AppsApiError | None = None
+    made: str | None = None
+    first_sent_at: float | None = None
+    sent_at: float | None = None
+    accepted_at: float | None = None
+    first_at: float | None = None
+    all_at: float | None = None
+    done_at: float | None = None
+    request_ids: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    # -- what follows from the facts
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the present step may have been carried out although nobody knows."""
+        return self.did is MAYBE or self.in_the_air
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no step comes after the present one."""
+        return self.step == len(self.steps) - 1
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether this process sent anything for the app."""
+        return self.first_sent_at is not None
+
+    @property
+    def what(self) -> str:
+        """What is tried on which app, for messages: ``start 1cb0…``."""
+        return f"{self.steps[self.step].name} {self.key}"
+
+    def _from(self, *states: State) -> None:
+        if self.state not in states:
+            raise RuntimeError(f"{self.what}: this event cannot come in {self.state.name}")
+
+    def _move(self, state: State) -> None:
+        before, self.state = self.state, state
+        self.listener.moved(self, before)
+
+    def _finish(self, status: Status, at: float, error: AppsApiError | None = None) -> None:
+        self.status, self.error, self.done_at = status, error, at
+        self._move(DONE)
+
+    # -- events before a request
+
+    def claimed(self) -> None:
+        """A worker takes the app."""
+        self._from(PENDING, READY, RETRY_LATER)
+        self._move(ASKING)
+
+    def held(self) -> None:
+        """Too many instances are starting: others go first."""
+        self._from(ASKING)
+        self._move(HELD)
+
+    def admitted(self) -> None:
+        """Its instances may start now."""
+        self._from(HELD)
+        self._move(ASKING)
+
+    def looked(self, *, in_place: bool) -> None:
+        """The server showed whether an earlier attempt of the present step was carried out."""
+        self._from(ASKING)
+        self.did = YES if in_place else NO
+        if not in_place:
+            self.repeat_proves_nothing = False
+
+    def skipped(self, at: float, error: AppsApiError) -> None:
+        """No request is sent, for a reason that `error` gives."""
+        self._from(ASKING)
+        if self.error is not None:  # the first round failed, and that is the better reason
+            self._finish(Status.FAILED, at, self.error)
+        elif self.was_sent or self.step or self.did:
+            self._finish(Status.UNVERIFIED, at, error)
+        else:
+            self._finish(Status.NOT_ATTEMPTED, at, error)
+
+    def already(self, at: float, value: object, *, verify: bool) -> None:
+        """The app is in the requested state, and nobody asked for it in this run."""
+        self._from(ASKING)
+        self.value, self.proved_status = value, Status.ALREADY
+        if verify:
+            self._move(VERIFYING)
+        else:
+            self._finish(Status.ALREADY, at)
+
+    # -- events of a request
+
+    def sending(self) -> None:
+        """The journal notes that the request is about to go out."""
+        self._from(ASKING)
+        self.noted = True
+
+    def sent(self, at: float) -> None:
+        """The bytes of an attempt leave."""
+        self._from(ASKING)
+        self.in_the_air = True
+        self.sent_at = at
+        if self.first_sent_at is None:
+            self.first_sent_at = at
+
+    def answered(self) -> None:
+        """An attempt ended: with an answer, or with a failure."""
+        self.in_the_air = False
+
+    def doubted(self, *, repeat_proves_nothing: bool) -> None:
+        """An attempt failed, and may have been carried out all the same."""
+        self._from(ASKING)
+        self.in_the_air = False
+        self.did = MAYBE
+        self.repeat_proves_nothing |= repeat_proves_nothing
+
+    # -- how the request ended
+
+    def accepted(
+        self,
+        at: float,
+        value: object = None,
+        *,
+        made: str | None = None,
+        proves_nothing: AppsApiError | None = None,
+    ) -> None:
+        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
+        self._from(ASKING)
+        self.in_the_air = False
+        self.accepted_at, self.value, self.did = at, value, YES
+        self.made = made or self.made
+        self._carried_out(at, proves_nothing)
+
+    def known(self, at: float) -> None:
+        """The journal or a look says that the step was carried out before: go on from there."""
+        self._from(ASKING)
+        self.did = YES
+        self._carried_out(at)
+
+    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
+        if self.steps[self.step].waits:
+            self._move(VERIFYING)
+        elif proves_nothing is not None or self.repeat_proves_nothing:
+            # Also before further steps: they would build on something that nobody saw.
+            self._finish(Status.UNVERIFIED, at, proves_nothing)
+        elif self.is_last:
+            self._finish(Status.OK, at)
+        else:
+            self._next_step()
+
+    def failed(self, at: float, error: AppsApiError, *, later: bool, settles: bool) -> None:
+        """The request failed for good.
+
+        `later`: it may do better when the others are through. `settles`: the server refused this
+        app, which it does not do where an earlier attempt was carried out.
+        """
+        self._from(ASKING)
+        self.in_the_air = False
+        if settles:
+            self.did = NO
+        step = self.steps[self.step]
+        if later and not (step.once and self.is_open):
+            self.retried, self.error = True, error
+            self._move(RETRY_LATER)
+        elif self.is_open and step.visible and step.waits:
+            self.doubt = error
+            self._move(VERIFYING)
+        else:
+            self._finish(Status.FAILED, at, error)
+
+    # -- events of the proof
+
+    def seen(self, first_at: float) -> None:
+        """A first instance was seen to run, since `first_at`."""
+        self._from(VERIFYING)
+        if self.first_at is None:
+            self.first_at = first_at
+
+    def crashed(self) -> None:
+        """An instance crashed. The app may come up all the same, but others should go slower."""
+        self._from(VERIFYING)
+        self.crashes = True
+        self.listener.moved(self, VERIFYING)
+
+    def proved(self, at: float, all_at: float | None, proof: str, made: str | None = None) -> None:
+        """It was seen that the step is carried out, by as much as the policy `proof` asks for."""
+        self._from(VERIFYING)
+        self.all_at, self.proof, self.did, self.doubt = all_at, proof, YES, None
+        self.made = made or self.made
+        if self.is_last:
+            self._finish(self.proved_status, at)
+        else:
+            self._next_step()
+            self._move(READY)
+
+    def disproved(self, at: float, error: AppsApiError) -> None:
+        """It was seen that it failed: crashed, no room, deleted, stopped by someone else."""
+        self._from(VERIFYING)
+        self._finish(Status.FAILED, at, error)
+
+    def unproved(self, at: float, error: AppsApiError, *, late: bool) -> None:
+        """Its time is over (`late`), or nobody can look."""
+        self._from(VERIFYING)
+        self._finish(self._unproved_status(late=late), at, self.doubt or error)
+
+    def _unproved_status(self, *, late: bool) -> Status:
+        if self.doubt is not None:
+            return Status.FAILED
+        return Status.TIMED_OUT if late else Status.UNVERIFIED
+
+    # -- the end of the run
+
+    def status_if_ended(self, why: Why) -> Status:
+        """Return the status that `ended` gives now."""
+        late = why is Why.DEADLINE
+        interrupted = Status.TIMED_OUT if late else Status.CANCELLED
+        if self.state is VERIFYING:
+            return self._unproved_status(late=late)
+        if self.in_the_air:
+            return interrupted
+        if self.error is not None:  # the first round's: nothing better came since
+            return Status.FAILED
+        if self.step or self.did is YES:
+            return Status.TIMED_OUT if late else Status.UNVERIFIED
+        if self.was_sent:
+            return interrupted
+        if self.is_open:  # from an earlier process
+            return Status.UNVERIFIED
+        return Status.NOT_ATTEMPTED
+
+    def ended(self, at: float, why: Why, error: AppsApiError) -> None:
+        """The run ends before this app is done. An error that is known already is kept."""
+        self._from(PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING)
+        status = self.status_if_ended(why)
+        if self.in_the_air:
+            self.in_the_air, self.did = False, MAYBE
+        elif status is Status.FAILED:
+            error = self.doubt or self.error or error
+        self._finish(status, at, error)
+
+    # -- the journal
+
+    def not_done(self) -> None:
+        """The step that was noted was surely not carried out."""
+        self.noted, self.did = False, NO
+
+    def proves(self, wait: str) -> bool:
+        """Whether the outcome is `ok` by a proof that is enough for this policy of waiting."""
+        return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
+
+    def resumed(self, wait: str) -> None:
+        """A new process goes on: it takes the outcome over, or only the facts.
+
+        A step that was noted, and of which the journal says nothing more, may have been sent.
+        """
+        if self.state is DONE and self.proves(wait):
+            return
+        if self.noted and self.status is None and self.did is NO:
+            self.did = MAYBE
+        self.noted = self.did is not NO
+        self.state, self.status, self.proved_status = PENDING, None, Status.OK
+        self.proof = "none"
+        self.in_the_air = self.retried = self.crashes = self.repeat_proves_nothing = False
+        self.error = self.doubt = self.value = None
+        self.first_sent_at = self.accepted_at = self.first_at = self.all_at = self.done_at = None
+        self.attempts, self.request_ids, self.warnings = 0, (), ()
+
+    def reached(self, step: int) -> None:
+        """The journal shows that the steps before this one were carried out."""
+        while self.step < step:
+            self._next_step()
+
+    def _next_step(self) -> None:
+        # A proof, an error or a doubt belongs to its own step: kept, it would prove the next one.
+        self.step += 1
+        self.did, self.proof = NO, "none"
+        self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False
+        self.proved_status = Status.OK
+        self.error = self.doubt = None
+        self.sent_at = self.accepted_at = self.first_at = self.all_at = None

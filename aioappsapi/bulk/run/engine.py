@@ -1,0 +1,346 @@
+"""The engine: a fixed pool of workers that takes apps through the steps of an action.
+
+It knows steps, not verbs. A worker claims an app and takes it as far as its requests go; where a
+step has to be proved, a watcher goes on, and the worker claims the next one. What failed and may do
+better later gets a second round when the others are through.
+
+Everything that happens to an app is an event of its `AppRun`, and every move comes to `moved`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic
+
+import anyio
+
+from aioappsapi._http.call_log import CallEvents, current_call_log
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.patience import Patience, current_patience
+from aioappsapi._http.limits.throttle import Throttle
+from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
+from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
+from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.reports.outcome import Outcome, T_co
+from aioappsapi.bulk.run.app_run import (
+    ASKING,
+    DONE,
+    MAYBE,
+    READY,
+    RETRY_LATER,
+    VERIFYING,
+    AppRun,
+    State,
+    Why,
+)
+from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
+from aioappsapi.waiting.finding import Finding, Proof
+
+OnOutcome = Callable[[Outcome[T_co]], object]
+
+
+class Engine(Generic[T_co]):
+    """The workers of one run.
+
+    `calls` counts the requests that are sent for many apps together. `on_outcome` is called with
+    each outcome; what it raises ends the run.
+    """
+
+    def __init__(
+        self,
+        action: Action,
+        inputs: Inputs,
+        options: Options,
+        progress: Progress[T_co],
+        *,
+        calls: RequestCounter,
+        outer: CallEvents | None,
+        throttle: Throttle | None,
+        on_outcome: OnOutcome[T_co] | None,
+        give_up_after: float,
+    ) -> None:
+        self.stop_reason: str | None = None
+        self.interruption: BaseException | None = None
+        self.journal: Journal | None = None
+        self.scope = anyio.CancelScope()
+        self._action = action
+        self._inputs = inputs
+        self._options = options
+        self._progress = progress
+        self._calls = calls
+        self._outer = outer
+        self._throttle = throttle
+        self._on_outcome = on_outcome
+        self._patience = Patience(give_up_after, calls=calls)
+        self._runs: dict[str, AppRun] = {}
+        self._ready: deque[AppRun] = deque()
+        self._retry_later: deque[AppRun] = deque()
+        self._idle = 0
+        self._changed = asyncio.Event()
+
+    # -- the run
+
+    async def work(self) -> None:
+        """Work until every app has its outcome, or the run is stopped."""
+        watchers = self._action.watchers
+        async with anyio.create_task_group() as group:
+            for watcher in watchers:
+                group.start_soon(self._watch, watcher)
+            async with anyio.create_task_group() as feeding:
+                feeding.start_soon(self._inputs.feed, self._wake)
+                await self._rounds()
+                self._inputs.read_rest()
+            for watcher in watchers:
+                watcher.complete()
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing new."""
+        self.stop_reason = self.stop_reason or reason
+        self._wake()
+
+    async def _watch(self, watcher: Watcher) -> None:
+        current_call_log.set(self._calls)
+        current_patience.set(None)
+        await watcher.run(self._found, self._crashed)
+
+    async def _rounds(self) -> None:
+        await self._round()
+        while self._retry_later and self.stop_reason is None:
+            self._ready.extend(self._retry_later)
+            self._retry_later.clear()
+            await self._round()
+
+    async def _round(self) -> None:
+        workers = self._options.concurrency
+        if self._inputs.exhausted:
+            workers = min(workers, self._inputs.left + len(self._ready))
+        async with anyio.create_task_group() as group:
+            for _ in range(workers):
+                group.start_soon(self._worker)
+
+    async def _worker(self) -> None:
+        current_call_log.set(self._calls)
+        try:
+            while (run := await self._claim()) is not None:
+                await self._take_on(run)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit) as interruption:
+            # Out of a task these would break the event loop, and the report would be lost.
+            self._interrupt(interruption)
+
+    def _interrupt(self, interruption: BaseException) -> None:
+        """End the run by something that is no app's fault; call no broken callback again."""
+        self.interruption = self.interruption or interruption
+        self._on_outcome = None
+        self.stop(f"the run was aborted by {type(interruption).__name__}")
+        self.scope.cancel()
+
+    # -- claiming
+
+    async def _claim(self) -> AppRun | None:
+        """Claim the next app; None when no more come."""
+        while self.stop_reason is None:
+            if (run := self._next()) is not None:
+                return run
+            if not self._may_come():
+                return None
+            await self._wait_for_change()
+        return None
+
+    def _next(self) -> AppRun | None:
+        """Return an app that waits for a worker. Further steps of old ones go before new ones."""
+        if self._ready:
+            return self._ready.popleft()
+        while (index := self._inputs.claim()) is not None:
+            if (run := self._open(index)) is not None:
+                return run
+        return None
+
+    def _open(self, index: int) -> AppRun | None:
+        """Make the run of an app, or let the journal's go on; None if that one is done."""
+        key = self._inputs.keys[index]
+        run = None if self.journal is None else self.journal.take(key)
+        if run is None:
+            run = AppRun(index, key, self._action.steps, self, name=self._inputs.names.get(key))
+            if key in self._inputs.in_doubt and self._action.steps[0].visible:
+                run.did = MAYBE
+        else:
+            run.index, run.steps, run.listener = index, self._action.steps, self
+        self._progress.by_state[run.state] += 1
+        if run.state is DONE:
+            self._take_over(run)
+            return None
+        self._runs[key] = run
+        return run
+
+    def _take_over(self, run: AppRun) -> None:
+        assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
+        self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
+
+    def _may_come(self) -> bool:
+        """Check whether an app may still become ready: a new one, or a further step of an old."""
+        if not self._inputs.exhausted:
+            return True
+        return len(self._action.steps) > 1 and any(
+            not run.is_last and run.state in (ASKING, State.HELD, VERIFYING)
+            for run in self._runs.values()
+        )
+
+    async def _wait_for_change(self) -> None:
+        self._idle += 1
+        try:
+            self._changed.clear()
+            await self._changed.wait()
+        finally:
+            self._idle -= 1
+
+    def _wake(self) -> None:
+        if self._idle:
+            self._changed.set()
+
+    # -- one app
+
+    async def _take_on(self, run: AppRun) -> None:
+        """Take an app as far as its requests go."""
+        run.claimed()
+        try:
+            while run.state is ASKING:
+                await self._take_step(run, self._action.steps[run.step])
+        except AppsApiError as error:
+            self._failed(run, error.detached(), settles=False)
+        except asyncio.CancelledError as stray:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            # Nobody cancelled the run: a worker that just left would leave its share undone.
+            raise RuntimeError(f"{run.what} was cancelled from within") from stray
+
+    async def _take_step(self, run: AppRun, step: ActionStep) -> None:
+        await step.look(run)
+        if run.state is not ASKING:
+            return
+        if step.is_limited and self._action.limiter is not None:
+            await self._action.limiter.admit(run)
+        if self.stop_reason is not None:
+            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
+            return
+        if self.journal is not None:
+            await self._wait_for_open_gate()
+            await self.journal.sending(run)
+        await self._send(run, step)
+
+    async def _wait_for_open_gate(self) -> None:
+        # Noted and then held up, an app would be in doubt if the process died meanwhile.
+        if self._throttle is not None:
+            await self._throttle.wait_until_open()
+
+    async def _send(self, run: AppRun, step: ActionStep) -> None:
+        """Send the request of a step. Only what is sent here is a fact of the app."""
+        calls = AppCalls(run, self._progress.requests, self._outer)
+        if run.retried:
+            calls.repeated()
+        current_call_log.set(calls)
+        current_patience.set(self._patience)
+        try:
+            await step.send(run)
+        except AppsApiError as error:
+            self._failed(run, error.detached(), settles=is_refusal_of_app(error))
+        finally:
+            current_call_log.set(self._calls)
+            current_patience.set(None)
+        if calls.stop_reason is not None:
+            self.stop(calls.stop_reason)
+
+    def _failed(self, run: AppRun, error: AppsApiError, *, settles: bool) -> None:
+        now = loop_time()
+        if isinstance(error, DeadlineError):
+            run.ended(now, Why.DEADLINE, deadline_error(run, error))
+            return
+        if isinstance(error, NotAttemptedError) and not run.attempts:
+            run.skipped(now, error)
+            return
+        step = self._action.steps[run.step]
+        later = not run.retried and step.may_do_better_later(error)
+        run.failed(now, error, later=later, settles=settles)
+        if is_final(error):
+            self.stop(why_final(error))
+
+    def _found(self, finding: Finding) -> None:
+        """Apply what a watcher found out."""
+        run, now = self._runs[finding.key], loop_time()
+        if finding.first_at is not None:
+            run.seen(finding.first_at)
+        run.value = run.value or finding.app
+        if finding.proof is Proof.PROVED:
+            run.proved(now, finding.all_at, self._options.wait)
+        elif finding.error is None:
+            raise RuntimeError(f"{run.what}: nothing says why it is not proved")
+        elif finding.proof is Proof.DISPROVED:
+            run.disproved(now, finding.error)
+        else:
+            run.unproved(now, finding.error, late=finding.late)
+
+    def _crashed(self, key: str) -> None:
+        self._runs[key].crashed()
+
+    # -- moves
+
+    def moved(self, run: AppRun, before: State) -> None:
+        """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
+        state = run.state
+        self._progress.moved(run, before)
+        outcome = self._progress.outcome(run) if state is DONE else None
+        if self.journal is not None:
+            self.journal.moved(run, outcome)
+        if self._action.limiter is not None:
+            self._action.limiter.moved(run)
+        if state is VERIFYING and before is ASKING:
+            self._begin_to_watch(run)
+        elif state is READY:
+            self._ready.append(run)
+        elif state is RETRY_LATER:
+            self._retry_later.append(run)
+            self._check_failures()
+        elif outcome is not None:
+            self._finish(run, outcome)
+        self._wake()
+
+    def _begin_to_watch(self, run: AppRun) -> None:
+        watcher = self._action.steps[run.step].watcher
+        assert watcher is not None  # noqa: S101 - only a step with a watcher waits
+        watcher.watch(run)
+
+    def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
+        self._runs.pop(run.key, None)
+        self._progress.add(run.index, outcome)
+        if not outcome.done:
+            self._check_failures()
+        if self._on_outcome is not None:
+            try:
+                self._on_outcome(outcome)
+            except BaseException as failure:  # noqa: BLE001 - the run raises it, with its report
+                self._interrupt(failure)
+
+    def _check_failures(self) -> None:
+        failures = self._progress.failures
+        if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
+            self.stop(reason)
+
+    # -- the end
+
+    def conclude(self, why: Why, reason: str) -> None:
+        """Give an outcome to every app that has none."""
+        for run in list(self._runs.values()):
+            self._end(run, why, reason)
+        while (index := self._inputs.claim()) is not None:
+            if (unclaimed := self._open(index)) is not None:
+                self._end(unclaimed, why, reason)
+
+    def _end(self, run: AppRun, why: Why, reason: str) -> None:
+        watcher = self._action.steps[run.step].watcher
+        seen = "nothing" if watcher is None else watcher.last_seen(run.key)
+        run.ended(loop_time(), why, ending_error(run, why, reason, seen))

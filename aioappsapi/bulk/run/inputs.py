@@ -1,0 +1,108 @@
+"""The input of a bulk run: which apps, each once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+
+from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.errors import InvalidInputError
+from aioappsapi.models.app import App
+
+Key = str | App | Outcome[object]
+Keys = Iterable[Key] | AsyncIterable[Key]
+
+
+class Inputs:
+    """The distinct apps of a run, claimed one by one.
+
+    An ordinary iterable is read at once, before anything is sent: if it is broken, nothing has
+    happened yet. An async iterable is read by `feed` while the run goes on, one app ahead.
+
+    `names` has the names of those that came as an App or an Outcome. `in_doubt` are those whose
+    Outcome is `unverified`: whether they are in the requested state has to be looked at.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys: list[str] = []
+        self.names: dict[str, str] = {}
+        self.in_doubt: set[str] = set()
+        self._known: set[str] = set()
+        self._cursor = 0
+        self._read_all = False
+        self._wanted = asyncio.Event()
+        self._source = self._open(keys)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all apps are known."""
+        return self._source is None
+
+    @property
+    def left(self) -> int:
+        """How many of the known apps nobody has claimed."""
+        return len(self.keys) - self._cursor
+
+    def claim(self) -> int | None:
+        """Return the index of the next app; None if no more are known now."""
+        if self._cursor == len(self.keys):
+            self._wanted.set()
+            return None
+        self._cursor += 1
+        return self._cursor - 1
+
+    async def read_all(self) -> None:
+        """Read the whole input now."""
+        self.read_rest()
+        await self.feed(lambda: None)
+
+    def read_rest(self) -> None:
+        """Let `feed` read to the end without waiting, so that a stopped run can name every app."""
+        self._read_all = True
+        self._wanted.set()
+
+    async def feed(self, on_news: Callable[[], None]) -> None:
+        """Read an async iterable to its end, and call `on_news` after each app and at the end."""
+        while self._source is not None:
+            await self._wanted.wait()
+            try:
+                added = self._add(await anext(self._source))
+            except StopAsyncIteration:
+                self._source = None
+                added = True
+            if added:
+                if not self._read_all:
+                    self._wanted.clear()
+                on_news()
+
+    def _open(self, keys: object) -> AsyncIterator[object] | None:
+        if isinstance(keys, str | bytes):
+            raise InvalidInputError(f"{keys!r} is one GUID. Pass a list, like [{keys!r}].")
+        if isinstance(keys, AsyncIterable):
+            return aiter(keys)
+        if not isinstance(keys, Iterable):
+            raise InvalidInputError(f"{keys!r} is no list of GUIDs, Apps or Outcomes.")
+        for item in keys:
+            self._add(item)
+        return None
+
+    def _add(self, item: object) -> bool:
+        """Add an app, unless it is known."""
+        name: str | None = None
+        if isinstance(item, str):
+            key = item
+        elif isinstance(item, App):
+            key, name = item.guid, item.name
+        elif isinstance(item, Outcome):
+            key, name = item.key, item.name
+        else:
+            raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
+        if key in self._known:
+            return False
+        self._known.add(key)
+        self.keys.append(key)
+        if name is not None:
+            self.names[key] = name
+        if isinstance(item, Outcome) and item.status is Status.UNVERIFIED:
+            self.in_doubt.add(key)
+        return True

@@ -1,0 +1,303 @@
+"""The journal of a run: what a later process needs, on disk before it happens.
+
+The first line says which run it is. Then come lines as `lines` describes them. A ``sending`` line
+is on disk before its request goes out; many of them share one flush. Other lines are on disk with
+the next flush, or at the end. A line that is lost costs a look at its app, and nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Final
+
+import anyio
+import msgspec
+from filelock import FileLock, Timeout
+
+from aioappsapi._http.clock import loop_time
+from aioappsapi.bulk.reports.outcome import Outcome
+from aioappsapi.bulk.reports.report_json import OutcomeRecord, outcome_record
+from aioappsapi.bulk.run.app_run import DONE, AppRun, State, Step
+from aioappsapi.bulk.run.lines import Ended, Line, Resumed, Sending, line_for, replay
+from aioappsapi.errors import InvalidInputError
+
+log = logging.getLogger("aioappsapi")
+
+SCHEMA: Final = 2
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(Line).decode
+
+# A journal names apps and their errors: it is for its owner alone. A link could lead anywhere.
+_FLAGS: Final = (
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a journal: which run it is of."""
+
+    schema: int
+    action: str
+    target: str
+    started_at: datetime
+
+
+class _Nobody:
+    """Listens while a journal is replayed: those moves were followed when they happened."""
+
+    def moved(self, run: AppRun, before: State) -> None:
+        """Do nothing."""
+
+
+class Journal:
+    """The journal of one run, locked against all other processes while it is open.
+
+    Raises InvalidInputError if the file is of another run, is in use, contains a run that nobody
+    asked to resume, is no journal, or cannot be read and written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        action: str,
+        target: str,
+        resume: bool,
+        wait: str,
+        steps: Sequence[Step],
+    ) -> None:
+        self.path = Path(path)
+        if resume and not self.path.exists():
+            # No mistake where the run was killed before it began; but a path may be mistyped.
+            log.warning("There is no journal %s to resume: a new run begins.", self.path)
+        self._skew = time.time() - loop_time()
+        self._runs: dict[str, AppRun] = {}
+        self._records: dict[str, OutcomeRecord] = {}
+        self._unsaved = bytearray()
+        self._written = self._on_disk = 0
+        self._saving: asyncio.Task[None] | None = None
+        self._lock, self._file = self._open()
+        try:
+            head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
+            self._begin(head, resume)
+            self._resume(wait, steps)
+        except OSError as cause:
+            self._release()
+            raise InvalidInputError(
+                f"The journal {self.path} cannot be written: {cause.strerror or cause}."
+            ) from None
+        except BaseException:
+            self._release()
+            raise
+
+    # -- what an earlier process left
+
+    @property
+    def taken_over(self) -> int:
+        """How many apps an earlier process finished, with a proof that is enough for this run."""
+        return len(self._records)
+
+    def take(self, key: str) -> AppRun | None:
+        """Return what the journal knows of an app, once; None where it knows nothing."""
+        return self._runs.pop(key, None)
+
+    def outcome(self, key: str) -> Outcome[object]:
+        """Return the outcome of an app that an earlier process finished, once."""
+        return self._records.pop(key).outcome()
+
+    def _begin(self, head: Head, resume: bool) -> None:
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._lines: list[bytes] = []
+        if not whole and _is_torn_head(data):
+            self._file.truncate(0)
+            self._save_now(_encode(head) + b"\n")
+            self._save_name()
+            return
+        first, *self._lines = whole.splitlines() or [b""]
+        self._check(first, head)
+        if not resume:
+            raise InvalidInputError(
+                f"{self.path} already contains a run. Continue it with resume (--resume), "
+                "or choose another file."
+            )
+        # Only now that it is surely a journal: its last line was torn when the process ended.
+        self._file.truncate(len(whole))
+
+    def _check(self, first: bytes, head: Head) -> None:
+        try:
+            found = msgspec.json.decode(first, type=Head)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise InvalidInputError(f"{self.path} is not a journal.") from None
+        if found.schema != SCHEMA:
+            raise InvalidInputError(
+                f"{self.path} has schema {found.schema}; this version reads schema {SCHEMA}."
+            )
+        if (found.action, found.target) != (head.action, head.target):
+            raise InvalidInputError(
+                f"{self.path} is the journal of `{found.action}` at {found.target}, "
+                f"not of `{head.action}` at {head.target}."
+            )
+
+    def _resume(self, wait: str, steps: Sequence[Step]) -> None:
+        nobody = _Nobody()
+        for line in self._read_lines():
+            if isinstance(line, Resumed):
+                self._resume_all(line.wait)
+                continue
+            run = self._runs.get(line.key)
+            if run is None:
+                run = self._runs[line.key] = AppRun(0, line.key, steps, nobody)
+            replay(run, line, self._skew)
+            if isinstance(line, Ended):
+                self._records[line.key] = line.outcome
+        self._resume_all(wait)
+        self._save_now(_encode(Resumed(wait, time.time())) + b"\n")
+
+    def _resume_all(self, wait: str) -> None:
+        for run in self._runs.values():
+            run.resumed(wait)
+            if run.state is not DONE:
+                self._records.pop(run.key, None)
+
+    def _read_lines(self) -> Iterator[Line]:
+        lines, self._lines = self._lines, []
+        for number, line in enumerate(lines, 2):
+            try:
+                yield _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise InvalidInputError(f"{self.path}: line {number} is broken.") from None
+
+    # -- what happens now
+
+    async def sending(self, run: AppRun) -> None:
+        """Note that the request of a step is about to go out; return when that is on disk.
+
+        Raises OSError if it cannot be written.
+        """
+        run.sending()
+        self._write(Sending(run.key, run.step))
+        mine = self._written
+        while self._on_disk < mine:
+            if self._saving is None:
+                self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
+                self._saving.add_done_callback(_retrieve)
+            await asyncio.shield(self._saving)
+
+    def moved(self, run: AppRun, outcome: Outcome[object] | None) -> None:
+        """Note a move, if a later process needs it. `outcome` is there once the app is done."""
+        record = None if outcome is None or not run.noted else outcome_record(outcome)
+        if (line := line_for(run, self._skew, record)) is not None:
+            self._write(line)
+
+    def _write(self, line: Line) -> None:
+        self._unsaved += _encode(line)
+        self._unsaved += b"\n"
+        self._written += 1
+
+    # -- the file
+
+    def _open(self) -> tuple[FileLock, IO[bytes]]:
+        lock = FileLock(f"{self.path}.lock", blocking=False, mode=0o600)
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise InvalidInputError(f"The journal {self.path} is not a regular file.")
+            self.path.parent.stat()  # the lock would make the folder
+            lock.acquire()
+            file = os.fdopen(os.open(self.path, _FLAGS, 0o600), "r+b", buffering=0)
+        except Timeout:
+            raise InvalidInputError(
+                f"The journal {self.path} is in use by another run. Wait for it to end."
+            ) from None
+        except OSError as cause:
+            lock.release()
+            said = "it is a symbolic link" if self.path.is_symlink() else cause.strerror or cause
+            raise InvalidInputError(f"The journal {self.path} cannot be opened: {said}.") from None
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            lock.release()
+            raise InvalidInputError(f"The journal {self.path} is not a regular file.")
+        return lock, file
+
+    def _release(self) -> None:
+        self._file.close()
+        self._lock.release()
+
+    async def aclose(self) -> None:
+        """Wait for a flush that is under way, save the rest, and close.
+
+        Lines that cannot be saved cost a later run some looks, and no app its outcome.
+        """
+        try:
+            if (saving := self._saving) is not None:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([saving])
+        finally:  # a second cancellation ignores the shield
+            try:
+                self.close()
+            except OSError as cause:
+                said = f"The last outcomes are not in the journal {self.path}: {cause}"
+                log.error(said)  # noqa: TRY400 - its traceback helps nobody
+
+    def close(self) -> None:
+        """Save what is not saved, and unlock the file. Raises OSError."""
+        if not self._file.closed:
+            try:
+                self._save_now(self._take_unsaved())
+            finally:
+                self._release()
+
+    def _take_unsaved(self) -> bytes:
+        data, self._unsaved = bytes(self._unsaved), bytearray()
+        return data
+
+    async def _save(self) -> None:
+        upto = self._written
+        try:
+            await asyncio.to_thread(self._save_now, self._take_unsaved())
+            self._on_disk = upto
+        finally:
+            # Not in a callback: a waiter wakes up first, and needs to see that none is under way.
+            self._saving = None
+
+    def _save_now(self, data: bytes) -> None:
+        """Save all of it, or nothing: a torn line in the middle would break the journal."""
+        size = os.fstat(self._file.fileno()).st_size
+        left = memoryview(data)
+        try:
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(size)
+            raise
+
+    def _save_name(self) -> None:
+        """Flush the folder as well, which holds the file's name. Windows does that by itself."""
+        if os.name == "posix":
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _is_torn_head(data: bytes) -> bool:
+    """Check whether a file without a whole line is a journal that was killed at its first one."""
+    return b'{"schema":2,'.startswith(data[:12]) or data.startswith(b'{"schema":2,')
+
+
+def _retrieve(saving: asyncio.Task[None]) -> None:
+    """Retrieve a failure, so that asyncio does not warn where all waiters were cancelled."""
+    _ = saving.cancelled() or saving.exception()

@@ -1,0 +1,98 @@
+"""The lines of a journal: which move writes one, and which events one replays.
+
+Only what a later process needs is written, and only of steps that the journal has noted: where no
+``sending`` is on disk, no request went out, and nothing has to be known. Times are wall times, in
+seconds since the epoch; in memory they are the event loop's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.report_json import OutcomeRecord
+from aioappsapi.bulk.run.app_run import ASKING, DONE, PENDING, RETRY_LATER, VERIFYING, AppRun, Did
+
+
+class Resumed(msgspec.Struct, tag="resumed", array_like=True, frozen=True):
+    """A process began to work with this journal, and with this policy of waiting."""
+
+    wait: str
+    at: float
+
+
+class Sending(msgspec.Struct, tag="sending", array_like=True, frozen=True):
+    """The request of a step is about to go out. On disk before it does."""
+
+    key: str
+    step: int
+
+
+class Accepted(msgspec.Struct, tag="accepted", array_like=True, frozen=True):
+    """The server accepted a step, and its proof is awaited. `made`: its build or deployment."""
+
+    key: str
+    sent_at: float | None
+    made: str | None = None
+
+
+class NotDone(msgspec.Struct, tag="not_done", array_like=True, frozen=True):
+    """A step that was noted was surely not carried out."""
+
+    key: str
+
+
+class Ended(msgspec.Struct, tag="ended", array_like=True, frozen=True):
+    """An app has its outcome. `proof` is the policy of waiting that it was seen to satisfy."""
+
+    key: str
+    did: Did
+    proof: str
+    sent_at: float | None
+    outcome: OutcomeRecord
+
+
+Line = Resumed | Sending | Accepted | NotDone | Ended
+
+
+def line_for(run: AppRun, skew: float, record: OutcomeRecord | None) -> Line | None:
+    """Return the line that the journal needs after a move, if it needs one.
+
+    `skew` is wall time minus the loop's clock, `record` the outcome of an app that is DONE.
+    """
+    if not run.noted:
+        return None
+    sent_at = None if run.sent_at is None else run.sent_at + skew
+    if run.state is VERIFYING and run.did is Did.YES:
+        return Accepted(run.key, sent_at, run.made)
+    if run.state is RETRY_LATER and not run.is_open:
+        run.not_done()
+        return NotDone(run.key)
+    if run.state is DONE and record is not None:
+        if run.status is Status.NOT_ATTEMPTED:
+            run.not_done()
+            return NotDone(run.key)
+        return Ended(run.key, run.did, run.proof, sent_at, record)
+    return None
+
+
+def replay(run: AppRun, line: Line, skew: float) -> None:
+    """Apply to an app what a line says. Twice is as good as once."""
+    match line:
+        case Resumed():
+            run.resumed(line.wait)
+        case Sending():
+            run.reached(line.step)
+            run.state = ASKING
+            run.sending()
+        case Accepted():
+            # Not by `accepted`: whether that needs a proof was the earlier process's option.
+            run.state, run.noted, run.did, run.made = VERIFYING, True, Did.YES, line.made
+            run.sent_at = None if line.sent_at is None else line.sent_at - skew
+        case NotDone():
+            run.state = PENDING
+            run.not_done()
+        case Ended():
+            run.noted, run.did, run.proof = True, line.did, line.proof
+            run.sent_at = None if line.sent_at is None else line.sent_at - skew
+            run.state, run.status = DONE, line.outcome.status

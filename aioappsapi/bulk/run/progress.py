@@ -1,0 +1,210 @@
+"""What is counted and kept of a run, all of it projected from the states of its apps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Generic, cast
+
+from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.message import Response
+from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.run.app_run import ASKING, AppRun, State
+from aioappsapi.errors import AppsApiError, UnverifiedError
+from aioappsapi.models.app import App
+
+
+class Progress(Generic[T_co]):
+    """How many apps are in which state, how many ended how, and their outcomes.
+
+    `keep` keeps the outcomes for the report. Without it memory stays flat.
+    """
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self.by_state = [0] * len(State)
+        self.by_status: Counter[Status] = Counter()
+        self.requests = Requests()
+        self.started_at = self.finished_at = datetime.now(UTC)
+        self.keep = keep
+        self._zero = 0.0
+        self._by_index: dict[int, Outcome[T_co]] = {}
+        self._new: deque[Outcome[T_co]] = deque()
+        self._news = asyncio.Event()
+        self._followed = False
+
+    @property
+    def done(self) -> int:
+        """How many apps have their outcome."""
+        return self.by_status.total()
+
+    @property
+    def failures(self) -> int:
+        """How many apps failed or ran out of time, with those that get a second round."""
+        failed = self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
+        return failed + self.by_state[State.RETRY_LATER]
+
+    def begin(self) -> None:
+        """Set the clock to zero."""
+        self.started_at = self.finished_at = datetime.now(UTC)
+        self._zero = loop_time()
+
+    def end(self) -> None:
+        """Note the time, and wake up who follows."""
+        self.finished_at = datetime.now(UTC)
+        self._news.set()
+
+    def moved(self, run: AppRun, before: State) -> None:
+        """Count a move."""
+        self.by_state[before] -= 1
+        self.by_state[run.state] += 1
+
+    def add(self, index: int, outcome: Outcome[T_co]) -> None:
+        """Count an outcome, and keep it if outcomes are kept."""
+        self.by_status[outcome.status] += 1
+        if self.keep:
+            self._by_index[index] = outcome
+        if self._followed:
+            self._new.append(outcome)
+            self._news.set()
+
+    def __iter__(self) -> Iterator[Outcome[T_co]]:
+        """Return the kept outcomes in input order."""
+        return (self._by_index[index] for index in sorted(self._by_index))
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._by_index
+
+    def expect_followers(self) -> None:
+        """Queue outcomes from now on for `follow`."""
+        self._followed = True
+
+    async def follow(self, ended: Callable[[], bool]) -> AsyncIterator[Outcome[T_co]]:
+        """Yield each outcome as it comes, once, until there are no more."""
+        while True:
+            while self._new:
+                yield self._new.popleft()
+            if ended():
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    def wake_followers(self) -> None:
+        """Let `follow` see that the run ended."""
+        self._news.set()
+
+    def outcome(self, run: AppRun) -> Outcome[T_co]:
+        """Make the outcome of an app that is done: once, at the end of its way."""
+        zero = run.first_sent_at
+        return Outcome(
+            key=run.key,
+            status=cast("Status", run.status),
+            name=run.value.name if isinstance(run.value, App) else run.name,
+            value=cast("T_co | None", run.value),
+            error=_error_of(run),
+            attempts=run.attempts,
+            started_at=None if zero is None else self._wall(zero),
+            duration=_since(zero, run.done_at),
+            time_to_accept=_since(zero, run.accepted_at),
+            time_to_first_instance=_since(zero, run.first_at),
+            time_to_running=_since(zero, run.all_at),
+            request_ids=run.request_ids,
+            warnings=run.warnings,
+        )
+
+    def _wall(self, clock: float) -> datetime:
+        return self.started_at + timedelta(seconds=clock - self._zero)
+
+
+def _since(zero: float | None, at: float | None) -> float | None:
+    return None if at is None or zero is None else max(at - zero, 0.0)
+
+
+def _error_of(run: AppRun) -> AppsApiError | None:
+    if run.error is None and run.status is Status.UNVERIFIED:
+        return UnverifiedError(
+            f"{run.what}: the server accepted this only after an attempt that may already have "
+            "taken effect, so its answer proves nothing. Run again with wait= (--wait) to verify."
+        )
+    return run.error
+
+
+class RequestCounter(CallEvents):
+    """Counts the requests that a run sends for many apps together."""
+
+    __slots__ = ("_outer", "_requests", "stop_reason")
+
+    def __init__(self, requests: Requests, outer: CallEvents | None) -> None:
+        self._requests = requests
+        self._outer = outer
+        self.stop_reason: str | None = None
+
+    def sent(self, at: float) -> None:
+        """Forward it."""
+        if self._outer is not None:
+            self._outer.sent(at)
+
+    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+        """Count an attempt."""
+        self._requests.sent += 1
+        self._requests.by_status[result] += 1
+        if self._outer is not None:
+            self._outer.answered(result, request_id, response)
+
+    def repeated(self) -> None:
+        """Count a retry."""
+        self._requests.retried += 1
+        if self._outer is not None:
+            self._outer.repeated()
+
+    def doubted(self, *, repeat_proves_nothing: bool) -> None:
+        """Forward it."""
+        if self._outer is not None:
+            self._outer.doubted(repeat_proves_nothing=repeat_proves_nothing)
+
+    def gave_up(self, reason: str) -> None:
+        """Keep why the run should stop."""
+        self.stop_reason = reason
+        if self._outer is not None:
+            self._outer.gave_up(reason)
+
+
+class AppCalls(RequestCounter):
+    """Turns what the call layer reports into events of one app.
+
+    A coroutine that `map` was given may leave tasks behind. What they send later is counted, but
+    it is no fact of an app that is done.
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: AppRun, requests: Requests, outer: CallEvents | None) -> None:
+        super().__init__(requests, outer)
+        self._run = run
+
+    def sent(self, at: float) -> None:
+        """The bytes of an attempt leave."""
+        if self._run.state is ASKING:
+            self._run.sent(at)
+        if self._outer is not None:
+            self._outer.sent(at)
+
+    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+        """An attempt ended. A cancelled one stays in the air: nobody knows what came of it."""
+        run = self._run
+        run.attempts += 1
+        run.request_ids += (request_id,)
+        if response is not None and response.warnings:
+            run.warnings += tuple(response.warnings)
+        if result != "cancelled":
+            run.answered()
+        super().answered(result, request_id, response)
+
+    def doubted(self, *, repeat_proves_nothing: bool) -> None:
+        """An attempt failed, and may have been carried out."""
+        if self._run.state is ASKING:
+            self._run.doubted(repeat_proves_nothing=repeat_proves_nothing)
+        super().doubted(repeat_proves_nothing=repeat_proves_nothing)

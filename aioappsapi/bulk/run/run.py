@@ -1,0 +1,298 @@
+"""One run over many apps, as its user sees it: live numbers, outcomes as they come, a report."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from typing import Generic
+
+import anyio
+
+from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.clock import loop_time
+from aioappsapi._http.limits.throttle import OnPause, Throttle
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.options import Options
+from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.text import counted
+from aioappsapi.bulk.run.app_run import State, Why
+from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
+from aioappsapi.bulk.run.engine import Engine, OnOutcome
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.progress import Progress, RequestCounter
+from aioappsapi.errors import InvalidInputError
+
+log = logging.getLogger("aioappsapi")
+
+
+class Run(Generic[T_co]):
+    """One run over many apps.
+
+    Made by `client.bulk.stream(...)`. Inside of ``async with`` it works, and iterating over it
+    yields the outcomes as they come. The numbers are live; `report` has what is known so far.
+    """
+
+    def __init__(
+        self,
+        action: Action,
+        inputs: Inputs,
+        options: Options,
+        progress: Progress[T_co],
+        *,
+        target: str,
+        calls: RequestCounter | None = None,
+        outer: CallEvents | None = None,
+        throttle: Throttle | None = None,
+        open_journal: Callable[[], Journal] | None = None,
+        on_outcome: OnOutcome[T_co] | None = None,
+        on_pause: OnPause | None = None,
+        give_up_after: float = 60.0,
+    ) -> None:
+        if inspect.iscoroutinefunction(on_outcome):
+            raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
+        self._action = action
+        self._inputs = inputs
+        self._options = options
+        self._progress = progress
+        self._target = target
+        self._throttle = throttle
+        self._open_journal = open_journal
+        self._on_pause = on_pause
+        self._engine = Engine(
+            action,
+            inputs,
+            options,
+            progress,
+            calls=calls or RequestCounter(progress.requests, outer),
+            outer=outer,
+            throttle=throttle,
+            on_outcome=on_outcome,
+            give_up_after=give_up_after,
+        )
+        self._abandoned = False
+        self._task: asyncio.Task[None] | None = None
+        self._started: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._taken_over = 0
+
+    # -- live numbers
+
+    @property
+    def action(self) -> str:
+        """What the run does to each app."""
+        return self._action.name
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """How many apps have ended, by status."""
+        return self._progress.by_status
+
+    @property
+    def total(self) -> int | None:
+        """How many apps there are; None while the input is still being read."""
+        return len(self._inputs.keys) if self._inputs.exhausted else None
+
+    @property
+    def in_flight(self) -> int:
+        """How many apps a worker is busy with."""
+        return self._progress.by_state[State.ASKING]
+
+    @property
+    def held(self) -> int:
+        """How many apps are held back until others have come up."""
+        return self._progress.by_state[State.HELD]
+
+    @property
+    def waiting(self) -> int:
+        """How many apps are accepted and not verified yet."""
+        return self._progress.by_state[State.VERIFYING]
+
+    @property
+    def retrying(self) -> int:
+        """How many apps failed and get a second round."""
+        return self._progress.by_state[State.RETRY_LATER]
+
+    @property
+    def taken_over(self) -> int:
+        """How many outcomes came from the journal of an earlier run."""
+        return self._taken_over
+
+    @property
+    def paused_for(self) -> float:
+        """For how many more seconds the rate limit holds everything back; 0 if it does not."""
+        return 0.0 if self._throttle is None else self._throttle.closed_for
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is begun any more."""
+        return self._engine.stop_reason is not None
+
+    @property
+    def report(self) -> Report[T_co]:
+        """The report of all outcomes that are known; complete once the run has ended.
+
+        Raises InvalidInputError with `keep=False`: then outcomes are counted and not kept.
+        """
+        if not self._progress.keep:
+            raise InvalidInputError(
+                "This run keeps no outcomes (keep=False), so it has no report; see its counts."
+            )
+        return self._progress_report()
+
+    def _progress_report(self) -> Report[T_co]:
+        return Report(
+            self._progress,
+            action=self.action,
+            target=self._target,
+            started_at=self._progress.started_at,
+            finished_at=self._progress.finished_at,
+            requests=self._progress.requests + Requests(),
+            complete=self.total == self._progress.done,
+            stopped=self._engine.stop_reason,
+        )
+
+    def stop(self, reason: str = "the run was stopped", *, grace: float = math.inf) -> None:
+        """Begin nothing new. Apps in flight have `grace` seconds to end, then are cancelled."""
+        self._engine.stop(reason)
+        if grace < math.inf:
+            self._abandoned = True
+            scope = self._engine.scope
+            scope.deadline = min(scope.deadline, loop_time() + grace)
+
+    # -- outcomes as they come
+
+    async def __aenter__(self) -> Run[T_co]:
+        self._progress.expect_followers()
+        # The task below is outside of the caller's scopes, so it needs their deadline.
+        self._engine.scope.deadline = anyio.current_effective_deadline()
+        self._task = asyncio.create_task(self._run_as_task(), name=f"aioappsapi bulk {self.action}")
+        self._started = self._task
+        self._task.add_done_callback(lambda _: self._progress.wake_followers())
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        task, self._task = self._task, None
+        if task is None:
+            return
+        if not task.done():
+            task.cancel()
+            # Without this wait there is no report, even where the caller's time is over.
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([task])
+        if task.cancelled():
+            self._conclude_cancelled()  # a task that is cancelled at once never runs
+        elif self._failure is not None and error is None:
+            raise self._failure
+
+    async def __aiter__(self) -> AsyncIterator[Outcome[T_co]]:
+        """Yield each outcome as it comes. Raises InvalidInputError outside of ``async with``."""
+        if (started := self._started) is None:
+            raise InvalidInputError(
+                "This run has not begun. Iterate over it inside of its `async with`: "
+                f"async with client.bulk.stream({self.action!r}, guids) as run: …"
+            )
+        async for outcome in self._progress.follow(started.done):
+            yield outcome
+
+    async def _run_as_task(self) -> None:
+        try:
+            await self.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - raised again at the end of the block
+            self._failure = failure
+
+    # -- the run
+
+    async def run(self) -> None:
+        """Work until every app has its outcome.
+
+        Raises RunAbortedError if it cannot go on. A CancelledError or KeyboardInterrupt passes
+        through. `report_of` finds the report in each of them.
+        """
+        # Before anything else: without its journal the run must not begin.
+        if self._open_journal is not None:
+            self._engine.journal = self._take_journal(self._open_journal())
+        try:
+            with ExitStack() as stack:
+                if self._throttle is not None and self._on_pause is not None:
+                    stack.callback(self._throttle.on_pause(self._on_pause))
+                await self._run()
+        finally:
+            if self._engine.journal is not None:
+                await self._engine.journal.aclose()
+
+    def _take_journal(self, journal: Journal) -> Journal:
+        self._taken_over = journal.taken_over
+        if self._taken_over:
+            left = len(self._inputs.keys) - self._taken_over
+            log.info(
+                "%s: %s taken over from %s, %d left",
+                self.action,
+                counted(self._taken_over, "app"),
+                journal.path,
+                max(left, 0),
+            )
+        return journal
+
+    async def _run(self) -> None:
+        self._begin()
+        try:
+            with self._engine.scope:
+                await self._engine.work()
+            self._conclude()
+        except asyncio.CancelledError as cancelled:
+            self._conclude_cancelled()
+            attach_report(cancelled, self._progress_report())
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever it was, no outcome may be lost
+            self._engine.interruption = innermost(failure)
+            self._conclude()
+        if self._engine.interruption is not None:
+            raise self._aborted(self._engine.interruption)
+
+    def _begin(self) -> None:
+        self._progress.begin()
+        deadline = math.inf
+        if self._options.deadline is not None:
+            deadline = loop_time() + self._options.deadline
+        scope = self._engine.scope
+        scope.deadline = min(deadline, scope.deadline, anyio.current_effective_deadline())
+
+    def _conclude(self) -> None:
+        engine = self._engine
+        if (cause := engine.interruption) is not None:
+            engine.conclude(Why.ABORTED, f"the run was aborted by {type(cause).__name__}")
+        elif not self._abandoned and loop_time() >= engine.scope.deadline:
+            # A scope of the caller may have the same deadline, and end first.
+            engine.conclude(Why.DEADLINE, engine.stop_reason or "the deadline came first")
+        else:
+            engine.conclude(Why.STOPPED, engine.stop_reason or "the run ended")
+        self._progress.end()
+
+    def _conclude_cancelled(self) -> None:
+        self._engine.conclude(Why.CANCELLED, "the run was cancelled")
+        self._progress.end()
+        if (failure := self._engine.interruption) is not None:
+            log.error("on_outcome raised while the run was being cancelled", exc_info=failure)
+
+    def _aborted(self, cause: BaseException) -> BaseException:
+        report = self._progress_report()
+        if not isinstance(cause, Exception):
+            attach_report(cause, report)
+            return cause
+        aborted = RunAbortedError(
+            f"{self.action}: aborted by {type(cause).__name__}: {cause}. "
+            "The report has every outcome until then.",
+            report=report,
+        )
+        aborted.__cause__ = cause
+        return aborted

@@ -1,0 +1,1 @@
+"""Maintenance windows: snapshots of apps, and runs that bring apps back."""

@@ -1,0 +1,105 @@
+"""`start`, `stop` and `restart`: from the selection to the exit status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from aioappsapi import InvalidInputError, Report
+from aioappsapi.cli.console import say, take_log
+from aioappsapi.cli.dry_run import print_plan
+from aioappsapi.cli.exits import Exit
+from aioappsapi.cli.flags import (
+    JournalFlags,
+    LogFlags,
+    OutputFlags,
+    RunFlags,
+    Selection,
+    TargetFlags,
+    WaitFlags,
+)
+from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
+from aioappsapi.cli.progress import listing
+from aioappsapi.cli.questions import confirm_many
+from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
+from aioappsapi.cli.selection import Given, Key, read_given, select
+from aioappsapi.cli.session import Session, Work, execute
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkCommand:
+    """One action on many apps, as it was typed."""
+
+    action: Literal["start", "stop", "restart"]
+    words: tuple[str, ...]
+    selection: Selection
+    wait: WaitFlags
+    run: RunFlags
+    journal: JournalFlags
+    output: OutputFlags
+    log: LogFlags
+    target: TargetFlags
+
+    def execute(self) -> Exit:
+        """Carry it out and return the exit status."""
+        take_log(self.log)
+        return execute(
+            self._prepare,
+            self.target,
+            output=self.output.output,
+            deadline=self.run.deadline,
+            concurrency=self.run.concurrency,
+        )
+
+    def _prepare(self) -> Work | Exit:
+        if self.journal.resume and self.journal.journal is None:
+            raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
+        check_waiting(self.wait)
+        given = read_given(self.words, self.selection)
+        inputs = [("an input", path) for path in given.files]
+        check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
+        if self.journal.journal is not None:
+            check_folder(self.journal.journal)
+            check_apart(self.journal.journal, inputs)
+        return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
+
+    def _nothing_to_do(self, given: Given) -> Exit:
+        files = ", ".join(str(path) for path, _ in given.reports)
+        say(f"nothing to do: every app of {files} is in the requested state")
+        now, (_, earlier) = datetime.now(UTC), given.reports[0]
+        report: Report[object] = Report(
+            (), action=self.action, target=earlier.target, started_at=now, finished_at=now
+        )
+        return deliver(report, self.output) if self.output.output != "text" else Exit.OK
+
+    async def _work(self, session: Session, *, given: Given) -> Exit:
+        client, clock = session.client, session.clock
+        if not self.run.force:
+            given.check_target(client.api_url)
+        async with clock.bounding("the selection of apps; nothing was sent"):
+            with listing(self.output):
+                chosen = await select(client, given, self.selection)
+        if self.run.dry_run:
+            async with clock.bounding("the prediction; nothing was sent"):
+                return await self._predict(session, chosen)
+        if not self.run.yes and self.target.sandbox is None:
+            confirm_many(session, self.action, len(chosen))
+        options = run_options(self.wait, self.run, clock.left)
+        options["journal"] = self.journal.journal
+        options["resume"] = self.journal.resume
+        run = client.bulk.stream(self.action, chosen, **options)
+        return await follow_to_end(session, [run], lambda: run.report, self.output, hint=self._hint)
+
+    async def _predict(self, session: Session, chosen: list[Key]) -> Exit:
+        options = run_options(self.wait, self.run, session.clock.left)
+        plan = await session.client.bulk.plan(self.action, chosen, **options)
+        return deliver(plan.report, self.output, show=partial(print_plan, plan))
+
+    @property
+    def _hint(self) -> str | None:
+        """How to go on from a report; the next embedded sandbox would be another target."""
+        if self.target.sandbox is not None:
+            return None
+        return f"`aioappsapi {self.action} @{{path}}` continues with the rest"

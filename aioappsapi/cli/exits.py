@@ -1,0 +1,37 @@
+"""Exit statuses: what each one means, and which one counts when several apply."""
+
+from __future__ import annotations
+
+import signal
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the exit status says. A signal gives 128 plus its number, as in a shell."""
+
+    OK = 0
+    NOT_ALL = 1
+    USAGE = 2
+    COULD_NOT_BEGIN = 3
+    NOT_WRITTEN = 4
+    BUG = 70
+    HANGUP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @classmethod
+    def of_signal(cls, number: signal.Signals) -> Exit:
+        """Return the status of a command that a signal ended."""
+        return cls(128 + number)
+
+
+# From the strongest to the weakest; 2 and 3 never meet another one, since nothing was begun.
+_PRECEDENCE = (
+    *(Exit.INTERRUPTED, Exit.TERMINATED, Exit.HANGUP),
+    *(Exit.BUG, Exit.USAGE, Exit.COULD_NOT_BEGIN, Exit.NOT_WRITTEN, Exit.NOT_ALL, Exit.OK),
+)
+
+
+def strongest(*statuses: Exit) -> Exit:
+    """Choose the status that a command ends with when several apply."""
+    return min(statuses, key=_PRECEDENCE.index)

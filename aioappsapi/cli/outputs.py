@@ -1,0 +1,150 @@
+"""What a command leaves behind: reports in files, and the result on standard output.
+
+Everything that can be refused is refused before anything is sent. What cannot be written afterwards
+goes to a new file in the temporary folder, so that no result of a run is ever lost.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from aioappsapi import Report
+from aioappsapi.bulk.reports.report import LOADABLE
+from aioappsapi.bulk.reports.writers import check_path
+from aioappsapi.cli.console import StdoutError, say
+from aioappsapi.cli.exits import Exit, strongest
+from aioappsapi.cli.flags import Output, OutputFlags
+from aioappsapi.cli.summary import print_report
+from aioappsapi.errors import InvalidInputError
+
+# Files that a command reads or keeps, by what they are for it.
+Roles = Iterable[tuple[str, Path | None]]
+
+
+class _ReportHead(msgspec.Struct):
+    """What tells a report from a journal, a snapshot and any other JSON."""
+
+    action: str
+    counts: dict[str, int]
+
+
+def check_reports(paths: Iterable[Path], others: Roles) -> None:
+    """Refuse report files that cannot be written, or would replace something else.
+
+    `others` are the files that this command reads or keeps. Raises InvalidInputError.
+    """
+    for path in paths:
+        check_path(path)
+        check_folder(path)
+        check_apart(path, others)
+        if not _may_be_replaced(path):
+            raise InvalidInputError(
+                f"{path} exists and is not a report: it may be a journal or a snapshot. "
+                "Choose another file for --report."
+            )
+
+
+def check_folder(path: Path) -> None:
+    """Check that a file can be created at a path. Raises InvalidInputError."""
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{path}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a folder.")
+
+
+def check_apart(path: Path, others: Roles) -> None:
+    """Refuse to write a file that the same command reads or keeps. Raises InvalidInputError."""
+    for role, other in others:
+        if other is not None and _is_same_file(path, other):
+            raise InvalidInputError(f"{path} is {role} of this command: choose another file.")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Tell whether a path holds nothing that is worth keeping: no file, or an earlier report."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return True
+    except OSError as cause:
+        raise InvalidInputError(f"{path} cannot be replaced: {cause.strerror or cause}.") from None
+    if not data.lstrip().startswith(b"{"):
+        return path.suffix not in LOADABLE or not data.strip()
+    return _is_report(data) or _is_report(data.partition(b"\n")[0])
+
+
+def _is_report(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data, type=_ReportHead)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+# -- after the run
+
+
+def deliver(
+    report: Report[object],
+    flags: OutputFlags,
+    *,
+    hint: str | None = None,
+    show: Callable[[Output], None] | None = None,
+) -> Exit:
+    """Write and print the report of a run; 4 if any of it could not be written where it should.
+
+    `hint` tells how to go on from a report file, with ``{path}`` in it. `show` prints something
+    else than the report.
+    """
+    written = [_write(report, path, hint) for path in flags.report]
+    if flags.quiet and flags.output == "text" and report.ok and show is None:
+        return strongest(Exit.OK, *written)
+    try:
+        (show or partial(print_report, report))(flags.output)
+    except StdoutError as cause:
+        suffix = ".jsonl" if flags.output == "jsonl" else ".json"
+        written.append(_rescue(report.write, suffix, str(cause)))
+    return strongest(Exit.OK, *written)
+
+
+def _write(report: Report[object], path: Path, hint: str | None) -> Exit:
+    status = write_or_rescue(report.write, path, "the report")
+    if status is Exit.OK:
+        unfinished = not report.ok and not report.predicted and path.suffix in LOADABLE
+        more = f"; {hint.format(path=path)}" if hint and unfinished else ""
+        say(f"report written to {path}{more}")
+    return status
+
+
+def write_or_rescue(write: Callable[[Path], object], path: Path, what: str) -> Exit:
+    """Write a file, or else a new one in the temporary folder."""
+    try:
+        write(path)
+    except OSError as cause:
+        reason = f"{what} could not be written to {path}: {cause.strerror or cause}"
+        return _rescue(write, path.suffix, reason)
+    return Exit.OK
+
+
+def _rescue(write: Callable[[Path], object], suffix: str, reason: str) -> Exit:
+    try:
+        handle, name = tempfile.mkstemp(prefix="aioappsapi-", suffix=suffix)
+        os.close(handle)
+        write(Path(name))
+    except OSError as cause:
+        say(f"{reason}; neither can a temporary file: {cause.strerror or cause}", "error")
+    else:
+        say(f"{reason}. It is in {name} instead.", "error")
+    return Exit.NOT_WRITTEN

@@ -1,0 +1,119 @@
+"""Runs while they go on, whatever the command: options, progress, signals, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable
+from dataclasses import asdict
+from functools import partial
+from typing import Final, cast
+
+from aioappsapi import (
+    App,
+    AppsApiError,
+    InvalidInputError,
+    Report,
+    Run,
+    RunAbortedError,
+)
+from aioappsapi.bulk.options import ActionOptions
+from aioappsapi.cli.console import err, say
+from aioappsapi.cli.exits import Exit, strongest
+from aioappsapi.cli.flags import OutputFlags, RunFlags, WaitFlags
+from aioappsapi.cli.outputs import deliver
+from aioappsapi.cli.progress import display, waited_for
+from aioappsapi.cli.session import Session
+from aioappsapi.cli.summary import explain_abort
+from aioappsapi.config import startup_timeout
+
+# How long requests in flight may take to end after the first Ctrl-C, in seconds.
+_GRACE: Final = 5.0
+_SHORTEST: Final = 0.001
+
+
+def check_waiting(wait: WaitFlags) -> None:
+    """Refuse options that do not go together. Raises InvalidInputError."""
+    waits = wait.wait not in {None, "none"}
+    for name in ("max_starting", "max_starting_mb"):
+        if getattr(wait, name) is not None and not waits:
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidInputError(
+                f"{option} holds starts back until other instances have come up, so the run has "
+                "to wait for them: give --wait all, or any, or routable."
+            )
+    if waits and wait.startup_timeout is None:
+        startup_timeout()  # a CF_STARTUP_TIMEOUT that is no time is found now, not half way
+
+
+def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOptions[App]:
+    """Return the options of the library for what was typed; `left` seconds of --deadline."""
+    typed = {
+        **asdict(wait),
+        "concurrency": run.concurrency,
+        "max_failures": run.max_failures,
+        "deadline": None if left is None else max(left, _SHORTEST),
+        "skip_unchanged": False if run.no_skip_unchanged else None,
+    }
+    given = {name: value for name, value in typed.items() if value is not None}
+    return cast("ActionOptions[App]", given)
+
+
+async def follow_to_end(
+    session: Session,
+    runs: AsyncIterable[Run[App]] | Iterable[Run[App]],
+    report: Callable[[], Report[App]],
+    flags: OutputFlags,
+    *,
+    hint: str | None = None,
+) -> Exit:
+    """Carry out runs one after the other, deliver their report, and return the exit status."""
+    aborted = None
+    try:
+        if isinstance(runs, AsyncIterable):
+            async for run in runs:
+                await _follow(session, run, flags)
+        else:
+            for run in runs:
+                await _follow(session, run, flags)
+    except RunAbortedError as error:
+        aborted = error
+    session.interruption.disarm()
+    return _conclude(session, report(), flags, aborted, hint)
+
+
+async def _follow(session: Session, run: Run[App], flags: OutputFlags) -> None:
+    session.interruption.respond = partial(_interrupt, run)
+    with display(err, run, flags) as shown:
+        async with run:
+            async for outcome in run:
+                shown.show(outcome)
+
+
+def _interrupt(run: Run[App], first: bool) -> None:
+    """End a run: the first signal in order, the second at once."""
+    if not first:
+        run.stop(grace=0.0)
+        return
+    run.stop("the run was interrupted", grace=_GRACE)
+    say(
+        f"interrupted: nothing new is sent; waiting up to {_GRACE:g} s for {waited_for(run)} "
+        "(again to end at once)",
+        "warning",
+    )
+
+
+def _conclude(
+    session: Session,
+    report: Report[App],
+    flags: OutputFlags,
+    aborted: RunAbortedError | None,
+    hint: str | None,
+) -> Exit:
+    statuses = [Exit.OK if report.ok else Exit.NOT_ALL]
+    if aborted is not None:
+        say(explain_abort(aborted), "error")
+        is_bug = not isinstance(aborted.__cause__, OSError | AppsApiError)
+        statuses.append(Exit.BUG if is_bug else Exit.NOT_ALL)
+    statuses.append(deliver(report, flags, hint=hint))
+    if (number := session.interruption.signal) is not None:
+        statuses.append(Exit.of_signal(number))
+    return strongest(*statuses)

@@ -1,0 +1,67 @@
+"""Wrong usage, in the words of this command line instead of those of its parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from aioappsapi.cli.values import did_you_mean
+
+
+def explain(error: CycloptsError) -> str:
+    """Say in one line what was typed wrong and where to find help. Options appear as typed."""
+    chain = " ".join(["aioappsapi", *(error.command_chain or ())])
+    return f"{_what(error)} See `{chain} --help`."
+
+
+def _what(error: CycloptsError) -> str:
+    match error:
+        case UnknownOptionError():
+            typed = error.token.keyword or error.token.value
+            names = [name for argument in error.argument_collection for name in argument.names]
+            return _unknown(typed, names)
+        case UnknownCommandError():
+            typed = (error.unused_tokens or [""])[0]
+            said = _unknown(typed, error.app or ())
+            is_early = typed.startswith("-") and said.endswith(f"{typed}.")
+            return f"{said} Options come after the command." if is_early else said
+        case RepeatArgumentError():
+            return f"{error.token.keyword} was given more than once."
+        case UnusedCliTokensError():
+            rest = " ".join(map(repr, error.unused_tokens or ()))
+            return f"There are more arguments than this command takes: {rest}."
+        case MissingArgumentError():
+            name = error.keyword or (error.argument.name if error.argument else "An argument")
+            return f"{name} needs a value." if name.startswith("-") else f"{name} is missing."
+        case CoercionError():
+            return _bad_value(error)
+        case _:
+            error.verbose = False
+            return str(error)
+
+
+def _unknown(typed: str, names: Iterable[str]) -> str:
+    kind = "option" if typed.startswith("-") else "command"
+    known = [name for name in names if name.startswith("-") == typed.startswith("-")]
+    return f"There is no {kind} {typed}.{did_you_mean(typed, known)}"
+
+
+def _bad_value(error: CoercionError) -> str:
+    option = error.token.keyword if error.token is not None else None
+    name = option or (error.argument.name.lstrip("-").upper() if error.argument else "A value")
+    if error.msg is not None:
+        return f"{name}: {error.msg}"
+    typed = "" if error.token is None else repr(error.token.value)
+    if error.target_type is bool:
+        return f"{name} takes no value, but got {typed}."
+    kind = {int: "a whole number", float: "a number"}.get(error.target_type or str, "a valid value")
+    return f"{name}: {typed} is not {kind}."

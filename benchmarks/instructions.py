@@ -1,0 +1,191 @@
+"""How many processor instructions a call costs, against a bare aiohttp loop that does not decode.
+
+Instructions are counted by valgrind, so the figures are repeatable to about 0.1 % on a busy
+machine. Each contender runs twice, with different numbers of calls; the slope between the two is
+the cost of one call without the start-up. A server in a process of its own answers every start
+with the same recorded app, at once. Both sides send the same headers on the same 50 connections.
+
+`python -m benchmarks.instructions [NAME ...]` prints thousand instructions per call and the ratio
+to `raw`. It needs the `valgrind` command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from aioappsapi import App, Client, StaticToken
+
+RECORDING: Final = Path(__file__).parent.parent / "tests/recordings/start-app__stopped-app.json"
+WORKERS: Final = 50
+FEW, MANY = 300, 1300
+GUID: Final = "1cb006ee-fb05-47e1-b541-c34179ddc446"
+
+
+class AnswersAtOnce(asyncio.Protocol):
+    """Answers every request with the recorded app, under the GUID that was asked for."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request, which comes in one piece and has no body."""
+        assert data.endswith(b"\r\n\r\n")
+        guid = data.split(b"/", 4)[3]
+        self._transport.write(self._answer.replace(GUID.encode(), guid))
+
+
+async def serve() -> None:
+    """Serve until standard input ends, and print the port."""
+    body = json.loads(RECORDING.read_text())["response"]["body"].encode()
+    body = body.replace(json.loads(body)["guid"].encode(), GUID.encode())
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"X-Vcap-Request-Id: {GUID}::{GUID}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    server = await asyncio.get_running_loop().create_server(
+        lambda: AnswersAtOnce(head.encode() + body), "127.0.0.1", 0
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
+
+
+def guids(calls: int) -> list[str]:
+    """Make as many GUIDs: an address that was seen before costs less."""
+    return [f"{GUID[:-6]}{number:06}" for number in range(calls)]
+
+
+async def by_workers(calls: int, call: Callable[[str], Awaitable[object]]) -> None:
+    """Call for each of so many apps by a fixed pool of workers."""
+    left = iter(guids(calls))
+
+    async def work() -> None:
+        for guid in left:
+            await call(guid)
+
+    await asyncio.gather(*(work() for _ in range(WORKERS)))
+
+
+async def raw(url: str, calls: int, read: Callable[[bytes], object] = len) -> None:
+    """Start with a loop over a session, as one would write it in five minutes."""
+    headers = {"Authorization": "bearer token", "Accept": "application/json"}
+
+    async with aiohttp.ClientSession() as session:
+
+        async def call(guid: str) -> None:
+            target = f"{url}/v3/apps/{guid}/actions/start"
+            async with session.post(target, headers=headers) as response:
+                read(await response.read())
+
+        await by_workers(calls, call)
+
+
+async def raw_decode(url: str, calls: int) -> None:
+    """Start with the same loop, and decode."""
+    await raw(url, calls, msgspec.json.Decoder(App).decode)
+
+
+async def start(url: str, calls: int) -> None:
+    """Start with single calls of this library."""
+    async with Client(url, auth=StaticToken("token"), proxy="") as client:
+        await by_workers(calls, client.apps.start)
+
+
+async def bulk(url: str, calls: int) -> None:
+    """Start with a bulk run of this library, without looking first."""
+    async with Client(url, auth=StaticToken("token"), proxy="") as client:
+        report = await client.bulk.start(guids(calls), concurrency=WORKERS, skip_unchanged=False)
+        assert report.counts["ok"] == calls
+
+
+async def bulk_journal(url: str, calls: int) -> None:
+    """Start with a bulk run that keeps a journal."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Client(url, auth=StaticToken("token"), proxy="") as client:
+            report = await client.bulk.start(
+                guids(calls),
+                concurrency=WORKERS,
+                skip_unchanged=False,
+                journal=Path(folder) / "journal",
+            )
+            assert report.counts["ok"] == calls
+
+
+CONTENDERS: Final = {one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_journal)}
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Run the server in a process of its own, and give its address."""
+    command = [sys.executable, "-m", __spec__.name, "--serve"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.communicate()
+
+
+def instructions(name: str, calls: int, url: str) -> int:
+    """Count the instructions of a process that makes so many calls."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = f"{folder}/counted"
+        valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
+        contender = [sys.executable, "-m", __spec__.name, "--run", name, str(calls), url]
+        subprocess.run(
+            [*valgrind, f"--cachegrind-out-file={output}", *contender],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            timeout=600,
+        )
+        *_, summary = (line for line in Path(output).read_text().splitlines() if line)
+    return int(summary.split()[1])
+
+
+def per_call(name: str, url: str) -> float:
+    """Measure the slope between few calls and many, in thousand instructions."""
+    few, many = (instructions(name, calls, url) for calls in (FEW, MANY))
+    return (many - few) / (MANY - FEW) / 1000
+
+
+def main(names: list[str]) -> None:
+    """Print the figures of some contenders, or of all, as Markdown."""
+    with server() as url:
+        base = per_call("raw", url)
+        print(
+            f"| contender | thousand instructions per call | x raw |\n|---|---|---|\n"
+            f"| raw | {base:.0f} | 1.00 |",
+            flush=True,
+        )
+        for name in names or CONTENDERS:
+            if name != "raw":
+                cost = per_call(name, url)
+                print(f"| {name} | {cost:.0f} | {cost / base:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--serve"]:
+            asyncio.run(serve())
+        case ["--run", name, calls, url]:
+            asyncio.run(CONTENDERS[name](url, int(calls)))
+        case names:
+            main(names)

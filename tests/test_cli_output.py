@@ -1,0 +1,158 @@
+"""What a run prints: progress, logs, and the summary, on terminals and elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aioappsapi.sandbox import SandboxProcess
+from tests.command_line import run
+
+PROGRAM = [sys.executable, "-m", "aioappsapi"]
+GUID = "00000000-0000-4000-8000-000000000000"
+NUMBERS = re.compile(
+    r"start: (?P<done>\d+)/(?P<total>\d+) done( \((?P<ended>[^)]*)\))?(?P<rest>.*)"
+)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[SandboxProcess]:
+    with SandboxProcess(60) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    monkeypatch.setenv("CF_API", cloud.url)
+    monkeypatch.setenv("CF_USERNAME", "admin")
+    monkeypatch.setenv("CF_PASSWORD", "admin")
+    monkeypatch.chdir(tmp_path)
+    return cloud.url
+
+
+def terminal(*words: str, columns: int, **environment: str) -> str:
+    """What a terminal of some width gets, with escapes."""
+    ours, theirs = pty.openpty()
+    settings = {"COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color", **environment}
+    process = subprocess.Popen(
+        [*PROGRAM, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | settings
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65_536):
+            shown += part
+    except OSError:  # the other side is closed
+        pass
+    os.close(ours)
+    process.wait(20)
+    return shown.decode()
+
+
+def plain(shown: str) -> list[str]:
+    """The lines that were shown, without escapes."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "\n").split("\n")
+
+
+# -- progress
+
+
+def test_the_numbers_of_a_log_add_up_in_every_line() -> None:
+    result = run("start", "--all", "--sandbox", "400", "--wait", "any", "--crash-grace", "0")
+    found = [match for match in map(NUMBERS.match, result.stderr.splitlines()) if match]
+    assert len(found) >= 3
+    for line in found:
+        ended = [int(number) for number in re.findall(r"(\d+) ", line["ended"] or "")]
+        open_ = re.findall(r"(\d+) (?:in flight|held back|starting|to go)", line["rest"])
+        assert sum(ended) == int(line["done"])
+        assert int(line["done"]) + sum(map(int, open_)) == int(line["total"]) == 400
+
+
+def test_a_log_names_the_first_five_failures_and_then_counts() -> None:
+    Path("apps.txt").write_text("\n".join(GUID[:-2] + f"{n:02}" for n in range(20)))
+    result = run("start", "@apps.txt")
+    lines = result.stderr.splitlines()
+    assert sum(line.startswith("failed: ") for line in lines) == 5
+    assert lines.count("more apps failed; from here on they are only counted") == 1
+    assert "20 failed: 404" in result.stdout
+
+
+def test_a_stop_speaks_of_stopped_apps() -> None:
+    assert run("start", "app-00001", "--wait", "all").exit_code == 0
+    result = run("stop", "app-00001", "--wait", "all")
+    assert result.exit_code == 0
+    assert "stopped after p50" in result.stdout
+    assert "running" not in result.output
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_a_terminal_shows_a_bar_with_percent_rate_and_time_within_its_width(columns: int) -> None:
+    words = ("start", "--all", "--sandbox", "200", "--wait", "all", "--crash-grace", "0")
+    lines = plain(terminal(*words, columns=columns))
+    assert max(map(len, lines)) <= columns
+    shown = "\n".join(lines)
+    assert re.search(r"start [━╸╺ ]+\d+/200 \d+%", shown)
+    assert re.search(r"\d+ ok  (\d+ failed  )?\d+ starting", shown)
+    assert re.search(r"\d+\.\d apps/s  \d+ s elapsed", shown)
+    assert "listing apps" in shown
+    assert "start: 200 apps in" in shown
+
+
+def test_no_color_shows_no_colour() -> None:
+    shown = terminal("start", "app-00001", GUID, columns=80, NO_COLOR="1")
+    assert "failed" in shown
+    colours = [
+        code for code in re.findall(r"\x1b\[([0-9;]+)m", shown) if re.search(r"3\d|9\d", code)
+    ]
+    assert colours == []
+
+
+@pytest.mark.parametrize("option", ["--quiet", "-q", "--no-progress"])
+def test_progress_can_be_left_out(option: str) -> None:
+    result = run("stop", "app-00001", option)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert ("1 app in" in result.stdout) == (option == "--no-progress")
+
+
+def test_quiet_still_summarises_failures_and_prints_json() -> None:
+    result = run("start", GUID, "--quiet")
+    assert result.exit_code == 1
+    assert "1 failed: 404 CF-ResourceNotFound" in result.stdout
+    document = json.loads(run("start", "app-00002", "-q", "--output", "json").stdout)
+    assert document["counts"]["total"] == 1
+
+
+# -- logs
+
+
+def test_trace_logs_every_request_without_secrets() -> None:
+    assert "GET /v3/apps" not in run("start", "app-00002").stderr
+    result = run("start", "app-00002", "--trace", "--no-skip-unchanged")
+    assert result.exit_code == 0
+    assert re.search(r"aioappsapi: GET /v3/apps\S*: 200 in \d", result.stderr)
+    assert re.search(r"POST /v3/apps/\S+/actions/start: 200", result.stderr)
+    assert "earer" not in result.stderr
+    assert "admin" not in result.stderr
+
+
+def test_verbose_logs_retries() -> None:
+    words = ("start", "--all", "--sandbox", "150", "--profile", "chaos", "--no-progress")
+    assert "in 0." not in run(*words).stderr
+    assert "0." in run(*words, "-v").stderr
+
+
+def test_the_log_format_json_makes_every_line_a_document() -> None:
+    result = run("start", "app-00002", GUID, "no-such-app", "--log-format", "json")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert {"time", "level", "message"} == set(lines[0])
+    assert "no app that this login can see is called 'no-such-app'" in lines[0]["message"]
+    assert lines[0]["level"] == "warning"
+    assert any("start: 3 apps" in line["message"] for line in lines)

@@ -1,0 +1,17 @@
+"""Whatever ends a run and however often it resumes: nothing twice, no false ok, nothing lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import run_virtual
+from tests.lives import live_through
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_history_of_faults_kills_and_resumes_makes_a_run_lie(seed: int) -> None:
+    async def history() -> None:
+        verdict = await live_through(seed)
+        assert verdict.is_right, verdict
+
+    run_virtual(history())

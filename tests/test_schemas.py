@@ -1,0 +1,72 @@
+"""JSON schemas: stored ones are those of the Structs, and every file that is written fits."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioappsapi import App, Outcome, Snapshot, Status
+from aioappsapi.bulk import AppState, ProcessState
+from aioappsapi.bulk.reports.timing import LimitLevel, PauseSpan
+from aioappsapi.bulk.schemas import DOCUMENTS, generate_schema, stored_schema
+from tests.reports import MIXED, OK, outcome, outcomes, report
+
+REPORT = jsonschema.Draft202012Validator(json.loads(generate_schema("report")))
+SNAPSHOT = jsonschema.Draft202012Validator(json.loads(generate_schema("snapshot")))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_stored_schema_is_that_of_the_structs(name: str) -> None:
+    assert stored_schema(name) == generate_schema(name), "run .ci/schemas"
+
+
+@given(st.lists(outcomes, max_size=3))
+def test_any_report_fits_its_schema(some: list[Outcome[App]]) -> None:
+    REPORT.validate(json.loads(report(*some).to_json()))
+
+
+def test_a_report_with_everything_fits_its_schema(tmp_path: Path) -> None:
+    one = report(
+        outcome("a", Status.OK, target="eu", wave=1, space="dev", organization="acme"),
+        *MIXED,
+        target=None,
+        complete=False,
+        predicted=True,
+        stopped="enough",
+        options={"wait": "all"},
+        pauses=[PauseSpan(second=1, seconds=2)],
+        limits=[LimitLevel(second=0, limit=5)],
+    )
+    one.write(tmp_path / "report.json")
+    REPORT.validate(json.loads((tmp_path / "report.json").read_text()))
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"counts": None}, {"outcomes": [{"key": "a"}]}])
+def test_another_document_does_not_fit(change: dict[str, object]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        REPORT.validate(json.loads(report(OK).to_json()) | change)
+
+
+def test_a_snapshot_fits_its_schema(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    full = AppState(
+        guid="a",
+        name="web",
+        space="dev",
+        organization="acme",
+        state="STARTED",
+        droplet="d",
+        processes=(ProcessState(type="web", instances=1, memory_in_mb=64, disk_in_mb=128),),
+        labels={"env": "prod", "empty": None},
+    )
+    least = AppState(guid="b", name="b", state="STOPPED")
+    taken = Snapshot(target="https://api.test", taken_at=datetime.now(UTC), apps=(full, least))
+    taken.write(path)
+    SNAPSHOT.validate(json.loads(path.read_text()))
+    assert Snapshot.load(path) == taken
