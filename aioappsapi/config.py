@@ -1,4 +1,4 @@
-"""Settings: plain values, fixed once made, that say what the library may do."""
+"""Settings: immutable values with the limits, timeouts and retries of a client."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class Tls(_Settings, frozen=True, kw_only=True):
     """How the server's identity is checked, and ours shown.
 
     `ca_file` is a PEM file of authorities to trust instead of the system's; `client_cert` and
-    `client_key` are PEM files of our own certificate. `insecure=True` checks nothing and so hands
-    the token to whoever answers: for a test installation only.
+    `client_key` are PEM files of our own certificate. `insecure=True` checks nothing, so
+    any server that answers gets the token: for test installations only.
     """
 
     ca_file: str | None = None
@@ -112,7 +112,7 @@ _STARTUP_TIMEOUT = 300.0
 
 
 def startup_timeout() -> float:
-    """Give how many seconds an app has to come up after it was started, unless told otherwise.
+    """Return the default number of seconds that an app has to come up after a start.
 
     `CF_STARTUP_TIMEOUT` says it in minutes, as for the `cf` command; 5 without it. Raises
     InvalidInputError if it holds anything else.

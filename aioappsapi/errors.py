@@ -227,7 +227,7 @@ class BadRequestError(ResponseError):
 
 
 class UnauthorizedError(ResponseError):
-    """401: no token, or one that is expired, malformed or for somebody else."""
+    """401: no token, or one that is expired, malformed or for another server."""
 
 
 class ForbiddenError(ResponseError):
@@ -279,7 +279,7 @@ _BY_STATUS: dict[int, type[ResponseError]] = {
 
 
 def error_class(status: int) -> type[ResponseError]:
-    """Tell which class a status that is not a success belongs to."""
+    """Return the class of an error for a status that is not a success."""
     if status >= 500:
         return ServerError
     if 300 <= status < 400:

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from aioappsapi import Client, Lifecycle, LifecycleData, Pager
+from aioappsapi import Client, Pager
+from aioappsapi.models import Lifecycle, LifecycleData
 from tests.replay import Recording
 
 Found = re.Match[str]

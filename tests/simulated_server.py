@@ -144,6 +144,7 @@ class Limit(Protocol):
     @property
     def usual_failures(self) -> float: ...
     def in_outage(self, *, write: bool) -> bool: ...
+    def outage_shows_at(self, *, write: bool) -> float: ...
     def allows(self, now: float, *, write: bool) -> bool: ...
     def wake_at(self, *, write: bool) -> float: ...
     def start(self, now: float, operation: str, *, write: bool) -> Ticket: ...
@@ -163,6 +164,9 @@ class FixedLimit:
 
     def in_outage(self, *, write: bool) -> bool:
         return False
+
+    def outage_shows_at(self, *, write: bool) -> float:
+        return -inf
 
     def allows(self, now: float, *, write: bool) -> bool:
         return self.in_flight < self.limit
@@ -324,10 +328,14 @@ class Run:
             self.queue.append(app)
             return
         app.failures += 1
-        if app.failures >= tries_allowed(self.model.attempts, self.limit.usual_failures):
-            self.result.lost += 1
-            return
         pause = self.rng.uniform(0.0, min(0.5 * 2.0 ** (app.failures - 1), 15.0))
+        allowed = tries_allowed(self.model.attempts, self.limit.usual_failures)
+        if app.failures >= allowed:
+            shows_at = self.limit.outage_shows_at(write=True)
+            if shows_at == -inf or app.failures >= allowed + 2:
+                self.result.lost += 1
+                return
+            pause = max(self.rng.uniform(0.0, 0.5), shows_at - now)
         self._at(now + pause, lambda _: self.queue.append(app))
 
 

@@ -586,7 +586,7 @@ async def test_a_short_503_is_not_announced() -> None:
 async def test_a_deadline_says_that_nothing_was_sent_where_the_login_hangs() -> None:
     transport = FakeTransport(app())
     one = caller(transport, auth=FakeAuth(gate=asyncio.Event()))
-    with pytest.raises(DeadlineError, match=r"deadline of 7 s; nothing was sent\.$"):
+    with pytest.raises(DeadlineError, match="the request was not sent"):
         await one.call(START, GUID, deadline=7)
     assert transport.sent == []
 

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from aioappsapi import Client, InvalidInputError, NotFoundError, Organization, Page
+from aioappsapi import Client, InvalidInputError, NotFoundError
+from aioappsapi.models import Organization, Page
 from tests.replay import AT_ONCE, Answer, Seen, Server, app_json, refusal, reply
 
 LIMITS = {"X_RateLimit_Limit": "20", "X_RateLimit_Remaining": "18", "X_RateLimit_Reset": "99"}

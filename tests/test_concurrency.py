@@ -98,8 +98,8 @@ def test_apps_that_always_fail_end_quickly_on_a_server_that_is_well(name: str) -
     for seed in SEEDS:
         run = simulate(model, seed)
         assert (run.lost, run.not_attempted, run.reason) == (model.bad_apps, 0, None)
-        assert run.sent <= model.apps + 7 * model.bad_apps
-        assert run.ended_at < 30.0
+        assert run.sent <= model.apps + 9 * model.bad_apps
+        assert run.ended_at < 45.0
 
 
 def test_a_database_that_is_read_only_is_an_outage_of_writes() -> None:
@@ -380,5 +380,5 @@ def test_no_app_is_lost_whatever_the_server_does_for_a_while(
     model = Model(apps=300, flaky=flaky, edge=edge, workers=workers, away=(away[0], sum(away)))
     run = simulate(model, seed, ceiling=50)
     assert (run.not_attempted, run.reason) == (0, None)
-    # Where half of all requests fail by chance, one app in a thousand may still run out of tries.
-    assert run.lost <= (1 if flaky > 0.2 else 0)
+    # Before the usual share is known, five failures of one app may be chance.
+    assert run.lost <= (1 if flaky > 0.05 else 0)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from aioappsapi import InvalidInputError
+from aioappsapi import Client, InvalidInputError, PasswordGrant
 from aioappsapi.bulk.files import check_replaceable, decode_json, write_private, write_whole
+from aioappsapi.sandbox import Sandbox
 
 JOURNAL = '{"schema":2,"action":"start","target":"https://api.test","started_at":"x"}\n'
 SNAPSHOT = '{\n "schema": 2,\n "taken_at": "2026-01-01T00:00:00Z",\n "apps": []\n}\n'
@@ -135,3 +136,14 @@ def test_other_files_may_be_replaced(tmp_path: Path, content: str) -> None:
 def test_nesting_without_end_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         decode_json(data, object)
+
+
+async def test_the_journal_of_a_real_run_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    async with (
+        Sandbox(2) as cloud,
+        Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="") as client,
+    ):
+        report = await client.bulk.start(list(cloud.apps), journal=path)
+    with pytest.raises(InvalidInputError, match="is a journal"):
+        report.write(path)

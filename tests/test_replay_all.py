@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aioappsapi import Client, Job, Response, ResponseError, StaticToken
+from aioappsapi import Client, Response, ResponseError, StaticToken
+from aioappsapi.models import Job
 from tests.drivers import drive, is_typed
 from tests.replay import RECORDINGS, Recording, Server, always, recordings
 from tests.test_replay import DRIVERS, Comparison, check_error

@@ -469,7 +469,7 @@ async def test_an_app_that_somebody_stopped_is_not_running() -> None:
     watch, errors = await waited(cloud)
     error = errors["a"]
     assert type(error) is NotRunningError
-    assert str(error) == "start a: the app is STOPPED again, by somebody else."
+    assert str(error) == "start a: the app is STOPPED again, by another user."
     assert error.states == ("DOWN",)
     assert watch.times["a"] < 20
 
@@ -823,10 +823,10 @@ async def test_two_hundred_apps_take_one_request_and_polls_become_rarer() -> Non
 
 @virtual
 async def test_polls_are_rarer_while_the_quota_is_low() -> None:
-    plenty, scarce = Cloud(Planned("a", [web(after=60)])), Cloud(Planned("a", [web(after=60)]))
-    await waited(plenty)
-    await waited(scarce, quota_is_low=lambda: True)
-    assert len(scarce.seen) * 2 < len(plenty.seen)
+    ample, low = Cloud(Planned("a", [web(after=60)])), Cloud(Planned("a", [web(after=60)]))
+    await waited(ample)
+    await waited(low, quota_is_low=lambda: True)
+    assert len(low.seen) * 2 < len(ample.seen)
 
 
 @virtual

@@ -112,7 +112,7 @@ async def test_each_trouble_ends_in_its_own_outcome() -> None:
         "crashing": CrashedError,
         "late": DeadlineError,
     }
-    assert "by somebody else" in str(report[2].error)
+    assert "by another user" in str(report[2].error)
     check(report, cloud, keys)
 
 

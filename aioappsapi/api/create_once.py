@@ -60,7 +60,7 @@ def _is_taken(failure: AppsApiError) -> bool:
 async def _find_ours(
     find: Callable[[], Awaitable[App | None]], began: float, failure: AppsApiError
 ) -> App | None:
-    """Look the app up. An app that is older than the first attempt is somebody else's."""
+    """Look the app up. An app that is older than the first attempt belongs to another caller."""
     with recorded(Exchanges) as exchanges:
         try:
             app = await find()

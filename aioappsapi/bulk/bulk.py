@@ -42,7 +42,6 @@ from aioappsapi.models.app import App
 
 T = TypeVar("T", default=App)
 
-_DEFAULT_CONCURRENCY: Final = 50
 _PLANNED: Final = get_args(ActionName)
 
 
@@ -68,8 +67,8 @@ class Bulk:
         """Start many apps.
 
         An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
-        `unverified` when the server's answer proves nothing, and nobody looked: for example when it
-        was accepted only after an attempt that may already have taken effect.
+        `unverified` when the server's answer proves nothing and no instance was seen: for example
+        when it was accepted only after an attempt that may already have taken effect.
         Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._report("start", keys, options)
@@ -321,7 +320,7 @@ class Bulk:
                 f"concurrency={concurrency} is above this client's {self._ceiling}. "
                 f"Make the client with limits=Limits(concurrency={concurrency})."
             )
-        chosen = min(_DEFAULT_CONCURRENCY, self._ceiling) if concurrency is None else concurrency
+        chosen = self._ceiling if concurrency is None else concurrency
         fields = Options.__struct_fields__
         given = {name: value for name, value in options.items() if name in fields}
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})

@@ -31,8 +31,9 @@ _MOST_WORKERS: Final = 10_000
 class MapOptions(TypedDict, Generic[T], total=False):
     """The options of every run; each may be left out.
 
-    `concurrency` is how many apps are worked on at a time; at most `Limits.concurrency`, default
-    50. `deadline` is in seconds for the whole run: apps in flight are `timed_out` then, and the
+    `concurrency` is how many apps are worked on at a time, at most; the default is
+    `Limits.concurrency`. Fewer are in flight while the server shows that more would not help.
+    `deadline` is in seconds for the whole run: apps in flight are `timed_out` then, and the
     others `not_attempted`. `max_failures` stops the run after so many failures, or after a share of
     all apps if it is a float below 1. `on_outcome` is called with each outcome as it comes,
     `on_pause` with a `Pause` whenever the rate limit holds everything back for a while.
@@ -150,7 +151,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     Raises InvalidInputError for a value that no run can have.
     """
 
-    concurrency: int = 50
+    concurrency: int = 200
     deadline: float | None = None
     max_failures: int | float | None = None
     wait: Wait = "none"
@@ -221,6 +222,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 f"{name}={bound} holds starts back until others have come up, which only a run "
                 "with wait='any', 'all' or 'routable' can see.",
             )
+
+    def chosen(self) -> dict[str, object]:
+        """Return the options that differ from their defaults, for the report."""
+        default = Options()
+        return {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) != getattr(default, name)
+        }
 
     @property
     def manner(self) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi import App, AppFeature, AppsApiError, Environment, InvalidInputError
+from aioappsapi import App, AppsApiError, InvalidInputError
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
@@ -16,6 +16,7 @@ from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wa
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import listed, one_app
 from aioappsapi.cli.session import Session, execute
+from aioappsapi.models import AppFeature, Environment
 
 _SCHEMA: Final = 1
 _ROW: Final = ("guid", "state", "name", "space", "organization")
@@ -130,7 +131,7 @@ class AppCommand:
         )
 
     def _print(self, value: msgspec.Struct, fields: Mapping[str, object] | None = None) -> None:
-        """Print an answer; as text, only what people look for."""
+        """Print an answer; as text, only the most useful fields."""
         if self.call.output != "text":
             print_json(value)
             return

@@ -1,4 +1,4 @@
-"""What a dry run prints: the plan of the run, and what is to be expected of each app."""
+"""Output of a dry run: the plan of the run, and the predicted outcome of each app."""
 
 from __future__ import annotations
 

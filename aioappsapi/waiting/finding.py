@@ -14,7 +14,7 @@ class Proof(Enum):
     """Whether the instances show that an app is in the requested state."""
 
     PROVED = "proved"
-    DISPROVED = "disproved"  # it crashed, has no room, was deleted, or somebody else changed it
+    DISPROVED = "disproved"  # it crashed, has no room, was deleted, or another user changed it
     UNPROVED = "unproved"  # its time was over, or its instances cannot be read
 
 

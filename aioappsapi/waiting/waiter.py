@@ -200,7 +200,10 @@ class Waiter:
             seconds = max(seconds, min(by_rate, _LONGEST_SINGLE_PAUSE))
         seconds *= random.uniform(0.9, 1.1)  # noqa: S311 - not for secrets
         if self._quota_is_low():
-            seconds *= _LOW_QUOTA_FACTOR
+            # Rarer polls end with the window: in the next one there are requests again.
+            resets_in = self._caller.throttle.rate_window.resets_in
+            rarer = seconds * _LOW_QUOTA_FACTOR
+            seconds = rarer if resets_in is None else max(seconds, min(rarer, resets_in))
         await self._caller.sleep(max(min(seconds, self._soonest_end() - loop_time()), 0.0))
 
     async def _poll(self) -> None:

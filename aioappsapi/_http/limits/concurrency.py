@@ -59,7 +59,6 @@ class ConcurrencyLimiter:
     """
 
     def __init__(self, ceiling: int, *, start: int = _START) -> None:
-        self.ceiling = ceiling
         self.in_flight = 0
         self._search = LevelSearch(ceiling, start)
         self._latency = RelativeLatency()
@@ -79,6 +78,10 @@ class ConcurrencyLimiter:
     def in_outage(self, *, write: bool) -> bool:
         """Check whether reads, or writes, get nothing but failures."""
         return self._outage(write).is_on
+
+    def outage_shows_at(self, *, write: bool) -> float:
+        """When the present failures will be an outage if they go on; minus infinity without any."""
+        return self._outage(write).shows_at
 
     def allows(self, now: float, *, write: bool) -> bool:
         """Check whether a request may go out now. During an outage that is a probe."""

@@ -10,7 +10,7 @@ _STREAK: Final = 20
 # A few are enough if they are spread over some time. A run of one app never has twenty in flight,
 # and would spend all its tries during a short outage.
 OUTAGE_FEW: Final = 4
-OUTAGE_SPREAD: Final = 1.0
+_SPREAD: Final = 1.0
 # Seconds between two probes: the first pause, its growth per failed probe, and the longest pause.
 # The longest pause is also how late the end of an outage may be noticed.
 _FIRST_PAUSE: Final = 0.25
@@ -76,7 +76,7 @@ class Outage:
         if self._failures == 0:
             self._first_failure_at = now
         self._failures += 1
-        enough = OUTAGE_FEW if now - self._first_failure_at >= OUTAGE_SPREAD else _STREAK
+        enough = OUTAGE_FEW if now - self._first_failure_at >= _SPREAD else _STREAK
         if self._failures < enough:
             return False
         self.is_on = True
@@ -84,6 +84,14 @@ class Outage:
         self._pause = _FIRST_PAUSE
         self.probe_failed(now)
         return True
+
+    @property
+    def shows_at(self) -> float:
+        """When the failures in a row will be an outage if they go on; minus infinity without any.
+
+        A single failure is no row.
+        """
+        return self._first_failure_at + _SPREAD if self._failures > 1 else -inf
 
     def succeeded(self) -> None:
         """End a row of failures outside an outage."""

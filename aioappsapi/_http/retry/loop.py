@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from aioappsapi._headers import retry_after
 from aioappsapi._http.call_log import current_call_log
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.limits.outage import OUTAGE_FEW, OUTAGE_SPREAD
+from aioappsapi._http.limits.outage import OUTAGE_FEW
 from aioappsapi._http.limits.patience import current_patience, tries_allowed
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Replay, Request
@@ -44,6 +44,9 @@ _CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max
 # refusal means that the server refuses this login.
 _RENEWALS: Final = 2
 
+# Two failures in a row may be the beginning of an outage. Two more tries show whether they are.
+_MORE: Final = OUTAGE_FEW - 2
+
 log = logging.getLogger("aioappsapi.retry")
 
 
@@ -64,7 +67,6 @@ class _FailingCall:
         self._renewable = renewable
         self._patience = current_patience.get()
         self._seen: Counter[Meaning] = Counter()
-        self._first_at = loop_time()
         self._row_cap: int | None = None  # of all rows of the table that were met
         self._meaning = Meaning.PERMANENT
         self._in_outage = False
@@ -127,15 +129,15 @@ class _FailingCall:
         if self._patience is None:
             return tries < (attempts if self._row_cap is None else min(attempts, self._row_cap))
         allowed = tries_allowed(attempts, self._throttle.limiter.usual_failures)
-        return tries < allowed or (tries == allowed and self._is_too_soon())
+        return tries < allowed or (tries < allowed + _MORE and self._may_be_an_outage())
 
-    def _is_too_soon(self) -> bool:
-        """Check whether the tries came so close together that an outage could not show.
+    def _may_be_an_outage(self) -> bool:
+        """Check whether all requests fail now, but too few or too short yet to be an outage.
 
-        There is one more then, after a pause that is long enough.
+        Then the next try comes after a pause that is long enough to tell.
         """
-        self._pause_until = self._first_at + OUTAGE_SPREAD
-        return self._policy.attempts >= OUTAGE_FEW and loop_time() < self._pause_until
+        self._pause_until = self._throttle.outage_shows_at(self._request)
+        return self._policy.attempts >= OUTAGE_FEW and self._pause_until > -inf
 
     def _give_up(self, reason: str) -> None:
         if (calls := current_call_log.get()) is not None:
@@ -150,7 +152,8 @@ class _FailingCall:
             return requested or 0.0  # the throttle makes it wait for its turn as a probe
         if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
             return 0.0  # the login is shared, and so is the gate that the throttle has closed
-        ceiling = min(self._policy.base * 2.0 ** (self._seen[self._meaning] - 1), self._policy.cap)
+        doublings = 0 if self._pause_until > -inf else self._seen[self._meaning] - 1
+        ceiling = min(self._policy.base * 2.0**doublings, self._policy.cap)
         jitter = random.uniform(0.0, ceiling)  # noqa: S311 - not for secrets
         return max(jitter, requested or 0.0, self._pause_until - loop_time())
 

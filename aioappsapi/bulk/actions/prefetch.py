@@ -1,4 +1,4 @@
-"""What is read of apps before their turn, many with one request."""
+"""Read the states of apps shortly before their turn, many with one request."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ TARGET_STATE: Final[dict[str, str]] = {"start": "STARTED", "stop": "STOPPED"}
 class LifecycleStep(ActionStep):
     """Brings an app into the requested state.
 
-    With `skip_unchanged`, apps that are in that state already are not asked for again. Apps of a
-    suspended space are skipped after the first refusal.
+    With `skip_unchanged`, apps that are already in that state are skipped. Apps of a suspended
+    space are skipped after the first refusal.
     """
 
     def __init__(

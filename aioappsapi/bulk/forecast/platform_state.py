@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -59,6 +59,47 @@ def _exceeds(amount: int, limit: int | None) -> bool:
     return limit is not None and limit >= 0 and amount > limit
 
 
+class AppFacts(msgspec.Struct, frozen=True, gc=False):
+    """What a forecast needs of an app, in a fraction of its memory.
+
+    `suspended` is the title of the refusal that everybody but an administrator gets, if any.
+    """
+
+    guid: str
+    name: str
+    state: str
+    lifecycle: str
+    has_droplet: bool
+    space: str | None
+    space_name: str | None
+    organization: str | None
+    organization_name: str | None
+    suspended: str | None
+
+    @classmethod
+    def of(cls, app: App) -> AppFacts:
+        """Take the facts from an app that was read with its space and organization, if possible."""
+        droplet = app.relationships.current_droplet
+        space = app.space if app.included_space else None
+        organization = app.organization if app.included_organization else None
+        suspended = "SpaceSuspended" if space is not None and space.suspended else None
+        if organization is not None and organization.suspended:
+            suspended = "OrgSuspended"
+        return cls(
+            guid=app.guid,
+            name=app.name,
+            state=app.state,
+            lifecycle=app.lifecycle.type,
+            has_droplet=droplet is not None and droplet.guid is not None,
+            # From the space, which the apps of a page share, so that its texts are shared as well.
+            space=space.guid if space is not None else app.relationships.space.guid,
+            space_name=space.name if space is not None else None,
+            organization=space.relationships.organization.guid if space is not None else None,
+            organization_name=organization.name if organization is not None else None,
+            suspended=suspended,
+        )
+
+
 class PlatformState(msgspec.Struct, kw_only=True):
     """What was read. A part that could not be read is missing, and never counts against apps.
 
@@ -68,7 +109,7 @@ class PlatformState(msgspec.Struct, kw_only=True):
     by the GUID of the space or organization.
     """
 
-    apps: dict[str, App] = msgspec.field(default_factory=dict)
+    apps: dict[str, AppFacts] = msgspec.field(default_factory=dict)
     loads: dict[str, Footprint] = msgspec.field(default_factory=dict)
     headrooms: dict[str, QuotaHeadroom] = msgspec.field(default_factory=dict)
     switched_off: dict[str, str] = msgspec.field(default_factory=dict)
@@ -109,7 +150,7 @@ class PlatformReader:
     async def _read_apps(self, keys: Sequence[str]) -> None:
         pager = self._apps.list(guids=keys, include=["space.organization"], per_page=len(keys))
         async for app in pager:
-            self._state.apps[app.guid] = app
+            self._state.apps[app.guid] = AppFacts.of(app)
 
     async def _read_footprints(self, keys: Sequence[str]) -> None:
         try:
@@ -125,7 +166,7 @@ class PlatformReader:
         self._state.writes = self._state.admin or _WRITE in claims.scope
         if self._state.admin or claims.user_id is None:
             return
-        spaces = sorted({app.relationships.space.guid or "" for app in self._state.apps.values()})
+        spaces = sorted({app.space or "" for app in self._state.apps.values()})
         pager = self._roles.list(
             user_guids=[claims.user_id], space_guids=[s for s in spaces if s], types=_ROLES
         )
@@ -138,7 +179,7 @@ class PlatformReader:
             _unknown("roles", failure)
 
     async def _read_flags(self) -> None:
-        if {app.lifecycle.type for app in self._state.apps.values()} <= {"buildpack"}:
+        if {app.lifecycle for app in self._state.apps.values()} <= {"buildpack"}:
             return
         try:
             flags = await self._flags.list().all()
@@ -150,14 +191,10 @@ class PlatformReader:
         except AppsApiError as failure:
             _unknown("feature flags", failure)
 
-    async def _read_headrooms(self, apps: Iterable[App]) -> None:
+    async def _read_headrooms(self, apps: Sequence[AppFacts]) -> None:
         """Read the quotas of all spaces and organizations that have one, and their usage."""
-        spaces, organizations = set(), set()
-        for app in apps:
-            if (space := app.relationships.space.guid) is not None:
-                spaces.add(space)
-            if (organization := organization_of(app)) is not None:
-                organizations.add(organization)
+        spaces = {app.space for app in apps if app.space is not None}
+        organizations = {app.organization for app in apps if app.organization is not None}
         try:
             if organizations:
                 await self._read_organizations(sorted(organizations))
@@ -181,11 +218,6 @@ class PlatformReader:
                 if ref.guid is not None and ref.guid in wanted and _limits(quota.apps):
                     usage = await self._quotas.get_usage(space_guid=ref.guid)
                     self._state.headrooms[ref.guid] = QuotaHeadroom("space_", quota.apps, usage)
-
-
-def organization_of(app: App) -> str | None:
-    """Return the GUID of an app's organization if its space was included."""
-    return app.space.relationships.organization.guid if app.included_space else None
 
 
 def _limits(quota: AppQuota) -> bool:

@@ -12,7 +12,7 @@ from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import is_quota
 from aioappsapi.bulk.actions.footprint import Footprint
 from aioappsapi.bulk.actions.start_stop_restart import TARGET_STATE, ActionName
-from aioappsapi.bulk.forecast.platform_state import PlatformState, organization_of
+from aioappsapi.bulk.forecast.platform_state import AppFacts, PlatformState
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import (
     ApiError,
@@ -25,6 +25,10 @@ from aioappsapi.errors import (
 )
 from aioappsapi.models.app import App
 
+_SUSPENSIONS: Final = {
+    "OrgSuspended": (10017, "OrgSuspended", "The organization is suspended"),
+    "SpaceSuspended": (10019, "SpaceSuspended", "The space is suspended"),
+}
 _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 
 
@@ -67,9 +71,8 @@ class _Predictor:
         refusal = self._refused(app)
         return _outcome_of(app, Status.OK if refusal is None else Status.FAILED, refusal)
 
-    def _refused(self, app: App) -> AppsApiError | None:
-        droplet = app.relationships.current_droplet
-        if self._action != "stop" and (droplet is None or droplet.guid is None):
+    def _refused(self, app: AppFacts) -> AppsApiError | None:
+        if self._action != "stop" and not app.has_droplet:
             return self._unprocessable(app, "Assign a droplet before starting this app.")
         if not self._state.admin and (refusal := self._forbidden(app)) is not None:
             return refusal
@@ -77,24 +80,21 @@ class _Predictor:
             return None
         return self._over_quota(app)
 
-    def _forbidden(self, app: App) -> AppsApiError | None:
+    def _forbidden(self, app: AppFacts) -> AppsApiError | None:
         state = self._state
-        space = app.relationships.space.guid
-        if not state.writes or (state.spaces is not None and space not in state.spaces):
+        if not state.writes or (state.spaces is not None and app.space not in state.spaces):
             detail = "You are not authorized to perform the requested action"
             return self._no(app, 10003, "NotAuthorized", detail)
-        if app.included_organization and app.organization.suspended:
-            return self._no(app, 10017, "OrgSuspended", "The organization is suspended")
-        if app.included_space and app.space.suspended:
-            return self._no(app, 10019, "SpaceSuspended", "The space is suspended")
-        said = state.switched_off.get(_FLAGS.get(app.lifecycle.type, ""))
+        if app.suspended is not None:
+            return self._no(app, *_SUSPENSIONS[app.suspended])
+        said = state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
         if said is not None and self._action != "stop":
             return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
         return None
 
-    def _over_quota(self, app: App) -> AppsApiError | None:
+    def _over_quota(self, app: AppFacts) -> AppsApiError | None:
         load = self._state.loads.get(app.guid, Footprint())
-        places = (app.relationships.space.guid, organization_of(app))
+        places = (app.space, app.organization)
         found = (self._state.headrooms.get(place or "") for place in places)
         headrooms = [one for one in found if one is not None]
         if exceeded := sorted(one for headroom in headrooms for one in headroom.refusals(load)):
@@ -103,12 +103,12 @@ class _Predictor:
             headroom.take(load)
         return None
 
-    def _unprocessable(self, app: App, detail: str) -> ResponseError:
+    def _unprocessable(self, app: AppFacts, detail: str) -> ResponseError:
         return self._refusal(
             app.guid, UnprocessableError, 422, 10008, "UnprocessableEntity", detail
         )
 
-    def _no(self, app: App, code: int, title: str, detail: str) -> ResponseError:
+    def _no(self, app: AppFacts, code: int, title: str, detail: str) -> ResponseError:
         return self._refusal(app.guid, ForbiddenError, 403, code, title, detail)
 
     def _refusal(
@@ -122,12 +122,12 @@ class _Predictor:
         )
 
 
-def _outcome_of(app: App, status: Status, error: AppsApiError | None = None) -> Outcome[App]:
+def _outcome_of(app: AppFacts, status: Status, error: AppsApiError | None = None) -> Outcome[App]:
     return Outcome(
         key=app.guid,
         name=app.name,
-        space=app.space.name if app.included_space else None,
-        organization=app.organization.name if app.included_organization else None,
+        space=app.space_name,
+        organization=app.organization_name,
         status=status,
         error=error,
     )

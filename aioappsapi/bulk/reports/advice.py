@@ -13,12 +13,14 @@ from aioappsapi.errors import (
     AppsApiError,
     AuthError,
     BadRequestError,
+    BuildFailedError,
     CertificateError,
     ConflictError,
     ConnectError,
     CrashedError,
     DeadlineError,
     DecodeError,
+    DeploymentFailedError,
     ForbiddenError,
     InvalidInputError,
     JobFailedError,
@@ -204,6 +206,18 @@ ADVICE: Final = (
         action="Check its health check and logs. Allow more time with `startup_timeout` if it is "
         "only slow.",
         errors=(NotRunningError,),
+    ),
+    Advice(
+        cause="The build failed",
+        action="Read the reason and the staging log (`cf logs APP --recent`), correct the app or "
+        "its buildpack, and run again.",
+        errors=(BuildFailedError,),
+    ),
+    Advice(
+        cause="The deployment was canceled or superseded",
+        action="Find out who replaced it (`cf events APP`). Run again if your change is still "
+        "wanted.",
+        errors=(DeploymentFailedError,),
     ),
     Advice(
         cause="A job of the server failed",

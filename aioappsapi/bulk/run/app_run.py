@@ -95,12 +95,11 @@ class AppRun(msgspec.Struct, eq=False):
     A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
-    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
-    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
-    bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
-    although nothing happens (a start whose runner failed). `doubt` is the error of a step that
-    failed and is verified all the same. `made` is the build or deployment that a step made; before
-    the answer came, it is the name that the step gave it.
+    attempt left, `first_sent_at` when this process first sent anything: durations begin there.
+    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
+    and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
+    nothing happens. `doubt` is the error of a step that failed and is verified all the same. `made`
+    is the build or deployment that a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -134,10 +133,9 @@ class AppRun(msgspec.Struct, eq=False):
     warnings: tuple[str, ...] = ()
 
     # -- what follows from the facts
-
     @property
     def is_open(self) -> bool:
-        """Whether the present step may have been carried out although nobody knows."""
+        """Whether it is unknown if the present step was carried out."""
         return self.did is MAYBE or self.in_the_air
 
     @property
@@ -147,7 +145,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def was_sent(self) -> bool:
-        """Whether this process sent anything for the app."""
+        """Whether this process sent anything for it."""
         return self.first_sent_at is not None
 
     @property
@@ -168,7 +166,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._move(DONE)
 
     # -- events before a request
-
     def claimed(self) -> None:
         """A worker takes the app."""
         self._from(PENDING, READY, RETRY_LATER)
@@ -202,7 +199,7 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.NOT_ATTEMPTED, at, error)
 
     def already(self, at: float, value: object, *, verify: bool) -> None:
-        """The app is in the requested state, and nobody asked for it in this run."""
+        """The app is in the requested state, and this run sent no request for it."""
         self._from(ASKING)
         self.value, self.proved_status = value, Status.ALREADY
         if verify:
@@ -242,7 +239,6 @@ class AppRun(msgspec.Struct, eq=False):
         self.repeat_proves_nothing |= repeat_proves_nothing
 
     # -- how the request ended
-
     def accepted(
         self,
         at: float,
@@ -252,11 +248,7 @@ class AppRun(msgspec.Struct, eq=False):
         proves_nothing: AppsApiError | None = None,
         is_proof: bool = False,
     ) -> None:
-        """The server accepted the step.
-
-        `proves_nothing` says why its answer is no proof. With `is_proof` there is nothing that
-        could be seen besides the answer.
-        """
+        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
         self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
@@ -267,16 +259,14 @@ class AppRun(msgspec.Struct, eq=False):
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at, is_proof=is_proof)
+        self._carried_out(at, None, is_proof=is_proof)
 
-    def _carried_out(
-        self, at: float, proves_nothing: AppsApiError | None = None, *, is_proof: bool
-    ) -> None:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
         if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
-        elif proves_nothing is not None or self.repeat_proves_nothing:
-            # Also before further steps: they would build on something that nobody saw.
-            self._finish(Status.UNVERIFIED, at, proves_nothing)
+        elif no_proof is not None or self.repeat_proves_nothing:
+            # Also before further steps: they would build on something unverified.
+            self._finish(Status.UNVERIFIED, at, no_proof)
         elif self.is_last:
             self._finish(Status.OK, at)
         else:
@@ -303,7 +293,6 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.FAILED, at, error)
 
     # -- events of the proof
-
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
@@ -333,7 +322,7 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(Status.FAILED, at, error)
 
     def unproved(self, at: float, error: AppsApiError, *, late: bool) -> None:
-        """Its time is over (`late`), or nobody can look."""
+        """Its time is over (`late`), or its instances cannot be read."""
         self._from(VERIFYING)
         self._finish(self._unproved_status(late=late), at, self.doubt or error)
 
@@ -343,7 +332,6 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.TIMED_OUT if late else Status.UNVERIFIED
 
     # -- the end of the run
-
     def status_if_ended(self, why: Why) -> Status:
         """Return the status that `ended` gives now."""
         late = why is Why.DEADLINE
@@ -373,7 +361,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(status, at, error)
 
     # -- the journal
-
     def not_done(self) -> None:
         """The step that was noted was surely not carried out."""
         self.noted, self.did = False, NO
@@ -383,14 +370,11 @@ class AppRun(msgspec.Struct, eq=False):
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts.
-
-        A step that was noted, and of which the journal says nothing more, may have been sent.
-        """
+        """A new process goes on: it takes the outcome over, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
-            self.did = MAYBE
+            self.did = MAYBE  # the earlier process may have died while it was sent
         self.noted = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"

@@ -38,6 +38,7 @@ from aioappsapi.bulk.run.app_run import (
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
@@ -63,6 +64,7 @@ class Engine(Generic[T_co]):
         outer: CallEvents | None,
         throttle: Throttle | None,
         on_outcome: OnOutcome[T_co] | None,
+        pressure: Pressure,
         give_up_after: float,
     ) -> None:
         self.stop_reason: str | None = None
@@ -77,6 +79,7 @@ class Engine(Generic[T_co]):
         self._outer = outer
         self._throttle = throttle
         self._on_outcome = on_outcome
+        self._pressure = pressure
         self._patience = Patience(give_up_after, calls=calls)
         self._runs: dict[str, AppRun] = {}
         self._ready: deque[AppRun] = deque()
@@ -166,11 +169,12 @@ class Engine(Generic[T_co]):
         key = self._inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
-            run = AppRun(index, key, self._action.steps, self, name=self._inputs.names.get(key))
+            run = AppRun(index, key, self._action.steps, self)
             if key in self._inputs.in_doubt and self._action.steps[0].visible:
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
+        run.name = self._inputs.names.get(key)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -317,6 +321,7 @@ class Engine(Generic[T_co]):
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
         self._progress.add(run.index, outcome)
+        self._pressure.note_limit(loop_time())
         if not outcome.done:
             self._check_failures()
         if self._on_outcome is not None:

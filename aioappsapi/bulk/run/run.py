@@ -27,6 +27,7 @@ from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermo
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.errors import InvalidInputError
 
@@ -63,10 +64,12 @@ class Run(Generic[T_co]):
         self._inputs = inputs
         self._options = options
         self._progress = progress
+        progress.places = inputs.places
         self._target = target
         self._throttle = throttle
         self._open_journal = open_journal
         self._on_pause = on_pause
+        self._pressure = Pressure(throttle)
         self._predicted = predicted
         self._engine = Engine(
             action,
@@ -77,6 +80,7 @@ class Run(Generic[T_co]):
             outer=outer,
             throttle=throttle,
             on_outcome=on_outcome,
+            pressure=self._pressure,
             give_up_after=give_up_after,
         )
         self._abandoned = False
@@ -133,6 +137,16 @@ class Run(Generic[T_co]):
         return 0.0 if self._throttle is None else self._throttle.closed_for
 
     @property
+    def limit(self) -> int | None:
+        """How many requests may be in flight now; None for a run that sends none."""
+        return None if self._throttle is None else self._throttle.limit
+
+    @property
+    def rate_left(self) -> int | None:
+        """How many requests are left in the server's window; None if that is not known."""
+        return None if self._throttle is None else self._throttle.rate_window.left
+
+    @property
     def stopping(self) -> bool:
         """Whether nothing new is begun any more."""
         return self._engine.stop_reason is not None
@@ -159,6 +173,9 @@ class Run(Generic[T_co]):
             requests=self._progress.requests + Requests(),
             complete=self.total == self._progress.done,
             stopped=self._engine.stop_reason,
+            options=self._options.chosen(),
+            pauses=self._pressure.pauses,
+            limits=self._pressure.levels,
             predicted=self._predicted,
         )
 
@@ -226,8 +243,9 @@ class Run(Generic[T_co]):
             self._engine.journal = self._take_journal(self._open_journal())
         try:
             with ExitStack() as stack:
-                if self._throttle is not None and self._on_pause is not None:
-                    stack.callback(self._throttle.on_pause(self._on_pause))
+                if self._throttle is not None:
+                    listener = self._pressure.listener(self._on_pause)
+                    stack.callback(self._throttle.on_pause(listener))
                 await self._run()
         finally:
             if self._engine.journal is not None:
@@ -264,6 +282,7 @@ class Run(Generic[T_co]):
 
     def _begin(self) -> None:
         self._progress.begin()
+        self._pressure.begin()
         deadline = math.inf
         if self._options.deadline is not None:
             deadline = loop_time() + self._options.deadline

@@ -1,4 +1,4 @@
-"""Brings apps back to how a snapshot notes them.
+"""Brings apps back to the states that a snapshot records.
 
 In up to three runs, one after the other: stops make room, then numbers of instances are set, then
 the others start. Their reports become one, with an outcome for each app.
@@ -88,11 +88,11 @@ class Restoration:
 
     @property
     def report(self) -> Report[App]:
-        """What became of each app so far; what nobody came to is `not_attempted`."""
+        """The outcome of each app so far; apps without one yet are `not_attempted`."""
         return self._merged([run.report for run in self._runs])
 
     async def predict(self, draw: Draw) -> Report[App]:
-        """Predict the report without a change. The room that stops would make is not seen."""
+        """Predict the report without a change. Quota that stops would free is not counted."""
         self._started_at = now = datetime.now(UTC)
         reports = [(await draw(action, keys)).report for action, keys in self._keys().items()]
         scaled: Report[App] = Report(
@@ -167,7 +167,7 @@ class Restoration:
 def _joined(
     apps: Sequence[AppState], by_action: dict[str, dict[str, Outcome[App]]], why_not: str
 ) -> Iterator[Outcome[App]]:
-    """Make one outcome for each app of what was asked for it, in up to two runs."""
+    """Join the outcomes of up to two runs into one for each app."""
     for app in apps:
         action = _ACTION_FOR[app.state]
         asked = by_action.get(action, {}).get(app.guid) or Outcome(
@@ -180,6 +180,8 @@ def _joined(
         yield msgspec.structs.replace(
             max(both, key=lambda one: _WEIGHT[one.status]),
             name=asked.name or app.name,
+            space=asked.space or app.space,
+            organization=asked.organization or app.organization,
             value=asked.value,
             attempts=sum(one.attempts for one in both),
             request_ids=tuple(id_ for one in both for id_ in one.request_ids),
