@@ -14,7 +14,7 @@ from aioappsapi._http.limits.throttle import OnPause
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.config import startup_timeout
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import refuse_unless
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Wait, check_wait
 
@@ -93,11 +93,6 @@ def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
             raise TypeError(f"{call}() has no option {name!r}. {hint}")
 
 
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise InvalidInputError(what)
-
-
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The checked options of a run; see `RunOptions`.
 
@@ -116,35 +111,35 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency
-        _require(
+        refuse_unless(
             type(workers) is int and 1 <= workers <= _MOST_WORKERS,
             f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.",
         )
         for name in ("deadline", "startup_timeout"):
             seconds = getattr(self, name)
-            _require(
+            refuse_unless(
                 seconds is None or (isinstance(seconds, int | float) and seconds > 0),
                 f"{name}={seconds!r}: seconds > 0.",
             )
         limit = self.max_failures
-        _require(
+        refuse_unless(
             limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
             f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
         )
         check_wait(self.wait)
         if self.wait != "none":
             _ = self.patience  # a bad value is refused now, not in the middle of the run
-        _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
+        refuse_unless(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_start_limit()
 
     def _check_start_limit(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
-            _require(
+            refuse_unless(
                 bound is None or (isinstance(bound, int) and bound >= 1),
                 f"{name}={bound!r}: at least 1.",
             )
-            _require(
+            refuse_unless(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, which only a run "
                 "with wait='any', 'all' or 'routable' can see.",
