@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_json import OutcomeRecord
 from aioappsapi.bulk.run.app_run import AppRun, Did, State, Why
-from aioappsapi.bulk.run.lines import Line, Resumed, Sending, line_for, replay
+from aioappsapi.bulk.run.lines import (
+    Accepted,
+    Ended,
+    Line,
+    NotDone,
+    Resumed,
+    Sending,
+    line_for,
+    replay,
+)
 from aioappsapi.errors import AppsApiError, UnverifiedError
 from tests.steps import Step, steps_of
 
@@ -310,6 +319,110 @@ def test_a_process_that_died_after_sending_leaves_a_doubt_and_resuming_twice_cha
     once = msgspec.structs.asdict(run)
     run.resumed("none")
     assert msgspec.structs.asdict(run) == once, "resuming twice changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("step", "did", "later", "state"),
+    [
+        (PLAIN, Did.MAYBE, True, RETRY_LATER),  # sent twice, it does no harm
+        (VISIBLE, Did.NO, False, DONE),  # it was surely not carried out: there is nothing to prove
+        (WAITING, Did.MAYBE, False, DONE),  # the server does not show whether it was
+        (VISIBLE, Did.MAYBE, False, VERIFYING),
+    ],
+)
+def test_a_failed_step_is_retried_or_verified_only_where_that_can_help(
+    step: Step, did: Did, later: bool, state: State
+) -> None:
+    run = app_run(step, state=ASKING, did=did)
+    run.failed(1.0, ERROR, later=later, settles=False)
+    assert run.state is state
+    assert run.doubt is (ERROR if state is VERIFYING else None)
+
+
+def test_a_proof_ends_the_doubt() -> None:
+    run = app_run(VISIBLE, state=VERIFYING, did=Did.MAYBE, doubt=ERROR)
+    run.proved(1.0, 1.0, "all")
+    assert (run.status, run.did, run.doubt, run.proof) == (Status.OK, Did.YES, None, "all")
+
+
+def test_a_step_that_was_not_done_leaves_no_doubt() -> None:
+    run = app_run(state=ASKING, noted=True, did=Did.MAYBE)
+    run.not_done()
+    assert (run.noted, run.did) == (False, Did.NO)
+
+
+def test_the_next_step_begins_without_the_errors_of_the_last() -> None:
+    run = app_run(PLAIN, PLAIN, state=ASKING, error=ERROR, doubt=ERROR, retried=True)
+    run.accepted(1.0)
+    assert (run.state, run.step) == (ASKING, 1)
+    assert (run.error, run.doubt, run.retried) == (None, None, False)
+
+
+def test_a_resumed_app_keeps_what_was_done_and_nothing_of_the_old_process() -> None:
+    run = app_run(
+        state=DONE,
+        status=Status.FAILED,
+        did=Did.YES,
+        proof="any",
+        noted=True,
+        in_the_air=True,
+        repeat_proves_nothing=True,
+        retried=True,
+        crashes=True,
+        error=ERROR,
+        doubt=ERROR,
+        value="app",
+        attempts=3,
+    )
+    run.sent_at = run.first_sent_at = 5.0
+    run.resumed("none")
+    kept = (run.state, run.did, run.noted, run.sent_at)
+    assert kept == (PENDING, Did.YES, True, 5.0)
+    assert (run.in_the_air, run.repeat_proves_nothing, run.retried, run.crashes) == (False,) * 4
+    assert (run.proof, run.status, run.attempts) == ("none", None, 0)
+    assert (run.error, run.doubt, run.value, run.first_sent_at) == (None,) * 4
+
+
+# -- the lines of a journal
+
+RECORD = OutcomeRecord(key="guid", status=Status.FAILED, attempts=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "line"),
+    [
+        (VERIFYING, {"did": Did.YES, "made": "build"}, Accepted("guid", 107.0, "build")),
+        (VERIFYING, {"did": Did.MAYBE}, None),  # a look decides
+        (RETRY_LATER, {"did": Did.NO}, NotDone("guid")),
+        (RETRY_LATER, {"did": Did.MAYBE}, None),
+        (DONE, {"status": Status.NOT_ATTEMPTED}, NotDone("guid")),
+        (
+            DONE,
+            {"status": Status.FAILED, "did": Did.MAYBE, "proof": "any"},
+            Ended("guid", Did.MAYBE, "any", 107.0, RECORD),
+        ),
+        (ASKING, {}, None),
+        (HELD, {}, None),
+    ],
+)
+def test_a_move_writes_the_line_that_a_resume_needs(
+    state: State, facts: Any, line: Line | None
+) -> None:
+    run = app_run(state=state, noted=True, sent_at=7.0, **facts)
+    assert line_for(run, 100.0, RECORD if state is DONE else None) == line
+    if isinstance(line, NotDone):
+        assert not run.noted
+    run = app_run(state=state, noted=False, **facts)
+    assert line_for(run, 100.0, RECORD) is None, "what is not noted was not sent"
+
+
+def test_an_accepted_line_is_replayed_as_done_and_not_yet_proved() -> None:
+    run = app_run(VISIBLE)
+    replay(run, Sending("guid", 0), 100.0)
+    replay(run, Accepted("guid", 107.0, "build"), 100.0)
+    assert (run.state, run.did, run.sent_at, run.made) == (VERIFYING, Did.YES, 7.0, "build")
+    run.resumed("all")
+    assert (run.state, run.did) == (PENDING, Did.YES)
 
 
 # -- several lives, against a model of the server

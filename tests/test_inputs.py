@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from aioappsapi import App, InvalidInputError
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.models import Space
 from tests.fakes import settle
 
 
@@ -115,3 +117,12 @@ def test_an_unverified_outcome_is_in_doubt_and_a_settled_one_is_not() -> None:
         ]
     )
     assert (inputs.keys, inputs.in_doubt, inputs.names) == (["a", "b"], {"a"}, {"a": "web"})
+
+
+def test_a_place_is_known_of_an_outcome_and_of_an_app_whose_space_was_included() -> None:
+    space = msgspec.convert({"guid": "s", "name": "prod"}, Space)
+    app = msgspec.convert({"guid": "a", "name": "web"}, App)
+    msgspec.structs.force_setattr(app, "included_space", space)
+    earlier = Outcome(key="b", status=Status.FAILED, name="api", space="dev", organization="acme")
+    inputs = Inputs([app, earlier, "c"])
+    assert inputs.places == {"a": ("prod", None), "b": ("dev", "acme")}

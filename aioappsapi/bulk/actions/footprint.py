@@ -18,6 +18,11 @@ class Footprint:
         self.memory = memory
         self.largest = largest
 
+    def of(self, instances: int) -> Footprint:
+        """Return what so many of the instances take at most."""
+        few = min(self.instances, instances)
+        return Footprint(few, min(self.memory, few * self.largest), self.largest)
+
 
 async def read_footprints(processes: Processes, keys: Sequence[str]) -> dict[str, Footprint]:
     """Read the footprints of up to 200 apps with one request."""

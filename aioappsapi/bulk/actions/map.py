@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.actions.action import ActionStep
 from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.errors import AppsApiError
 
 
 class MapStep(ActionStep):
@@ -17,6 +18,11 @@ class MapStep(ActionStep):
     def __init__(self, name: str, func: Callable[[str], Awaitable[object]]) -> None:
         self.name = name
         self._func = func
+
+    def may_do_better_later(self, error: AppsApiError) -> bool:
+        """Leave it at one call."""
+        del error
+        return False
 
     async def send(self, run: AppRun) -> None:
         """Call the function. From here on it may have done something, and its time counts."""

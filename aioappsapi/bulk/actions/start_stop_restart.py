@@ -10,11 +10,10 @@ from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
-from aioappsapi._http.retry.policy import Meaning, classify, is_quota
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.spaces import Spaces
-from aioappsapi.bulk.actions.action import ActionStep, Watcher
+from aioappsapi.bulk.actions.action import ActionStep, Limiter, Watcher
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.suspensions import Suspensions
 from aioappsapi.bulk.run.app_run import AppRun, Did
@@ -47,13 +46,14 @@ class LifecycleStep(ActionStep):
         *,
         skip_unchanged: bool,
         watcher: Watcher | None,
+        limiter: Limiter | None = None,
     ) -> None:
         self.name = name
         self.once = name == "restart"
         self.visible = name in TARGET_STATE
         self.waits = watcher is not None
-        self.is_limited = name != "stop"
         self.watcher = watcher
+        self.limiter = limiter
         self._apps = Apps(caller)
         self._calls = calls
         self._processes = Processes(caller)
@@ -118,10 +118,6 @@ class LifecycleStep(ActionStep):
         return assess_started(found, "any").satisfied
 
     # -- the request
-
-    def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether a later attempt may succeed: a passing failure, or a quota in use now."""
-        return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:
         """Send the request. A success that cannot be read, or does not fit, proves nothing."""

@@ -95,11 +95,11 @@ class AppRun(msgspec.Struct, eq=False):
     A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
-    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
-    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
-    bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
-    although nothing happens (a start whose runner failed). `doubt` is the error of a step that
-    failed and is verified all the same, `made` the build or deployment that a step made.
+    attempt left, `first_sent_at` when this process first sent anything: durations begin there.
+    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
+    and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
+    nothing happens. `doubt` is the error of a step that failed and is verified all the same. `made`
+    is the build or deployment that a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -133,7 +133,6 @@ class AppRun(msgspec.Struct, eq=False):
     warnings: tuple[str, ...] = ()
 
     # -- what follows from the facts
-
     @property
     def is_open(self) -> bool:
         """Whether it is unknown if the present step was carried out."""
@@ -146,7 +145,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def was_sent(self) -> bool:
-        """Whether this process sent anything for the app."""
+        """Whether this process sent anything for it."""
         return self.first_sent_at is not None
 
     @property
@@ -167,7 +166,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._move(DONE)
 
     # -- events before a request
-
     def claimed(self) -> None:
         """A worker takes the app."""
         self._from(PENDING, READY, RETRY_LATER)
@@ -211,6 +209,11 @@ class AppRun(msgspec.Struct, eq=False):
 
     # -- events of a request
 
+    def named(self, made: str) -> None:
+        """The step will make a build or a deployment under this name, or has made this one."""
+        self._from(ASKING)
+        self.made = made
+
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
         self._from(ASKING)
@@ -236,7 +239,6 @@ class AppRun(msgspec.Struct, eq=False):
         self.repeat_proves_nothing |= repeat_proves_nothing
 
     # -- how the request ended
-
     def accepted(
         self,
         at: float,
@@ -244,26 +246,27 @@ class AppRun(msgspec.Struct, eq=False):
         *,
         made: str | None = None,
         proves_nothing: AppsApiError | None = None,
+        is_proof: bool = False,
     ) -> None:
-        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
+        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
         self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
-        self._carried_out(at, proves_nothing)
+        self._carried_out(at, proves_nothing, is_proof=is_proof)
 
-    def known(self, at: float) -> None:
+    def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at)
+        self._carried_out(at, None, is_proof=is_proof)
 
-    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
-        if self.steps[self.step].waits:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
+        if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
-        elif proves_nothing is not None or self.repeat_proves_nothing:
+        elif no_proof is not None or self.repeat_proves_nothing:
             # Also before further steps: they would build on something unverified.
-            self._finish(Status.UNVERIFIED, at, proves_nothing)
+            self._finish(Status.UNVERIFIED, at, no_proof)
         elif self.is_last:
             self._finish(Status.OK, at)
         else:
@@ -290,7 +293,6 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.FAILED, at, error)
 
     # -- events of the proof
-
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
@@ -330,7 +332,6 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.TIMED_OUT if late else Status.UNVERIFIED
 
     # -- the end of the run
-
     def status_if_ended(self, why: Why) -> Status:
         """Return the status that `ended` gives now."""
         late = why is Why.DEADLINE
@@ -360,7 +361,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(status, at, error)
 
     # -- the journal
-
     def not_done(self) -> None:
         """The step that was noted was surely not carried out."""
         self.noted, self.did = False, NO
@@ -370,14 +370,11 @@ class AppRun(msgspec.Struct, eq=False):
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts.
-
-        A step that was noted, and of which the journal says nothing more, may have been sent.
-        """
+        """A new process goes on: it takes the outcome over, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
-            self.did = MAYBE
+            self.did = MAYBE  # the earlier process may have died while it was sent
         self.noted = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"

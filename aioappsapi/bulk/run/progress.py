@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Generic, cast
+from typing import Final, Generic, cast
 
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
@@ -14,17 +14,22 @@ from aioappsapi._http.message import Response
 from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.app_run import ASKING, AppRun, State
+from aioappsapi.bulk.run.inputs import Place
 from aioappsapi.errors import AppsApiError, UnverifiedError
 from aioappsapi.models.app import App
+
+_UNKNOWN: Final[Place] = (None, None)
 
 
 class Progress(Generic[T_co]):
     """How many apps are in which state, how many ended how, and their outcomes.
 
-    `keep` keeps the outcomes for the report. Without it memory stays flat.
+    `keep` keeps the outcomes for the report. Without it memory stays flat. `places` has the names
+    of spaces and organizations by app, where they are known.
     """
 
     def __init__(self, *, keep: bool = True) -> None:
+        self.places: Mapping[str, Place] = {}
         self.by_state = [0] * len(State)
         self.by_status: Counter[Status] = Counter()
         self.requests = Requests()
@@ -99,10 +104,13 @@ class Progress(Generic[T_co]):
     def outcome(self, run: AppRun) -> Outcome[T_co]:
         """Make the outcome of an app that is done: once, at the end of its way."""
         zero = run.first_sent_at
+        space, organization = self.places.get(run.key, _UNKNOWN)
         return Outcome(
             key=run.key,
             status=cast("Status", run.status),
             name=run.value.name if isinstance(run.value, App) else run.name,
+            space=space,
+            organization=organization,
             value=cast("T_co | None", run.value),
             error=_error_of(run),
             attempts=run.attempts,

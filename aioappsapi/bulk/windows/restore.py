@@ -20,7 +20,7 @@ from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.actions.action import Action
-from aioappsapi.bulk.actions.scale import ScaleStep
+from aioappsapi.bulk.actions.scale import Scale, ScaleStep
 from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan
 from aioappsapi.bulk.options import Options
@@ -28,7 +28,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.bulk.run.progress import Progress
+from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
@@ -36,8 +36,8 @@ from aioappsapi.models.app import App
 
 Begin = Callable[[ActionName, list[str], float | None], Run[App]]
 Draw = Callable[[ActionName, list[str]], Awaitable[Plan]]
-# The numbers to be set for an app: GUIDs of its processes, and how many instances each has to have.
-Changes = dict[str, dict[str, int]]
+# The numbers to be set for an app: one for each of its processes that has another number.
+Changes = dict[str, list[Scale]]
 
 _ACTION_FOR: Final[dict[str, ActionName]] = {"STOPPED": "stop", "STARTED": "start"}
 # Of two outcomes of an app the later one here counts: what was changed is not `already` so.
@@ -118,15 +118,18 @@ class Restoration:
         if not changes:
             return None
         chosen, caller = self._options, self._caller
+        inputs, progress, outer = Inputs(list(changes)), Progress[App](), current_call_log.get()
+        calls = RequestCounter(progress.requests, outer)
         return Run(
-            Action("scale", [ScaleStep(Processes(caller), changes)]),
-            Inputs(list(changes)),
+            Action("scale", [ScaleStep(caller, inputs, calls, changes)]),
+            inputs,
             Options(
                 concurrency=chosen.concurrency, deadline=deadline, max_failures=chosen.max_failures
             ),
-            Progress(),
+            progress,
             target=self._target,
-            outer=current_call_log.get(),
+            calls=calls,
+            outer=outer,
             throttle=caller.throttle,
         )
 
@@ -139,7 +142,8 @@ class Restoration:
                 guid = process.relationships.app.guid or ""
                 wanted = noted.get(guid, {}).get(process.type)
                 if wanted is not None and wanted != process.instances:
-                    changes.setdefault(guid, {})[process.guid] = wanted
+                    scale = Scale(instances=wanted, process=process.type)
+                    changes.setdefault(guid, []).append(scale)
         self._read.add(record)
         return changes
 
@@ -176,6 +180,8 @@ def _joined(
         yield msgspec.structs.replace(
             max(both, key=lambda one: _WEIGHT[one.status]),
             name=asked.name or app.name,
+            space=asked.space or app.space,
+            organization=asked.organization or app.organization,
             value=asked.value,
             attempts=sum(one.attempts for one in both),
             request_ids=tuple(id_ for one in both for id_ in one.request_ids),
