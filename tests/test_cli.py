@@ -260,7 +260,7 @@ def test_ctrl_c_ends_a_run_in_order_with_a_report(tmp_path: Path) -> None:
     assert counts["not_attempted"] > 0
 
 
-def test_the_sandbox_command_serves_until_it_is_told_to_stop() -> None:
+def test_the_sandbox_command_serves_until_a_signal() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "aioappsapi", "sandbox", "--port", "0", "--apps", "3"],
         stdout=subprocess.PIPE,
@@ -306,7 +306,7 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
         (signal.SIGTERM, 143, "interrupted; nothing was sent."),
     ],
 )
-def test_a_person_is_asked_and_may_go_away(
+def test_a_terminal_is_asked_and_may_close(
     target: str, answer: bytes | signal.Signals, status: int, said: str
 ) -> None:
     ours, theirs = pty.openpty()

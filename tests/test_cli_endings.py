@@ -232,7 +232,7 @@ def test_a_report_of_another_target_is_refused_unless_forced(target: str) -> Non
         (["apps", "get", "app-00001"], 3, "AuthError"),
     ],
 )
-def test_an_error_is_json_too_when_json_is_asked_for(
+def test_an_error_is_json_with_output_json(
     target: str,
     monkeypatch: pytest.MonkeyPatch,
     output: str,
