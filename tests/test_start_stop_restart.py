@@ -297,7 +297,7 @@ async def test_a_restart_that_failed_is_not_proved_by_running() -> None:
     assert len(cloud.seen) == 1
 
 
-# -- the herd
+# -- the start limiter
 
 
 @virtual

@@ -56,6 +56,7 @@ class _Predictor:
         self._skip = skip_unchanged
 
     def outcome(self, key: str) -> Outcome[App]:
+        """Predict the outcome of one app."""
         try:
             checked_segment(key)
         except InvalidInputError as wrong:
