@@ -103,7 +103,7 @@ async def test_the_rest_is_read_without_being_claimed() -> None:
 
 
 @pytest.mark.parametrize("keys", ["guid", b"guid", 7, None, [7], [None], [b"guid"], ["a", ["b"]]])
-def test_what_is_no_list_of_guids_is_refused(keys: object) -> None:
+def test_an_input_that_is_no_list_of_guids_is_refused(keys: object) -> None:
     with pytest.raises(InvalidInputError):
         Inputs(keys)  # type: ignore[arg-type]
 

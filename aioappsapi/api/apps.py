@@ -49,6 +49,7 @@ def in_state(state: str) -> Callable[[Request, App], str | None]:
     """Make the check that an answer shows the requested app in the requested state."""
 
     def check(request: Request, app: App) -> str | None:
+        """Return why the answer does not fit the request; None if it fits."""
         if app.guid != request.subject:
             return f"it names another app, {app.guid}"
         return None if app.state == state else f"it shows the state {app.state}"

@@ -87,7 +87,7 @@ class Bulk:
         An app whose answer was lost is `failed`, and may have been restarted. With `wait` only
         instances count that came up after the request. With ``strategy="rolling"`` each app gets a
         deployment instead, and is `ok` when that is deployed, and with `wait` when all of the app's
-        instances are as asked for; see `RollingOptions`. An app that has another deployment in
+        instances run; see `RollingOptions`. An app that has another deployment in
         progress is `failed` with a DeploymentInProgressError, and a stopped app is started.
         Source: POST /v3/apps/{guid}/actions/restart, POST /v3/deployments.
         """

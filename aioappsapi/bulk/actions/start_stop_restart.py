@@ -115,8 +115,8 @@ class LifecycleStep(ActionStep):
     async def _look_again(self, run: AppRun, app: App | AppState | None) -> None:
         """Look at an app that an earlier attempt may have changed.
 
-        Nobody sees whether a restart was carried out, unless the server accepted it. A state is no
-        proof either: the server writes it down before anything starts. Instances are.
+        No state shows whether a restart was carried out, unless the server accepted it. A state
+        proves no start either: the server stores it before anything starts. Instances prove it.
         """
         if not self.visible:
             if run.did is Did.YES:
