@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.outcome import OK, Status
 from aioappsapi.errors import AppsApiError
 
 
@@ -160,7 +160,10 @@ class AppRun(msgspec.Struct, eq=False):
 
     def _from(self, *states: State) -> None:
         if self.state not in states:
-            raise RuntimeError(f"{self.what}: this event cannot come in {self.state.name}")
+            self._refuse()
+
+    def _refuse(self) -> None:
+        raise RuntimeError(f"{self.what}: this event cannot come in {self.state.name}")
 
     def _move(self, state: State) -> None:
         before, self.state = self.state, state
@@ -227,7 +230,8 @@ class AppRun(msgspec.Struct, eq=False):
 
     def sent(self, at: float) -> None:
         """The bytes of an attempt leave."""
-        self._from(ASKING)
+        if self.state is not ASKING:
+            self._refuse()
         self.in_the_air = True
         self.sent_at = at
         if self.first_sent_at is None:
@@ -255,7 +259,8 @@ class AppRun(msgspec.Struct, eq=False):
         proves_nothing: AppsApiError | None = None,
     ) -> None:
         """The server accepted the step. `proves_nothing` says why its answer is no proof."""
-        self._from(ASKING)
+        if self.state is not ASKING:
+            self._refuse()
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
@@ -275,7 +280,7 @@ class AppRun(msgspec.Struct, eq=False):
             # Also before further steps: they would build on something that nobody saw.
             self._finish(Status.UNVERIFIED, at, proves_nothing)
         elif self.is_last:
-            self._finish(Status.OK, at)
+            self._finish(OK, at)
         else:
             self._next_step()
 
