@@ -1,5 +1,6 @@
 """What tests of several files begin with."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -34,3 +35,14 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         monkeypatch.setenv("CF_PASSWORD", "admin")
         monkeypatch.chdir(tmp_path)
         yield cloud.url
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_of_a_command_are_not_those_of_the_next_test() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the log."""
+    logs = [logging.getLogger(name) for name in ("aioappsapi", "aioappsapi.http")]
+    before = [(log, log.level, list(log.handlers)) for log in logs]
+    yield
+    for log, level, handlers in before:
+        log.setLevel(level)
+        log.handlers[:] = handlers

@@ -295,7 +295,7 @@ class Apps(AppParts):
         """
         return await self._act(RESTART, guid, wait, deadline)
 
-    async def _act(
+    def _act(
         self,
         operation: Operation[App],
         guid: str,
@@ -303,11 +303,12 @@ class Apps(AppParts):
         deadline: float | None,
         *,
         until_stopped: bool = False,
-    ) -> App:
-        # fast path: without a wait there is nothing to set up.
+    ) -> Awaitable[App]:
+        # fast path: without a wait there is nothing to set up. Not a coroutine function, which
+        # would cost a frame.
         if wait == "none":
-            return await self._caller.call(operation, guid, deadline=deadline)
-        return await act_and_wait(
+            return self._caller.call(operation, guid, deadline=deadline)
+        return act_and_wait(
             self._caller,
             readers_of(self._caller),
             operation,

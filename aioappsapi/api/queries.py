@@ -84,34 +84,37 @@ def _spread(query: Query, split: Mapping[str, Values]) -> list[Query]:
     Several lists share the room of an address, the shortest first: what it leaves is for the
     others. An empty list makes no request.
     """
-    given: list[tuple[str, list[str]]] = []
+    given: list[tuple[str, dict[str, int]]] = []
     for name, values in split.items():
         if values is not None:
             _check_values(name, values)
-            given.append((name, list(dict.fromkeys(values))))
-    given.sort(key=lambda item: sum(map(_size, item[1])))
+            given.append((name, {value: _size(value) for value in values}))
+    given.sort(key=lambda item: sum(item[1].values()))
     queries = [dict(query)]
     room = _LONGEST_VALUES
-    for index, (name, distinct) in enumerate(given):
-        chunks = list(_chunks(distinct, room // (len(given) - index)))
-        room -= max((sum(map(_size, chunk)) for chunk in chunks), default=0)
+    for index, (name, sizes) in enumerate(given):
+        chunks = list(_chunks(sizes, room // (len(given) - index)))
+        if index + 1 < len(given):
+            room -= max((sum(sizes[value] for value in chunk) for chunk in chunks), default=0)
         queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
     return list(queries)
 
 
-def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
+def _chunks(sizes: Mapping[str, int], room: int) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
-    for value in values:
-        if chunk and (len(chunk) == _MOST_VALUES or size + _size(value) > room):
+    for value, its_size in sizes.items():
+        if chunk and (len(chunk) == _MOST_VALUES or size + its_size > room):
             yield chunk
             chunk, size = [], 0
         chunk.append(value)
-        size += _size(value)
+        size += its_size
     if chunk:
         yield chunk
 
 
 def _size(value: str) -> int:
     """Return how many bytes a value and its comma take in an address."""
+    if value.isascii() and value.replace("-", "").isalnum():
+        return len(value) + 1  # fast path: a GUID stays as it is
     return len(quoted(value)) + 1

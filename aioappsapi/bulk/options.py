@@ -58,6 +58,9 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     With `skip_unchanged` (the default, except for a restart) apps that are already in the requested
     state are `already`: they get no request, and no audit event. `wait` verifies them all the same.
 
+    With `keep_values` (the default) each outcome keeps the App of the server's answer. Without it,
+    outcomes have no value, take a third of the memory, and most of an answer is not decoded.
+
     `max_starting` bounds the instances that are starting at a time, `max_starting_mb` their memory
     in MB. Further starts are held back until some have come up, and longer when they crash.
 
@@ -70,6 +73,7 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     startup_timeout: float | None
     crash_grace: float
     skip_unchanged: bool
+    keep_values: bool
     max_starting: int | None
     max_starting_mb: int | None
     journal: str | Path | None
@@ -153,6 +157,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     startup_timeout: float | None = None
     crash_grace: float = 30.0
     skip_unchanged: bool = True
+    keep_values: bool = True
     max_starting: int | None = None
     max_starting_mb: int | None = None
     strategy: Strategy = "plain"

@@ -144,7 +144,7 @@ async def draw_up(
     requests = Requests()
     requests.add(record)
     report = Report(
-        predict(inputs.keys, state, action, skip_unchanged=skip),
+        predict(inputs.keys, state, action, skip_unchanged=skip, in_doubt=inputs.in_doubt),
         action=action,
         target=target,
         started_at=started_at,
@@ -212,7 +212,7 @@ def _in_vain(report: Report[App], concurrency: int) -> int:
     An app that a quota refuses is sent twice, a key that is no GUID never. Of a suspended place
     only as many apps are sent as are in flight together.
     """
-    errors = [one.error for one in report.remaining if not isinstance(one.error, InvalidInputError)]
+    errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
     suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)
     quotas = sum(one is not None and is_quota(one) for one in errors)
     return len(errors) + quotas - max(suspended - concurrency, 0)
