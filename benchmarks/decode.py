@@ -1,9 +1,9 @@
-"""How fast are pages of apps decoded, and for how long does a page block the event loop.
+"""How fast are pages of apps decoded, against decoders that only make dictionaries.
 
-Pages of 0.1, 2 and 10 MB with their spaces and organizations, made of the recorded app. Each decoder
-runs in a fresh process, and its figure is the median of several rounds. Ours includes the joining of
-spaces and organizations; the others only make dictionaries or objects. A decoder that is not
-installed is left out.
+Pages of 0.1, 2 and 10 MB with their spaces and organizations, made of the recorded app. Each
+decoder runs in a fresh process, and its figure is the median of several rounds. Ours includes the
+joining of spaces and organizations. The event loop stands still for that long. A decoder that is
+not installed is left out.
 
 `python -m benchmarks.decode [--quick]`
 """
