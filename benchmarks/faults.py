@@ -2,9 +2,10 @@
 
 Over real sockets to a sandbox that knows the truth: requests per app while a server answers 503
 only, logins for a thousand refused tokens at once, restarts sent when an answer is lost, outcomes
-that are wrong under chaos (on a virtual clock, because waiting takes minutes), and the time of a
-run under a rate limit against the ideal. Every figure has a bound; the exit status is 1 if one is
-passed.
+that are wrong under chaos (on a virtual clock, because waiting takes minutes), apps that were
+restarted twice, lost or wrongly called ok by runs that live several times with one journal, and the
+time of a run under a rate limit against the ideal. Every figure has a bound; the exit status is 1
+if one is passed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from typing import Any
 from aioappsapi import Client, Limits, PasswordGrant, Report, RetryPolicy
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
+from tests.lives import Verdict, live_through
 
 ROUNDS = 8
+LIVES = 200
 APPS = 1_000
 QUICK = RetryPolicy(base=0.02, cap=0.2)
 
@@ -88,6 +91,22 @@ async def chaos(totals: Counter[str], seed: int) -> None:
         totals["restarts applied twice"] += doubled
 
 
+def several_lives() -> dict[str, float]:
+    """Let runs be killed, cancelled and resumed, and hold each of their reports to the truth."""
+    verdicts: list[Verdict] = []
+
+    async def history(seed: int) -> None:
+        verdicts.append(await live_through(seed))
+
+    for seed in range(LIVES):
+        run_virtual(history(seed))
+    return {
+        "restarts applied twice in several lives": sum(one.twice for one in verdicts),
+        "apps wrongly called ok in several lives": sum(one.false_ok for one in verdicts),
+        "apps lost in several lives": sum(one.lost for one in verdicts),
+    }
+
+
 async def rate_limited() -> dict[str, float]:
     """Start four windows' worth of apps under a rate limit, alone.
 
@@ -118,6 +137,9 @@ BOUNDS = {
     "outcomes wrong under chaos": 0,
     "restarts applied twice": 0,
     "requests miscounted": 0,
+    "restarts applied twice in several lives": 0,
+    "apps wrongly called ok in several lives": 0,
+    "apps lost in several lives": 0,
     "time under a rate limit / ideal": 1.1,
     "apps lost under a rate limit": 0,
     "429s met when alone": 0,
@@ -132,7 +154,7 @@ def measure() -> dict[str, float]:
     totals: Counter[str] = Counter()
     for seed in range(ROUNDS):
         run_virtual(chaos(totals, seed))
-    return asyncio.run(single_figures()) | totals | asyncio.run(rate_limited())
+    return asyncio.run(single_figures()) | totals | several_lives() | asyncio.run(rate_limited())
 
 
 def main() -> int:

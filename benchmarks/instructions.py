@@ -81,10 +81,15 @@ def _head(body: bytes) -> bytes:
     ).encode()
 
 
+def recorded_app() -> bytes:
+    """Return the recorded app under our GUID, as the server sends it."""
+    body: bytes = json.loads(RECORDING.read_text())["response"]["body"].encode()
+    return body.replace(json.loads(body)["guid"].encode(), GUID.encode())
+
+
 async def serve() -> None:
     """Serve until standard input ends, and print the port."""
-    body = json.loads(RECORDING.read_text())["response"]["body"].encode()
-    body = body.replace(json.loads(body)["guid"].encode(), GUID.encode())
+    body = recorded_app()
     server = await asyncio.get_running_loop().create_server(
         lambda: AnswersAtOnce(body), "127.0.0.1", 0
     )
