@@ -20,7 +20,7 @@ import pytest
 from aioappsapi import BuildFailedError, NotRunningError, Report, Status
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
-from tests.test_rolling import client, sandbox
+from tests.test_rolling import client, reason, sandbox
 
 ACTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rolling restart": ("restart", {"strategy": "rolling"}),
@@ -105,7 +105,7 @@ def hold(cloud: Sandbox, report: Report[Any], name: str) -> None:
     assert max(builds.values(), default=0) <= 1
     assert all(app.applied["restart"] <= 1 for app in cloud.apps.values())
     droplets = {one.app.guid: one.droplet for one in cloud.shelf.builds.values()}
-    reasons = {one.app.guid: one.reason for one in cloud.shelf.deployments.values()}
+    reasons = {one.app.guid: reason(one) for one in cloud.shelf.deployments.values()}
     for outcome in report:
         app = cloud.apps[outcome.key]
         if outcome.status is Status.OK:

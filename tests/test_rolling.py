@@ -45,7 +45,11 @@ def statuses(report: Any) -> set[Status]:
 
 
 def reasons(cloud: Sandbox) -> list[str]:
-    return [deployment.reason for deployment in cloud.shelf.deployments.values()]
+    return [reason(deployment) for deployment in cloud.shelf.deployments.values()]
+
+
+def reason(deployment: Any) -> str:
+    return str(getattr(deployment, "phase", deployment).reason)
 
 
 @asynccontextmanager
@@ -137,7 +141,7 @@ async def test_an_app_with_a_deployment_in_progress_gets_no_request() -> None:
         assert isinstance(error, DeploymentInProgressError)
         assert error.guid == other.guid
         assert report[0].attempts == 0
-        assert cloud.shelf.deployments[other.guid].reason == "DEPLOYING"
+        assert reason(cloud.shelf.deployments[other.guid]) == "DEPLOYING"
 
 
 @virtual
