@@ -369,7 +369,7 @@ def test_a_hangup_that_was_ignored_at_the_start_stays_ignored() -> None:
     output, errors = process.communicate(timeout=50)
     assert process.returncode == 1, errors
     assert "interrupted" not in errors
-    assert "start: 300 apps in" in output
+    assert "of 300 apps are in the requested state" in output
 
 
 def test_ctrl_c_works_where_the_loop_takes_no_signal_handlers(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_show_prints_what_happened_in_each_run() -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert lines[0] == "before.json: start at https://api.test, 2026-03-01 12:00:00 UTC"
-    assert lines[1] == "start: 3 apps in 3.0 s (4 requests, 1 of them retries)"
+    said = "start: 1 of 3 apps is in the requested state. 1 failed and 1 was not attempted."
+    assert lines[1:3] == [said, "  3.0 s, 4 requests sent, 1 of them retries"]
     assert "  accepted after p50 0.25 s, p90 0.25 s, p99 0.25 s, max 0.25 s" in lines
     assert "  running after p50 4.50 s, p90 4.50 s, p99 4.50 s, max 4.50 s" in lines
     assert (
@@ -49,7 +50,7 @@ def test_show_names_predictions_and_early_ends_and_escapes_names() -> None:
     hostile = outcome("c", Status.FAILED, name="\x1b[2Jgone :smile:")
     report(hostile, predicted=True, stopped="enough").write("odd.json")
     text = run("show", "odd.json").stdout
-    assert "start (predicted): 1 app" in text
+    assert "start (predicted): A start would be accepted for 0 of 1 app." in text
     assert "ended early: enough" in text
     assert "\x1b" not in text
     assert r"\x1b[2Jgone :smile:" in text

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from aioappsapi.cli.exits import Exit
@@ -76,7 +77,9 @@ def print_lines(lines: Iterable[str]) -> None:
 
     for line in lines:
         if out.is_terminal:
-            out.print(Text(printable(line)), soft_wrap=False)
+            text = printable(line)
+            indent = len(text) - len(text.lstrip())
+            out.print(Padding(Text(text.lstrip()), (0, 0, 0, indent), expand=False))
         else:
             write_out(printable(line) + "\n")
 
