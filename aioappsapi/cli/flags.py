@@ -59,6 +59,15 @@ OutputFormat = Annotated[
         help="The format of standard output. Default: text.",
     ),
 ]
+Reports = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--report",
+        group=OUTPUT,
+        metavar="FILE",
+        help="Write a report: .json, .jsonl, .csv, .xml (JUnit), .html or .md. Repeatable.",
+    ),
+]
 WaitFor = Annotated[
     Wait | None,
     Parameter(
@@ -264,14 +273,7 @@ class OutputFlags:
     """Options for output and files."""
 
     output: OutputFormat = "text"
-    report: Annotated[
-        tuple[Path, ...],
-        Parameter(
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write a report: .json, .jsonl, .csv, .xml (JUnit), .html or .md. Repeatable.",
-        ),
-    ] = ()
+    report: Reports = ()
     quiet: Annotated[
         bool,
         Parameter(

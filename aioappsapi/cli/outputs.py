@@ -36,6 +36,18 @@ class _ReportHead(msgspec.Struct):
     counts: dict[str, int]
 
 
+class _Compared(msgspec.Struct):
+    action: str
+    target: str | None
+
+
+class _ComparisonHead(msgspec.Struct):
+    """Recognises a comparison."""
+
+    before: _Compared
+    after: _Compared
+
+
 def check_reports(paths: Iterable[Path], others: Roles) -> None:
     """Refuse report files that cannot be written, or would replace something else.
 
@@ -88,8 +100,13 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 def _is_report(data: bytes) -> bool:
+    """Check whether a document is a report or a comparison of reports."""
+    return _has(data, _ReportHead) or _has(data, _ComparisonHead)
+
+
+def _has(data: bytes, head: type[msgspec.Struct]) -> bool:
     try:
-        msgspec.json.decode(data, type=_ReportHead)
+        msgspec.json.decode(data, type=head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
