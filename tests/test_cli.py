@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from aioappsapi import Report
+from aioappsapi import Client, Report
 from tests.command_line import Result, run
 
 GUID = "00000000-0000-4000-8000-000000000000"
@@ -39,6 +41,7 @@ def one_line(result: Result) -> str:
 
 
 def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -> None:
+    run("stop", "--all", "--yes")
     result = run("start", "--all", "--yes", "--output", "json", "--report", "run.jsonl")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -51,36 +54,112 @@ def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -
 
 
 def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
-    assert run("start", "--all", "--yes").exit_code == 0
+    run("start", "app-00001", "app-00002", "app-00003")
     result = run("stop", "app-00003", "-", text="app-00001 # a remark\n\napp-00002\napp-00001\n")
     assert result.exit_code == 0, result.output
-    assert re.search(r"stop: 3 apps in .* \(4 requests, 0 of them retries\)", result.stdout)
+    assert "stop: All 3 apps are in the requested state.\n" in result.stdout
+    assert re.search(r"  \S+ s, 4 requests sent, 0 of them retries\n", result.stdout)
     assert "3 ok" in result.stdout
 
 
-def test_equal_failures_share_one_line_and_a_report_continues_the_run(
+def test_equal_failures_share_a_line_with_what_to_do_and_a_report_continues_the_run(
     target: str,
 ) -> None:
-    result = run("start", "app-00001", GUID, "no-such-app", "not a guid", "--report", "run.json")
+    result = run("start", "app-00001", GUID, GUID[:-1] + "1", "--report", "run.json")
     assert result.exit_code == 1
+    assert "1 of 3 apps is in the requested state. 2 failed." in result.stdout
     assert "2 failed: 404 CF-ResourceNotFound: App not found" in result.stdout
-    assert "'…' is not a GUID" in result.stdout
-    assert "is called 'no-such-app', 'not a guid'\n" in result.stderr
+    assert "    What to do: Check the GUID and the target." in result.stdout
     again = run("start", "@run.json", "--output", "jsonl")
     assert again.exit_code == 1
     head, *outcomes = [json.loads(line) for line in again.stdout.splitlines()]
-    assert head["counts"]["failed"] == 3
-    assert {outcome["key"] for outcome in outcomes} == {GUID, "no-such-app", "not a guid"}
+    assert head["counts"]["failed"] == 2
+    assert {outcome["key"] for outcome in outcomes} == {GUID, GUID[:-1] + "1"}
 
 
-def test_only_a_report_that_can_be_loaded_offers_to_continue(target: str) -> None:
-    result = run("start", GUID, "--report", "run.html", "--report", "run.json")
+def test_the_exact_command_to_continue_comes_last(target: str) -> None:
+    words = ("start", GUID, "--wait", "all", "--startup-timeout", "90")
+    result = run(*words, "--report", "run.html", "--report", "my run.json")
     assert result.exit_code == 1
-    assert "report written to run.html\n" in result.stderr
-    assert (
-        "report written to run.json; `aioappsapi start @run.json` continues with the rest"
-        in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "aioappsapi: to continue with the apps that are left: "
+        "aioappsapi start '@my run.json' --wait all --startup-timeout 1m30s"
     )
+    assert "to continue" not in run(*words, "--report", "run.html").stderr
+    assert "to continue" not in run("start", "app-00001", "--report", "run.json").stderr
+
+
+def test_a_run_with_a_journal_continues_from_the_journal(target: str) -> None:
+    words = ("--journal", "run.journal", "--report", "run.json", "--exclude", "x y")
+    result = run("start", GUID, *words)
+    command = (
+        f"aioappsapi start {GUID} --exclude 'x y' --journal run.journal --resume --report run.json"
+    )
+    assert result.stderr.splitlines()[-1].endswith(f": {command}")
+    assert run(*shlex.split(command)[1:]).exit_code == 1
+
+
+# -- names
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_names_before_anything_is_sent(
+    target: str,
+) -> None:
+    result = run("start", "app-00001", "ap-00002", "nothing-like-it")
+    assert (result.exit_code, result.stdout) == (2, "")
+    said = one_line(result)
+    assert "No app that this login can see is called 'ap-00002', 'nothing-like-it'." in said
+    assert re.search(r"Did you mean \w+/\w+/app-00002 or ", said)
+    assert "Nothing was sent." in said
+    assert "--skip-unknown" in said
+
+
+def test_unknown_names_can_be_skipped(target: str) -> None:
+    result = run("start", "app-00001", "nope", "--skip-unknown", "--output", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["counts"]["total"] == 1
+    assert "is called 'nope': skipped" in result.stderr
+    assert run("start", "nope", "--skip-unknown").exit_code == 2
+
+
+def test_a_path_names_an_app_wherever_a_name_is_accepted(target: str) -> None:
+    shown = run("apps", "list", "--name", "app-00001", "--include", "space.organization")
+    guid, _, _, space, organization = shown.stdout.split()
+    path = f"{organization.upper()}/{space}/app-00001"
+    assert run("apps", "get", path).stdout.startswith("guid")
+    assert guid in run("apps", "get", path).stdout
+    document = json.loads(run("start", path, "app-00001", "--output", "json").stdout)
+    [outcome] = document["outcomes"]
+    assert (outcome["key"], outcome["space"]) == (guid, space)
+    few = predicted("--name", f"{organization}/{space}/app-0000*")["outcomes"]
+    assert {(one["organization"], one["space"]) for one in few} == {(organization, space)}
+    assert run("apps", "get", f"{organization}/elsewhere/app-00001").exit_code == 2
+
+
+async def create_twins() -> list[str]:
+    """Create an app of one name in two spaces of an organization."""
+    async with Client.from_env() as client:
+        space = await client.spaces.list().first()
+        assert space is not None
+        organization = space.relationships.organization.guid
+        spaces = await client.spaces.list(organization_guids=[str(organization)]).all()
+        apps = [await client.apps.create("twin", one.guid) for one in spaces[:2]]
+        found = client.apps.list(guids=[app.guid for app in apps], include=["space.organization"])
+        return [f"{app.organization.name}/{app.space.name}/twin" async for app in found]
+
+
+def test_a_name_in_two_spaces_shows_the_path_of_each_app(target: str) -> None:
+    paths = asyncio.run(create_twins())
+    try:
+        result = run("start", "twin", "app-00001")
+        assert result.exit_code == 2
+        said = one_line(result)
+        assert "2 apps are called 'twin': " in said
+        assert all(path in said for path in paths)
+        assert "Give org/space/app, or the GUID." in said
+    finally:
+        deleted = [run("apps", "delete", path, "--yes").exit_code for path in paths]
+    assert deleted == [0, 0]
 
 
 def predicted(*words: str) -> dict[str, Any]:
@@ -299,7 +378,7 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
-        (b"y\n", 0, "stop: 60 apps in"),
+        (b"y\n", 0, "stop: All 60 apps are in the requested state"),
         (b"n\n", 2, "Nothing was done."),
         (b"\x04", 2, "Nothing was done."),  # Ctrl-D
         (signal.SIGINT, 130, "interrupted; nothing was sent."),

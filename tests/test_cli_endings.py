@@ -17,6 +17,7 @@ import pytest
 
 from aioappsapi import Report, Status
 from aioappsapi.cli.exits import Exit, strongest
+from aioappsapi.cli.outputs import deliver
 from aioappsapi.sandbox import SandboxProcess
 from tests.command_line import Result, run
 from tests.reports import OK, outcome, report
@@ -200,6 +201,8 @@ def test_a_report_with_nothing_left_is_nothing_to_do(target: str) -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     said = "nothing to do: every app of run.json is in the requested state"
     assert said in one_line(result)
+    assert run("start", "@run.json", "--report", "empty.json").stdout == ""
+    assert len(Report.load("empty.json")) == 0
     result = run("start", "@run.json", "--output", "json", "--report", "again.jsonl")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["counts"]["total"] == 0
@@ -268,6 +271,20 @@ def test_a_bug_is_one_line_and_status_70(target: str, monkeypatch: pytest.Monkey
     assert result.exit_code == 70
     assert "a bug of this program, ZeroDivisionError: by zero." in one_line(result)
     assert json.loads(result.stdout)["exit_status"] == 70
+
+
+def test_a_bug_after_the_result_was_printed_adds_no_second_document(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object, **named: object) -> Exit:
+        deliver(*given, **named)  # type: ignore[arg-type]
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("aioappsapi.cli.runs.deliver", broken)
+    result = run("start", "app-00001", "--output", "json")
+    assert result.exit_code == 70
+    assert "ZeroDivisionError" in result.stderr
+    assert json.loads(result.stdout)["counts"]["total"] == 1
 
 
 # -- deadlines
@@ -354,7 +371,7 @@ def test_a_hangup_that_was_ignored_at_the_start_stays_ignored() -> None:
     output, errors = process.communicate(timeout=50)
     assert process.returncode == 1, errors
     assert "interrupted" not in errors
-    assert "start: 300 apps in" in output
+    assert "of 300 apps are in the requested state" in output
 
 
 def test_ctrl_c_works_where_the_loop_takes_no_signal_handlers(tmp_path: Path) -> None:

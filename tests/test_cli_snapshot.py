@@ -69,7 +69,7 @@ def test_an_app_that_could_not_be_restored_is_named(before: Path) -> None:
     assert restored.exit_code == 1
     assert "1 failed: 404 CF-ResourceNotFound" in restored.stdout
     assert "app-00002" in restored.stdout
-    assert "the same command continues" in restored.stderr
+    assert "aioappsapi restore before.json --yes --report run.json" in restored.stderr
 
 
 def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:

@@ -151,7 +151,7 @@ def test_wrong_usage_is_one_line_with_the_option_as_typed(typed: str, said: str)
 
 def test_a_word_after_two_dashes_is_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("start", "--sandbox", "1", "--", "-x")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "is called '-x'" in result.stderr
 
 

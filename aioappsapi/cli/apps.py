@@ -13,8 +13,9 @@ from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
+from aioappsapi.cli.names import one_app
 from aioappsapi.cli.questions import confirm
-from aioappsapi.cli.selection import listed, one_app
+from aioappsapi.cli.selection import listed
 from aioappsapi.cli.session import Session, execute
 from aioappsapi.models import AppFeature, Environment
 

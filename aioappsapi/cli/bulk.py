@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from aioappsapi import App, InvalidInputError, Report
@@ -14,6 +15,7 @@ from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_plan, print_prediction
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import (
+    STDIN,
     BulkAction,
     JournalFlags,
     LogFlags,
@@ -29,6 +31,7 @@ from aioappsapi.cli.questions import confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
+from aioappsapi.cli.typed import command, option_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,7 @@ class BulkCommand:
             self.target,
             output=self.output.output,
             deadline=self.run.deadline,
-            concurrency=self.run.concurrency,
+            run=self.run,
         )
 
     def _prepare(self) -> Work | Exit:
@@ -77,7 +80,8 @@ class BulkCommand:
         report: Report[object] = Report(
             (), action=self.action, target=earlier.target, started_at=now, finished_at=now
         )
-        return deliver(report, self.output) if self.output.output != "text" else Exit.OK
+        # As text, the line above says it all.
+        return deliver(report, replace(self.output, quiet=True))
 
     async def _work(self, session: Session, *, given: Given) -> Exit:
         client, clock = session.client, session.clock
@@ -96,14 +100,18 @@ class BulkCommand:
         options["resume"] = self.journal.resume
         options.update(self._more)
         run = client.bulk.stream(self.action, chosen, **options)
-        return await follow_to_end(session, [run], lambda: run.report, self.output, hint=self._hint)
+        return await follow_to_end(
+            session, [run], lambda: run.report, self.output, go_on=self._go_on
+        )
 
     async def _predict(self, session: Session, chosen: list[Key]) -> Exit:
         options = run_options(self.wait, self.run, session.clock.left)
         bulk = session.client.bulk
         if self.action in {"start", "stop", "restart"} and not self._more:
             plan = await bulk.plan(self.action, chosen, **options)
-            return deliver(plan.report, self.output, show=partial(print_plan, plan))
+            return deliver(
+                plan.report, self.output, show=partial(print_plan, plan), write=plan.write
+            )
         options.update(self._more)
         run = bulk.stream(self.action, chosen, dry_run=True, **options)
         await run.run()
@@ -119,10 +127,23 @@ class BulkCommand:
         check_how(more)
         return more
 
-    @property
-    def _hint(self) -> str | None:
-        """How to go on from a report; the next embedded sandbox would be another target."""
+    def _go_on(self, report: Path | None) -> str | None:
+        """Return the command that continues: from the journal, or else from a report.
+
+        The embedded sandbox ends with the run; a command would meet another one.
+        """
         if self.target.sandbox is not None:
             return None
-        words = " ".join([self.action, *self.how.typed()])
-        return f"`aioappsapi {words} @{{path}}` continues with the rest"
+        how = [*self.how.typed(), *option_words(self.wait), *option_words(self.target)]
+        if self.journal.journal is not None:
+            which = [*self.words, *option_words(self.selection)]
+            journal = replace(self.journal, resume=True)
+            return command(
+                self.action,
+                *(word.replace(STDIN, "-") for word in which),
+                *how,
+                *option_words(self.run),
+                *option_words(journal),
+                *option_words(self.output),
+            )
+        return None if report is None else command(self.action, f"@{report}", *how)

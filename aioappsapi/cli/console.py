@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from aioappsapi.cli.exits import Exit
@@ -42,6 +43,7 @@ class StdoutError(OSError):
 
 def prepare_streams() -> None:
     """Make every name of an app printable, whatever the locale."""
+    _Written.anything = False
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -50,8 +52,15 @@ def prepare_streams() -> None:
 # -- standard output
 
 
+class _Written:
+    """Whether standard output has anything from this command."""
+
+    anything = False
+
+
 def write_out(text: str) -> None:
     """Write to standard output now. Raises StdoutError."""
+    _Written.anything = True
     if sys.stdout is None or sys.stdout.closed:
         raise StdoutError(errno.EBADF, "it is closed")
     try:
@@ -76,7 +85,9 @@ def print_lines(lines: Iterable[str]) -> None:
 
     for line in lines:
         if out.is_terminal:
-            out.print(Text(printable(line)), soft_wrap=False)
+            text = printable(line)
+            indent = len(text) - len(text.lstrip())
+            out.print(Padding(Text(text.lstrip()), (0, 0, 0, indent), expand=False))
         else:
             write_out(printable(line) + "\n")
 
@@ -134,10 +145,13 @@ def take_log(flags: LogFlags) -> None:
 
 
 def fail(error: BaseException, status: Exit, output: Output, *, message: str = "") -> Exit:
-    """Print why a command failed; with `--output json` as a document, too."""
+    """Print why a command failed; with `--output json` as a document, too.
+
+    A command that has printed its one document prints no second one.
+    """
     message = message or str(error)
     say(message, "error")
-    if output != "text":
+    if output == "jsonl" or (output == "json" and not _Written.anything):
         with suppress(StdoutError):
             write_out(json.dumps(_document(error, status, message)) + "\n")
     return status

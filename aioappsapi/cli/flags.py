@@ -38,14 +38,16 @@ Words = Annotated[
     Parameter(
         name="APP",
         group=ARGUMENTS,
-        help="GUIDs, names, - for standard input or @FILE, one app a line. "
+        help="GUIDs, names, org/space/app, - for standard input or @FILE, one app a line. "
         "A report as FILE (.json, .jsonl) stands for its apps that are not in the requested state.",
     ),
 ]
 SnapshotFile = Annotated[
     Path, Parameter(name="FILE", group=ARGUMENTS, help="The snapshot, a .json file.")
 ]
-AppName = Annotated[str, Parameter(name="APP", group=ARGUMENTS, help="A GUID or a name.")]
+AppName = Annotated[
+    str, Parameter(name="APP", group=ARGUMENTS, help="A GUID, a name, or org/space/app.")
+]
 Include = Annotated[
     tuple[str, ...],
     Parameter(group=OUTPUT, metavar="WHAT", help="Add the names of: space, or space.organization."),
@@ -56,6 +58,15 @@ OutputFormat = Annotated[
         group=OUTPUT,
         converter=choice(*get_args(Output)),
         help="The format of standard output. Default: text.",
+    ),
+]
+Reports = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--report",
+        group=OUTPUT,
+        metavar="FILE",
+        help="Write a report: .json, .jsonl, .csv, .xml (JUnit), .html or .md. Repeatable.",
     ),
 ]
 WaitFor = Annotated[
@@ -109,7 +120,10 @@ class Selection:
     names: Annotated[
         tuple[str, ...],
         Parameter(
-            name="--name", group=_APPS, metavar="GLOB", help="Name, such as 'web-*'. Repeatable."
+            name="--name",
+            group=_APPS,
+            metavar="GLOB",
+            help="Name, such as 'web-*' or 'acme/prod/web-*'. Repeatable.",
         ),
     ] = ()
     exclude: Annotated[
@@ -129,8 +143,13 @@ class Selection:
         Parameter(group=_APPS, metavar="TYPE", help="Lifecycle: buildpack, cnb or docker."),
     ] = None
 
+    skip_unknown: Annotated[
+        bool,
+        Parameter(group=_APPS, help="Leave out names that no app has, instead of refusing them."),
+    ] = False
+
     def __bool__(self) -> bool:
-        return self != Selection(exclude=self.exclude)
+        return self != Selection(exclude=self.exclude, skip_unknown=self.skip_unknown)
 
 
 @Parameter(name="*")
@@ -190,10 +209,20 @@ class RunFlags:
             group=RUN,
             metavar="N",
             converter=count(1, 10_000),
-            help="How many apps are worked on at a time. Default: 50.",
+            help="Work on at most this many apps at a time. Fewer are in flight while the server "
+            "shows that more would not help. Default: 200.",
         ),
     ] = None
     deadline: Deadline = None
+    give_up_after: Annotated[
+        float | None,
+        Parameter(
+            group=RUN,
+            metavar="TIME",
+            converter=duration,
+            help="End the run when all requests have failed for this time. Default: 1m.",
+        ),
+    ] = None
     max_failures: Annotated[
         int | float | None,
         Parameter(
@@ -245,14 +274,7 @@ class OutputFlags:
     """Options for output and files."""
 
     output: OutputFormat = "text"
-    report: Annotated[
-        tuple[Path, ...],
-        Parameter(
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write a report: .json, .jsonl, .csv, .xml (JUnit), .html or .md. Repeatable.",
-        ),
-    ] = ()
+    report: Reports = ()
     quiet: Annotated[
         bool,
         Parameter(

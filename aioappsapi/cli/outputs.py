@@ -25,6 +25,8 @@ from aioappsapi.errors import InvalidInputError
 
 # Files that a command reads or keeps, by their purpose.
 Roles = Iterable[tuple[str, Path | None]]
+# Returns the command that continues a run from the report in a file, if there is such a command.
+GoOn = Callable[[Path | None], str | None]
 
 
 class _ReportHead(msgspec.Struct):
@@ -32,6 +34,18 @@ class _ReportHead(msgspec.Struct):
 
     action: str
     counts: dict[str, int]
+
+
+class _Compared(msgspec.Struct):
+    action: str
+    target: str | None
+
+
+class _ComparisonHead(msgspec.Struct):
+    """Recognises a comparison."""
+
+    before: _Compared
+    after: _Compared
 
 
 def check_reports(paths: Iterable[Path], others: Roles) -> None:
@@ -86,8 +100,13 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 def _is_report(data: bytes) -> bool:
+    """Check whether a document is a report or a comparison of reports."""
+    return _has(data, _ReportHead) or _has(data, _ComparisonHead)
+
+
+def _has(data: bytes, head: type[msgspec.Struct]) -> bool:
     try:
-        msgspec.json.decode(data, type=_ReportHead)
+        msgspec.json.decode(data, type=head)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     return True
@@ -100,32 +119,40 @@ def deliver(
     report: Report[object],
     flags: OutputFlags,
     *,
-    hint: str | None = None,
+    go_on: GoOn | None = None,
     show: Callable[[Output], None] | None = None,
+    write: Callable[[Path], object] | None = None,
 ) -> Exit:
     """Write and print the report of a run; 4 if any of it could not be written where it should.
 
-    `hint` describes how to continue from a report file, with ``{path}`` in it. `show` prints
+    `go_on` returns the command for the apps that are left. `show` prints and `write` writes
     something else than the report.
     """
-    written = [_write(report, path, hint) for path in flags.report]
-    if flags.quiet and flags.output == "text" and report.ok and show is None:
-        return strongest(Exit.OK, *written)
-    try:
-        (show or partial(print_report, report))(flags.output)
-    except StdoutError as cause:
-        suffix = ".jsonl" if flags.output == "jsonl" else ".json"
-        written.append(_rescue(report.write, suffix, str(cause)))
-    return strongest(Exit.OK, *written)
+    write = write or report.write
+    written = {path: _write(write, path) for path in flags.report}
+    statuses = [*written.values()]
+    if not (flags.quiet and flags.output == "text" and report.ok and show is None):
+        try:
+            (show or partial(print_report, report))(flags.output)
+        except StdoutError as cause:
+            suffix = ".jsonl" if flags.output == "jsonl" else ".json"
+            statuses.append(_rescue(write, suffix, str(cause)))
+    if go_on is not None and not report.ok:
+        saved = [path for path, status in written.items() if status is Exit.OK]
+        _say_how_to_go_on(go_on(next((one for one in saved if one.suffix in LOADABLE), None)))
+    return strongest(Exit.OK, *statuses)
 
 
-def _write(report: Report[object], path: Path, hint: str | None) -> Exit:
-    status = write_or_rescue(report.write, path, "the report")
+def _write(write: Callable[[Path], object], path: Path) -> Exit:
+    status = write_or_rescue(write, path, "the report")
     if status is Exit.OK:
-        unfinished = not report.ok and not report.predicted and path.suffix in LOADABLE
-        more = f"; {hint.format(path=path)}" if hint and unfinished else ""
-        say(f"report written to {path}{more}")
+        say(f"report written to {path}")
     return status
+
+
+def _say_how_to_go_on(command: str | None) -> None:
+    if command is not None:
+        say(f"to continue with the apps that are left: {command}")
 
 
 def write_or_rescue(write: Callable[[Path], object], path: Path, what: str) -> Exit:

@@ -19,7 +19,7 @@ from aioappsapi.bulk.options import ActionOptions
 from aioappsapi.cli.console import err, say
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import OutputFlags, RunFlags, WaitFlags
-from aioappsapi.cli.outputs import deliver
+from aioappsapi.cli.outputs import GoOn, deliver
 from aioappsapi.cli.progress import display, waited_for
 from aioappsapi.cli.session import Session
 from aioappsapi.cli.summary import explain_abort
@@ -63,7 +63,7 @@ async def follow_to_end(
     report: Callable[[], Report[App]],
     flags: OutputFlags,
     *,
-    hint: str | None = None,
+    go_on: GoOn | None = None,
 ) -> Exit:
     """Carry out runs one after the other, deliver their report, and return the exit status."""
     aborted = None
@@ -77,7 +77,7 @@ async def follow_to_end(
     except RunAbortedError as error:
         aborted = error
     session.interruption.disarm()
-    return _conclude(session, report(), flags, aborted, hint)
+    return _conclude(session, report(), flags, aborted, go_on)
 
 
 async def _follow(session: Session, run: Run[App], flags: OutputFlags) -> None:
@@ -106,14 +106,14 @@ def _conclude(
     report: Report[App],
     flags: OutputFlags,
     aborted: RunAbortedError | None,
-    hint: str | None,
+    go_on: GoOn | None,
 ) -> Exit:
     statuses = [Exit.OK if report.ok else Exit.NOT_ALL]
     if aborted is not None:
         say(explain_abort(aborted), "error")
         is_bug = not isinstance(aborted.__cause__, OSError | AppsApiError)
         statuses.append(Exit.BUG if is_bug else Exit.NOT_ALL)
-    statuses.append(deliver(report, flags, hint=hint))
+    statuses.append(deliver(report, flags, go_on=go_on))
     if (number := session.interruption.signal) is not None:
         statuses.append(Exit.of_signal(number))
     return strongest(*statuses)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,10 +12,11 @@ from typing import Final
 from aioappsapi import App, Client, Outcome, Report
 from aioappsapi.cli.console import say
 from aioappsapi.cli.flags import STDIN, Selection
+from aioappsapi.cli.names import PLACES, find_apps, label, matches
 from aioappsapi.errors import InvalidInputError
 
-_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_GLOB: Final = re.compile(r"[*?\[]")
+# Globs, lists and paths: the server can only be asked for plain names.
+_NO_NAME: Final = re.compile(r"[*?\[,/]")
 _REPORTS: Final = frozenset({".json", ".jsonl"})
 _PAGE: Final = 1000
 
@@ -141,60 +141,23 @@ Key = str | App | Outcome[object]
 async def select(client: Client, given: Given, selection: Selection) -> list[Key]:
     """Find the apps. Raises InvalidInputError if there are none."""
     if given.words:
-        found = await _by_name(client, given.words)
-        _report_unknown(found)
-        keys = [given.outcomes.get(one, one) if isinstance(one, str) else one for one in found]
-        kept = [one for one in keys if not _matches(_name(one), selection.exclude)]
+        # What an earlier report has is known already, whatever it looks like.
+        new = [word for word in given.words if word not in given.outcomes]
+        found = await find_apps(client, new, skip_unknown=selection.skip_unknown)
+        keys: list[Key] = [*given.outcomes.values(), *found]
+        kept = [one for one in keys if not _is_excluded(one, selection)]
     else:
-        kept = [app async for app in listed(client, selection)]
+        kept = [app async for app in listed(client, selection, include=PLACES)]
     if not kept:
         raise InvalidInputError("No app matches the selection; nothing was sent.")
     return kept
 
 
-def _report_unknown(found: Iterable[str | App]) -> None:
-    """Warn about names that no app has; their outcomes only mention an invalid GUID."""
-    unknown = [one for one in found if isinstance(one, str) and not _GUID.fullmatch(one)]
-    if unknown:
-        few = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        say(f"no app that this login can see is called {few}", "warning")
-
-
-def _name(one: Key) -> str:
-    if isinstance(one, Outcome):
-        return one.name or one.key
-    return one.name if isinstance(one, App) else one
-
-
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
-async def _by_name(client: Client, words: Sequence[str]) -> list[str | App]:
-    """Turn names into apps. A name that no app has stays, and becomes a failed outcome."""
-    names = [word for word in words if not _GUID.fullmatch(word) and "," not in word]
-    called: dict[str, list[App]] = {}
-    if names:
-        async for app in client.apps.list(names=names, per_page=_PAGE):
-            called.setdefault(app.name, []).append(app)
-    for name, apps in called.items():
-        if len(apps) > 1:
-            guids = ", ".join(app.guid for app in apps[:5])
-            raise InvalidInputError(
-                f"{len(apps)} apps are called {name!r} ({guids}): give the GUID, or --name with "
-                "--org and --space."
-            )
-    return [called[word][0] if word in called else word for word in words]
-
-
-async def one_app(client: Client, word: str) -> str:
-    """Find the GUID of the one app that a GUID or a name stands for. Raises InvalidInputError."""
-    [one] = await _by_name(client, [word])
-    if isinstance(one, App):
-        return one.guid
-    if not _GUID.fullmatch(word):
-        raise InvalidInputError(f"No app {word!r} is visible with this login: check the name.")
-    return word
+def _is_excluded(one: Key, selection: Selection) -> bool:
+    if isinstance(one, str):
+        return matches(one, one, selection.exclude)
+    path = one.label if isinstance(one, Outcome) else label(one)
+    return matches(one.name or path, path, selection.exclude)
 
 
 async def listed(
@@ -203,7 +166,9 @@ async def listed(
     """List the apps that are selected. Raises InvalidInputError for an unknown place."""
     organizations = await _organization_guids(client, selection.organizations)
     spaces = await _space_guids(client, selection.spaces, organizations)
-    plain = [name for name in selection.names if not _GLOB.search(name) and "," not in name]
+    plain = [name for name in selection.names if not _NO_NAME.search(name)]
+    if any("/" in glob for glob in (*selection.names, *selection.exclude)):
+        include = include or PLACES
     exact = plain if plain and len(plain) == len(selection.names) else None
     pager = client.apps.list(
         names=exact,
@@ -225,8 +190,9 @@ def _is_selected(app: App, selection: Selection) -> bool:
     # The server has no filter by state, and knows no globs.
     if selection.state is not None and app.state != selection.state:
         return False
-    called = not selection.names or _matches(app.name, selection.names)
-    return called and not _matches(app.name, selection.exclude)
+    path = label(app)
+    called = not selection.names or matches(app.name, path, selection.names)
+    return called and not matches(app.name, path, selection.exclude)
 
 
 async def _organization_guids(client: Client, names: Sequence[str]) -> list[str] | None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from aioappsapi import Client
 from aioappsapi.cli.console import fail
 from aioappsapi.cli.exits import Exit
-from aioappsapi.cli.flags import Output, TargetFlags
+from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
 from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.target import opened
 from aioappsapi.cli.wording import as_typed, in_words
@@ -45,6 +45,10 @@ class Clock:
             if self._scope is not None and (when := self._scope.when()) is not None:
                 self._scope.reschedule(when + pause)
 
+    def over(self, what: str) -> DeadlineError:
+        """Return the error for a deadline that came first."""
+        return DeadlineError(f"--deadline {in_words(self._seconds or 0.0)} was over during {what}.")
+
     @asynccontextmanager
     async def bounding(self, what: str) -> AsyncIterator[None]:
         """End what is inside when the time is over. Raises DeadlineError."""
@@ -55,9 +59,7 @@ class Clock:
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise DeadlineError(
-                f"--deadline {in_words(self._seconds or 0.0)} was over during {what}."
-            ) from None
+            raise self.over(what) from None
         finally:
             self._scope = None
 
@@ -86,7 +88,7 @@ def execute(
     *,
     output: Output = "text",
     deadline: float | None = None,
-    concurrency: int | None = None,
+    run: RunFlags | None = None,
     interrupted: str = "nothing was sent.",
 ) -> Exit:
     """Do the work of a command and return its exit status.
@@ -99,7 +101,7 @@ def execute(
         work = prepare()
         if isinstance(work, Exit):
             return work
-        with opened(target, concurrency) as client:
+        with opened(target, run or RunFlags()) as client:
             return asyncio.run(_log_in_and_work(client, work, deadline, interruption))
     except InvalidInputError as wrong:
         return fail(wrong, Exit.USAGE, output, message=as_typed(str(wrong)))
@@ -119,6 +121,8 @@ async def _log_in_and_work(
     clock = Clock(deadline)
     with interruption.watching():
         async with client:
-            async with clock.bounding("login; nothing was sent"):
-                await client.log_in()
+            try:
+                await client.log_in(deadline=clock.left)
+            except DeadlineError:
+                raise clock.over("login; nothing was sent") from None
             return await work(Session(client, clock, interruption))

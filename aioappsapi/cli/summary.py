@@ -7,10 +7,14 @@ from typing import Final
 
 from aioappsapi import Report, RunAbortedError, Status
 from aioappsapi.bulk.reports.causes import group_by_cause
+from aioappsapi.bulk.reports.text import counted, span
+from aioappsapi.bulk.reports.verdict import verdict
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
+from aioappsapi.cli.wording import as_typed
 
 _MOST_NAMES: Final = 5
+_MOST_GROUPS: Final = 10
 _TIMES: Final = {
     "accept_s": "accepted",
     "first_instance_s": "first instance",
@@ -29,29 +33,33 @@ def print_report(report: Report[object], output: Output) -> None:
 
 
 def text_lines(report: Report[object]) -> Iterator[str]:
-    """Summarise a run: how many apps ended how, the times, and the reasons of failures."""
-    sent, retried = report.requests.sent, report.requests.retried
-    yield (
-        f"{report.title}: {apps(len(report))} in {report.seconds:.1f} s "
-        f"({sent} requests, {retried} of them retries)"
-    )
+    """Summarise a run: the verdict, how many apps ended how, the times, and what to do."""
+    requests = counted(report.requests.sent, "request")
+    yield f"{report.title}: {verdict(report)}"
+    yield f"  {span(report.seconds)}, {requests} sent, {report.requests.retried:,} of them retries"
     for status in Status:
         if count := report.counts[status]:
-            yield f"  {count:>6} {status}"
+            yield f"  {count:>6,} {status.label}"
     for name, found in report.timings.items():
         if found:
             figures = ", ".join(f"{rank} {value:.2f} s" for rank, value in found.items())
             yield f"  {_time_label(name, report.action)} after {figures}"
     if report.stopped is not None:
-        yield f"ended early: {report.stopped}"
+        yield f"ended early: {as_typed(report.stopped)}"
     yield from reason_lines(report)
 
 
 def reason_lines(report: Report[object]) -> Iterator[str]:
-    """Name each reason for which apps are not in the requested state, and some of those apps."""
-    for group in group_by_cause(report.remaining):
-        yield f"{len(group.outcomes)} {group.status}: {group.cause}"
+    """Group the apps that are not in the requested state by cause: how many, which, what to do."""
+    groups = group_by_cause(report.remaining)
+    for group in groups[:_MOST_GROUPS]:
+        yield f"{len(group.outcomes):,} {group.status.label}: {as_typed(group.cause)}"
         yield f"    {group.names(_MOST_NAMES)}"
+        if group.advice is not None:
+            yield f"    What to do: {as_typed(group.advice.action)}"
+    if more := groups[_MOST_GROUPS:]:
+        rest = sum(len(group.outcomes) for group in more)
+        yield f"{apps(rest)} more for {counted(len(more), 'other cause')}: see the report."
 
 
 def _time_label(name: str, action: str) -> str:
@@ -62,7 +70,7 @@ def _time_label(name: str, action: str) -> str:
 
 def apps(count: int) -> str:
     """Count apps in words."""
-    return f"{count} app" if count == 1 else f"{count} apps"
+    return counted(count, "app")
 
 
 def explain_abort(aborted: RunAbortedError) -> str:

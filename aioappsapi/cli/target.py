@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypedDict
 
-from aioappsapi import Client, Limits, PasswordGrant, Tls
-from aioappsapi.cli.flags import TargetFlags
+from aioappsapi import Client, Limits, PasswordGrant, RetryPolicy, Tls
+from aioappsapi.cli.flags import RunFlags, TargetFlags
 from aioappsapi.errors import AuthError, InvalidInputError
 
 # How long a platform takes to bring instances up and down, in seconds, and how many of them crash.
@@ -22,24 +22,39 @@ _PLATFORM: Final[Mapping[str, float]] = {
 
 
 @contextmanager
-def opened(target: TargetFlags, concurrency: int | None) -> Iterator[Client]:
+def opened(target: TargetFlags, run: RunFlags) -> Iterator[Client]:
     """Make the client, with an embedded sandbox if `--sandbox` asks for one.
 
     The sandbox is another process, so that it takes no time from the client's event loop. Raises
     AuthError without a target, InvalidInputError for options that do not go together.
     """
     _check(target)
-    usual = Limits()
-    limits = Limits(concurrency=max(concurrency or 1, usual.concurrency))
+    settings = _settings(run)
     if target.sandbox is None:
-        yield _real(target, limits)
+        yield _real(target, settings)
         return
     from aioappsapi.sandbox import SandboxProcess
 
     profile = target.profile or "demo"
     platform = _PLATFORM if profile == "demo" else {}
     with SandboxProcess(target.sandbox, target.seed or 0, profile, **platform) as sandbox:
-        yield Client(sandbox.url, auth=PasswordGrant("admin", "admin"), limits=limits, proxy="")
+        yield Client(sandbox.url, auth=PasswordGrant("admin", "admin"), proxy="", **settings)
+
+
+class _Settings(TypedDict):
+    """What a run asks of its client."""
+
+    limits: Limits
+    retry: RetryPolicy
+
+
+def _settings(run: RunFlags) -> _Settings:
+    limits, retry = Limits(), RetryPolicy()
+    if run.concurrency is not None:
+        limits = Limits(concurrency=max(run.concurrency, limits.concurrency))
+    if run.give_up_after is not None:
+        retry = RetryPolicy(give_up_after=run.give_up_after)
+    return {"limits": limits, "retry": retry}
 
 
 def _check(target: TargetFlags) -> None:
@@ -51,13 +66,13 @@ def _check(target: TargetFlags) -> None:
             raise InvalidInputError(f"--{name} goes with --sandbox.")
 
 
-def _real(target: TargetFlags, limits: Limits) -> Client:
+def _real(target: TargetFlags, settings: _Settings) -> Client:
     ca_file = None if target.ca_file is None else str(target.ca_file)
     tls = Tls(ca_file=ca_file, insecure=target.insecure)
     if os.environ.get("CF_API"):
-        return Client.from_env(limits=limits, ssl=tls)
+        return Client.from_env(ssl=tls, **settings)
     try:
-        return Client.from_cf_cli(limits=limits, ssl=tls if tls != Tls() else None)
+        return Client.from_cf_cli(ssl=tls if tls != Tls() else None, **settings)
     except AuthError as no_login:
         raise AuthError(
             f"No target: set CF_API and a login in the environment, or run `cf login`. ({no_login})"

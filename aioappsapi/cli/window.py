@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from aioappsapi import App, InvalidInputError, Report, Snapshot, Status
 from aioappsapi.cli.console import print_lines, say, take_log
@@ -32,8 +31,7 @@ from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
 from aioappsapi.cli.summary import apps, print_report, reason_lines
-
-_HINT: Final = "the same command continues with the rest"
+from aioappsapi.cli.typed import command, option_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ class RestoreCommand:
             self.target,
             output=self.output.output,
             deadline=self.run.deadline,
-            concurrency=self.run.concurrency,
+            run=self.run,
         )
 
     def _prepare(self) -> Work:
@@ -125,8 +123,16 @@ class RestoreCommand:
         options = run_options(self.wait, self.run, session.clock.left)
         restoration = bulk.restoration(snapshot, force=force, **options)
         return await follow_to_end(
-            session, restoration, lambda: restoration.report, self.output, hint=_HINT
+            session, restoration, lambda: restoration.report, self.output, go_on=self._go_on
         )
+
+    def _go_on(self, report: Path | None) -> str | None:
+        """Return this command again: a restoration skips what is as in the snapshot."""
+        del report
+        if self.target.sandbox is not None:
+            return None
+        flags = (self.wait, self.run, self.output, self.target)
+        return command("restore", self.file, *(word for one in flags for word in option_words(one)))
 
 
 def load_snapshot(file: Path) -> Snapshot:

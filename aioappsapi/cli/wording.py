@@ -15,12 +15,13 @@ _FLAGS: Final = [
 _CALLED: Final = {"lifecycle_type": "lifecycle", "include": "include"}
 _TYPED: Final = {name: name.replace("_", "-") for name in _FLAGS} | _CALLED
 # Only where the library speaks of an argument, never in what it quotes.
-_ARGUMENT: Final = re.compile(rf"(^|give )({'|'.join(_TYPED)})=('?)([^\s',:]+)\3")
+_ARGUMENT: Final = re.compile(rf"(^|give |and )({'|'.join(_TYPED)})=('?)([^\s',:]+)\3")
+_QUOTED: Final = re.compile(rf"`({'|'.join(_TYPED)})`")
 
 
 def as_typed(message: str) -> str:
-    """Write ``--wait all`` where the library writes ``wait='all'``."""
-    return _ARGUMENT.sub(_typed, message)
+    """Write ``--wait all`` where the library writes ``wait='all'``; ``--wait`` where `wait`."""
+    return _QUOTED.sub(lambda found: f"--{_TYPED[found[1]]}", _ARGUMENT.sub(_typed, message))
 
 
 def _typed(found: re.Match[str]) -> str:

@@ -223,13 +223,26 @@ _add(
     reports,
     "compare",
     "report:compare",
-    "Compare two runs: apps that ended in another way, times, requests.",
+    "Compare two runs: apps whose status differs, times, requests.",
     usage="BEFORE AFTER [OPTIONS]",
-    examples="aioappsapi report compare monday.json tuesday.json\n"
+    examples="aioappsapi report compare monday.json tuesday.json --report changes.html\n"
     "aioappsapi report compare eu.json us.jsonl --output json",
     notes=(
         "Reports are files; no target and no login are needed.",
         "Exit status: 0, 1 if an app got worse, 2 if a file is not a report.",
+    ),
+)
+_add(
+    reports,
+    "merge",
+    "report:merge",
+    "Make one report of several: of one action, and of different apps or targets.",
+    usage="FILE... [OPTIONS]",
+    examples="aioappsapi report merge eu.json us.json --report all.html\n"
+    "aioappsapi report merge part-*.jsonl --report all.json --output json",
+    notes=(
+        "Reports are files; no target and no login are needed.",
+        "Exit status: 0, 2 if the reports cannot be merged, 4 if a file could not be written.",
     ),
 )
 _add(

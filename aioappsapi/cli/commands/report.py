@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from aioappsapi.cli.flags import ARGUMENTS, OUTPUT
+from aioappsapi.cli.flags import ARGUMENTS, OUTPUT, OutputFormat, Reports
 from aioappsapi.cli.values import choice
 
 _Format = Annotated[
@@ -15,7 +15,16 @@ _Format = Annotated[
     Parameter(
         group=OUTPUT,
         converter=choice("text", "json"),
-        help="The format of standard output; json prints one document a line. Default: text.",
+        help="The format of standard output. Default: text.",
+    ),
+]
+_Comparisons = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        name="--report",
+        group=OUTPUT,
+        metavar="FILE",
+        help="Write the comparison: .html or .json. Repeatable.",
     ),
 ]
 
@@ -28,7 +37,7 @@ def show(
     file: Annotated[Path, _file("FILE", "A report, .json or .jsonl.")],
     /,
     *files: Annotated[Path, _file("MORE", "More reports.")],
-    output: _Format = "text",
+    output: OutputFormat = "text",
 ) -> int:
     from aioappsapi.cli.reports import show_reports
 
@@ -40,8 +49,21 @@ def compare(
     after: Annotated[Path, _file("AFTER", "A later report, or one of another target.")],
     /,
     *,
+    report: _Comparisons = (),
     output: _Format = "text",
 ) -> int:
     from aioappsapi.cli.reports import compare_reports
 
-    return compare_reports(before, after, output)
+    return compare_reports(before, after, output, report)
+
+
+def merge(
+    file: Annotated[Path, _file("FILE", "A report, .json or .jsonl.")],
+    /,
+    *files: Annotated[Path, _file("MORE", "More reports of the same action, of other apps.")],
+    report: Reports = (),
+    output: OutputFormat = "text",
+) -> int:
+    from aioappsapi.cli.reports import merge_reports
+
+    return merge_reports([file, *files], output, report)
