@@ -169,7 +169,7 @@ CONTENDERS: Final = {
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """Run the server in a process of its own, and give its address."""
-    command = [sys.executable, "-m", __spec__.name, "--serve"]
+    command = [sys.executable, "-m", "benchmarks.instructions", "--serve"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -23,6 +23,17 @@ async def caller() -> AsyncIterator[Caller]:
         yield logged_in
 
 
+@pytest.fixture(autouse=True)
+def _log_levels_of_a_command_are_not_those_of_the_next_test() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the log."""
+    logs = [logging.getLogger(name) for name in ("aioappsapi", "aioappsapi.http")]
+    before = [(log, log.level, list(log.handlers)) for log in logs]
+    yield
+    for log, level, handlers in before:
+        log.setLevel(level)
+        log.handlers[:] = handlers
+
+
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The address of a sandbox of 60 apps, as the environment names it to the command line.
@@ -35,14 +46,3 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         monkeypatch.setenv("CF_PASSWORD", "admin")
         monkeypatch.chdir(tmp_path)
         yield cloud.url
-
-
-@pytest.fixture(autouse=True)
-def _log_levels_of_a_command_are_not_those_of_the_next_test() -> Iterator[None]:
-    """Undo what a command that ran in this process did to the log."""
-    logs = [logging.getLogger(name) for name in ("aioappsapi", "aioappsapi.http")]
-    before = [(log, log.level, list(log.handlers)) for log in logs]
-    yield
-    for log, level, handlers in before:
-        log.setLevel(level)
-        log.handlers[:] = handlers

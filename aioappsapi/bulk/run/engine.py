@@ -305,6 +305,8 @@ class Engine(Generic[T_co]):
         """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
         state = run.state
         self._progress.moved(run, before)
+        if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
+            return
         outcome = self._progress.outcome(run) if state is DONE else None
         if self.journal is not None:
             self.journal.moved(run, outcome)
@@ -329,8 +331,9 @@ class Engine(Generic[T_co]):
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
         self._progress.add(run.index, outcome)
-        self._pressure.note_limit(loop_time())
-        if not outcome.done:
+        if run.done_at is not None:
+            self._pressure.note_limit(run.done_at)
+        if outcome.error is not None:
             self._check_failures()
         if self._on_outcome is not None:
             try:

@@ -6,15 +6,15 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
-from typing import Generic, cast
+from typing import Generic
 
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
-from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
+from aioappsapi.bulk.reports.outcome import UNVERIFIED, Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.app_run import ASKING, AppRun, State
-from aioappsapi.errors import AppsApiError, UnverifiedError
+from aioappsapi.errors import UnverifiedError
 from aioappsapi.models.app import App
 
 
@@ -100,15 +100,18 @@ class Progress(Generic[T_co]):
 
     def outcome(self, run: AppRun) -> Outcome[T_co]:
         """Make the outcome of an app that is done: once, at the end of its way."""
-        zero = run.first_sent_at
+        zero, status, error = run.first_sent_at, run.status, run.error
+        assert status is not None  # noqa: S101 - it is done
+        if error is None and status is UNVERIFIED:
+            error = _unproved(run)
         return Outcome(
             key=run.key,
-            status=cast("Status", run.status),
+            status=status,
             name=run.value.name if isinstance(run.value, App) else run.name,
             space=run.space,
             organization=run.organization,
-            value=cast("T_co | None", run.value) if self.keep_values else None,
-            error=_error_of(run),
+            value=run.value if self.keep_values else None,  # type: ignore[arg-type]
+            error=error,
             attempts=run.attempts,
             started_at=None if zero is None else datetime.fromtimestamp(self._epoch + zero, UTC),
             duration=_since(zero, run.done_at),
@@ -126,13 +129,11 @@ def _since(zero: float | None, at: float | None) -> float | None:
     return at - zero if at > zero else 0.0
 
 
-def _error_of(run: AppRun) -> AppsApiError | None:
-    if run.error is None and run.status is Status.UNVERIFIED:
-        return UnverifiedError(
-            f"{run.what}: the server accepted this only after an attempt that may already have "
-            "taken effect, so its answer proves nothing. Run again with wait= (--wait) to verify."
-        )
-    return run.error
+def _unproved(run: AppRun) -> UnverifiedError:
+    return UnverifiedError(
+        f"{run.what}: the server accepted this only after an attempt that may already have "
+        "taken effect, so its answer proves nothing. Run again with wait= (--wait) to verify."
+    )
 
 
 class RequestCounter(CallEvents):
