@@ -148,7 +148,7 @@ async def test_a_server_that_answers_nothing_but_503_ends_a_run_after_a_minute()
     counts = summary(report)
     assert counts["failed"] + counts["not_attempted"] == 200
     assert "The run gave up" in str(report[-1].error)
-    assert "--give-up-after" in str(report[-1].error)
+    assert "give_up_after" in str(report[-1].error)
 
 
 @virtual

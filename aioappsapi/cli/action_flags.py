@@ -34,7 +34,7 @@ class ActionFlags:
             yield ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-@Parameter(parse=False)
+@Parameter(parse=False)  # cyclopts would make an option of it
 @dataclass(frozen=True, kw_only=True)
 class NoFlags(ActionFlags):
     """No option besides those of all actions."""

@@ -27,8 +27,8 @@ def _what(error: CycloptsError) -> str:
     match error:
         case UnknownOptionError():
             typed = error.token.keyword or error.token.value
-            names = [name for argument in error.argument_collection for name in argument.names]
-            return _unknown(typed, names)
+            shown = [one for one in error.argument_collection if one.show]
+            return _unknown(typed, [name for argument in shown for name in argument.names])
         case UnknownCommandError():
             typed = (error.unused_tokens or [""])[0]
             said = _unknown(typed, error.app or ())

@@ -57,6 +57,8 @@ def assess_started(processes: Sequence[Process], wait: Wait) -> Assessment:
         satisfied=bool(processes) and not lacking,
         gone=not processes,
         crashed=tuple(stuck),
+        # Without a cell the server lists an instance as DOWN, or not at all. Crashed ones have
+        # their own reason, so an app can be both.
         down=any(one.state == "DOWN" for process in lacking for one in instances_of(process))
         or any(not instances_of(process) for process in lacking),
         any_running=bool(running),
@@ -69,9 +71,11 @@ def assess_started(processes: Sequence[Process], wait: Wait) -> Assessment:
 
 def assess_stopped(processes: Sequence[Process]) -> Assessment:
     """Judge an app that was stopped: no instance may be left."""
+    # Instances that were not sent are not absent: taken for absent, they would prove a stop.
     states = _states(processes)
     known = all(process.process_instances is not msgspec.UNSET for process in processes)
     return Assessment(
+        # DOWN has no container, so nothing of the app runs there.
         satisfied=bool(processes) and known and not set(states) - {"DOWN"},
         gone=not processes,
         states=states,
@@ -134,6 +138,7 @@ def _enough(process: Process, wait: Wait) -> bool:
 
 def _crashed(process: Process, wait: Wait) -> list[ProcessInstance]:
     """Return the crashed instances that stand in the way: for ``any`` only if all crashed."""
+    # One running instance is enough for ``any``, and any that has not crashed may become it.
     crashed = [one for one in instances_of(process) if one.state == "CRASHED"]
     return crashed if wait != "any" or len(crashed) == len(instances_of(process)) else []
 

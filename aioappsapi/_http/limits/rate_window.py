@@ -223,8 +223,12 @@ class RateWindow:
         in_flight = self._in_flight() - 1  # without this request
         most = announced.remaining - (-announced.limit // 10)  # a tenth more, rounded up
         lowest = usage.lowest
+        # Our count says that more requests are left than the server announces, even if it has
+        # counted those in flight already: another client uses the same limit.
         if usage.unused > in_flight + most:
             self._relearn(announced, shared=True)
+        # Some answers were lost, and the server has more left than we thought: it did not count
+        # all of the lost requests.
         elif usage.lost and lowest is not None and lowest > usage.unused:
             self._relearn(announced, shared=self._is_shared)
 

@@ -66,12 +66,13 @@ T, A, P = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT
 TABLE: Final[tuple[Row, ...]] = (
     # No token was sent at all, so another one would not help.
     Row((401,), P, titles=("CF-NotAuthenticated",)),
-    # The token is expired, or was revoked.
+    # The token is expired, or was revoked. This row follows its special case above.
     Row((401,), Meaning.TOKEN),
     # The router does not know the API for a moment, for example while it is deployed.
     Row((404,), T, json=False, router=("unknown_route",)),
     # A service broker is busy. Other calls do not concern it, so this one backs off alone.
     Row((429,), T, titles=(_BROKER_LIMIT,)),
+    # The limit of the API counts all calls of this login, so the gate closes for all of them.
     Row((429,), Meaning.RATE_LIMITED),
     # The router and the API did not agree on certificates: the request was not delivered.
     Row((496,), T),
@@ -87,10 +88,12 @@ TABLE: Final[tuple[Row, ...]] = (
     Row((500,), A, json=True, tries=2),
     # The API could not reach the UAA or its database before it did anything.
     Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
-    # The router had no instance of the API to send the request to.
+    # The router had no instance of the API to send the request to. With the API's JSON the request
+    # did arrive, so this row is for answers without it.
     Row((503,), T, json=False, router=("no_endpoints", "Connection Limit Reached")),
     # Any other failure behind the router comes too late to exclude that it was carried out.
     Row(range(500, 1000), A),
+    # The API refused the request: the same request gets the same answer.
     Row(range(1000), P),
 )
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
@@ -22,7 +23,6 @@ from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
 
 _NUMBERS: Final = ("instances", "memory_in_mb", "disk_in_mb")
-_PAGE: Final = 5_000
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +125,12 @@ class ScaleStep(ActionStep):
         if known is not None:
             return known
         app = await self._apps.get(run.key)
-        return app, await self._processes.list(app_guids=[run.key], per_page=_PAGE).all()
+        return app, await self._processes.list(app_guids=[run.key], per_page=LARGEST_PAGE).all()
 
     async def _read(self, keys: Sequence[str]) -> dict[str, tuple[App, list[Process]]]:
         apps = self._apps.list(guids=keys, per_page=len(keys))
         found: dict[str, tuple[App, list[Process]]] = {app.guid: (app, []) async for app in apps}
-        async for process in self._processes.list(app_guids=keys, per_page=_PAGE):
+        async for process in self._processes.list(app_guids=keys, per_page=LARGEST_PAGE):
             key = process.relationships.app.guid or process.guid
             if key in found:
                 found[key][1].append(process)
