@@ -44,9 +44,10 @@ _decode: Final = msgspec.json.Decoder(Line).decode
 _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
+_FLUSHES_FOLDERS: Final = os.name == "posix"
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first line of a journal: which run it is of."""
 
     schema: int
@@ -305,7 +306,7 @@ class Journal:
 
     def _save_name(self) -> None:
         """Flush the folder as well, which holds the file's name. Windows does that by itself."""
-        if os.name == "posix":
+        if _FLUSHES_FOLDERS:
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
