@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from aioappsapi.sandbox import Sandbox, SandboxThread
 
 from .sandbox_caller import Caller, admin_calls
 
@@ -29,3 +32,17 @@ def _log_levels_of_a_command_are_not_those_of_the_next_test() -> Iterator[None]:
     for log, level, handlers in before:
         log.setLevel(level)
         log.handlers[:] = handlers
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of a sandbox of 60 apps, as the environment names it to the command line.
+
+    Each test has its own, so no test depends on the order of the others.
+    """
+    with SandboxThread(Sandbox(60)) as cloud:
+        monkeypatch.setenv("CF_API", cloud.url)
+        monkeypatch.setenv("CF_USERNAME", "admin")
+        monkeypatch.setenv("CF_PASSWORD", "admin")
+        monkeypatch.chdir(tmp_path)
+        yield cloud.url

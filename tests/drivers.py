@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import UNSET
 
-from aioappsapi import Client, Lifecycle, LifecycleData, Pager
+from aioappsapi import Client, Pager
+from aioappsapi.models import Lifecycle, LifecycleData
 from tests.replay import Recording
 
 Found = re.Match[str]

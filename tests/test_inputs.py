@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from aioappsapi import App, ConnectError, InvalidInputError, ReadTimeout, UnprocessableError
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.models.error import ApiError
+from aioappsapi.models import ApiError, Space
 from tests.fakes import settle
 
 REFUSED = UnprocessableError(
@@ -102,7 +103,7 @@ async def test_the_rest_is_read_without_being_claimed() -> None:
 
 
 @pytest.mark.parametrize("keys", ["guid", b"guid", 7, None, [7], [None], [b"guid"], ["a", ["b"]]])
-def test_what_is_no_list_of_guids_is_refused(keys: object) -> None:
+def test_an_input_that_is_no_list_of_guids_is_refused(keys: object) -> None:
     with pytest.raises(InvalidInputError):
         Inputs(keys)  # type: ignore[arg-type]
 
@@ -112,6 +113,25 @@ async def test_async_input_of_something_else_is_refused_when_it_comes() -> None:
     with pytest.raises(InvalidInputError, match="7 is no GUID, App or Outcome"):
         await inputs.read_all()
     assert inputs.keys == ["a"]
+
+
+def test_an_unverified_outcome_is_in_doubt_and_a_settled_one_is_not() -> None:
+    inputs = Inputs(
+        [
+            Outcome(key="a", status=Status.UNVERIFIED, name="web"),
+            Outcome(key="b", status=Status.FAILED),
+        ]
+    )
+    assert (inputs.keys, inputs.in_doubt, inputs.names) == (["a", "b"], {"a"}, {"a": "web"})
+
+
+def test_a_place_is_known_of_an_outcome_and_of_an_app_whose_space_was_included() -> None:
+    space = msgspec.convert({"guid": "s", "name": "prod"}, Space)
+    app = msgspec.convert({"guid": "a", "name": "web"}, App)
+    msgspec.structs.force_setattr(app, "included_space", space)
+    earlier = Outcome(key="b", status=Status.FAILED, name="api", space="dev", organization="acme")
+    inputs = Inputs([app, earlier, "c"])
+    assert inputs.places == {"a": ("prod", None), "b": ("dev", "acme")}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 import pytest
 
-from aioappsapi import Client, Job, Response, ResponseError, StaticToken
+from aioappsapi import Client, Response, ResponseError, StaticToken
+from aioappsapi.models import Job
 from tests.drivers import drive, is_typed
 from tests.replay import RECORDINGS, Recording, Seen, Server, always, recordings
 from tests.test_replay import DRIVERS, Comparison, check_error

@@ -22,7 +22,7 @@ class LoopBinding:
     """Remembers the event loop from opening to closing.
 
     A client's connections, locks and login belong to the loop that they were made in. Used from
-    another one they would hang or fail with words that help nobody.
+    another one they would hang or fail with unclear errors.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class LoopBinding:
 
     def check(self, method: str = "", url: str = "") -> None:
         """Raise ClosedError unless the client is open in the running loop."""
-        if not self._is_here():
+        if self._loop is not asyncio.get_running_loop():
             problem = self._problem if self._loop is None else _ELSEWHERE
             raise ClosedError(problem, method=method, url=url)
 

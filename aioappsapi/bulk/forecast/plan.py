@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import BATCH
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
@@ -34,7 +35,6 @@ from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
-from aioappsapi.waiting.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 

@@ -70,6 +70,7 @@ class _Predictor:
         self._in_doubt = in_doubt
 
     def outcome(self, key: str) -> Outcome[App]:
+        """Predict the outcome of one app."""
         try:
             checked_segment(key)
         except InvalidInputError as wrong:
