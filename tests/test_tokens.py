@@ -142,14 +142,12 @@ async def test_a_thousand_apps_behind_a_uaa_that_fails_share_one_login_per_pause
 
 
 @virtual
-async def test_a_thousand_calls_behind_a_uaa_that_answers_500_send_the_password_a_few_times() -> (
-    None
-):
+async def test_many_calls_behind_a_uaa_that_answers_500_send_the_password_a_few_times() -> None:
     auth = FakeAuth(*[down()] * 2_000)
     transport = FakeTransport(response())
     calls = caller(transport, auth=auth)
     results = await asyncio.gather(
-        *(calls.call(GET, f"app-{n}") for n in range(1_000)), return_exceptions=True
+        *(calls.call(GET, f"app-{n}") for n in range(200)), return_exceptions=True
     )
 
     assert {type(result) for result in results} == {AuthError}

@@ -92,9 +92,13 @@ async def parts_of_apps(client: Client) -> None:
     assert_type(await client.apps.get_ssh_enabled("g"), SshEnabled)
 
 
+def without_parameters(pager: Pager, report: Report) -> None:
+    assert_type(pager, Pager[App])
+    assert_type(report + report, Report[App])
+
+
 async def lists_of_apps(client: Client) -> None:
-    alone: Pager = client.apps.list()
-    assert_type(alone, Pager[App])
+    without_parameters(client.apps.list(), Report.load("report.json"))
     since = datetime.now(UTC)
     pager = client.apps.list(names=["a"], include=["space"], created_ats={"gte": since})
     async for app in pager:
@@ -189,8 +193,6 @@ def reports(report: Report[App]) -> None:
     assert_type(report.to_json(), str)
     assert_type(report.to_jsonl(), str)
     assert_type(Report.load("report.json"), Report[Never])
-    loaded: Report = Report.load("report.json")
-    assert_type(loaded + report, Report[App])
     assert_type(Report.merge([report, report]), Report[App])
     assert_type(report.remaining, Sequence[Outcome[App]])
     assert_type(report.target, str | None)

@@ -48,6 +48,12 @@ def check_replaceable(path: Path) -> None:
         )
 
 
+def check_no_journal(path: Path) -> None:
+    """Check that a path holds no journal. Raises InvalidInputError."""
+    if path.is_file() and _kept_kind(path) == "journal":
+        raise InvalidInputError(f"{path} is a journal: choose another file.")
+
+
 def write_whole(path: Path, chunks: Iterable[str]) -> None:
     """Write text to a file; after an interruption the file is what it was before.
 

@@ -2,7 +2,8 @@
 
 The first line says which run it is. Then come lines as `lines` describes them. A ``sending`` line
 is on disk before its request goes out; many of them share one flush. Other lines are on disk with
-the next flush, or at the end. A line that is lost costs a look at its app, and nothing more.
+the next flush, a fraction of a second later: if the process is killed before, the next one looks at
+the app, and a restart, which nobody can look at, is `unverified`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ log = logging.getLogger("aioappsapi")
 
 SCHEMA: Final = 2
 
+# So many seconds a line waits for others before it is flushed, unless a request waits for a flush.
+_LAG: Final = 0.2
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Line).decode
 
@@ -40,9 +44,10 @@ _decode: Final = msgspec.json.Decoder(Line).decode
 _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
+_FLUSHES_FOLDERS: Final = os.name == "posix"
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first line of a journal: which run it is of."""
 
     schema: int
@@ -85,6 +90,7 @@ class Journal:
         self._unsaved = bytearray()
         self._written = self._on_disk = 0
         self._saving: asyncio.Task[None] | None = None
+        self._flush_due: asyncio.TimerHandle | None = None
         self._lock, self._file = self._open()
         try:
             head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
@@ -189,16 +195,26 @@ class Journal:
         self._write(Sending(run.key, run.step, run.made, None if run.made is None else time.time()))
         mine = self._written
         while self._on_disk < mine:
-            if self._saving is None:
-                self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
-                self._saving.add_done_callback(_retrieve)
-            await asyncio.shield(self._saving)
+            await asyncio.shield(self._saving or self._begin_to_save())
 
     def moved(self, run: AppRun, outcome: Outcome[object] | None) -> None:
         """Note a move, if a later process needs it. `outcome` is there once the app is done."""
         record = None if outcome is None or not run.noted else outcome_record(outcome)
         if (line := line_for(run, self._skew, record)) is not None:
             self._write(line)
+            if self._flush_due is None:
+                self._flush_due = asyncio.get_running_loop().call_later(_LAG, self._flush)
+
+    def _flush(self) -> None:
+        """Save what no request waits for. If that fails, the lines wait for the next flush."""
+        self._flush_due = None
+        if self._unsaved and self._saving is None:
+            self._begin_to_save()
+
+    def _begin_to_save(self) -> asyncio.Task[None]:
+        self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
+        self._saving.add_done_callback(_retrieve)
+        return self._saving
 
     def _write(self, line: Line) -> None:
         self._unsaved += _encode(line)
@@ -251,6 +267,8 @@ class Journal:
 
     def close(self) -> None:
         """Save what is not saved, and unlock the file. Raises OSError."""
+        if self._flush_due is not None:
+            self._flush_due.cancel()
         if not self._file.closed:
             try:
                 self._save_now(self._take_unsaved())
@@ -262,10 +280,13 @@ class Journal:
         return data
 
     async def _save(self) -> None:
-        upto = self._written
+        upto, data = self._written, self._take_unsaved()
         try:
-            await asyncio.to_thread(self._save_now, self._take_unsaved())
+            await asyncio.to_thread(self._save_now, data)
             self._on_disk = upto
+        except OSError:
+            self._unsaved[:0] = data
+            raise
         finally:
             # Not in a callback: a waiter wakes up first, and needs to see that none is under way.
             self._saving = None
@@ -285,7 +306,7 @@ class Journal:
 
     def _save_name(self) -> None:
         """Flush the folder as well, which holds the file's name. Windows does that by itself."""
-        if os.name == "posix":
+        if _FLUSHES_FOLDERS:
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -16,7 +16,7 @@ from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.files import decode_json, write_private
+from aioappsapi.bulk.files import check_no_journal, decode_json, write_private
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError
@@ -71,9 +71,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def write(self, path: str | Path) -> None:
         """Write the snapshot to a file as JSON, whole or not at all; only you can read the file.
 
-        Raises InvalidInputError for a link, a folder, a pipe or a device, OSError if the file
-        cannot be written.
+        Raises InvalidInputError for a journal, a link, a folder, a pipe or a device, OSError if the
+        file cannot be written.
         """
+        check_no_journal(Path(path))
         write_private(Path(path), self._chunks())
 
     @classmethod
