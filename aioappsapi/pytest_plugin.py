@@ -1,8 +1,8 @@
-"""A pytest plugin: a Cloud Controller for the tests of whoever uses this library.
+"""A pytest plugin: a Cloud Controller for tests of software that uses this library.
 
 `cf_sandbox` is a running `Sandbox`, `cf_client` an open `Client` of it (it needs pytest-asyncio).
-``@pytest.mark.cf_sandbox(apps=50, seed=7, profile="chaos")`` says what it is like. A test that
-fails shows the last requests that came in.
+``@pytest.mark.cf_sandbox(apps=50, seed=7, profile="chaos")`` configures it. A test that fails
+shows the last requests that came in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _plain_client() -> None:
-    """Say what is missing."""
+    """Fail with the name of the missing package."""
     raise pytest.UsageError("cf_client needs pytest-asyncio, which is not installed.")
 
 
@@ -39,14 +39,14 @@ def _plain_client() -> None:
 def cf_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """Serve a Cloud Controller of this test's own, in a thread; `url` is its address."""
     # Imported here, so that a test run without a sandbox does not pay for one.
-    from aioappsapi.sandbox.thread import SandboxThread
+    from aioappsapi.sandbox.server.thread import SandboxThread
 
     with SandboxThread(_sandbox(request.node.get_closest_marker("cf_sandbox"))) as sandbox:
         yield sandbox
 
 
 def _sandbox(marker: pytest.Mark | None) -> Sandbox:
-    """Make what the marker asks for. Raises UsageError where it asks for what there is not."""
+    """Make the sandbox that the marker describes. Raises UsageError for an invalid setting."""
     from aioappsapi.sandbox import Faults, Sandbox
 
     settings: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}

@@ -129,7 +129,7 @@ def page() -> float:
         return round(asyncio.run(list_page(sandbox.url)), 3)
 
 
-def come_up() -> float:
+def seconds_to_start() -> float:
     """Return the seconds from the call until a sandbox of 500 apps listens, in this process."""
     code = (
         "import asyncio, time\n"
@@ -175,7 +175,7 @@ def main() -> None:
         "starts": starts(),
         "starts_with_instances": starts(startup=1.0, cells=10, cell_memory_mb=10_000_000),
         "page_of_5000_s": page(),
-        "up_500_apps_s": come_up(),
+        "up_500_apps_s": seconds_to_start(),
         "process_up_500_apps_s": process_up(),
         "memory_of_100000_apps_mb": memory(),
     }

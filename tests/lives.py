@@ -33,7 +33,7 @@ DONE = {Status.OK, Status.ALREADY}
 ENDS = ("deadline", "stop", "stop at once", "cancel", "kill", "kill", "callback", "none")
 
 
-class Verdict(msgspec.Struct):
+class Findings(msgspec.Struct):
     """What was wrong in one history."""
 
     twice: int = 0
@@ -43,7 +43,7 @@ class Verdict(msgspec.Struct):
 
     @property
     def is_right(self) -> bool:
-        return self == Verdict()
+        return self == Findings()
 
 
 def client(cloud: Sandbox) -> Client:
@@ -75,9 +75,9 @@ def some_faults(draw: random.Random) -> Faults:
     )
 
 
-async def live_through(seed: int, apps: int = 100) -> Verdict:
+async def live_through(seed: int, apps: int = 100) -> Findings:
     """Let a run live up to five times, and hold each orderly end against the sandbox."""
-    draw, loop, verdict = random.Random(seed), asyncio.get_running_loop(), Verdict()
+    draw, loop, findings = random.Random(seed), asyncio.get_running_loop(), Findings()
     action = draw.choice(["start", "start", "stop", "restart", "restart"])
     lives, was_killed = draw.randint(1, 5), False
     sent: set[str] = set()  # apps of which bytes left, also where the server never read them
@@ -97,11 +97,11 @@ async def live_through(seed: int, apps: int = 100) -> Verdict:
                     report = await live(cf, cloud, action, path, draw, end, wait)
                 if report is not None:
                     sent |= {outcome.key for outcome in report if outcome.attempts}
-                    hold_against(cloud, report, action, wait, verdict)
+                    hold_against(cloud, report, action, wait, findings)
                     if last:
-                        hold_the_last(report, verdict, None if was_killed else sent)
-            verdict.twice += sum(app.applied["restart"] > 1 for app in cloud.apps.values())
-    return verdict
+                        hold_the_last(report, findings, None if was_killed else sent)
+            findings.twice += sum(app.applied["restart"] > 1 for app in cloud.apps.values())
+    return findings
 
 
 async def live(
@@ -157,14 +157,14 @@ async def live(
 
 
 def hold_against(
-    cloud: Sandbox, report: Report[Any], action: str, wait: str, verdict: Verdict
+    cloud: Sandbox, report: Report[Any], action: str, wait: str, findings: Findings
 ) -> None:
     counts = report.counts
     total = counts.pop("total")
-    verdict.wrong_counts += not total == sum(counts.values()) == len(report) == len(cloud.apps)
+    findings.wrong_counts += not total == sum(counts.values()) == len(report) == len(cloud.apps)
     for outcome in report:
         if outcome.status in DONE:
-            verdict.false_ok += not is_true(cloud, outcome.key, action, wait)
+            findings.false_ok += not is_true(cloud, outcome.key, action, wait)
 
 
 def is_true(cloud: Sandbox, guid: str, action: str, wait: str) -> bool:
@@ -176,7 +176,7 @@ def is_true(cloud: Sandbox, guid: str, action: str, wait: str) -> bool:
     return wait == "none" or action == "stop" or cloud.running(guid)
 
 
-def hold_the_last(report: Report[Any], verdict: Verdict, sent: set[str] | None) -> None:
+def hold_the_last(report: Report[Any], findings: Findings, sent: set[str] | None) -> None:
     """After a life without faults nothing is left undone, but what nobody can know.
 
     In doubt is only an app that was `sent`, or that a killed process had noted (then `sent` is
@@ -184,8 +184,8 @@ def hold_the_last(report: Report[Any], verdict: Verdict, sent: set[str] | None) 
     """
     for outcome in report:
         if outcome.status in {Status.NOT_ATTEMPTED, Status.CANCELLED}:
-            verdict.lost += 1
+            findings.lost += 1
         elif outcome.status is Status.UNVERIFIED and sent is not None:
-            verdict.lost += outcome.key not in sent
+            findings.lost += outcome.key not in sent
         elif outcome.status is Status.FAILED:
-            verdict.lost += not isinstance(outcome.error, NotRunningError)
+            findings.lost += not isinstance(outcome.error, NotRunningError)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from aioappsapi import (
     AbandonedError,
-    ApiError,
     App,
     AppsApiError,
     AuthError,
@@ -27,6 +26,7 @@ from aioappsapi import (
     UnprocessableError,
 )
 from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.models import ApiError
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REFUSED = UnprocessableError(

@@ -158,7 +158,7 @@ async def test_crashes_and_changes_by_others_are_raised() -> None:
         await Cloud(Planned("a", [web(CRASHING)])).apps_on().start("a", wait="all")
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(3, lambda app: set_state(app, "STOPPED"), "a")
-    with pytest.raises(NotRunningError, match="by somebody else"):
+    with pytest.raises(NotRunningError, match="by another user"):
         await cloud.apps_on().start("a", wait="all")
 
 

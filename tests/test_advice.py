@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from aioappsapi import ApiError, AppsApiError, ForbiddenError, Status, UnprocessableError, errors
+from aioappsapi import AppsApiError, ForbiddenError, Status, UnprocessableError, errors
 from aioappsapi.bulk.reports.advice import ADVICE, advice_for, advice_table
+from aioappsapi.models import ApiError
 from tests.reports import BAD, ERRORS, OK, outcome
 
 DOCS = Path(__file__).parent.parent / "docs" / "failures.md"

@@ -42,10 +42,10 @@ class Moves:
         self.seen.append((before, run.state))
 
 
-def app_run(*steps: Step, state: State = PENDING, **facts: Any) -> AppRun:
+def app_run(*steps: Step, state: State = PENDING, **fields: Any) -> AppRun:
     run = AppRun(0, "guid", steps or (Step("start", visible=True, waits=True),), Moves())
     run.state = state
-    for name, value in facts.items():
+    for name, value in fields.items():
         setattr(run, name, value)
     return run
 
@@ -109,7 +109,7 @@ def fails(*, later: bool = False, settles: bool = False) -> Callable[[AppRun], o
 
 
 @pytest.mark.parametrize(
-    ("steps", "facts", "event", "state", "status"),
+    ("steps", "fields", "event", "state", "status"),
     [
         ([PLAIN], {}, lambda r: r.accepted(1.0), DONE, Status.OK),
         ([WAITING], {}, lambda r: r.accepted(1.0), VERIFYING, None),
@@ -174,15 +174,15 @@ def fails(*, later: bool = False, settles: bool = False) -> Callable[[AppRun], o
     ],
 )
 def test_events_of_an_asking_app(
-    steps: Any, facts: Any, event: Any, state: State, status: Status | None
+    steps: Any, fields: Any, event: Any, state: State, status: Status | None
 ) -> None:
-    run = app_run(*steps, state=ASKING, **facts)
+    run = app_run(*steps, state=ASKING, **fields)
     event(run)
     assert (run.state, run.status) == (state, status)
 
 
 @pytest.mark.parametrize(
-    ("steps", "facts", "event", "state", "status"),
+    ("steps", "fields", "event", "state", "status"),
     [
         ([WAITING], {}, lambda r: r.proved(1.0, 1.0, "all"), DONE, Status.OK),
         (
@@ -206,17 +206,17 @@ def test_events_of_an_asking_app(
     ],
 )
 def test_events_of_a_verifying_app(
-    steps: Any, facts: Any, event: Any, state: State, status: Status | None
+    steps: Any, fields: Any, event: Any, state: State, status: Status | None
 ) -> None:
-    run = app_run(*steps, state=VERIFYING, **facts)
+    run = app_run(*steps, state=VERIFYING, **fields)
     event(run)
     assert (run.state, run.status) == (state, status)
-    if facts.get("doubt") is not None:
-        assert run.error is facts["doubt"], "the doubt says more than the time-out"
+    if fields.get("doubt") is not None:
+        assert run.error is fields["doubt"], "the doubt says more than the time-out"
 
 
 @pytest.mark.parametrize(
-    ("state", "facts", "late", "otherwise"),
+    ("state", "fields", "late", "otherwise"),
     [
         (PENDING, {}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
         (ASKING, {}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
@@ -234,10 +234,10 @@ def test_events_of_a_verifying_app(
     ],
 )
 def test_the_end_of_a_run_gives_every_unfinished_app_its_outcome(
-    state: State, facts: Any, late: Status, otherwise: Status
+    state: State, fields: Any, late: Status, otherwise: Status
 ) -> None:
     for why in Why:
-        run = app_run(*TWO, state=state, **facts)
+        run = app_run(*TWO, state=state, **fields)
         expected = late if why is Why.DEADLINE else otherwise
         assert run.status_if_ended(why) is expected
         was_in_the_air = run.in_the_air
@@ -638,7 +638,7 @@ class Disk:
         return run
 
 
-def facts(run: AppRun) -> tuple[object, ...]:
+def known_of(run: AppRun) -> tuple[object, ...]:
     return run.step, run.did, run.status
 
 
@@ -664,7 +664,9 @@ def test_no_life_loses_doubles_or_makes_up_anything(data: st.DataObject) -> None
         assert life.ends == (0 if was_done else 1), "one outcome, once"
         check_truth(life, world, before)
         if run.noted:
-            assert facts(disk.replayed(life.steps)) == facts(run), "the journal knows the same"
+            assert known_of(disk.replayed(life.steps)) == known_of(run), (
+                "the journal knows the same"
+            )
         if last:
             assert run.status is not Status.NOT_ATTEMPTED, "lost"
             if run.status is Status.UNVERIFIED:

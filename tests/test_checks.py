@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from aioappsapi import InvalidInputError, Lifecycle, LifecycleData
+from aioappsapi import InvalidInputError
 from aioappsapi.api.apps import Apps
+from aioappsapi.models import Lifecycle, LifecycleData
 from tests.replay import Answer, Seen, Wire, app_json, reply
 
 SINCE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from msgspec import Struct, structs
 
 import aioappsapi
+from aioappsapi import models
 
 ROOT = Path(aioappsapi.__file__).parent
 NAME = "aioappsapi"
@@ -92,23 +94,37 @@ def ours(module: str) -> bool:
     return module == NAME or module.startswith(f"{NAME}.")
 
 
-def test_exports_are_what_is_there() -> None:
-    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    homes = {
-        alias.asname or alias.name: str(node.module)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and ours(str(node.module))
-        for alias in node.names
+def test_every_public_name_of_the_stub_is_there() -> None:
+    names = aioappsapi.__all__
+
+    assert 60 <= len(names) <= 75, "models belong to aioappsapi.models"
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert getattr(aioappsapi, name) is not None, name
+    assert set(names) <= set(dir(aioappsapi))
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = aioappsapi.Nothing  # type: ignore[attr-defined]
+
+
+def test_the_types_of_all_fields_of_public_models_are_public() -> None:
+    public = {getattr(models, name) for name in models.__all__}
+    shown = [model for model in public if _is_model(model)]
+    used = {
+        one for model in shown for field in structs.fields(model) for one in _classes_in(field.type)
     }
 
-    assert sorted(homes) == sorted(aioappsapi.__all__)
-    assert len(set(aioappsapi.__all__)) == len(aioappsapi.__all__)
-    for name, home in homes.items():
-        # What the types say, and what is brought in when somebody asks.
-        assert getattr(aioappsapi, name) is getattr(importlib.import_module(home), name), name
-    assert set(aioappsapi.__all__) <= set(dir(aioappsapi))
-    with pytest.raises(AttributeError, match="'Nothing'"):
-        _ = aioappsapi.Nothing
+    assert {one.__name__ for one in used - public if _is_model(one)} == set()
+
+
+def _is_model(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, Struct)
+
+
+def _classes_in(annotation: object) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _classes_in(inner)
 
 
 def test_the_version_is_one() -> None:
@@ -206,6 +222,10 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
     ("code", "unwanted"),
     [
         (
+            "import aioappsapi",
+            ("aiohttp", "msgspec", "tenacity", "anyio", "aioappsapi.errors", "aioappsapi.models"),
+        ),
+        (
             "from aioappsapi import Client",
             ("cyclopts", "rich", "jinja2", "aioappsapi.sandbox", "aioappsapi.cli"),
         ),
@@ -213,7 +233,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
         ("import aioappsapi.pytest_plugin", ("aiohttp", "aioappsapi.client", "aioappsapi.sandbox")),
     ],
 )
-def test_nobody_waits_for_what_is_not_asked_for(code: str, unwanted: tuple[str, ...]) -> None:
+def test_an_import_loads_only_the_modules_it_needs(code: str, unwanted: tuple[str, ...]) -> None:
     code = f"import sys; {code}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent

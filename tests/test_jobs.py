@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from aioappsapi import DeadlineError, Job, JobFailedError
+from aioappsapi import DeadlineError, JobFailedError
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.jobs import Jobs
 from aioappsapi.errors import DecodeError, DisconnectedError, NotFoundError
+from aioappsapi.models import Job
 from tests.replay import AT_ONCE, Answer, Answering, Seen, Wire, refusal, reply
 
 

@@ -11,7 +11,7 @@ from tests.lives import live_through
 @pytest.mark.parametrize("seed", range(20))
 def test_no_history_of_faults_kills_and_resumes_makes_a_run_lie(seed: int) -> None:
     async def history() -> None:
-        verdict = await live_through(seed)
-        assert verdict.is_right, verdict
+        findings = await live_through(seed)
+        assert findings.is_right, findings
 
     run_virtual(history())

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aioappsapi import App, Link, NotIncludedError, Organization, Page, Relationship, Root, Space
+from aioappsapi import App, NotIncludedError
+from aioappsapi.models import Link, Organization, Page, Relationship, Root, Space
 from aioappsapi.models.error import ErrorBody
 from tests.replay import app_json, recording
 

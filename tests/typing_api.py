@@ -9,13 +9,28 @@ from typing import Never, assert_type
 
 from aioappsapi import (
     App,
-    AppFeature,
-    AppPermissions,
     AppsApiError,
-    Build,
     Client,
     ClientCredentials,
     Comparison,
+    Outcome,
+    Pager,
+    Plan,
+    RateLimit,
+    Report,
+    Response,
+    Run,
+    RunAbortedError,
+    Snapshot,
+    Status,
+    report_of,
+)
+from aioappsapi.bulk import Moments, Requests, Step
+from aioappsapi.models import (
+    AppFeature,
+    AppPermissions,
+    AuditEvent,
+    Build,
     Deployment,
     Droplet,
     DropletAssociation,
@@ -27,30 +42,17 @@ from aioappsapi import (
     InstanceStats,
     Job,
     Organization,
-    Outcome,
     Package,
     Page,
-    Pager,
     Pagination,
-    Plan,
     Process,
     QuotaUsage,
-    RateLimit,
     RateLimits,
-    Report,
-    Response,
     Role,
     Root,
-    Run,
-    RunAbortedError,
-    Snapshot,
     Space,
     SshEnabled,
-    Status,
-    report_of,
 )
-from aioappsapi.bulk import Moments, Requests, Step
-from aioappsapi.models import AuditEvent
 
 
 async def clients() -> None:

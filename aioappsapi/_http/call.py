@@ -186,7 +186,7 @@ class Caller:
             patience.failed(loop_time(), f"{_PROBE}: {response.status}")
 
     async def _exchange(self, request: Request, ticket: Ticket) -> Response:
-        """Send once, and let all who learn from attempts see the end."""
+        """Send once, and report its end to the throttle, the run and the logs."""
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)

@@ -6,7 +6,7 @@ import asyncio
 
 
 def loop_time() -> float:
-    """Give the time of the running event loop, in seconds.
+    """Return the time of the running event loop, in seconds.
 
     fast path: the same as `anyio.current_time`, which first finds out what kind of loop it is; a
     run asks for the time half a dozen times per app.

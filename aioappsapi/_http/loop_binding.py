@@ -22,7 +22,7 @@ class LoopBinding:
     """Remembers the event loop from opening to closing.
 
     A client's connections, locks and login belong to the loop that they were made in. Used from
-    another one they would hang or fail with words that help nobody.
+    another one they would hang or fail with unclear errors.
     """
 
     def __init__(self) -> None:

@@ -224,7 +224,7 @@ _REAL_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
 def _is_stubbed() -> bool:
     """Check whether something such as aioresponses answers in place of aiohttp's session.
 
-    Then nobody makes a request of our class, and the bytes count as sent when they are handed over.
+    Then no request of our class is made, and the bytes count as sent when they are handed over.
     """
     return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
 

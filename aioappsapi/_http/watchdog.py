@@ -56,7 +56,7 @@ class Attempt:
         self.task.cancel()
 
     def is_timeout(self) -> bool:
-        """Check whether the CancelledError is the watchdog's alone, and nobody else cancelled."""
+        """Check whether the CancelledError is the watchdog's, and the only one."""
         return self.is_late and self.task.cancelling() - 1 <= self._cancelling
 
     def ended(self) -> None:

@@ -49,6 +49,7 @@ def in_state(state: str) -> Callable[[Request, App], str | None]:
     """Make the check that an answer shows the requested app in the requested state."""
 
     def check(request: Request, app: App) -> str | None:
+        """Return why the answer does not fit the request; None if it fits."""
         if app.guid != request.subject:
             return f"it names another app, {app.guid}"
         return None if app.state == state else f"it shows the state {app.state}"
@@ -164,8 +165,8 @@ class Apps(AppParts):
         with a `LifecycleData`, whose credentials go to the server and never come back.
 
         If the answer is lost, the app is looked up by name and space. An app that was created
-        since the call began counts as this call's; without one the request is sent again. An app
-        that somebody else created under that name at the same moment cannot be told apart, so its
+        since the call began counts as this call's; without one the request is sent again. If
+        another user creates an app of that name at the same moment, the call returns that app: its
         labels and lifecycle may differ from those given here.
 
         Raises InvalidInputError for what the server would surely refuse, unless `validate` is
@@ -267,7 +268,7 @@ class Apps(AppParts):
         reach them. `deadline` is in seconds for everything together; without one the wait takes at
         most `CF_STARTUP_TIMEOUT`. Raises NotFoundError, ForbiddenError, UnprocessableError (no
         droplet, a quota), ServerError if the server cannot reach its runner (the app may start all
-        the same); with `wait` also CrashedError, PlacementError, NotRunningError (somebody else
+        the same); with `wait` also CrashedError, PlacementError, NotRunningError (another user
         stopped it), UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._act(START, guid, wait, deadline)
@@ -276,7 +277,7 @@ class Apps(AppParts):
         """Stop an app; with any `wait` but ``none``, return when no instance is left.
 
         A stopped app stays as it is, so the request is safe to repeat. Raises NotFoundError,
-        ForbiddenError, ServerError; with `wait` also NotRunningError (somebody else started it),
+        ForbiddenError, ServerError; with `wait` also NotRunningError (another user started it),
         UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/stop.
         """
         return await self._act(STOP, guid, wait, deadline, until_stopped=True)

@@ -117,7 +117,7 @@ class Pager(Generic[R]):
                 ahead.cancel()
                 await asyncio.wait([ahead])
             elif not ahead.cancelled():
-                ahead.exception()  # a page that nobody reads any more may have failed
+                ahead.exception()  # an abandoned page may have failed
 
     def _fetch_ahead(self, request: Request) -> asyncio.Task[Page[R]]:
         # A task is outside of the reader's cancel scopes, so it takes their deadline along.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.message import Query
 from aioappsapi._http.protocol import quoted
 from aioappsapi.errors import InvalidInputError
@@ -17,7 +18,6 @@ Values = Sequence[str] | None
 # The server refuses a query above 10,240 bytes, and proxies in front of it may stop at 8 K.
 _LONGEST_VALUES: Final = 7_600
 _MOST_VALUES: Final = 200
-_LARGEST_PAGE: Final = 5_000
 # An empty value selects here: ``stacks=`` lists the apps without a stack.
 _MAY_BE_EMPTY: Final = frozenset({"stacks"})
 
@@ -59,9 +59,9 @@ def joined(name: str, values: Values) -> str | None:
 
 
 def _page_size(per_page: int, *, validate: bool) -> str:
-    fits = not isinstance(per_page, bool) and 1 <= per_page <= _LARGEST_PAGE
+    fits = not isinstance(per_page, bool) and 1 <= per_page <= LARGEST_PAGE
     if validate and not fits:
-        raise InvalidInputError(f"per_page={per_page!r}: 1 to {_LARGEST_PAGE}.")
+        raise InvalidInputError(f"per_page={per_page!r}: 1 to {LARGEST_PAGE}.")
     return str(per_page)
 
 

@@ -46,7 +46,7 @@ _LONGEST_PAUSE: Final = 15.0
 # to be wrong than to be unlucky.
 _PATIENCE: Final = 60.0
 _PATIENCE_AT_FIRST: Final = 10.0
-# A login gives up this long before the deadline, so that its error can say that nothing was sent.
+# A login gives up this long before the deadline. So the caller still gets the login's own error.
 _LEAD: Final = 0.02
 
 log = logging.getLogger("aioappsapi.auth")
@@ -181,7 +181,7 @@ class TokenSource:
         now = self._clock()
         life = token.expires_at - now
         if life <= 0:
-            # Used once, so that the server can say that it has ended.
+            # Use it once: the server's refusal shows that it has ended.
             return now + 1.0, now + 1.0
         # A token that lives shorter than the margin is fresh for half its life; otherwise each call
         # would log in.
@@ -229,7 +229,8 @@ class _SharedPause:
             self._failures, self._began = 0, now
         ceiling = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
         asked = getattr(failure, "retry_after", None) or 0.0
-        # At least half of it: other clients of the same UAA pause as well, and shall spread.
+        # Draw from the upper half: other clients of the same UAA pause too, and all of them
+        # should not come back at the same moment.
         pause = max(random.uniform(ceiling / 2, ceiling), asked)  # noqa: S311
         self._failures += 1
         self._until = now + pause

@@ -1,17 +1,20 @@
-"""`start`, `stop` and `restart`: from the selection to the exit status."""
+"""`start`, `stop`, `restart`, `restage` and `scale`: from the selection to the exit status."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import cast
 
-from aioappsapi import InvalidInputError, Report
+from aioappsapi import App, InvalidInputError, Report
+from aioappsapi.bulk.options import StreamOptions, check_how
+from aioappsapi.cli.action_flags import ActionFlags, ScaleFlags
 from aioappsapi.cli.console import say, take_log
-from aioappsapi.cli.dry_run import print_plan
+from aioappsapi.cli.dry_run import print_plan, print_prediction
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import (
+    BulkAction,
     JournalFlags,
     LogFlags,
     OutputFlags,
@@ -32,10 +35,11 @@ from aioappsapi.cli.session import Session, Work, execute
 class BulkCommand:
     """One action on many apps, as it was typed."""
 
-    action: Literal["start", "stop", "restart"]
+    action: BulkAction
     words: tuple[str, ...]
     selection: Selection
     wait: WaitFlags
+    how: ActionFlags
     run: RunFlags
     journal: JournalFlags
     output: OutputFlags
@@ -57,6 +61,7 @@ class BulkCommand:
         if self.journal.resume and self.journal.journal is None:
             raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
+        _ = self._more  # numbers and words that do not go together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
@@ -89,17 +94,35 @@ class BulkCommand:
         options = run_options(self.wait, self.run, clock.left)
         options["journal"] = self.journal.journal
         options["resume"] = self.journal.resume
+        options.update(self._more)
         run = client.bulk.stream(self.action, chosen, **options)
         return await follow_to_end(session, [run], lambda: run.report, self.output, hint=self._hint)
 
     async def _predict(self, session: Session, chosen: list[Key]) -> Exit:
         options = run_options(self.wait, self.run, session.clock.left)
-        plan = await session.client.bulk.plan(self.action, chosen, **options)
-        return deliver(plan.report, self.output, show=partial(print_plan, plan))
+        bulk = session.client.bulk
+        if self.action in {"start", "stop", "restart"} and not self._more:
+            plan = await bulk.plan(self.action, chosen, **options)
+            return deliver(plan.report, self.output, show=partial(print_plan, plan))
+        options.update(self._more)
+        run = bulk.stream(self.action, chosen, dry_run=True, **options)
+        await run.run()
+        return deliver(run.report, self.output, show=partial(print_prediction, run.report))
+
+    @property
+    def _more(self) -> StreamOptions[App]:
+        """The options of this action alone. Raises InvalidInputError."""
+        given = self.how.given()
+        if isinstance(self.how, ScaleFlags):
+            return {"scale": self.how.scale()}
+        more = cast("StreamOptions[App]", given)
+        check_how(more)
+        return more
 
     @property
     def _hint(self) -> str | None:
         """How to go on from a report; the next embedded sandbox would be another target."""
         if self.target.sandbox is not None:
             return None
-        return f"`aioappsapi {self.action} @{{path}}` continues with the rest"
+        words = " ".join([self.action, *self.how.typed()])
+        return f"`aioappsapi {words} @{{path}}` continues with the rest"

@@ -23,7 +23,7 @@ Level = Literal["debug", "info", "warning", "error"]
 out: Final = Console(soft_wrap=True)
 err: Final = Console(stderr=True, soft_wrap=True)
 
-_SCHEMA: Final = 1
+SCHEMA: Final = 1
 _ROOT: Final = logging.getLogger("aioappsapi")
 _WIRE: Final = logging.getLogger("aioappsapi.http")
 
@@ -41,7 +41,7 @@ class StdoutError(OSError):
 
 
 def prepare_streams() -> None:
-    """Make sure that no name of an app can fail to be printed, whatever the locale."""
+    """Make every name of an app printable, whatever the locale."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -63,7 +63,7 @@ def write_out(text: str) -> None:
 
 
 def _give_up_stdout() -> None:
-    """Let what is still in the buffer go nowhere; the interpreter would complain at its end."""
+    """Discard the buffer: the interpreter would report an error for it at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -130,11 +130,11 @@ def take_log(flags: LogFlags) -> None:
     _WIRE.setLevel(logging.DEBUG if flags.trace else logging.WARNING)
 
 
-# -- what keeps a command from doing its work
+# -- errors before the work begins
 
 
 def fail(error: BaseException, status: Exit, output: Output, *, message: str = "") -> Exit:
-    """Say why a command could not begin or go on; with `--output json` as a document, too."""
+    """Print why a command failed; with `--output json` as a document, too."""
     message = message or str(error)
     say(message, "error")
     if output != "text":
@@ -148,4 +148,4 @@ def _document(error: BaseException, status: Exit, message: str) -> dict[str, obj
     names = ("status", "code", "title", "detail", "request_id")
     more = {name: getattr(error, name, None) for name in names}
     found = {name: value for name, value in more.items() if value}
-    return {"schema": _SCHEMA, "error": known | found, "exit_status": int(status)}
+    return {"schema": SCHEMA, "error": known | found, "exit_status": int(status)}

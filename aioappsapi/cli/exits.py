@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the exit status says. A signal gives 128 plus its number, as in a shell."""
+    """The exit statuses. A signal gives 128 plus its number, as in a shell."""
 
     OK = 0
     NOT_ALL = 1

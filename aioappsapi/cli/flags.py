@@ -20,6 +20,7 @@ Wait = Literal["none", "any", "all", "routable"]
 Profile = Literal["none", "demo", "chaos"]
 State = Literal["STARTED", "STOPPED"]
 LogFormat = Literal["text", "json"]
+BulkAction = Literal["start", "stop", "restart", "restage", "scale"]
 
 ARGUMENTS: Final = Group("Arguments", sort_key=0)
 _APPS: Final = Group("Which apps", sort_key=1)
@@ -88,7 +89,7 @@ Deadline = Annotated[
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which apps, by what they have in common. An app has to match all options that are given."""
+    """Selectors of apps. An app has to match all options that are given."""
 
     everything: Annotated[
         bool, Parameter(name="--all", group=_APPS, help="All apps that this login may see.")
@@ -181,7 +182,7 @@ class WaitFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """How a run goes."""
+    """Limits of a run, and when it ends early."""
 
     concurrency: Annotated[
         int | None,
@@ -241,7 +242,7 @@ class JournalFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
-    """What is printed and written."""
+    """Options for output and files."""
 
     output: OutputFormat = "text"
     report: Annotated[
@@ -268,7 +269,7 @@ class OutputFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class LogFlags:
-    """How much the command says about its own work, on standard error."""
+    """Logging and progress on standard error."""
 
     verbose: Annotated[
         bool,
@@ -291,7 +292,7 @@ class LogFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TargetFlags:
-    """Which Cloud Foundry; without these, the environment or the cf command says it."""
+    """Target and login. Default: the environment, else the `cf` command."""
 
     sandbox: Annotated[
         int | None,
@@ -333,7 +334,7 @@ class TargetFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CallFlags:
-    """What all commands for one app take."""
+    """The options of all commands for one app."""
 
     output: OutputFormat = "text"
     deadline: Deadline = None

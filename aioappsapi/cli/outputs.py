@@ -1,4 +1,4 @@
-"""What a command leaves behind: reports in files, and the result on standard output.
+"""Output of a command: reports in files, and the result on standard output.
 
 Everything that can be refused is refused before anything is sent. What cannot be written afterwards
 goes to a new file in the temporary folder, so that no result of a run is ever lost.
@@ -23,12 +23,12 @@ from aioappsapi.cli.flags import Output, OutputFlags
 from aioappsapi.cli.summary import print_report
 from aioappsapi.errors import InvalidInputError
 
-# Files that a command reads or keeps, by what they are for it.
+# Files that a command reads or keeps, by their purpose.
 Roles = Iterable[tuple[str, Path | None]]
 
 
 class _ReportHead(msgspec.Struct):
-    """What tells a report from a journal, a snapshot and any other JSON."""
+    """The fields that only a report has: no journal, snapshot or other JSON has them."""
 
     action: str
     counts: dict[str, int]
@@ -73,7 +73,7 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 
 def _may_be_replaced(path: Path) -> bool:
-    """Tell whether a path holds nothing that is worth keeping: no file, or an earlier report."""
+    """Check whether a report may replace what is at a path: nothing, or an earlier report."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -105,8 +105,8 @@ def deliver(
 ) -> Exit:
     """Write and print the report of a run; 4 if any of it could not be written where it should.
 
-    `hint` tells how to go on from a report file, with ``{path}`` in it. `show` prints something
-    else than the report.
+    `hint` describes how to continue from a report file, with ``{path}`` in it. `show` prints
+    something else than the report.
     """
     written = [_write(report, path, hint) for path in flags.report]
     if flags.quiet and flags.output == "text" and report.ok and show is None:

@@ -36,7 +36,7 @@ _STYLES: Final = {
 _FAILURES: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
 _MOST_FAILURES: Final = 5
 _REFRESH: Final = 0.1
-# A log that says nothing for longer looks like one of a run that hangs.
+# After a longer silence a log looks like that of a run that hangs.
 _SILENCE: Final = 10.0
 # Before this many seconds a rate and a remaining time would be guesses.
 _RATE_AFTER: Final = 2.0
@@ -122,7 +122,7 @@ class Snapshot:
             yield f"{self.to_go} to go"
 
     def pace(self) -> Iterator[str]:
-        """Say what holds the run up, how fast it goes and how long it takes."""
+        """Describe what delays the run, its rate, and the remaining time."""
         left = self.total - self.done
         if self.paused_for:
             yield f"paused by the rate limit for {clock(math.ceil(self.paused_for))} more"
@@ -151,7 +151,7 @@ def clock(seconds: float) -> str:
 
 
 def waited_for(run: Run[App]) -> str:
-    """Say what an interrupted run still waits for."""
+    """Describe what an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in flight"] if run.in_flight or not run.waiting else []
     parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
@@ -159,7 +159,7 @@ def waited_for(run: Run[App]) -> str:
 
 
 def line_of(outcome: Outcome[App]) -> str:
-    """Say in one line what happened to an app."""
+    """Describe in one line what happened to an app."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
     if outcome.error is None:
         return f"{outcome.status}: {who}"
@@ -290,7 +290,7 @@ class Live(Display):
 class Lines(Display):
     """A line for the first failures, for every tenth of the run, and when time goes by.
 
-    So a log is short, and yet shows that something happens.
+    So a log is short and still shows progress.
     """
 
     def __init__(self, console: Console, run: Run[App]) -> None:

@@ -23,9 +23,9 @@ def confirm_many(session: Session, action: str, count: int) -> None:
 
 
 def confirm(session: Session, what: str) -> None:
-    """Ask before much is done. Raises InvalidInputError without a yes, or nobody to ask."""
+    """Ask before much is done. Raises InvalidInputError without a yes, or without a terminal."""
     if sys.stdin is None or not (sys.stdin.isatty() and err.is_terminal):
-        raise InvalidInputError(f"{what}: nobody can be asked here. Give --yes to go on.")
+        raise InvalidInputError(f"{what}: without a terminal, confirm with --yes.")
     with session.with_a_person():
         try:
             agreed = Confirm.ask(printable(f"{what}?"), console=err, default=False)

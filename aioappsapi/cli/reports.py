@@ -15,7 +15,7 @@ from aioappsapi.cli.summary import print_report
 
 
 def show_reports(files: Sequence[Path], output: Literal["text", "json"]) -> Exit:
-    """Print what happened to the apps of each run."""
+    """Print the outcomes of each run."""
     try:
         found = [load_report(path) for path in files]
     except InvalidInputError as wrong:

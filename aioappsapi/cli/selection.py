@@ -153,7 +153,7 @@ async def select(client: Client, given: Given, selection: Selection) -> list[Key
 
 
 def _report_unknown(found: Iterable[str | App]) -> None:
-    """Name what no app is called; the outcomes only say that these are not GUIDs."""
+    """Warn about names that no app has; their outcomes only mention an invalid GUID."""
     unknown = [one for one in found if isinstance(one, str) and not _GUID.fullmatch(one)]
     if unknown:
         few = ", ".join(map(repr, unknown[:5])) + (" and more" if len(unknown) > 5 else "")

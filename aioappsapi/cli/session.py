@@ -1,4 +1,4 @@
-"""One command against a target: its deadline, its signals, and how its errors end it."""
+"""One command against a target: its deadline, signals and errors."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def execute(
     """Do the work of a command and return its exit status.
 
     `prepare` checks everything that can be checked before a connection is made; it returns a status
-    where there is nothing to do. `interrupted` says what a signal before a run means.
+    where there is nothing to do. `interrupted` is the message for a signal before a run.
     """
     interruption = Interruption()
     try:

@@ -1,4 +1,4 @@
-"""What is printed when a run has ended."""
+"""The summary that is printed when a run has ended."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def apps(count: int) -> str:
 
 
 def explain_abort(aborted: RunAbortedError) -> str:
-    """Say why a run could not go on, and which file it was."""
+    """Describe why a run could not continue, and which file caused it."""
     cause = aborted.__cause__
     if isinstance(cause, OSError):
         where = f"{cause.filename}: " if cause.filename else ""

@@ -1,4 +1,4 @@
-"""Wrong usage, in the words of this command line instead of those of its parser."""
+"""Usage errors, with a text of our own instead of the parser's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aioappsapi.cli.values import did_you_mean
 
 
 def explain(error: CycloptsError) -> str:
-    """Say in one line what was typed wrong and where to find help. Options appear as typed."""
+    """Describe in one line the usage error and where to find help. Options appear as typed."""
     chain = " ".join(["aioappsapi", *(error.command_chain or ())])
     return f"{_what(error)} See `{chain} --help`."
 

@@ -1,4 +1,4 @@
-"""What the library says about its arguments, in the words that were typed."""
+"""Errors of the library about its arguments, with the options as they were typed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARGUMENT: Final = re.compile(rf"(^|give )({'|'.join(_TYPED)})=('?)([^\s',:]+)\3
 
 
 def as_typed(message: str) -> str:
-    """Say ``--wait all`` where the library says ``wait='all'``."""
+    """Write ``--wait all`` where the library writes ``wait='all'``."""
     return _ARGUMENT.sub(_typed, message)
 
 

@@ -82,12 +82,19 @@ from aioappsapi.models.process import (
     ProcessStats,
     Usage,
 )
-from aioappsapi.models.quota import AppQuota, Quota, QuotaUsage
+from aioappsapi.models.quota import (
+    AppQuota,
+    Quota,
+    QuotaRelationships,
+    QuotaUsage,
+    Relationships,
+)
 from aioappsapi.models.role import (
     Role,
     RoleRelationships,
 )
 from aioappsapi.models.root import (
+    MetaLink,
     Root,
     RootLinks,
 )
@@ -139,6 +146,7 @@ __all__ = [
     "Lifecycle",
     "LifecycleData",
     "Link",
+    "MetaLink",
     "Metadata",
     "Organization",
     "OrganizationLinks",
@@ -153,10 +161,12 @@ __all__ = [
     "ProcessRelationships",
     "ProcessStats",
     "Quota",
+    "QuotaRelationships",
     "QuotaUsage",
     "RateLimits",
     "Ref",
     "Relationship",
+    "Relationships",
     "RevisionRef",
     "Role",
     "RoleRelationships",

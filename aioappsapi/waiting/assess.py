@@ -1,4 +1,4 @@
-"""Judge the instances of an app: are they as one waits for? Pure, no I/O.
+"""Judge whether the instances of an app are in the requested state. Pure, no I/O.
 
 The states are the server's: ``RUNNING``, ``STARTING``, ``CRASHED``, ``DOWN``, ``STOPPING``.
 Source: https://v3-apidocs.cloudfoundry.org/#get-stats-for-a-process
@@ -16,7 +16,7 @@ from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.process import Process, ProcessInstance
 
 # What to wait for after a start: nothing, one instance of each process, all of them, or all of
-# them and the router sends them requests.
+# them with requests from the router.
 Wait = Literal["none", "any", "all", "routable"]
 WAITS: Final[tuple[str, ...]] = get_args(Wait)
 
@@ -30,7 +30,7 @@ def check_wait(wait: str) -> None:
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """How an app's instances are at one moment.
 
-    `satisfied`: they are as one waits for. `gone`: the server knows no process of the app.
+    `satisfied`: they are in the requested state. `gone`: the server knows no process of the app.
     `crashed` and `down`: crashed instances, and whether some have no cell, where that keeps the
     app from being satisfied. `first_ago` and `all_ago`: for how many seconds the first instance,
     and as many as were waited for, have been running; 0 where the server does not say.
@@ -126,7 +126,7 @@ def _is_new(instance: ProcessInstance, max_age: float) -> bool:
 
 def _enough(process: Process, wait: Wait) -> bool:
     if process.instances is None or process.instances < 0:
-        return False  # nobody knows how many there have to be, so nothing is proved
+        return False  # the wanted number is unknown, so nothing is proved
     # By index: a server that lists an instance twice has not started two.
     running = len({one.index for one in instances_of(process) if one.state == "RUNNING"})
     return running >= (1 if wait == "any" else process.instances)

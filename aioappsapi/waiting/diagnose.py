@@ -98,9 +98,9 @@ async def placement_error(
 
 
 def wrong_state(watch: AppWatch, app: App) -> NotRunningError:
-    """Describe an app whose own state is not the requested one: somebody else changed it."""
+    """Describe an app whose own state is not the requested one: another user changed it."""
     # An answer that proved nothing may never have changed the state.
-    why = "" if watch.needs_state else " again, by somebody else"
+    why = "" if watch.needs_state else " again, by another user"
     return NotRunningError(
         f"{watch.what}: the app is {app.state}{why}.",
         states=watch.states,

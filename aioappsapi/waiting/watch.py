@@ -118,7 +118,7 @@ class AppWatch:
     # -- how it ends
 
     def proved(self) -> Finding:
-        """Make the finding of an app that is as one waited for."""
+        """Make the finding of an app that is in the requested state."""
         # The server rounds ages to seconds, so the last instance may seem to be before the first.
         first_at = self.sent_at if self.first_at is None else self.first_at
         return Finding(
@@ -130,7 +130,7 @@ class AppWatch:
         )
 
     def disproved(self, error: AppsApiError) -> Finding:
-        """Make the finding of an app that surely is not as one waited for."""
+        """Make the finding of an app that surely is not in the requested state."""
         return Finding(
             key=self.key,
             proof=Proof.DISPROVED,

@@ -247,7 +247,7 @@ class LevelSearch:
     def _lower(self, now: float) -> None:
         """Lower the level because too many fail, or restore it if lower levels did not help."""
         window = self._window
-        # A limit that nobody uses says nothing.
+        # An unused limit proves nothing about the server.
         used = min(self.level, self.in_flight)
         if self._cut is None and used < _LEAST_CUT:
             return

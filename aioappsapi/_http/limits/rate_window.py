@@ -10,7 +10,7 @@ all requests. So for every bucket b that was seen
 
 This holds in whatever order answers arrive. It never promises too much, and it is exact as soon as
 all answers of one bucket are there. Other clients with the same login show themselves: less
-remains than our own requests explain. Then everything is learned anew. Where the server has no
+remains than our own requests explain. Then everything is learned again. Where the server has no
 rate limit, as for admins, nothing here costs anything.
 
 Several API servers may count each on its own. Then this module follows the one that is used up
@@ -224,9 +224,9 @@ class RateWindow:
         most = announced.remaining - (-announced.limit // 10)  # a tenth more, rounded up
         lowest = usage.lowest
         if usage.unused > in_flight + most:
-            self._learn_anew(announced, shared=True)
+            self._relearn(announced, shared=True)
         elif usage.lost and lowest is not None and lowest > usage.unused:
-            self._learn_anew(announced, shared=self._is_shared)
+            self._relearn(announced, shared=self._is_shared)
 
     def _has_moved(self, announced: RateLimit) -> bool:
         lowest = self._usage.lowest
@@ -236,7 +236,7 @@ class RateWindow:
         """Check whether the window has had its time; if not, another server counts apart."""
         return self._is_assumed or self._server.now() >= self._resets_at - _CLOCK_SLACK
 
-    def _learn_anew(self, announced: RateLimit, *, shared: bool) -> None:
+    def _relearn(self, announced: RateLimit, *, shared: bool) -> None:
         """Trust only the announced number."""
         self._forget()
         self._begin(0)

@@ -39,7 +39,7 @@ _UNAVAILABLE: Final = "the server is unavailable and says when to come back"
 _USED_UP: Final = "the rate window has no requests left"
 # A pause is announced again when it grows by more seconds than this.
 _NOTABLE: Final = 1.0
-# Nobody notices a shorter pause than this, so it is not announced.
+# A shorter pause than this is not worth announcing.
 _SHORTEST: Final = 0.05
 # For so many seconds a single call waits for its turn during an outage. Then it goes out.
 _SINGLE_CALL_WAITS: Final = 2.0
@@ -152,7 +152,7 @@ class Throttle:
     # -- admission
 
     def try_admit(self, request: Request) -> Ticket | None:
-        """Return a ticket if nothing stands in the way, not even somebody who waits."""
+        """Return a ticket if the gate is open, a place is free, and no request waits."""
         # fast path: most requests need not wait, and need no coroutine for it.
         now = self._clock()
         if self._waiting or now < self._spread_until or now < self.rate_window.opens_at:
@@ -195,7 +195,7 @@ class Throttle:
     async def wait_until_open(self) -> None:
         """Wait for the gate, but take no place. Raises DeadlineError like `admit`.
 
-        Call this before something that should not be held up half way, like a journal's line.
+        Call this before a journal line is written: an app must not wait here after it.
         """
         deadline = anyio.current_effective_deadline()
         while self.closed_for:
@@ -217,7 +217,7 @@ class Throttle:
         return all(turn.retried for turn in self._waiting)
 
     def dismiss(self, patience: Patience) -> None:
-        """Send away all waiting requests of a run that gives up."""
+        """Dismiss all waiting requests of a run that gives up."""
         self._dismiss(turn for turn in self._waiting if turn.patience is patience)
 
     # -- the end of a request

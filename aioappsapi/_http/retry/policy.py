@@ -1,7 +1,7 @@
 """What a failure means: it may pass, it is final, or the request may have been carried out.
 
 The rules are in the table; `classify` only reads it. The first row that matches decides. Where two
-rows match an answer, the first is a special case of the second. The facts behind the rows are from
+rows match an answer, the first is a special case of the second. The reasons for the rows are from
 the sources of the server and the router, and from recordings: docs/failures.md.
 """
 

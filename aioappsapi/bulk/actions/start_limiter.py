@@ -35,7 +35,7 @@ class StartLimiter:
 
     First come, first served. An app that is larger than the bound starts alone. A crash, or an app
     without room, halves the bound; apps that come up well let it grow to where it began. Apps that
-    were starting already when it was halved do not halve it again: trouble comes in crowds.
+    were starting already when it was halved do not halve it again: failures come in groups.
     """
 
     def __init__(

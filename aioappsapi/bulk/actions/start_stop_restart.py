@@ -11,17 +11,22 @@ from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
-from aioappsapi._http.retry.policy import Meaning, classify, is_quota
 from aioappsapi.api.apps import RESTART, START, STOP, Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.spaces import Spaces
-from aioappsapi.bulk.actions.action import ActionStep, Watcher
+from aioappsapi.bulk.actions.action import ActionStep, Limiter, Watcher
 from aioappsapi.bulk.actions.app_state import AppState, KnownApp, read_states
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.suspensions import Suspensions
 from aioappsapi.bulk.run.app_run import NO, AppRun, Did
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.errors import AppsApiError, DecodeError, NotAttemptedError, UnverifiedError
+from aioappsapi.errors import (
+    AppsApiError,
+    DecodeError,
+    NotAttemptedError,
+    ResponseError,
+    UnverifiedError,
+)
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import assess_started, assess_stopped
 
@@ -38,8 +43,8 @@ _OPERATIONS: Final = {"start": START, "stop": STOP, "restart": RESTART}
 class LifecycleStep(ActionStep):
     """Brings an app into the requested state.
 
-    With `skip_unchanged`, apps that are in that state already are not asked for again. Apps of a
-    suspended space are skipped after the first refusal.
+    With `skip_unchanged`, apps that are already in that state are skipped. Apps of a suspended
+    space are skipped after the first refusal.
     """
 
     def __init__(
@@ -51,14 +56,15 @@ class LifecycleStep(ActionStep):
         *,
         skip_unchanged: bool,
         watcher: Watcher | None,
+        limiter: Limiter | None = None,
         keep_values: bool = True,
     ) -> None:
         self.name = name
         self.once = name == "restart"
         self.visible = name in TARGET_STATE
         self.waits = watcher is not None
-        self.is_limited = name != "stop"
         self.watcher = watcher
+        self.limiter = limiter
         self._apps = Apps(caller)
         self._calls = calls
         self._processes = Processes(caller)
@@ -109,8 +115,8 @@ class LifecycleStep(ActionStep):
     async def _look_again(self, run: AppRun, app: App | AppState | None) -> None:
         """Look at an app that an earlier attempt may have changed.
 
-        Nobody sees whether a restart was carried out, unless the server accepted it. A state is no
-        proof either: the server writes it down before anything starts. Instances are.
+        No state shows whether a restart was carried out, unless the server accepted it. A state
+        proves no start either: the server stores it before anything starts. Instances prove it.
         """
         if not self.visible:
             if run.did is Did.YES:
@@ -128,16 +134,17 @@ class LifecycleStep(ActionStep):
             run.skipped(loop_time(), _unverified(run))
 
     async def _is_proved(self, key: str) -> bool:
-        found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        """Look at the instances. While the runner is away the server cannot show them."""
+        try:
+            found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        except ResponseError as failure:
+            log.info("The instances of %s cannot be read: %s", key, failure)
+            return False
         if self.name == "stop":
             return assess_stopped(found).satisfied
         return assess_started(found, "any").satisfied
 
     # -- the request
-
-    def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether it may pass: a moment's failure, or a quota that other apps use now."""
-        return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:
         """Send the request. A success that cannot be read, or does not fit, proves nothing."""

@@ -16,7 +16,7 @@ _ORGANIZATION = "CF-OrgSuspended"
 
 
 class Suspensions:
-    """Which spaces cannot be changed, as far as refusals have told."""
+    """The spaces that cannot be changed, learned from refusals."""
 
     def __init__(self, spaces: Spaces) -> None:
         self._spaces = spaces
@@ -26,17 +26,17 @@ class Suspensions:
         return bool(self._reasons)
 
     def reason(self, app: App | AppState | None) -> str | None:
-        """Say why an app need not be asked for; None if nothing is known against it."""
+        """Return why no request is needed for an app: its space is suspended. None if not known."""
         space = None if app is None else app.relationships.space.guid
         return None if space is None else self._reasons.get(space)
 
     @staticmethod
     def is_one(error: AppsApiError) -> bool:
-        """Tell whether a refusal is for a whole space or organization."""
+        """Check whether a refusal concerns a whole space or organization."""
         return isinstance(error, ForbiddenError) and error.title in {_SPACE, _ORGANIZATION}
 
     async def note(self, error: AppsApiError, app: App) -> None:
-        """Note a refusal of an app, for all apps that it is for."""
+        """Remember a refusal for all apps that it concerns."""
         space = app.relationships.space.guid
         if space is None or space in self._reasons:
             return

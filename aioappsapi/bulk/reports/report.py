@@ -50,9 +50,9 @@ class Report(ReportData[T_co]):
     def merge(cls, reports: Iterable[Report[T_co]]) -> Report[T_co]:
         """Merge reports of one action into one: counts, requests and timings add up exactly.
 
-        Percentiles are computed anew. `target` is None where targets differ; then each outcome
-        has its own. Raises InvalidInputError for different actions, for the same app of the same
-        target twice, and for no report at all.
+        Percentiles are computed again from all outcomes. `target` is None where targets differ;
+        then each outcome has its own. Raises InvalidInputError for different actions, for the
+        same app of the same target twice, and for no report at all.
         """
         return merge(list(reports), Report[T_co])
 

@@ -11,10 +11,8 @@ carries its time, in seconds of the event loop's clock.
                               ▼  │   ├─ accepted · known, more steps ────────────▶ ASKING
                             HELD ┘   ├─ failed, and may do better later ─────────▶ RETRY_LATER
                              admitted└─ accepted · known · already · skipped · failed ─▶ DONE
-
     VERIFYING ── proved, more steps ──▶ READY          any state but DONE ── ended ──▶ DONE
     VERIFYING ── proved · disproved · unproved ──▶ DONE
-
     looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
     they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
 """
@@ -27,7 +25,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from aioappsapi.bulk.reports.outcome import OK, Status
+from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.errors import AppsApiError
 
 
@@ -60,7 +58,7 @@ class Why(IntEnum):
     ABORTED = 3
 
 
-# fast path: on Python 3.11 a member looked up in its class costs ten times a global.
+# fast path: globals, because a member looked up in its class costs ten times as much.
 PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
 NO, MAYBE, YES = Did
 
@@ -69,11 +67,7 @@ _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
 
 
 class Step(Protocol):
-    """The rules of one request of an action.
-
-    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
-    it was carried out. `waits`: an acceptance is not enough, it has to be proved.
-    """
+    """The rules of one request of an action; `ActionStep` explains them."""
 
     name: str
     once: bool
@@ -86,21 +80,18 @@ class Listener(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
-        ...
 
 
 class AppRun(msgspec.Struct, eq=False):
-    """Everything that is known of one app in one run.
-
-    A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
+    """Everything that is known of one app in one run. A Struct, because it is made in C.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
-    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
-    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
-    bytes left, and no answer came. `state_seen`: the server showed the app in the requested state.
-    `repeat_proves_nothing`: the server may answer 200 to a repeat although nothing happens (a start
-    whose runner failed). `doubt` is the error of a step that failed and is verified all the same,
-    `made` the build or deployment that a step made.
+    attempt left, `first_sent_at` when this process first sent anything: durations begin there.
+    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
+    and no answer came. `state_seen`: the server showed the requested state. With
+    `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
+    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -137,10 +128,9 @@ class AppRun(msgspec.Struct, eq=False):
     warnings: tuple[str, ...] = ()
 
     # -- what follows from the facts
-
     @property
     def is_open(self) -> bool:
-        """Whether the present step may have been carried out although nobody knows."""
+        """Whether it is unknown if the present step was carried out."""
         return self.did is MAYBE or self.in_the_air
 
     @property
@@ -150,7 +140,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def was_sent(self) -> bool:
-        """Whether this process sent anything for the app."""
+        """Whether this process sent anything for it."""
         return self.first_sent_at is not None
 
     @property
@@ -160,10 +150,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     def _from(self, *states: State) -> None:
         if self.state not in states:
-            self._refuse()
-
-    def _refuse(self) -> None:
-        raise RuntimeError(f"{self.what}: this event cannot come in {self.state.name}")
+            raise RuntimeError(f"{self.what}: this event cannot come in {self.state.name}")
 
     def _move(self, state: State) -> None:
         before, self.state = self.state, state
@@ -174,7 +161,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._move(DONE)
 
     # -- events before a request
-
     def claimed(self) -> None:
         """A worker takes the app."""
         self._from(PENDING, READY, RETRY_LATER)
@@ -223,6 +209,11 @@ class AppRun(msgspec.Struct, eq=False):
 
     # -- events of a request
 
+    def named(self, made: str) -> None:
+        """The step will make a build or a deployment under this name, or has made this one."""
+        self._from(ASKING)
+        self.made = made
+
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
         self._from(ASKING)
@@ -230,8 +221,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     def sent(self, at: float) -> None:
         """The bytes of an attempt leave."""
-        if self.state is not ASKING:
-            self._refuse()
+        self._from(ASKING)
         self.in_the_air = True
         self.sent_at = at
         if self.first_sent_at is None:
@@ -249,7 +239,6 @@ class AppRun(msgspec.Struct, eq=False):
         self.repeat_proves_nothing |= repeat_proves_nothing
 
     # -- how the request ended
-
     def accepted(
         self,
         at: float,
@@ -257,30 +246,30 @@ class AppRun(msgspec.Struct, eq=False):
         *,
         made: str | None = None,
         proves_nothing: AppsApiError | None = None,
+        is_proof: bool = False,
     ) -> None:
-        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
-        if self.state is not ASKING:
-            self._refuse()
+        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
+        self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
         self.state_seen = proves_nothing is None
-        self._carried_out(at, proves_nothing)
+        self._carried_out(at, proves_nothing, is_proof=is_proof)
 
-    def known(self, at: float) -> None:
+    def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at)
+        self._carried_out(at, None, is_proof=is_proof)
 
-    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
-        if self.steps[self.step].waits:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
+        if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
-        elif proves_nothing is not None or self.repeat_proves_nothing:
-            # Also before further steps: they would build on something that nobody saw.
-            self._finish(Status.UNVERIFIED, at, proves_nothing)
+        elif no_proof is not None or self.repeat_proves_nothing:
+            # Also before further steps: they would build on something unverified.
+            self._finish(Status.UNVERIFIED, at, no_proof)
         elif self.is_last:
-            self._finish(OK, at)
+            self._finish(Status.OK, at)
         else:
             self._next_step()
 
@@ -305,12 +294,10 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.FAILED, at, error)
 
     # -- events of the proof
-
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
-        if self.first_at is None:
-            self.first_at = first_at
+        self.first_at = first_at if self.first_at is None else self.first_at
 
     def crashed(self) -> None:
         """An instance crashed. The app may come up all the same, but others should go slower."""
@@ -335,7 +322,7 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(Status.FAILED, at, error)
 
     def unproved(self, at: float, error: AppsApiError, *, late: bool) -> None:
-        """Its time is over (`late`), or nobody can look."""
+        """Its time is over (`late`), or its instances cannot be read."""
         self._from(VERIFYING)
         self._finish(self._unproved_status(late=late), at, self.doubt or error)
 
@@ -345,7 +332,6 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.TIMED_OUT if late else Status.UNVERIFIED
 
     # -- the end of the run
-
     def status_if_ended(self, why: Why) -> Status:
         """Return the status that `ended` gives now."""
         late = why is Why.DEADLINE
@@ -375,7 +361,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(status, at, error)
 
     # -- the journal
-
     def not_done(self) -> None:
         """The step that was noted was surely not carried out."""
         self.noted, self.did = False, NO
@@ -385,14 +370,11 @@ class AppRun(msgspec.Struct, eq=False):
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts.
-
-        A step that was noted, and of which the journal says nothing more, may have been sent.
-        """
+        """A new process goes on: it takes the outcome over, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
-            self.did = MAYBE
+            self.did = MAYBE  # the earlier process may have died while it was sent
         self.noted = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"

@@ -19,7 +19,7 @@ from aioappsapi.errors import (
 
 
 class RunAbortedError(AppsApiError):
-    """A bulk run was ended by something that is no app's fault; `__cause__` is what it was.
+    """A bulk run ended for a reason outside of its apps; `__cause__` is that reason.
 
     A callback that raised, an input that broke half way, a full disk, a bug. `report` has an
     outcome for every app that was known until then, so nothing is lost.

@@ -172,11 +172,13 @@ class Engine(Generic[T_co]):
         key = self._inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
-            run = AppRun(index, key, self._action.steps, self, name=self._inputs.names.get(key))
+            run = AppRun(index, key, self._action.steps, self)
             if key in self._inputs.in_doubt and self._action.steps[0].visible:
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
+        run.name = self._inputs.names.get(key)
+        run.space, run.organization = self._inputs.places.get(key, (None, None))
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -233,8 +235,8 @@ class Engine(Generic[T_co]):
             await looking
         if run.state is not ASKING:
             return False
-        if step.is_limited and self._action.limiter is not None:
-            await self._action.limiter.admit(run)
+        if step.limiter is not None:
+            await step.limiter.admit(run)
         if self.stop_reason is not None:
             run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
             return False
@@ -286,7 +288,7 @@ class Engine(Generic[T_co]):
             run.seen(finding.first_at)
         run.value = run.value or finding.app
         if finding.proof is Proof.PROVED:
-            run.proved(now, finding.all_at, self._options.wait)
+            run.proved(now, finding.all_at, self._options.wait, finding.made)
         elif finding.error is None:
             raise RuntimeError(f"{run.what}: nothing says why it is not proved")
         elif finding.proof is Proof.DISPROVED:
@@ -308,8 +310,8 @@ class Engine(Generic[T_co]):
         outcome = self._progress.outcome(run) if state is DONE else None
         if self.journal is not None:
             self.journal.moved(run, outcome)
-        if self._action.limiter is not None:
-            self._action.limiter.moved(run)
+        for limiter in self._action.limiters:
+            limiter.moved(run)
         if state is VERIFYING and before is ASKING:
             self._begin_to_watch(run)
         elif state is READY:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
+from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
 Key = str | App | Outcome[object]
 Keys = Iterable[Key] | AsyncIterable[Key]
+# The names of a space and its organization, as far as they are known.
+Place = tuple[str | None, str | None]
 
 
 class Inputs:
@@ -19,13 +22,15 @@ class Inputs:
     An ordinary iterable is read at once, before anything is sent: if it is broken, nothing has
     happened yet. An async iterable is read by `feed` while the run goes on, one app ahead.
 
-    `names` has the names of those that came as an App or an Outcome. `in_doubt` are those whose
-    Outcome is `unverified`: whether they are in the requested state has to be looked at.
+    `names` has the names of those that came as an App or an Outcome, `places` the names of their
+    space and organization where these are known. `in_doubt` are those whose Outcome leaves open
+    whether a request took effect: their state alone proves nothing.
     """
 
     def __init__(self, keys: Keys) -> None:
         self.keys: list[str] = []
         self.names: dict[str, str] = {}
+        self.places: dict[str, Place] = {}
         self.in_doubt: set[str] = set()
         self._known: set[str] = set()
         self._cursor = 0
@@ -40,7 +45,7 @@ class Inputs:
 
     @property
     def left(self) -> int:
-        """How many of the known apps nobody has claimed."""
+        """How many of the known apps are not claimed yet."""
         return len(self.keys) - self._cursor
 
     def claim(self) -> int | None:
@@ -89,12 +94,13 @@ class Inputs:
     def _add(self, item: object) -> bool:
         """Add an app, unless it is known."""
         name: str | None = None
+        place: Place = (None, None)
         if isinstance(item, str):
             key = item
         elif isinstance(item, App):
-            key, name = item.guid, item.name
+            key, name, place = item.guid, item.name, _place_of(item)
         elif isinstance(item, Outcome):
-            key, name = item.key, item.name
+            key, name, place = item.key, item.name, (item.space, item.organization)
         else:
             raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
         if key in self._known:
@@ -103,6 +109,27 @@ class Inputs:
         self.keys.append(key)
         if name is not None:
             self.names[key] = name
-        if isinstance(item, Outcome) and item.status is Status.UNVERIFIED:
+        if place != (None, None):
+            self.places[key] = place
+        if isinstance(item, Outcome) and _is_in_doubt(item):
             self.in_doubt.add(key)
         return True
+
+
+def _place_of(app: App) -> Place:
+    space, organization = app.included_space, app.included_organization
+    return (space.name if space else None, organization.name if organization else None)
+
+
+def _is_in_doubt(outcome: Outcome[object]) -> bool:
+    """Check whether an earlier run may have changed the app, and nobody saw the result.
+
+    The server writes a state down before anything starts, so the next run would take the state of
+    such an app for its own.
+    """
+    if outcome.done:
+        return False
+    if outcome.status is Status.UNVERIFIED:
+        return True
+    error = outcome.error
+    return outcome.attempts > 0 and not (error is not None and is_refusal_of_app(error))

@@ -61,8 +61,8 @@ class _Nobody:
 class Journal:
     """The journal of one run, locked against all other processes while it is open.
 
-    Raises InvalidInputError if the file is of another run, is in use, contains a run that nobody
-    asked to resume, is no journal, or cannot be read and written.
+    Raises InvalidInputError if the file is of another run, is in use, contains a run and
+    `resume` is off, is no journal, or cannot be read and written.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Journal:
         Raises OSError if it cannot be written.
         """
         run.sending()
-        self._write(Sending(run.key, run.step))
+        self._write(Sending(run.key, run.step, run.made, None if run.made is None else time.time()))
         mine = self._written
         while self._on_disk < mine:
             if self._saving is None:
@@ -247,7 +247,7 @@ class Journal:
                 self.close()
             except OSError as cause:
                 said = f"The last outcomes are not in the journal {self.path}: {cause}"
-                log.error(said)  # noqa: TRY400 - its traceback helps nobody
+                log.error(said)  # noqa: TRY400 - its traceback adds nothing
 
     def close(self) -> None:
         """Save what is not saved, and unlock the file. Raises OSError."""

@@ -200,7 +200,7 @@ class AppCalls(RequestCounter):
             self._outer.sent(at)
 
     def answered(self, result: str, request_id: str, response: Response | None) -> None:
-        """An attempt ended. A cancelled one stays in the air: nobody knows what came of it."""
+        """An attempt ended. A cancelled one stays in the air: its effect is unknown."""
         run = self._run
         run.attempts += 1
         run.request_ids += (request_id,)
