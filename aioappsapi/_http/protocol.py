@@ -60,6 +60,7 @@ class Operation(Generic[T]):
         "path",
         "repeat_proves_nothing",
         "replay",
+        "result",
         "sensitive",
         "source",
     )
@@ -85,6 +86,7 @@ class Operation(Generic[T]):
         self._head, _, self._tail = path.partition("{}")
         self.replay = replay
         self.source = source
+        self.result = result
         self._decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", result))
         self._read = _nothing if result is type(None) else read
         self._check = check
@@ -94,6 +96,7 @@ class Operation(Generic[T]):
     def read_as(self, result: type[R]) -> Operation[R]:
         """Make the same endpoint with another result, of which less is decoded."""
         other = cast("Operation[R]", copy.copy(self))
+        other.result = result
         other._decoder = _decoder(cast("Hashable", result))  # noqa: SLF001 - of this class
         return other
 

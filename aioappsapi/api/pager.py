@@ -19,6 +19,7 @@ from typing_extensions import TypeVar
 from aioappsapi._http.call import Caller, within
 from aioappsapi._http.message import Query, Request
 from aioappsapi._http.protocol import Operation, with_query
+from aioappsapi.api.large_pages import fetch_page
 from aioappsapi.errors import BadRequestError, DeadlineError, DecodeError
 from aioappsapi.models.app import App
 from aioappsapi.models.base import Resource, Struct
@@ -129,7 +130,7 @@ class Pager(Generic[R]):
         raise DeadlineError(f"{request}: the deadline came first.")
 
     async def _fetch(self, request: Request) -> Page[R]:
-        return await self._caller.run(request, self._operation.parse)
+        return await fetch_page(self._caller, self._operation, request)
 
 
 class FallbackPager(Pager[R]):

@@ -1,0 +1,63 @@
+"""Large pages are the same as small ones, and leave the event loop its turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from aioappsapi import DecodeError
+from aioappsapi.api.apps import Apps
+from tests.replay import Answer, Seen, Wire, app_json, reply
+
+APPS = 6_000
+
+
+def large_page(**fields: object) -> Wire:
+    """A server with one large page of apps in one space; the last app has some more fields."""
+    owner = {"organization": {"data": {"guid": "org-1"}}}
+    body = {
+        "pagination": {"total_results": APPS, "total_pages": 1},
+        "resources": [
+            app_json(f"app-{number}", **(fields if number == APPS - 1 else {}))
+            for number in range(APPS)
+        ],
+        "included": {
+            "spaces": [{"guid": "space-1", "name": "dev", "relationships": owner}],
+            "organizations": [{"guid": "org-1", "name": "acme"}],
+        },
+    }
+    page = reply(body)
+    assert len(page.body) > 1_000_000
+
+    async def answering(seen: Seen) -> Answer:
+        return page
+
+    return Wire(answering)
+
+
+async def test_a_large_page_has_all_its_apps_in_order_with_their_spaces() -> None:
+    apps = await Apps(large_page().caller()).list(include=["space.organization"]).all()
+    assert [app.guid for app in apps] == [f"app-{number}" for number in range(APPS)]
+    assert {(app.space.name, app.organization.name) for app in apps} == {("dev", "acme")}
+
+
+async def test_the_event_loop_has_turns_while_a_large_page_is_decoded() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await Apps(large_page().caller()).list().all()
+    counting.cancel()
+    assert turns >= APPS / 200
+
+
+async def test_a_broken_app_in_a_large_page_is_a_decode_error() -> None:
+    apps = Apps(large_page(name=7).caller()).list()
+    with pytest.raises(DecodeError, match="list apps"):
+        await apps.all()
