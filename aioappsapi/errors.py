@@ -80,6 +80,12 @@ class InvalidInputError(AppsApiError, ValueError):
     """
 
 
+def refuse_unless(condition: bool, what: str) -> None:
+    """Raise InvalidInputError with the text `what` unless the condition holds."""
+    if not condition:
+        raise InvalidInputError(what)
+
+
 class NotIncludedError(AppsApiError, AttributeError):
     """The related resource was not included in the answer."""
 

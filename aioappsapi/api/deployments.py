@@ -7,12 +7,12 @@ from types import NoneType
 from typing import Final, Literal
 
 from aioappsapi._http.message import Replay
-from aioappsapi.api.checks import check_labels, check_words, refuse_unless
+from aioappsapi.api.checks import check_labels, check_words
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import Pager
 from aioappsapi.api.poll import poll_until
 from aioappsapi.api.queries import list_queries
-from aioappsapi.errors import DeploymentFailedError
+from aioappsapi.errors import DeploymentFailedError, refuse_unless
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.models.page import Page
 

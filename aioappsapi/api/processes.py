@@ -12,11 +12,11 @@ import msgspec
 from aioappsapi._http.message import Replay
 from aioappsapi._http.pooled import pooled
 from aioappsapi._http.retry.policy import Meaning, classify
-from aioappsapi.api.checks import check_words, refuse_unless
+from aioappsapi.api.checks import check_words
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import FallbackPager, Pager
 from aioappsapi.api.queries import list_queries
-from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError
+from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError, refuse_unless
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 

@@ -54,7 +54,8 @@ class Bulk:
 
     `keys` is any iterable or async iterable of GUIDs, Apps or Outcomes, so also a `Report`.
     Duplicates are sent once. A report carries its doubts along: an app that was `unverified` is
-    verified, or stays `unverified`; it never becomes `already` unseen. For the options see
+    verified, or stays `unverified`; it never becomes `already` unseen. A report of another API is
+    an InvalidInputError. For the options see
     `RunOptions` and `MapOptions`; an unknown one is a TypeError before anything is sent.
     """
 
@@ -86,7 +87,7 @@ class Bulk:
         An app whose answer was lost is `failed`, and may have been restarted. With `wait` only
         instances count that came up after the request. With ``strategy="rolling"`` each app gets a
         deployment instead, and is `ok` when that is deployed, and with `wait` when all of the app's
-        instances are as asked for; see `RollingOptions`. An app that has another deployment in
+        instances run; see `RollingOptions`. An app that has another deployment in
         progress is `failed` with a DeploymentInProgressError, and a stopped app is started.
         Source: POST /v3/apps/{guid}/actions/restart, POST /v3/deployments.
         """
@@ -162,7 +163,7 @@ class Bulk:
         name = getattr(func, "__name__", "map")
         run: Run[T] = Run(
             Action(name, [MapStep(name, func)]),
-            Inputs(keys),
+            self._inputs(keys),
             self._checked(options),
             Progress[T](),
             target=self._target,
@@ -188,7 +189,7 @@ class Bulk:
         check_names("plan", options, RunOptions)
         _check_action(action)
         chosen = self._checked(options)
-        return await draw_up(self._caller, action, Inputs(keys), chosen, target=self._target)
+        return await draw_up(self._caller, action, self._inputs(keys), chosen, target=self._target)
 
     def stream(
         self, action: BulkActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
@@ -216,8 +217,8 @@ class Bulk:
         dry_run: bool = False,
         wanted: Wanted | None = None,
     ) -> Run[App]:
-        chosen, inputs = self._checked(options), Inputs(keys)
-        progress = Progress[App](keep=keep)
+        chosen, inputs = self._checked(options), self._inputs(keys)
+        progress = Progress[App](keep=keep, keep_values=chosen.keep_values)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
         made = ActionFactory(self._caller, inputs, chosen, calls).make(action, wanted)
@@ -243,7 +244,7 @@ class Bulk:
         Pass `client.apps.list()` as `keys` for all apps. Raises InvalidInputError if an app does
         not exist.
         """
-        return await take(self._caller, Inputs(keys), target=self._target)
+        return await take(self._caller, self._inputs(keys), target=self._target)
 
     async def restore(
         self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
@@ -293,6 +294,16 @@ class Bulk:
 
         chosen = self._checked(options)
         return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
+
+    def _inputs(self, keys: Keys) -> Inputs:
+        """Refuse a report of another API: its GUIDs are unknown here, or somebody else's apps."""
+        if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
+            raise InvalidInputError(
+                f"This is a report of {', '.join(sorted(others))}, and the target is "
+                f"{self._target}. Nothing was sent. Pass report.failed_keys() to use its GUIDs "
+                "here all the same."
+            )
+        return Inputs(keys)
 
     def _opener(
         self, action: Action, chosen: Options, options: ActionOptions[App]

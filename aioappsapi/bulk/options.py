@@ -15,7 +15,7 @@ from aioappsapi.bulk.actions.scale import Wanted
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.config import startup_timeout
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import refuse_unless
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Wait, check_wait
 from aioappsapi.waiting.deployment_watcher import OnTimeout
@@ -58,6 +58,9 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     With `skip_unchanged` (the default, except for a restart) apps that are already in the requested
     state are `already`: they get no request, and no audit event. `wait` verifies them all the same.
 
+    With `keep_values` (the default) each outcome keeps the App of the server's answer. Without it,
+    outcomes have no value, take a third of the memory, and most of an answer is not decoded.
+
     `max_starting` bounds the instances that are starting at a time, `max_starting_mb` their memory
     in MB. Further starts are held back until some have come up, and longer when they crash.
 
@@ -70,6 +73,7 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     startup_timeout: float | None
     crash_grace: float
     skip_unchanged: bool
+    keep_values: bool
     max_starting: int | None
     max_starting_mb: int | None
     journal: str | Path | None
@@ -140,11 +144,6 @@ def check_how(given: Mapping[str, object]) -> None:
     msgspec.structs.replace(Options(), **given)
 
 
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise InvalidInputError(what)
-
-
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The checked options of a run; see `RunOptions`.
 
@@ -158,6 +157,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     startup_timeout: float | None = None
     crash_grace: float = 30.0
     skip_unchanged: bool = True
+    keep_values: bool = True
     max_starting: int | None = None
     max_starting_mb: int | None = None
     strategy: Strategy = "plain"
@@ -169,43 +169,43 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency
-        _require(
+        refuse_unless(
             type(workers) is int and 1 <= workers <= _MOST_WORKERS,
             f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.",
         )
         for name in ("deadline", "startup_timeout"):
             seconds = getattr(self, name)
-            _require(
+            refuse_unless(
                 seconds is None or (isinstance(seconds, int | float) and seconds > 0),
                 f"{name}={seconds!r}: seconds > 0.",
             )
         limit = self.max_failures
-        _require(
+        refuse_unless(
             limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
             f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
         )
         check_wait(self.wait)
         if self.wait != "none":
             _ = self.patience  # a bad value is refused now, not in the middle of the run
-        _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
+        refuse_unless(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_start_limit()
         self._check_strategy()
 
     def _check_strategy(self) -> None:
         for name, words in (("strategy", STRATEGIES), ("on_timeout", ON_TIMEOUTS)):
             word = getattr(self, name)
-            _require(word in words, f"{name}={word!r}: one of {', '.join(words)}.")
+            refuse_unless(word in words, f"{name}={word!r}: one of {', '.join(words)}.")
         for name in ("max_in_flight", "max_building"):
             number = getattr(self, name)
-            _require(
+            refuse_unless(
                 number is None or (type(number) is int and number >= 1),
                 f"{name}={number!r}: at least 1.",
             )
         steps = self.canary_steps or ()
         rising = all(1 <= step <= 100 for step in steps) and list(steps) == sorted(set(steps))
-        _require(rising, f"canary_steps={list(steps)}: rising shares from 1 to 100 percent.")
+        refuse_unless(rising, f"canary_steps={list(steps)}: rising shares from 1 to 100 percent.")
         is_rolling = self.strategy == "rolling"
-        _require(
+        refuse_unless(
             is_rolling or (self.max_in_flight == 1 and not steps and self.on_timeout == "cancel"),
             "max_in_flight, canary_steps and on_timeout need strategy='rolling'.",
         )
@@ -213,11 +213,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def _check_start_limit(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
-            _require(
+            refuse_unless(
                 bound is None or (isinstance(bound, int) and bound >= 1),
                 f"{name}={bound!r}: at least 1.",
             )
-            _require(
+            refuse_unless(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, which only a run "
                 "with wait='any', 'all' or 'routable' can see.",

@@ -1,4 +1,4 @@
-"""Follow deployments to their end, and apps until their instances are as one waits for.
+"""Follow deployments to their end, and apps until they are in the requested state.
 
 The server never gives up on a deployment. One whose new instances crash, find no cell or never get
 requests stays ACTIVE for ever, so it is judged from these instances, and cancelled or left.
@@ -99,12 +99,12 @@ class _DeploymentWatch(MadeWatch):
 
     @property
     def is_paused(self) -> bool:
-        """Whether a canary waits for somebody to let it go on."""
+        """Whether a canary is paused until it is continued."""
         return self.deployment is not None and self.deployment.status.reason == "PAUSED"
 
     @property
     def needs_a_look(self) -> bool:
-        """Whether the new instances have to say how it goes."""
+        """Whether the new instances have to be read."""
         return self.is_paused or loop_time() - self.moved_at >= _QUIET
 
     def new_ones(self, processes: Sequence[Process]) -> list[Process]:
@@ -127,9 +127,9 @@ class _DeploymentWatch(MadeWatch):
 class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
     """Polls until each app's deployment is deployed and its instances are as `wait` says.
 
-    An app has `patience` seconds, anew with all progress. A deployment that fails is cancelled or
-    left, by `on_timeout`; after a cancel the app is waited for until its old instances run again.
-    A canary that pauses goes on as soon as its new instances run.
+    An app has `patience` seconds, which begin again with each progress. A deployment that fails is
+    cancelled or left, by `on_timeout`; after a cancel the app is waited for until its old instances
+    run again. A canary that pauses goes on as soon as its new instances run.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             self._hand_over(watch, self._old)
         else:
             error = DeploymentFailedError(
-                f"{watch.what}: its deployment {watch.made} ended as {reason}; somebody else "
+                f"{watch.what}: its deployment {watch.made} ended as {reason}; another user "
                 f"{'cancelled' if reason == 'CANCELED' else 'superseded'} it.",
                 guid=watch.made,
                 reason=reason,

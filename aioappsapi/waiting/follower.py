@@ -13,6 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 
+from aioappsapi._http.batches import batches
 from aioappsapi._http.call import Caller
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.pooled import pooled
@@ -21,7 +22,6 @@ from aioappsapi.errors import AppsApiError, AuthError, DeadlineError, DecodeErro
 from aioappsapi.models.build import Build
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.waiting.finding import Finding
-from aioappsapi.waiting.waiter import BATCH
 from aioappsapi.waiting.watch import AppWatch
 
 log = logging.getLogger("aioappsapi.waiter")
@@ -139,9 +139,7 @@ class Follower(Generic[R, W]):
         await self._caller.sleep(max(min(seconds, left), 0.1))
 
     async def _poll(self) -> None:
-        keys = list(self._watches)
-        batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
-        await pooled(self._poll_batch, batches, at_once=_AT_ONCE)
+        await pooled(self._poll_batch, batches(list(self._watches)), at_once=_AT_ONCE)
         now = loop_time()
         for watch in [one for one in self._watches.values() if one.ends_at <= now]:
             await self._too_late(watch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from aioappsapi._http.clock import loop_time
@@ -30,8 +30,11 @@ class ActionStep:
     limiter: Limiter | None = None
     watcher: Watcher | None = None
 
-    async def look(self, run: AppRun) -> None:
-        """Look at the app before its request; an event that moves it spares the request."""
+    def look(self, run: AppRun) -> Awaitable[None] | None:
+        """Look at the app before its request; an event that moves it spares the request.
+
+        Returns None where nothing has to be waited for.
+        """
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
         """Check whether a failed app deserves another attempt when the others are through.
@@ -101,7 +104,7 @@ class InstanceWatcher:
             sent_at=now if run.sent_at is None else run.sent_at,
             ends_at=now + (self._patience if run.doubt is None else VERIFY_FOR),
             doubt=run.doubt,
-            needs_state=run.value is None,
+            needs_state=not run.state_seen,
         )
 
 

@@ -66,6 +66,7 @@ class ActionFactory:
             self._inputs,
             self._calls,
             skip_unchanged=self._options.skip_unchanged,
+            keep_values=self._options.keep_values,
             watcher=None if waiter is None else InstanceWatcher(waiter, self._options.patience),
             limiter=None if name == "stop" else self._start_limiter(),
         )

@@ -14,7 +14,7 @@ from aioappsapi.waiting.follower import LABEL
 
 
 async def was_made(run: AppRun, listed: AsyncIterable[Build] | AsyncIterable[Deployment]) -> bool:
-    """Check whether an earlier attempt of the present step made something; look if nobody knows.
+    """Check whether an earlier attempt of the present step made something; look if that is unknown.
 
     `listed` is everything of this kind that the app has; it is read only if need be.
     """
@@ -28,7 +28,7 @@ async def was_made(run: AppRun, listed: AsyncIterable[Build] | AsyncIterable[Dep
 
 
 class MadeWatcher:
-    """Gives what runs made to the watcher that follows it."""
+    """Passes builds and deployments that steps made to the watcher that follows them."""
 
     def __init__(self, watcher: BuildWatcher | DeploymentWatcher) -> None:
         self._watcher = watcher

@@ -28,6 +28,6 @@ class MapStep(ActionStep):
         """Call the function. From here on it may have done something, and its time counts."""
         run.sent(loop_time())
         value = await self._func(run.key)
-        # What the function returns is its own judgement, whatever its requests went through.
+        # A returned value counts as success, whatever happened to the requests of the function.
         run.repeat_proves_nothing = False
         run.accepted(loop_time(), value)

@@ -74,7 +74,7 @@ class RollingStep(ActionStep):
     # -- before the request
 
     async def look(self, run: AppRun) -> None:
-        """Look for an earlier attempt, and for a deployment of somebody else."""
+        """Look for an earlier attempt, and for a deployment that another user began."""
         checked_segment(run.key)  # no GUID: refused before it is noted anywhere
         if await was_made(run, self._deployments.list(app_guids=[run.key], per_page=PAGE)):
             run.known(loop_time())

@@ -102,7 +102,7 @@ class ScaleStep(ActionStep):
             run.looked(in_place=False)
             self._changes[run.key] = changes
         elif run.did is Did.NO:
-            run.already(loop_time(), app, verify=self.waits and app.state == "STARTED")
+            run.already(loop_time(), verify=self.waits and app.state == "STARTED")
         else:
             run.known(loop_time(), is_proof=app.state != "STARTED")
 

@@ -11,10 +11,8 @@ carries its time, in seconds of the event loop's clock.
                               ▼  │   ├─ accepted · known, more steps ────────────▶ ASKING
                             HELD ┘   ├─ failed, and may do better later ─────────▶ RETRY_LATER
                              admitted└─ accepted · known · already · skipped · failed ─▶ DONE
-
     VERIFYING ── proved, more steps ──▶ READY          any state but DONE ── ended ──▶ DONE
     VERIFYING ── proved · disproved · unproved ──▶ DONE
-
     looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
     they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
 """
@@ -60,7 +58,7 @@ class Why(IntEnum):
     ABORTED = 3
 
 
-# fast path: on Python 3.11 a member looked up in its class costs ten times a global.
+# fast path: globals, because a member looked up in its class costs ten times as much.
 PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
 NO, MAYBE, YES = Did
 
@@ -69,11 +67,7 @@ _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
 
 
 class Step(Protocol):
-    """The rules of one request of an action.
-
-    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
-    it was carried out. `waits`: an acceptance is not enough, it has to be proved.
-    """
+    """The rules of one request of an action; `ActionStep` explains them."""
 
     name: str
     once: bool
@@ -86,20 +80,18 @@ class Listener(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
-        ...
 
 
 class AppRun(msgspec.Struct, eq=False):
-    """Everything that is known of one app in one run.
-
-    A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
+    """Everything that is known of one app in one run. A Struct, because it is made in C.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
     `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
-    and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat although
-    nothing happens. `doubt` is the error of a step that failed and is verified all the same. `made`
-    is the build or deployment that a step made, or before its answer the name that it will have.
+    and no answer came. `state_seen`: the server showed the requested state. With
+    `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
+    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -119,6 +111,9 @@ class AppRun(msgspec.Struct, eq=False):
     proved_status: Status = Status.OK
     proof: str = "none"
     name: str | None = None
+    space: str | None = None
+    organization: str | None = None
+    state_seen: bool = False
     value: object = None
     error: AppsApiError | None = None
     doubt: AppsApiError | None = None
@@ -185,6 +180,7 @@ class AppRun(msgspec.Struct, eq=False):
         """The server showed whether an earlier attempt of the present step was carried out."""
         self._from(ASKING)
         self.did = YES if in_place else NO
+        self.state_seen = in_place
         if not in_place:
             self.repeat_proves_nothing = False
 
@@ -198,10 +194,14 @@ class AppRun(msgspec.Struct, eq=False):
         else:
             self._finish(Status.NOT_ATTEMPTED, at, error)
 
-    def already(self, at: float, value: object, *, verify: bool) -> None:
-        """The app is in the requested state, and this run sent no request for it."""
+    def described(self, name: str, space: str | None, organization: str | None) -> None:
+        """The server showed the names of the app, its space and its organization."""
+        self.name, self.space, self.organization = name, space, organization
+
+    def already(self, at: float, *, verify: bool) -> None:
+        """The app is in the requested state, and nobody asked for it in this run."""
         self._from(ASKING)
-        self.value, self.proved_status = value, Status.ALREADY
+        self.state_seen, self.proved_status = True, Status.ALREADY
         if verify:
             self._move(VERIFYING)
         else:
@@ -253,6 +253,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
+        self.state_seen = proves_nothing is None
         self._carried_out(at, proves_nothing, is_proof=is_proof)
 
     def known(self, at: float, *, is_proof: bool = False) -> None:
@@ -296,8 +297,7 @@ class AppRun(msgspec.Struct, eq=False):
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
-        if self.first_at is None:
-            self.first_at = first_at
+        self.first_at = first_at if self.first_at is None else self.first_at
 
     def crashed(self) -> None:
         """An instance crashed. The app may come up all the same, but others should go slower."""
@@ -379,6 +379,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"
         self.in_the_air = self.retried = self.crashes = self.repeat_proves_nothing = False
+        self.state_seen = False
         self.error = self.doubt = self.value = None
         self.first_sent_at = self.accepted_at = self.first_at = self.all_at = self.done_at = None
         self.attempts, self.request_ids, self.warnings = 0, (), ()
@@ -393,6 +394,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.step += 1
         self.did, self.proof = NO, "none"
         self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False
+        self.state_seen = False
         self.proved_status = Status.OK
         self.error = self.doubt = None
         self.sent_at = self.accepted_at = self.first_at = self.all_at = None

@@ -64,7 +64,6 @@ class Run(Generic[T_co]):
         self._inputs = inputs
         self._options = options
         self._progress = progress
-        progress.places = inputs.places
         self._target = target
         self._throttle = throttle
         self._open_journal = open_journal

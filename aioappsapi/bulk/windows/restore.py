@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
@@ -41,7 +42,6 @@ Changes = dict[str, list[Scale]]
 _ACTION_FOR: Final[dict[str, ActionName]] = {"STOPPED": "stop", "STARTED": "start"}
 # Of two outcomes of an app the later one here counts: what was changed is not `already` so.
 _WEIGHT: Final = {status: n for n, status in enumerate(Status)} | {Status.ALREADY: -1}
-_PAGE: Final = 5_000
 
 
 class Restoration:
@@ -136,7 +136,7 @@ class Restoration:
     async def _find_changes(self) -> Changes:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
-        processes = Processes(self._caller).list(app_guids=list(noted), per_page=_PAGE)
+        processes = Processes(self._caller).list(app_guids=list(noted), per_page=LARGEST_PAGE)
         with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""
