@@ -19,6 +19,7 @@ from aioappsapi.errors import (
     ConflictError,
     DeadlineError,
     DeploymentFailedError,
+    DeploymentInProgressError,
     ForbiddenError,
     InvalidInputError,
     JobFailedError,
@@ -74,6 +75,8 @@ def example(cls: type[BaseException]) -> BaseException:
         return BuildFailedError("no", guid="g")
     if cls is DeploymentFailedError:
         return DeploymentFailedError("no", guid="g", reason="CANCELED")
+    if cls is DeploymentInProgressError:
+        return DeploymentInProgressError("no", guid="g")
     if cls is JobFailedError:
         return JobFailedError("no", guid="g", errors=API_ERRORS)
     if issubclass(cls, NotRunningError):

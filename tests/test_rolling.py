@@ -145,6 +145,27 @@ async def test_an_app_with_a_deployment_in_progress_gets_no_request() -> None:
 
 
 @virtual
+async def test_an_app_that_was_held_back_is_looked_at_again() -> None:
+    async with sandbox(3, faults=Faults(startup=20.0)) as cloud, client(cloud) as cf:
+        await asyncio.sleep(60)
+        first, second, last = cloud.apps
+        # The first two hold the last one back, which meanwhile gets a deployment of somebody else.
+        run = asyncio.create_task(
+            cf.bulk.restart([first, second, last], strategy="rolling", wait="all", max_starting=1)
+        )
+        await asyncio.sleep(5)
+        cloud.faults = Faults(startup=1_000.0, startup_spread=0.0)
+        other = await cf.deployments.create(last)
+        await asyncio.sleep(0)
+        cloud.faults = Faults(startup=1.0)
+        report = await run
+        assert [one.status for one in report] == [Status.OK, Status.OK, Status.FAILED]
+        assert isinstance(report[2].error, DeploymentInProgressError)
+        assert report[2].error.guid == other.guid
+        assert reason(cloud.shelf.deployments[other.guid]) == "DEPLOYING"
+
+
+@virtual
 async def test_a_stopped_app_is_started() -> None:
     async with sandbox(2, started=False) as cloud, client(cloud) as cf:
         report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", wait="all")

@@ -218,15 +218,17 @@ class Processes(Endpoints):
         instances: int | None = None,
         memory_in_mb: int | None = None,
         disk_in_mb: int | None = None,
+        validate: bool = True,
         deadline: float | None = None,
     ) -> Process:
         """Scale an app's process of a type, whatever its GUID: a deployment changes that.
 
-        Raises InvalidInputError for a negative number of instances, NotFoundError,
-        UnprocessableError as `scale` does.
+        Raises InvalidInputError for a negative number of instances, unless `validate` is false;
+        NotFoundError; UnprocessableError as `scale` does.
         Source: POST /v3/apps/{guid}/processes/{type}/actions/scale.
         """
-        _check_instances(instances)
+        if validate:
+            _check_instances(instances)
         body = _numbers(instances=instances, memory_in_mb=memory_in_mb, disk_in_mb=disk_in_mb)
         return await self._caller.call(
             SCALE_OF_APP, app_guid, process_type, body=body, deadline=deadline

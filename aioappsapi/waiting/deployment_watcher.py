@@ -59,9 +59,13 @@ class DeploymentApi(Protocol):
 
 
 class _DeploymentWatch(MadeWatch):
-    """One app with a deployment. `verdict` says why it is given up, `sign` how far it got."""
+    """One app with a deployment.
 
-    __slots__ = ("cancelled", "deployment", "moved_at", "sign", "verdict")
+    `verdict` says why it is given up, `sign` how far it got. `idle_since` is when all new instances
+    were first seen to run without any progress.
+    """
+
+    __slots__ = ("cancelled", "deployment", "idle_since", "moved_at", "sign", "verdict")
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class _DeploymentWatch(MadeWatch):
         self.deployment: Deployment | None = None
         self.sign: object = None
         self.moved_at = self.began_at
+        self.idle_since: float | None = None
         self.verdict: AppsApiError | None = None
         self.cancelled = False
 
@@ -85,7 +90,7 @@ class _DeploymentWatch(MadeWatch):
         status = deployment.status
         sign = (status.reason, status.details.last_successful_healthcheck, status.canary)
         if sign != self.sign:
-            self.moved_at = loop_time()
+            self.moved_at, self.idle_since = loop_time(), None
             self.ends_at = self.moved_at + patience
         self.deployment, self.sign = deployment, sign
         self.made, self.doubt = deployment.guid, None
@@ -252,6 +257,10 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         if watch.observe(assessment):
             self._on_crash(watch.key)
         watch.seen = f"{seen}; new instances: {watch.seen}"
+        if not assessment.satisfied:
+            watch.idle_since = None
+        elif watch.idle_since is None:
+            watch.idle_since = loop_time()
         error: AppsApiError | None = None
         if assessment.satisfied and watch.is_paused:
             await self._continue(watch)
@@ -268,7 +277,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         self, watch: _DeploymentWatch, processes: list[Process]
     ) -> AppsApiError | None:
         """Check whether the new instances run and yet get no requests."""
-        if loop_time() - max(watch.moved_at, watch.all_at) < self._grace:
+        if watch.idle_since is None or loop_time() - watch.idle_since < self._grace:
             return None
         try:
             stats = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aioappsapi._http.call import Caller
-from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
 from aioappsapi.api.apps import Apps
@@ -65,6 +65,8 @@ class RollingStep(ActionStep):
         self._deployments = Deployments(caller)
         self._options = options
         self._deploys_droplets = deploys_droplets
+        self._calls = calls
+        self._looked_at: dict[str, float] = {}
         self._before = Prefetcher(inputs, self._read, calls)
         self.watcher = MadeWatcher(watcher)
         self.limiter = limiter
@@ -78,13 +80,10 @@ class RollingStep(ActionStep):
             run.known(loop_time())
             return
         if (other := await self._in_progress(run)) is not None:
-            error = DeploymentInProgressError(
-                f"{run.what}: deployment {other.guid} of this app is in progress, and another one "
-                "would supersede it. Wait for its end, or cancel it.",
-                guid=other.guid,
-            )
-            run.failed(loop_time(), error, later=False, settles=True)
-        elif not self._deploys_droplets:
+            run.failed(loop_time(), _in_progress_error(run, other), later=False, settles=True)
+            return
+        self._looked_at[run.key] = loop_time()
+        if not self._deploys_droplets:
             run.named(uuid.uuid4().hex)
 
     async def _in_progress(self, run: AppRun) -> Deployment | None:
@@ -107,7 +106,15 @@ class RollingStep(ActionStep):
     # -- the request
 
     async def send(self, run: AppRun) -> None:
-        """Create the deployment. A success that cannot be read is found by its label."""
+        """Create the deployment. A success that cannot be read is found by its label.
+
+        An app that was held back for a while is looked at again: it may have got a deployment.
+        """
+        if loop_time() - self._looked_at.pop(run.key) >= _FRESH:
+            with logged_to(self._calls):
+                other = await self._in_progress(run)
+            if other is not None:
+                raise _in_progress_error(run, other)
         name = run.made
         assert name is not None  # noqa: S101 - it was named before, or is the droplet
         steps = self._options.canary_steps
@@ -124,3 +131,11 @@ class RollingStep(ActionStep):
             run.accepted(loop_time(), run.value)
         else:
             run.accepted(loop_time(), run.value, made=deployment.guid)
+
+
+def _in_progress_error(run: AppRun, other: Deployment) -> DeploymentInProgressError:
+    return DeploymentInProgressError(
+        f"{run.what}: deployment {other.guid} of this app is in progress, and another one would "
+        "supersede it. Wait for its end, or cancel it.",
+        guid=other.guid,
+    )

@@ -109,7 +109,13 @@ class ScaleStep(ActionStep):
     async def send(self, run: AppRun) -> None:
         """Send one request for each process that has other numbers."""
         for scale in self._changes.pop(run.key):
-            await self._processes.scale_for_app(run.key, scale.process, **scale.numbers())
+            await self._processes.scale_for_app(
+                run.key,
+                scale.process,
+                instances=scale.instances,
+                memory_in_mb=scale.memory_in_mb,
+                disk_in_mb=scale.disk_in_mb,
+            )
         is_started = isinstance(run.value, App) and run.value.state == "STARTED"
         run.accepted(loop_time(), run.value, is_proof=not is_started)
 

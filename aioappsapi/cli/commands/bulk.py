@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from aioappsapi.cli.action_flags import ActionFlags, NoFlags, RestageFlags, RollingFlags, ScaleFlags
 from aioappsapi.cli.flags import (
@@ -47,8 +50,9 @@ def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
             target=target,
         ).execute()
 
-    # cyclopts reads the options from here.
-    command.__annotations__["how"] = type(more)
+    # cyclopts reads the options from here; where there are none, it must not look for any.
+    kind = Annotated[NoFlags, Parameter(parse=False)] if isinstance(more, NoFlags) else type(more)
+    command.__annotations__["how"] = kind
     return command
 
 

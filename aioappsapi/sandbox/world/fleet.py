@@ -85,6 +85,7 @@ class Fleet:
         self._seed = seed
         self._faults = faults
         self._events: list[tuple[float, int, Instance, Step]] = []
+        self._is_settling = False
         self._numbers = itertools.count(1)
         self._waiting: dict[int, deque[Instance]] = {}
         self._stranded: list[App] = []
@@ -200,12 +201,21 @@ class Fleet:
 
     @_alone
     def settle(self) -> float:
-        """Carry out everything that is due, and return the present moment."""
+        """Carry out everything that is due, and return the present moment.
+
+        A step that looks at the fleet sees it as of its own turn: what is due later comes later.
+        """
         now = self.clock()
-        while self._events and self._events[0][0] <= now:
-            due, number, instance, step = heapq.heappop(self._events)
-            if instance.event == number:
-                step(instance, due)
+        if self._is_settling:
+            return now
+        self._is_settling = True
+        try:
+            while self._events and self._events[0][0] <= now:
+                due, number, instance, step = heapq.heappop(self._events)
+                if instance.event == number:
+                    step(instance, due)
+        finally:
+            self._is_settling = False
         return now
 
     @_alone
