@@ -1,4 +1,7 @@
-"""How long an answer asks to wait. Used for the API and for the UAA."""
+"""Times in the headers of an answer: its date, and how long it asks to wait.
+
+Used for the API and for the UAA.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,14 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """Return the `Date` of an answer in epoch seconds; None if it is missing or no date."""
+    try:
+        return _epoch_seconds(headers["Date"])
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
+
+
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return the seconds that `Retry-After` or the rate limit's window asks to wait, or None.
 
@@ -15,10 +26,13 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     server's own clock (`Date`), so that a wrong clock here does no harm.
     Source: RFC 9110, section 10.2.3; the API's rate limit headers.
     """
-    now = _server_time(headers) if now is None else now
+    if now is None:
+        now = date_of(headers)
+    if now is None:
+        now = time.time()
     for name, parse in (
         ("Retry-After", float),
-        ("Retry-After", lambda text: parsedate_to_datetime(text).timestamp() - now),
+        ("Retry-After", lambda text: _epoch_seconds(text) - now),
         ("X-RateLimit-Reset", lambda text: float(text) - now),
     ):
         try:
@@ -30,8 +44,5 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     return None
 
 
-def _server_time(headers: Mapping[str, str]) -> float:
-    try:
-        return parsedate_to_datetime(headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return time.time()
+def _epoch_seconds(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()

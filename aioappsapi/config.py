@@ -6,16 +6,11 @@ import os
 
 import msgspec
 
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import refuse_unless
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Values that are checked when they are made, and again for a copy with changes."""
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise InvalidInputError(what)
 
 
 class Timeouts(_Settings, frozen=True, kw_only=True):
@@ -34,7 +29,9 @@ class Timeouts(_Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("connect", "read", "total"):
             value = getattr(self, name)
-            _require(value is None or value > 0, f"Timeouts({name}={value}): seconds > 0, or None")
+            refuse_unless(
+                value is None or value > 0, f"Timeouts({name}={value}): seconds > 0, or None"
+            )
 
 
 class Limits(_Settings, frozen=True, kw_only=True):
@@ -52,9 +49,9 @@ class Limits(_Settings, frozen=True, kw_only=True):
     max_answer: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        _require(self.concurrency >= 1, f"Limits(concurrency={self.concurrency}): at least 1")
-        _require(self.keepalive > 0, f"Limits(keepalive={self.keepalive}): seconds > 0")
-        _require(self.max_answer >= 1, f"Limits(max_answer={self.max_answer}): bytes >= 1")
+        refuse_unless(self.concurrency >= 1, f"Limits(concurrency={self.concurrency}): at least 1")
+        refuse_unless(self.keepalive > 0, f"Limits(keepalive={self.keepalive}): seconds > 0")
+        refuse_unless(self.max_answer >= 1, f"Limits(max_answer={self.max_answer}): bytes >= 1")
 
 
 class RetryPolicy(_Settings, frozen=True, kw_only=True):
@@ -80,14 +77,14 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
     give_up_after: float = 60.0
 
     def __post_init__(self) -> None:
-        _require(self.attempts >= 1, f"RetryPolicy(attempts={self.attempts}): at least 1")
-        _require(
+        refuse_unless(self.attempts >= 1, f"RetryPolicy(attempts={self.attempts}): at least 1")
+        refuse_unless(
             self.rate_limited_attempts >= 1,
             f"RetryPolicy(rate_limited_attempts={self.rate_limited_attempts}): at least 1",
         )
         for name in ("base", "cap", "max_retry_after", "give_up_after"):
             value = getattr(self, name)
-            _require(value >= 0, f"RetryPolicy({name}={value}): seconds >= 0")
+            refuse_unless(value >= 0, f"RetryPolicy({name}={value}): seconds >= 0")
 
 
 class Tls(_Settings, frozen=True, kw_only=True):
@@ -105,7 +102,9 @@ class Tls(_Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         alone = self.client_key is not None and self.client_cert is None
-        _require(not alone, "Tls(client_key=...): the key is of no use without its client_cert.")
+        refuse_unless(
+            not alone, "Tls(client_key=...): the key is of no use without its client_cert."
+        )
 
 
 _STARTUP_TIMEOUT = 300.0
@@ -124,5 +123,5 @@ def startup_timeout() -> float:
         minutes = float(text)
     except ValueError:
         minutes = 0.0
-    _require(0 < minutes < float("inf"), f"CF_STARTUP_TIMEOUT={text!r}: minutes > 0, like 5.")
+    refuse_unless(0 < minutes < float("inf"), f"CF_STARTUP_TIMEOUT={text!r}: minutes > 0, like 5.")
     return minutes * 60.0

@@ -26,6 +26,7 @@
     ├── JobFailedError               a job of the server ended as FAILED
     ├── BuildFailedError             a build ended as FAILED
     ├── DeploymentFailedError        a deployment was canceled or superseded
+    ├── DeploymentInProgressError    the app has another deployment, and no request was sent
     ├── NotRunningError              accepted, but the instances do not run
     │   ├── CrashedError             the instances crash
     │   └── PlacementError           the platform has no room for them
@@ -77,6 +78,12 @@ class InvalidInputError(AppsApiError, ValueError):
 
     Nothing was sent.
     """
+
+
+def refuse_unless(condition: bool, what: str) -> None:
+    """Raise InvalidInputError with the text `what` unless the condition holds."""
+    if not condition:
+        raise InvalidInputError(what)
 
 
 class NotIncludedError(AppsApiError, AttributeError):
@@ -310,6 +317,14 @@ class DeploymentFailedError(AppsApiError):
         super().__init__(message)
         self.guid = guid
         self.reason = reason
+
+
+class DeploymentInProgressError(AppsApiError):
+    """The app has a deployment in progress, `guid`. No request was sent: it would supersede it."""
+
+    def __init__(self, message: str, *, guid: str) -> None:
+        super().__init__(message)
+        self.guid = guid
 
 
 class NotRunningError(AppsApiError):

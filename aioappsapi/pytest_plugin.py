@@ -39,7 +39,7 @@ def _plain_client() -> None:
 def cf_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """Serve a Cloud Controller of this test's own, in a thread; `url` is its address."""
     # Imported here, so that a test run without a sandbox does not pay for one.
-    from aioappsapi.sandbox.thread import SandboxThread
+    from aioappsapi.sandbox.server.thread import SandboxThread
 
     with SandboxThread(_sandbox(request.node.get_closest_marker("cf_sandbox"))) as sandbox:
         yield sandbox

@@ -3,7 +3,8 @@
 Instructions are counted by valgrind, so the figures are repeatable to about 0.1 % on a busy
 machine. Each contender runs twice, with different numbers of calls; the slope between the two is
 the cost of one call without the start-up. A server in a process of its own answers every start
-with the same recorded app, at once. Both sides send the same headers on the same 50 connections.
+with the same recorded app, at once, and a list of apps with 200 stopped ones. Both sides send the
+same headers on the same 50 connections.
 
 `python -m benchmarks.instructions [NAME ...]` prints thousand instructions per call and the ratio
 to `raw`. It needs the `valgrind` command.
@@ -31,13 +32,16 @@ RECORDING: Final = Path(__file__).parent.parent / "tests/recordings/start-app__s
 WORKERS: Final = 50
 FEW, MANY = 300, 1300
 GUID: Final = "1cb006ee-fb05-47e1-b541-c34179ddc446"
+SPACE: Final = "78872840-3a28-40c5-9990-60e4f3f0d0eb"  # of the recorded app
+ORGANIZATION: Final = "11111111-aaaa-4bbb-8ccc-222222222222"
 
 
 class AnswersAtOnce(asyncio.Protocol):
-    """Answers every request with the recorded app, under the GUID that was asked for."""
+    """Answers with the recorded app, under the GUID that was asked for, or with a list of them."""
 
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
+    def __init__(self, body: bytes) -> None:
+        self._app = _head(body) + body
+        self._stopped = body.replace(b'"state":"STARTED"', b'"state":"STOPPED"')
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -47,20 +51,42 @@ class AnswersAtOnce(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer a request, which comes in one piece and has no body."""
         assert data.endswith(b"\r\n\r\n")
-        guid = data.split(b"/", 4)[3]
-        self._transport.write(self._answer.replace(GUID.encode(), guid))
+        if data.startswith(b"POST "):
+            guid = data.split(b"/", 4)[3]
+            self._transport.write(self._app.replace(GUID.encode(), guid))
+        else:
+            self._transport.write(self._list(data.split(b" ", 2)[1]))
+
+    def _list(self, path: bytes) -> bytes:
+        """Answer a list of apps by GUID with one page of stopped ones, and their space."""
+        guids = path.partition(b"guids=")[2].partition(b"&")[0].split(b",")
+        apps = b",".join(self._stopped.replace(GUID.encode(), guid) for guid in guids)
+        included = _INCLUDED if b"include=" in path else b""
+        body = b'{"pagination":{"total_pages":1},"resources":[%b]%b}' % (apps, included)
+        return _head(body) + body
+
+
+# One space and one organization, as they stand below the list.
+_INCLUDED: Final = (
+    b',"included":{"spaces":[{"guid":"%b","name":"space",'
+    b'"relationships":{"organization":{"data":{"guid":"%b"}}}}],'
+    b'"organizations":[{"guid":"%b","name":"organization"}]}'
+) % (SPACE.encode(), ORGANIZATION.encode(), ORGANIZATION.encode())
+
+
+def _head(body: bytes) -> bytes:
+    return (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
+        f"X-Vcap-Request-Id: {GUID}::{GUID}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
 
 
 async def serve() -> None:
     """Serve until standard input ends, and print the port."""
     body = json.loads(RECORDING.read_text())["response"]["body"].encode()
     body = body.replace(json.loads(body)["guid"].encode(), GUID.encode())
-    head = (
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
-        f"X-Vcap-Request-Id: {GUID}::{GUID}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
     server = await asyncio.get_running_loop().create_server(
-        lambda: AnswersAtOnce(head.encode() + body), "127.0.0.1", 0
+        lambda: AnswersAtOnce(body), "127.0.0.1", 0
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -115,6 +141,13 @@ async def bulk(url: str, calls: int) -> None:
         assert report.counts["ok"] == calls
 
 
+async def bulk_default(url: str, calls: int) -> None:
+    """Start with a bulk run as users call it: states and names are read first."""
+    async with Client(url, auth=StaticToken("token"), proxy="") as client:
+        report = await client.bulk.start(guids(calls), concurrency=WORKERS)
+        assert report.counts["ok"] == calls
+
+
 async def bulk_journal(url: str, calls: int) -> None:
     """Start with a bulk run that keeps a journal."""
     with tempfile.TemporaryDirectory() as folder:
@@ -128,13 +161,15 @@ async def bulk_journal(url: str, calls: int) -> None:
             assert report.counts["ok"] == calls
 
 
-CONTENDERS: Final = {one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_journal)}
+CONTENDERS: Final = {
+    one.__name__: one for one in (raw, raw_decode, start, bulk, bulk_default, bulk_journal)
+}
 
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """Run the server in a process of its own, and give its address."""
-    command = [sys.executable, "-m", __spec__.name, "--serve"]
+    command = [sys.executable, "-m", "benchmarks.instructions", "--serve"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -75,7 +75,7 @@ async def naive(figures: dict[str, float], apps: int) -> None:
         figures[f"requests per app, {apps} apps, naive"] = report.requests.sent / apps
 
 
-async def herd(figures: dict[str, float], bound: int | None) -> None:
+async def start_limiter(figures: dict[str, float], bound: int | None) -> None:
     """Start a thousand apps on cells that cope with a hundred at a time."""
     faults = Faults(startup=10.0, startup_spread=0.3, overload_crash=0.5, crash_backoff=5.0)
     async with virtual_sandbox(1_000, faults, **CELLS) as cloud, client_of(cloud) as client:
@@ -142,7 +142,7 @@ def main() -> int:
     for name, options in ADVERSE.items():
         run_virtual(adverse(figures, name, **options))
     for bound in (None, 100):
-        run_virtual(herd(figures, bound))
+        run_virtual(start_limiter(figures, bound))
     asyncio.run(rate_limited(figures))
     asyncio.run(predicted(figures))
     figures = {name: round(value, 3) for name, value in figures.items()}

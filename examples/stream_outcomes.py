@@ -21,9 +21,11 @@ async def main(report_file: Path) -> None:
                     print(f"{outcome.name}: {outcome.error}")
         outcomes.report.write(report_file)
 
-        # Later, perhaps in another process: go on with what is not as asked.
-        again = Report.load(report_file).failed_keys()
-        print(f"{len(again)} of {len(apps)} apps would be started again")
+        # Later, perhaps in another process: go on with the rest. Pass outcomes rather than GUIDs,
+        # so that an app that may have been started is verified.
+        remaining = Report.load(report_file).remaining
+        plan = await client.bulk.plan("start", remaining)
+        print(f"{len(remaining)} of {len(apps)} apps are left:", plan.report.counts)
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,13 @@
 """What tests of several files begin with."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from aioappsapi.sandbox import Sandbox, SandboxThread
 
 from .sandbox_caller import Caller, admin_calls
 
@@ -17,3 +21,28 @@ async def caller() -> AsyncIterator[Caller]:
     """A sandbox of twelve apps, and the admin logged in."""
     async with admin_calls() as logged_in:
         yield logged_in
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_of_a_command_are_not_those_of_the_next_test() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the log."""
+    logs = [logging.getLogger(name) for name in ("aioappsapi", "aioappsapi.http")]
+    before = [(log, log.level, list(log.handlers)) for log in logs]
+    yield
+    for log, level, handlers in before:
+        log.setLevel(level)
+        log.handlers[:] = handlers
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The address of a sandbox of 60 apps, as the environment names it to the command line.
+
+    Each test has its own, so no test depends on the order of the others.
+    """
+    with SandboxThread(Sandbox(60)) as cloud:
+        monkeypatch.setenv("CF_API", cloud.url)
+        monkeypatch.setenv("CF_USERNAME", "admin")
+        monkeypatch.setenv("CF_PASSWORD", "admin")
+        monkeypatch.chdir(tmp_path)
+        yield cloud.url

@@ -1,341 +1,577 @@
-"""Builds the sandbox's state from a recording, so that the recorded request can be asked of it."""
+"""Builds the world that a request is asked of, from the request and from *other* recordings.
+
+Neither the answer nor the name of the recording is read. What no recording tells and the request
+names is made up; what was done to the server before is in the circumstances.
+"""
 
 from __future__ import annotations
 
-import json
-import re
 import time
-from functools import cache
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 from aioappsapi.sandbox import Sandbox
-from aioappsapi.sandbox.world.resources import Deployment, Job
-from aioappsapi.sandbox.world.state import (
-    ADMIN_SCOPES,
-    App,
-    Organization,
-    Process,
-    Space,
-    User,
-    guid_of,
+from aioappsapi.sandbox.api.platform.events import Event
+from aioappsapi.sandbox.world.model import FEATURES, App, Process, Space, Stack, User
+from aioappsapi.sandbox.world.network import Destination, Domain, Route
+from aioappsapi.sandbox.world.resources import (
+    Build,
+    Deployment,
+    Droplet,
+    Job,
+    Package,
+    Phase,
+    Revision,
+    Sidecar,
+    Task,
+)
+from aioappsapi.sandbox.world.services import (
+    Binding,
+    Broker,
+    Offering,
+    Operation,
+    Plan,
+    ServiceInstance,
 )
 
-from .replay import RECORDINGS
-from .sandbox_stock import GUID, UNKNOWN, WEB_SHOP, Stock, walk
-from .sandbox_surroundings import Surroundings
+from .sandbox_evidence import GUID, Known, Row, kind_of
+from .sandbox_recordings import Recording, walk
+from .sandbox_servers import Server
 
-__all__ = ["GUID", "RECORDINGS", "WorldOf"]
-
-ORGANIZATION = "14611477-2a36-40a7-b377-1d4429735545"
-DEV = "78872840-3a28-40c5-9990-60e4f3f0d0eb"
-PLACES = {
-    DEV: "dev",
-    "72b1e8c6-f8a5-4b59-8f07-f33d930e764b": "prod",
-    "30e074ea-c54d-4220-a5bd-6d4c681c1550": "foreign",
-}
-ROLES = {
-    "developer": "space_developer",
-    "supporter": "space_supporter",
-    "auditor": "space_auditor",
-    "space_manager": "space_manager",
-    "read_only_scope": "space_developer",
-    "no_scope": "space_developer",
-}
-SCOPES = {
-    "admin": ADMIN_SCOPES,
-    "admin_read_only": frozenset({"cloud_controller.admin_read_only"}),
-    "global_auditor": frozenset({"cloud_controller.global_auditor"}),
-    "read_only_scope": frozenset({"cloud_controller.read"}),
-    "no_scope": frozenset({"openid"}),
-}
-
-
-def is_app(fields: dict[str, Any]) -> bool:
-    links = fields.get("relationships")
-    return {"guid", "state", "lifecycle"} <= set(fields) and "space" in (links or {})
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+_ORDER = (
+    "organizations",
+    "spaces",
+    "stacks",
+    "users",
+    "roles",
+    "apps",
+    "processes",
+    "packages",
+    "droplets",
+    "builds",
+    "revisions",
+    "deployments",
+    "tasks",
+    "jobs",
+    "sidecars",
+    "domains",
+    "routes",
+    "service_brokers",
+    "service_offerings",
+    "service_plans",
+    "service_instances",
+    "service_credential_bindings",
+    "audit_events",
+)
 
 
-@cache
-def catalog() -> dict[str, dict[str, Any]]:
-    """The apps that any recording shows, in the order of their creation."""
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(RECORDINGS.glob("*.json")):
-        for fields in walk(json.loads(path.read_text())["response"].get("json")):
-            if is_app(fields):
-                found.setdefault(fields["guid"], fields)
-    return dict(sorted(found.items(), key=lambda pair: pair[1]["created_at"]))
+def related(row: Row, name: str) -> str:
+    relation = (row.get("relationships") or {}).get(name) or {}
+    data = relation.get("data") or {}
+    return str(data.get("guid") or "")
 
 
-def _parsed(body: str | None) -> Any:
-    try:
-        return json.loads(body or "{}")
-    except ValueError:
-        return {}
+class Builder:
+    """Makes a sandbox of what is known."""
 
-
-class WorldOf(Surroundings, Stock):
-    """The state that one recording was made in, as far as the recording tells."""
-
-    def __init__(self, recording: dict[str, Any]) -> None:
-        self.name: str = recording["name"]
-        self.kind: str | None = recording["as"]
-        self.request: dict[str, Any] = recording["request"]
-        self.response: dict[str, Any] = recording["response"]
-        self.headers = dict(self.response["headers"])
-        self.json: Any = self.response.get("json")
-        self.parts = [p for p in self.request["target"].partition("?")[0].split("/") if p] or [""]
-        self.body = _parsed(self.request["body"])
-        self.sandbox = Sandbox(0, seed=1)
+    def __init__(
+        self,
+        server: Server,
+        known: Known,
+        question: Recording,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.server = server
+        self.known = known
+        self.question = question
+        self.sandbox = Sandbox(0, seed=1, clock=clock)
         self.world = self.sandbox.world
         self.shelf = self.sandbox.shelf
 
-    def build(self) -> Sandbox:
-        self._found_places()
-        self._add_users()
-        self._add_apps()
-        self._add_resources()
-        self._surround()
-        self._set_instances()
-        self._set_environment()
-        self._set_limits()
-        self._set_outages()
-        self._set_stacks()
-        for app in self.apps_asked():
-            self._prepare(app)
+    def build(self, shown: Iterable[Any] = ()) -> Sandbox:
+        """Make it of what the other recordings tell, and of these earlier answers."""
+        market, network = self.sandbox.marketplace, self.sandbox.network
+        for shelf in (market.brokers, market.offerings, market.plans, market.instances):
+            shelf.clear()
+        network.domains.clear()
+        self.server.found(self.sandbox)
+        for kind in _ORDER:
+            make: Callable[[Row], None] = getattr(self, f"_{kind}")
+            for row in self.known.rows(kind):
+                make(row)
+        for row in walk(list(shown)):
+            kind = kind_of(row)
+            if kind in ("apps", "processes"):
+                getattr(self, f"_{kind}")(row)
+        self._tell_variables()
+        self._invent()
         return self.sandbox
-
-    @property
-    def errors(self) -> list[dict[str, Any]]:
-        found = self.json.get("errors") if isinstance(self.json, dict) else None
-        return [e for e in found or [] if "detail" in e]
-
-    @property
-    def user(self) -> User | None:
-        return self.world.user_named(self.kind or "developer")
-
-    def detail(self, text: str) -> bool:
-        return any(text in e["detail"] for e in self.errors)
 
     # Places and people.
 
-    def _found_places(self) -> None:
-        self.world.spaces.clear()
-        self.world.organizations.clear()
-        for guid, name in ((ORGANIZATION, "acme"), (UNKNOWN[:-1] + "1", "other")):
-            self.world.organizations[guid] = Organization(guid, name, guid)
-        for guid, name in PLACES.items():
-            self._space(guid, name)
-        for fields in walk(self.json):
-            if {"suspended", "labels"} <= {*fields, *fields.get("metadata", {})}:
-                self._relabel(fields)
-
-    def _relabel(self, fields: dict[str, Any]) -> None:
-        place: Any = self.world.spaces.get(fields["guid"])
-        place = place or self.world.organizations.get(fields["guid"])
+    def _organizations(self, row: Row) -> None:
+        place = self.world.organizations.get(row["guid"])
         if place is not None:
-            place.labels |= fields["metadata"]["labels"]
-            place.annotations |= fields["metadata"]["annotations"]
+            place.quota_guid = related(row, "quota")
+            place.created_at = row["created_at"]
+            self._describe(place, row)
 
-    def _space(self, guid: str, name: str) -> Space:
-        if guid not in self.world.spaces:
-            home = "other" if name == "foreign" else "acme"
-            homes = self.world.organizations.values()
-            organization = next(o for o in homes if o.name == home)
-            self.world.spaces[guid] = Space(guid, name, organization)
-        return self.world.spaces[guid]
+    def _spaces(self, row: Row) -> None:
+        space = self._space(row["guid"])
+        space.name = row["name"]
+        self._describe(space, row)
 
-    def _add_users(self) -> None:
-        self.world.users.clear()
-        kinds = {"admin", "outsider", "org_manager", self.kind or "developer", *ROLES, *SCOPES}
-        for kind in sorted(kinds):
-            scopes = SCOPES.get(kind)
-            user = self.world.add_user(kind, kind, *([scopes] if scopes else []))
-            role = ROLES.get(kind)
-            for space in self.world.spaces.values():
-                if role and space.name != "foreign":
-                    user.roles[space.guid] = {role}
-            if kind == "org_manager":
-                user.roles[ORGANIZATION] = {"org_manager"}
+    def _describe(self, resource: Any, row: Row) -> None:
+        resource.labels = dict(row["metadata"]["labels"])
+        resource.annotations = dict(row["metadata"]["annotations"])
+        resource.created_at, resource.updated_at = row["created_at"], row["updated_at"]
 
-    # Apps.
+    def _space(self, guid: str) -> Space:
+        found = self.world.spaces.get(guid)
+        if found is None:
+            home = next(iter(self.world.organizations.values()))
+            found = self.world.spaces[guid] = Space(guid, f"space-{guid[:4]}", home)
+            developer = self._developer()
+            developer.roles[guid] = {"space_developer"}
+        return found
 
-    def _add_apps(self) -> None:
-        own = {f["guid"]: f for f in walk(self.json) if is_app(f)}
-        for guid, fields in catalog().items():
-            self._add_app(own.get(guid, fields))
-        for guid in dict.fromkeys(self._guids()):
-            if guid not in self.world.apps and guid != UNKNOWN and self._names_app(guid):
-                self.invent(guid)
-        self._clear_the_way()
+    def _developer(self) -> User:
+        return self.world.users[self.server.people["developer"].guid]
 
-    def _guids(self) -> list[str]:
-        text = self.request["target"] + str(self.request["body"])
-        return GUID.findall(text)
+    def _stacks(self, row: Row) -> None:
+        stack = Stack(row["name"], row["guid"], description=row["description"])
+        stack.default = row["name"] == "cflinuxfs4"
+        self.world.stacks[stack.name] = stack
 
-    def _names_app(self, guid: str) -> bool:
-        return "apps" in self.parts and guid in self.parts
+    def _users(self, row: Row) -> None:
+        user = self.world.users.setdefault(row["guid"], User(row["guid"], "", ""))
+        user.name = row["username"] or ""
+        user.created_at = user.updated_at = row["created_at"]
 
-    def invent(self, guid: str) -> None:
-        foreign = self.detail("App not found")
-        space = next(s for s in self.world.spaces.values() if (s.name == "foreign") is foreign)
-        app = App(guid, f"app-{guid[:8]}", space, f"{guid[:-1]}f", "STARTED")
-        app.processes = [Process(guid)]
-        app.lifecycle = "docker" if self.detail("diego_docker") else "buildpack"
-        self.world.apps[guid] = app
+    def _roles(self, row: Row) -> None:
+        place = related(row, "space") or related(row, "organization")
+        guid = related(row, "user")
+        user = self.world.users.setdefault(guid, User(guid, "", ""))
+        name = row["type"].replace("organization_manager", "org_manager")
+        user.roles.setdefault(place, set()).add(name)
+        given = self.sandbox._api.roles.given
+        given[user.guid, place, row["type"]] = (row["guid"], row["created_at"])
 
-    def _add_app(self, fields: dict[str, Any]) -> None:
-        data = fields["lifecycle"]["data"]
-        links = fields["relationships"]
-        space_guid = links["space"]["data"]["guid"]
+    # Apps and what is theirs.
+
+    def _apps(self, row: Row) -> None:
+        data = row["lifecycle"]["data"]
         app = App(
-            fields["guid"],
-            fields["name"],
-            self._space(space_guid, PLACES.get(space_guid, f"space-{space_guid[:4]}")),
-            links["current_droplet"]["data"]["guid"],
-            fields["state"],
+            row["guid"],
+            row["name"],
+            self._space(related(row, "space")),
+            related(row, "current_droplet") or None,
+            row["state"],
             len(self.world.apps) + 1,
-            fields["created_at"],
-            fields["updated_at"],
-            fields["lifecycle"]["type"],
+            row["created_at"],
+            row["updated_at"],
+            row["lifecycle"]["type"],
         )
-        app.buildpacks = data.get("buildpacks")
-        app.stack = data.get("stack") or app.stack
-        app.labels = dict(fields["metadata"]["labels"])
-        app.annotations = dict(fields["metadata"]["annotations"])
+        app.buildpacks, app.stack = data.get("buildpacks") or None, data.get("stack")
+        app.credentials = "credentials" in data
+        self._describe(app, row)
         app.processes = [Process(app.guid)]
         self.world.apps[app.guid] = app
-        for user in self.world.users.values():
-            # Whoever sees the app in the recording has a role in its space.
-            if space_guid not in PLACES and user.name in ROLES:
-                user.roles[space_guid] = {ROLES[user.name]}
 
-    def _clear_the_way(self) -> None:
-        """No names taken that the recording found free, no apps that it found gone."""
-        name = self.body.get("name") if isinstance(self.body, dict) else None
-        names = re.findall(r'"name": ?"([^"]*)"', self.request["body"] or "")
-        taken = self.detail("already exists")
-        for app in list(self.world.apps.values()):
-            freed = not taken and app.name in {name, *names} and app.guid not in self.parts
-            if freed and self.request["method"] != "GET":
-                del self.world.apps[app.guid]
-        self._trim()
-        gone = self.detail("App not found")
-        for guid in self.parts:
-            app = self.world.apps.get(guid)
-            if gone and app is not None and app.space.name != "foreign":
-                del self.world.apps[guid]
+    def _app(self, guid: str) -> App:
+        found = self.world.apps.get(guid)
+        return found or self.invent_app(guid or UNKNOWN.replace("0", "a"))
 
-    def _trim(self) -> None:
-        """As many apps on all pages as there were."""
-        if self.parts[1:] != ["apps"] or "&page=3" not in self.request["target"]:
+    def invent_app(self, guid: str) -> App:
+        app = App(guid, f"app-{guid[:8]}", self._space(self.server.home), f"{guid[:-1]}f")
+        app.state, app.number = "STARTED", len(self.world.apps) + 1
+        app.processes = [Process(guid)]
+        self.world.apps[guid] = app
+        return app
+
+    def _processes(self, row: Row) -> None:
+        app = self._app(related(row, "app"))
+        process = next((one for one in app.processes if one.guid == row["guid"]), None)
+        if process is None and row["type"] == "web":
+            # A deployment has put it in the place of the last one.
+            process = app.processes[0]
+            process.guid = row["guid"]
+        if process is None:
+            process = Process(row["guid"], row["type"])
+            app.processes.append(process)
+        process.instances = row["instances"]
+        process.memory_in_mb, process.disk_in_mb = row["memory_in_mb"], row["disk_in_mb"]
+        process.log_rate = row["log_rate_limit_in_bytes_per_second"]
+        process.health_check, process.readiness = row["health_check"], row["readiness_health_check"]
+        if "PRIVATE" not in str(row["command"]):
+            process.command = row["command"]
+        self._describe(process, row)
+
+    def _packages(self, row: Row) -> None:
+        package = Package(guid=row["guid"], app=self._app(related(row, "app")), type=row["type"])
+        package.state = row["state"]
+        package.uploaded = row["state"] != "AWAITING_UPLOAD"
+        package.image, package.username = row["data"].get("image"), row["data"].get("username")
+        self._describe(package, row)
+        self.shelf.packages[package.guid] = package
+
+    def _droplets(self, row: Row) -> None:
+        app = self._app(related(row, "app"))
+        droplet = Droplet(guid=row["guid"], app=app, image=row.get("image"), state=row["state"])
+        droplet.lifecycle, droplet.stack = row["lifecycle"]["type"], row["stack"]
+        droplet.uploaded = row["state"] == "STAGED"
+        link = row["links"].get("package")
+        droplet.package = link["href"].rpartition("/")[2] if link else None
+        types = row.get("process_types")
+        if types is None or "redacted_message" not in types:
+            droplet.process_types = types
+        droplet.buildpacks = [one["name"] for one in row.get("buildpacks") or []]
+        self._describe(droplet, row)
+        self.shelf.droplets[droplet.guid] = droplet
+
+    def _builds(self, row: Row) -> None:
+        package = (row["package"] or {}).get("guid", "")
+        build = Build(guid=row["guid"], app=self._app(related(row, "app")), package=package)
+        build.state, build.error = row["state"], row["error"]
+        build.droplet = (row["droplet"] or {}).get("guid")
+        build.memory_in_mb = row["staging_memory_in_mb"]
+        build.disk_in_mb = row["staging_disk_in_mb"]
+        build.log_rate = row["staging_log_rate_limit_bytes_per_second"]
+        build.lifecycle = row["lifecycle"]
+        build.creator = tuple(row["created_by"][key] for key in ("guid", "name", "email"))
+        if build.state == "STAGING":
+            # By now it is over, one way or the other.
+            build.state = "FAILED"
+        self._describe(build, row)
+        self.shelf.builds[build.guid] = build
+
+    def _revisions(self, row: Row) -> None:
+        app = self._app(related(row, "app"))
+        revision = Revision(guid=row["guid"], app=app, number=row["version"])
+        revision.droplet, revision.sidecars = row["droplet"]["guid"], row["sidecars"]
+        revision.description = row["description"]
+        revision.commands = {kind: one["command"] for kind, one in row["processes"].items()}
+        self._describe(revision, row)
+        self.shelf.revisions[revision.guid] = revision
+        self.shelf._revisions_of.setdefault(app.guid, []).append(revision)
+
+    def _deployments(self, row: Row) -> None:
+        deployment = Deployment(guid=row["guid"], app=self._app(related(row, "app")))
+        status = row["status"]
+        known = status["reason"] in Phase.__members__
+        deployment.phase = Phase[status["reason"]] if known else Phase.DEPLOYED
+        if deployment.phase.active:
+            # No other recording shows its end, but by now it is over.
+            deployment.phase = Phase.DEPLOYED
+        deployment.strategy = row["strategy"]
+        deployment.droplet = row["droplet"]["guid"]
+        deployment.previous_droplet = row["previous_droplet"]["guid"]
+        deployment.max_in_flight = row["options"].get("max_in_flight", 1)
+        shown = row["revision"]
+        if shown:
+            deployment.revision = self.shelf.revisions.get(shown["guid"]) or self._number(
+                deployment.app, shown
+            )
+        deployment.process = row["new_processes"][0]["guid"] if row["new_processes"] else None
+        self._describe(deployment, row)
+        self.shelf.deployments[deployment.guid] = deployment
+
+    def _number(self, app: App, shown: Row) -> Revision:
+        """A revision of which only the number is known."""
+        revision = self.shelf.snapshot(app)
+        revision.guid, revision.number = shown["guid"], shown["version"]
+        self.shelf.revisions[revision.guid] = revision
+        rows = self.shelf._revisions_of.setdefault(app.guid, [])
+        rows.append(revision)
+        rows.sort(key=lambda one: one.number)
+        return revision
+
+    def _tasks(self, row: Row) -> None:
+        task = Task(
+            guid=row["guid"],
+            app=self._app(related(row, "app")),
+            command=row.get("command", "x"),
+            name=row["name"],
+            sequence=row["sequence_id"],
+            state=row["state"],
+        )
+        task.memory_in_mb, task.disk_in_mb = row["memory_in_mb"], row["disk_in_mb"]
+        task.droplet = row["droplet_guid"]
+        task.log_rate, task.user = row["log_rate_limit_in_bytes_per_second"], row["user"]
+        self._describe(task, row)
+        self.shelf.tasks[task.guid] = task
+
+    def _jobs(self, row: Row) -> None:
+        job = Job(guid=row["guid"], operation=row["operation"], state=row["state"])
+        job.errors = row["errors"]
+        if "app" in row["links"]:
+            job.app = row["links"]["app"]["href"].rpartition("/")[2]
+        self.shelf.jobs[job.guid] = job
+
+    def _sidecars(self, row: Row) -> None:
+        sidecar = Sidecar(
+            guid=row["guid"],
+            app=self._app(related(row, "app")),
+            name=row["name"],
+            command=row["command"],
+            process_types=row["process_types"],
+            memory_in_mb=row["memory_in_mb"],
+        )
+        self.shelf.sidecars[sidecar.guid] = sidecar
+
+    def _tell_variables(self) -> None:
+        """Give the apps the variables and features that others saw."""
+        for app in self.world.apps.values():
+            variables = self.known.answer(f"/v3/apps/{app.guid}/environment_variables", "var")
+            if variables is None:
+                path = f"/v3/apps/{app.guid}/env"
+                variables = self.known.answer(path, "environment_variables")
+            app.environment = variables if isinstance(variables, dict) else None
+            for feature in FEATURES:
+                enabled = self.known.answer(f"/v3/apps/{app.guid}/features/{feature}", "enabled")
+                if enabled is not None and enabled != FEATURES[feature]:
+                    app.features = (app.features or {}) | {feature: enabled}
+        for revision in self.shelf.revisions.values():
+            path = f"/v3/revisions/{revision.guid}/environment_variables"
+            revision.environment = self.known.answer(path, "var") or revision.app.environment or {}
+        for group in self.world.environment_groups:
+            path = f"/v3/environment_variable_groups/{group}"
+            shown = self.known.answer(path, "var")
+            self.world.environment_groups[group] = shown or self._group(group)
+
+    def _group(self, group: str) -> dict[str, str]:
+        for app in self.world.apps.values():
+            shown = self.known.answer(f"/v3/apps/{app.guid}/env", f"{group}_env_json")
+            if shown:
+                return dict(shown)
+        return {}
+
+    # Addresses.
+
+    def _domains(self, row: Row) -> None:
+        owner = self.world.organizations.get(related(row, "organization"))
+        domain = Domain(guid=row["guid"], name=row["name"], internal=row["internal"])
+        domain.organization = owner
+        self._describe(domain, row)
+        self.sandbox.network.domains[domain.guid] = domain
+
+    def _routes(self, row: Row) -> None:
+        domain = self.sandbox.network.domains.get(related(row, "domain"))
+        if domain is None:
+            name = row["url"].removeprefix(f"{row['host']}.").partition("/")[0]
+            domain = Domain(guid=related(row, "domain"), name=name)
+            self.sandbox.network.domains[domain.guid] = domain
+        space = self._space(related(row, "space"))
+        route = Route(guid=row["guid"], host=row["host"], domain=domain, space=space)
+        route.path, route.port, route.options = row["path"], row["port"], row.get("options") or {}
+        for one in row["destinations"]:
+            destination = Destination(guid=one["guid"], app=one["app"]["guid"])
+            destination.port, destination.weight = one["port"], one["weight"]
+            route.destinations.append(destination)
+        self._describe(route, row)
+        self.sandbox.network.keep(route)
+
+    # Services.
+
+    def _service_brokers(self, row: Row) -> None:
+        broker = Broker(guid=row["guid"], name=row["name"], url=row["url"])
+        self._describe(broker, row)
+        self.sandbox.marketplace.brokers[broker.guid] = broker
+
+    def _service_offerings(self, row: Row) -> None:
+        brokers = self.sandbox.marketplace.brokers
+        guid = related(row, "service_broker")
+        broker = brokers.setdefault(guid, Broker(guid=guid, name="broker"))
+        offering = Offering(guid=row["guid"], name=row["name"], broker=broker)
+        offering.catalog, offering.tags = row["broker_catalog"], row["tags"]
+        offering.description, offering.requires = row["description"], row["requires"]
+        offering.documentation_url = row["documentation_url"]
+        offering.shareable = row["shareable"]
+        self._describe(offering, row)
+        self.sandbox.marketplace.offerings[offering.guid] = offering
+
+    def _service_plans(self, row: Row) -> None:
+        offering = self.sandbox.marketplace.offerings.get(related(row, "service_offering"))
+        if offering is None:
             return
-        shown = {row["guid"] for row in self.json["resources"]}
-        reader = self.user
-        assert reader is not None
-        visible = [a for a in self.world.apps.values() if reader.reads(a.space)]
-        spare = [a for a in visible if a.guid not in shown | {WEB_SHOP}]
-        for app in spare[: len(visible) - self.json["pagination"]["total_results"]]:
-            del self.world.apps[app.guid]
+        plan = Plan(guid=row["guid"], name=row["name"], offering=offering)
+        plan.catalog, plan.schemas = row["broker_catalog"], row["schemas"]
+        plan.costs, plan.maintenance = row["costs"], row["maintenance_info"]
+        plan.description, plan.free = row["description"], row["free"]
+        self._describe(plan, row)
+        self.sandbox.marketplace.plans[plan.guid] = plan
 
-    def apps_asked(self) -> list[App]:
-        return [self.world.apps[guid] for guid in self._guids() if guid in self.world.apps]
+    def _plan(self, guid: str) -> Plan | None:
+        """The plan with this GUID, made up if no recording shows it."""
+        market = self.sandbox.marketplace
+        if not guid or guid in market.plans:
+            return market.plans.get(guid)
+        offerings = list(market.offerings.values())
+        if not offerings:
+            broker = Broker(guid=UNKNOWN, name="broker")
+            market.brokers[broker.guid] = broker
+            offerings = [Offering(guid=UNKNOWN, name="db", broker=broker)]
+            market.offerings[UNKNOWN] = offerings[0]
+        market.plans[guid] = Plan(guid=guid, name="std", offering=offerings[-1])
+        return market.plans[guid]
 
-    def _prepare(self, app: App) -> None:
-        """Bring an app that the request is about into the state before it."""
-        if "suspended" in self.name:
-            place = app.space.organization if "org-" in self.name else app.space
-            place.suspended = True
-        if self.name.startswith("diego-down") and self.parts[-1] in {"start", "restart"}:
-            fresh = bool(self.errors) and self.parts[-1] == "start"
-            app.state = "STOPPED" if fresh else "STARTED"
-        if "stop" in self.parts or "scale" in self.parts or "instances" in self.parts:
-            app.state = "STARTED"
-        if self.detail("memory quota_exceeded"):
-            app.space.organization.memory_limit, app.state = 1, "STOPPED"
-        if self.detail("Assign a droplet") or self.detail("Droplet not found"):
-            app.droplet = None
-        if self.detail("Task must have a droplet"):
-            app.droplet = None
-        self._prepare_features(app)
-        self._prepare_deletion(app)
-        self._prepare_deployment(app)
+    def _service_instances(self, row: Row) -> None:
+        made = ServiceInstance(
+            guid=row["guid"], name=row["name"], space=self._space(related(row, "space"))
+        )
+        made.plan, made.tags = self._plan(related(row, "service_plan")), row["tags"]
+        for name in ("dashboard_url", "syslog_drain_url", "route_service_url"):
+            setattr(made, name, row.get(name))
+        made.last = Operation(**row["last_operation"])
+        self._describe(made, row)
+        self.sandbox.marketplace.instances[made.guid] = made
 
-    def _prepare_features(self, app: App) -> None:
-        if self.detail("cannot be enabled at the same time"):
-            app.features = {"service-binding-k8s": True}
-        reason = (self.json or {}).get("reason") if isinstance(self.json, dict) else None
-        if reason == "ssh is disabled for app":
-            app.features = {"ssh": False}
-        elif reason:
-            app.space.ssh = False
-            app.space.name = reason.split("'")[1]
+    def _service_credential_bindings(self, row: Row) -> None:
+        instances = self.sandbox.marketplace.instances
+        guid = related(row, "service_instance")
+        if guid not in instances:
+            space = self._space(self.server.home)
+            instances[guid] = ServiceInstance(guid=guid, name=f"si-{guid[:4]}", space=space)
+        binding = Binding(guid=row["guid"], instance=instances[guid], name=row["name"])
+        app = related(row, "app")
+        binding.app = self._app(app) if app else None
+        binding.last = Operation(**row["last_operation"])
+        self._describe(binding, row)
+        self.sandbox.marketplace.bindings[binding.guid] = binding
 
-    def _prepare_deletion(self, app: App) -> None:
-        if "second-delete-same-job" in self.name or "while-deleting" in self.name:
-            job = Job(guid=guid_of(app.guid), operation="app.delete", app=app.guid)
-            self.shelf.jobs[job.guid] = job
-            app.deletion = job.guid
+    # Events.
 
-    def _prepare_deployment(self, app: App) -> None:
-        if "while-deploying" in self.name:
-            deployment = Deployment(guid=app.guid[::-1], app=app)
-            self.shelf.deployments[deployment.guid] = deployment
-        if self.name.startswith("deployments__create"):
-            app.state = "STOPPED" if "stopped" in self.name else "STARTED"
-        if "revision-after-restart" in self.name:
-            app.state = "STARTED"
+    def _audit_events(self, row: Row) -> None:
+        parties = [tuple(row[name].values()) for name in ("actor", "target")]
+        places = [(row[name] or {"guid": None})["guid"] for name in ("space", "organization")]
+        event = Event(row["guid"], row["type"], *parties, *places, row["data"])  # type: ignore[arg-type]
+        event.created_at = row["created_at"]
+        self.sandbox.events.audit.append(event)
 
-    # Environment.
+    # What only the request names.
 
-    def _set_environment(self) -> None:
-        fields = self.json if isinstance(self.json, dict) else {}
-        sent = self.body.get("var") if isinstance(self.body, dict) else None
-        for app in self.apps_asked():
-            if "application_env_json" in fields:
-                app.environment = fields["environment_variables"]
-                for group in ("staging", "running"):
-                    self.world.environment_groups[group] = fields[f"{group}_env_json"]
-            elif "var" in fields:
-                known = sent if isinstance(sent, dict) else {}
-                app.environment = {k: v for k, v in fields["var"].items() if k not in known}
+    def _invent(self) -> None:
+        parts = self.question.parts
+        makers: dict[str, Callable[[str], Any]] = {
+            "apps": self.invent_app,
+            "processes": self.invent_app,
+            "packages": self._invent_package,
+            "droplets": self._invent_droplet,
+            "builds": self._invent_build,
+            "deployments": self._invent_deployment,
+            "revisions": self._invent_revision,
+            "tasks": self._invent_task,
+            "jobs": self._invent_job,
+            "service_instances": self._invent_instance,
+            "users": self._invent_user,
+            "roles": self._invent_role,
+        }
+        for kind, guid in pairwise(parts[1:]):
+            if kind in makers and _is_guid(guid) and not self._has(kind, guid):
+                makers[kind](guid)
+        query = self.question.target.partition("source_guid=")[2][:36]
+        if _is_guid(query):
+            (self._package if parts[1] == "packages" else self._droplet)(query)
+        self.invent_bodies()
 
-    # Limits and outages.
+    def invent_bodies(self) -> None:
+        """Make up what the request's body names."""
+        for member in walk(self.question.asked):
+            self._invent_related(member)
 
-    def _set_limits(self) -> None:
-        for error in self.errors:
-            feature = re.search(r"Feature Disabled: (\w+)", error["detail"])
-            if feature:
-                self.world.flags[feature[1]] = False
-            for title in ("CF-OrgSuspended", "CF-SpaceSuspended"):
-                if error["title"] == title:
-                    space = self.world.spaces[DEV]
-                    place = space.organization if title == "CF-OrgSuspended" else space
-                    place.suspended = True
-        if not self.name.startswith("rate-limit"):
-            return
-        self._limit_version_two()
-        limit = int(self.headers.get("x-ratelimit-limit", "0"))
-        if not limit:
-            return
-        left = int(self.headers["x-ratelimit-remaining"])
-        used = limit - left - limit // 10
-        if self.response["status"] == 429 and "x-ratelimit-limit-v2-api" not in self.headers:
-            used = limit
-        forwarded = self.request["headers"].get("X-Forwarded-For", "127.0.0.1")
-        anonymous = limit == 10
-        key = f"address {forwarded}" if anonymous or self.user is None else self.user.guid
-        self.sandbox._front.limiter._windows[key] = (used, time.time() + 30)
+    def _invent_related(self, member: Row) -> None:
+        named: dict[str, Callable[[str], Any]] = {
+            "app": self._app,
+            "package": self._package,
+            "droplet": self._droplet,
+            "service_plan": self._plan,
+            "user": self._invent_user,
+        }
+        for name, make in named.items():
+            value = member.get(name)
+            data = value.get("data", value) if isinstance(value, dict) else None
+            guid = data.get("guid") if isinstance(data, dict) else None
+            if isinstance(guid, str) and _is_guid(guid):
+                make(guid)
 
-    def _set_stacks(self) -> None:
-        stack = self.world.stacks["cflinuxfs3"]
-        if self.name.startswith("stack-state"):
-            stack.state, stack.reason = self.name.rpartition("-")[2], "use cflinuxfs4"
-        if "stacks" in self.parts[:-1]:
-            stack.guid = self.parts[-1]
+    def _has(self, kind: str, guid: str) -> bool:
+        market = self.sandbox.marketplace
+        shelves: dict[str, Any] = {
+            "apps": self.world.apps,
+            "processes": self.world.apps,
+            "service_instances": market.instances,
+            "users": self.world.users,
+        }
+        if kind == "processes" and self.world.process(guid) is not None:
+            return True
+        return guid in (shelves.get(kind) or getattr(self.shelf, kind, {}))
 
-    def _set_outages(self) -> None:
-        for mode in ("refused", "bbs-503", "bbs-error", "bbs-invalid", "dns"):
-            if f"diego-down__{mode}" in self.name:
-                self.sandbox.diego = mode
-        if self.name.startswith("db-down"):
-            self.sandbox.database = "down"
+    def subject(self) -> App:
+        """The app that made-up resources belong to: one of the server's first space."""
+        for part in [*self.question.parts, *GUID.findall(str(self.question.request["body"]))]:
+            if part in self.world.apps:
+                return self.world.apps[part]
+        found = (app for app in self.world.apps.values() if app.space.guid == self.server.home)
+        return next((app for app in found if app.droplet), None) or self.invent_app(
+            UNKNOWN.replace("0", "b")
+        )
+
+    def _package(self, guid: str) -> None:
+        if guid not in self.shelf.packages:
+            self._invent_package(guid)
+
+    def _droplet(self, guid: str) -> None:
+        if self.shelf.droplet(guid) is None:
+            self._invent_droplet(guid)
+
+    def _invent_package(self, guid: str) -> None:
+        self.shelf.packages[guid] = Package(guid=guid, app=self.subject())
+
+    def _invent_droplet(self, guid: str) -> None:
+        droplet = self.shelf.add_droplet(self.subject(), guid)
+        assert droplet.guid == guid
+
+    def _invent_build(self, guid: str) -> None:
+        app = self.subject()
+        build = Build(guid=guid, app=app, package=UNKNOWN, state="STAGED", droplet=app.droplet)
+        self.shelf.builds[guid] = build
+
+    def _invent_deployment(self, guid: str) -> None:
+        app = self.subject()
+        deployment = Deployment(guid=guid, app=app, phase=Phase.DEPLOYED, droplet=app.droplet)
+        deployment.previous_droplet, deployment.process = app.droplet, f"{guid[:-1]}a"
+        self.shelf.deployments[guid] = deployment
+
+    def _invent_revision(self, guid: str) -> None:
+        app = self.subject()
+        revision = self.shelf.snapshot(app)
+        revision.guid = guid
+        self.shelf.revisions[guid] = revision
+        self.shelf._revisions_of.setdefault(app.guid, []).append(revision)
+
+    def _invent_task(self, guid: str) -> None:
+        self.shelf.tasks[guid] = Task(guid=guid, app=self.subject(), command="x", name="x")
+
+    def _invent_job(self, guid: str) -> None:
+        self.shelf.jobs[guid] = Job(guid=guid, operation="app.delete", state="COMPLETE")
+
+    def _invent_instance(self, guid: str) -> None:
+        made = ServiceInstance(guid=guid, name="made-up", space=self._space(self.server.home))
+        made.plan = self._plan(UNKNOWN)
+        self.sandbox.marketplace.instances[guid] = made
+
+    def _invent_role(self, guid: str) -> None:
+        given = self.sandbox._api.roles.given
+        if guid not in {one for one, _ in given.values()}:
+            developer = self._developer()
+            key = (developer.guid, self.server.home, "space_developer")
+            given[key] = (guid, "2026-01-01T00:00:00Z")
+
+    def _invent_user(self, guid: str) -> None:
+        self.world.users.setdefault(guid, User(guid, "", ""))
+
+
+def _is_guid(text: str) -> bool:
+    return bool(GUID.fullmatch(text)) and not text.startswith("00000000-")

@@ -63,7 +63,7 @@ EVENTS: dict[str, tuple[Callable[[AppRun], object], set[State]]] = {
     "admitted": (lambda r: r.admitted(), {HELD}),
     "looked": (lambda r: r.looked(in_place=True), {ASKING}),
     "skipped": (lambda r: r.skipped(1.0, ERROR), {ASKING}),
-    "already": (lambda r: r.already(1.0, "app", verify=False), {ASKING}),
+    "already": (lambda r: r.already(1.0, verify=False), {ASKING}),
     "sending": (lambda r: r.sending(), {ASKING}),
     "sent": (lambda r: r.sent(1.0), {ASKING}),
     "answered": (lambda r: r.answered(), set(State)),
@@ -125,8 +125,8 @@ def fails(*, later: bool = False, settles: bool = False) -> Callable[[AppRun], o
         ([PLAIN], {}, lambda r: r.accepted(1.0, proves_nothing=OTHER), DONE, Status.UNVERIFIED),
         ([PLAIN], {}, lambda r: r.known(1.0), DONE, Status.OK),
         ([WAITING], {}, lambda r: r.known(1.0), VERIFYING, None),
-        ([PLAIN], {}, lambda r: r.already(1.0, "app", verify=False), DONE, Status.ALREADY),
-        ([WAITING], {}, lambda r: r.already(1.0, "app", verify=True), VERIFYING, None),
+        ([PLAIN], {}, lambda r: r.already(1.0, verify=False), DONE, Status.ALREADY),
+        ([WAITING], {}, lambda r: r.already(1.0, verify=True), VERIFYING, None),
         # failures
         (
             [PLAIN],
@@ -524,7 +524,7 @@ class Life:
             if self.look(run, step):
                 return
         elif is_started and not run.retried and self.draw(st.booleans()):
-            run.already(self.now, "app", verify=step.waits)
+            run.already(self.now, verify=step.waits)
             return
         if self.draw(st.booleans()):
             run.held()

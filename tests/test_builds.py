@@ -51,7 +51,7 @@ async def test_a_build_that_takes_too_long_meets_the_deadline() -> None:
 
 
 @virtual
-async def test_labels_are_checked_unless_told_otherwise() -> None:
+async def test_labels_are_checked_unless_validate_is_false() -> None:
     wire, client = builds(build("STAGING"))
     with pytest.raises(InvalidInputError, match="label"):
         await client.create("package-1", labels={"a b": "c"})

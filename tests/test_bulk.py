@@ -401,7 +401,7 @@ async def test_successes_are_no_failures() -> None:
     assert report.ok
 
 
-async def test_what_is_in_flight_ends_when_failures_stop_the_run() -> None:
+async def test_too_many_failures_end_the_apps_in_flight_as_well() -> None:
     gate = asyncio.Event()
 
     async def work(key: str) -> str:
@@ -550,7 +550,7 @@ class Refusing:
 @pytest.mark.parametrize(
     "error", [AuthError("wrong password"), TargetError("no API")], ids=lambda e: type(e).__name__
 )
-async def test_nobody_can_log_in_so_the_run_ends(error: Exception) -> None:
+async def test_a_login_that_fails_for_all_ends_the_run(error: Exception) -> None:
     login = Refusing(error)
     report = await bulk_on(Wire(nobody), auth=login).start(list("abcdef"), concurrency=2)
     assert login.asked == 1
@@ -693,7 +693,7 @@ async def test_report_of_a_stream_is_live() -> None:
     assert outcomes.report.complete
 
 
-async def test_stop_lets_what_is_in_flight_end() -> None:
+async def test_stop_lets_requests_in_flight_end() -> None:
     server = Gated("abcd")
     async with server.bulk.stream("start", list("abcd"), concurrency=2) as outcomes:
         await server.came.wait()

@@ -159,7 +159,7 @@ async def test_a_success_that_cannot_be_read_is_not_repeated() -> None:
 
 
 @virtual
-async def test_a_closed_client_is_told_at_once() -> None:
+async def test_a_closed_client_fails_at_once() -> None:
     transport, pauses = FakeTransport(ClosedError("closed")), Pauses()
     with pytest.raises(ClosedError):
         await caller(transport, sleep=pauses).call(START, GUID)
@@ -255,7 +255,7 @@ async def test_a_429_closes_the_gate_for_all() -> None:
 
 
 @virtual
-async def test_whoever_waits_for_the_slot_of_a_429_waits_for_the_gate() -> None:
+async def test_a_call_that_waits_for_the_slot_of_a_429_waits_for_the_gate() -> None:
     transport = FakeTransport(limited(30), app())
     one = caller(transport, ceiling=1)
     await asyncio.gather(*(one.call(START, GUID) for _ in range(3)))
@@ -314,7 +314,7 @@ async def test_an_absurd_wait_is_raised() -> None:
 
 
 @virtual
-async def test_a_limit_that_ends_after_the_deadline_is_told_at_once() -> None:
+async def test_a_rate_limit_that_outlasts_the_deadline_fails_at_once() -> None:
     transport = FakeTransport(limited(60), app())
     one = caller(transport)
     began = anyio.current_time()

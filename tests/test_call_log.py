@@ -43,7 +43,7 @@ async def test_nothing_kept_is_said() -> None:
         _ = exchanges.last
 
 
-async def test_an_endpoint_without_a_method_can_be_asked() -> None:
+async def test_request_reaches_an_endpoint_without_a_method() -> None:
     async with Server(server_of_everything) as server, server.client() as client:
         response = await client.request("get", "/v3/organizations", query={"names": "a,b"})
         page = response.decode(Page[Organization])

@@ -212,7 +212,7 @@ async def told(
     concurrency=st.sampled_from([1, 7, 60]),
     endings=st.lists(ends, min_size=1, max_size=3),
 )
-def test_what_is_said_is_true_however_it_ends(
+def test_every_outcome_is_true_however_the_run_ends(
     action: str, profile: Faults, seed: int, wait: str, concurrency: int, endings: list[End]
 ) -> None:
     run_virtual(told(action, profile, seed, wait, concurrency, endings))

@@ -96,7 +96,7 @@ def test_instances_that_one_poll_found_are_spread_over_the_time_since_the_last_p
     assert len(heights) <= 3, "two apps per second all the time, not ten in every fifth second"
 
 
-def test_pauses_and_limits_are_drawn_and_told_on_hover() -> None:
+def test_pauses_and_limits_are_drawn_with_a_text_on_hover() -> None:
     timeline = [Moments(key=str(n), asked=float(n), accepted=n + 0.5) for n in range(30)]
     pauses = [PauseSpan(second=10.0, seconds=5.0, reason="429")]
     limits = [LimitLevel(second=0.0, limit=50), LimitLevel(second=15.0, limit=25)]

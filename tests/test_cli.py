@@ -13,32 +13,15 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aioappsapi import Client, Report
-from aioappsapi.sandbox import SandboxProcess
 from tests.command_line import Result, run
 
 GUID = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[SandboxProcess]:
-    with SandboxProcess(60) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setenv("CF_API", cloud.url)
-    monkeypatch.setenv("CF_USERNAME", "admin")
-    monkeypatch.setenv("CF_PASSWORD", "admin")
-    monkeypatch.chdir(tmp_path)
-    return cloud.url
 
 
 @pytest.fixture
@@ -71,7 +54,7 @@ def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -
 
 
 def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
-    run("start", "app-00001", "app-00002", "app-00003")
+    assert run("start", "--all", "--yes").exit_code == 0
     result = run("stop", "app-00003", "-", text="app-00001 # a remark\n\napp-00002\napp-00001\n")
     assert result.exit_code == 0, result.output
     assert "stop: All 3 apps are in the requested state.\n" in result.stdout
@@ -356,7 +339,7 @@ def test_ctrl_c_ends_a_run_in_order_with_a_report(tmp_path: Path) -> None:
     assert counts["not_attempted"] > 0
 
 
-def test_the_sandbox_command_serves_until_it_is_told_to_stop() -> None:
+def test_the_sandbox_command_serves_until_a_signal() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "aioappsapi", "sandbox", "--port", "0", "--apps", "3"],
         stdout=subprocess.PIPE,
@@ -402,7 +385,7 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
         (signal.SIGTERM, 143, "interrupted; nothing was sent."),
     ],
 )
-def test_a_person_is_asked_and_may_go_away(
+def test_a_terminal_is_asked_and_may_close(
     target: str, answer: bytes | signal.Signals, status: int, said: str
 ) -> None:
     ours, theirs = pty.openpty()

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from aioappsapi.cli.answers import print_card, print_rows
-from aioappsapi.sandbox import SandboxProcess
 from tests.command_line import Result, run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[SandboxProcess]:
-    with SandboxProcess(12) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(autouse=True)
-def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setenv("CF_API", cloud.url)
-    monkeypatch.setenv("CF_USERNAME", "admin")
-    monkeypatch.setenv("CF_PASSWORD", "admin")
-    monkeypatch.chdir(tmp_path)
-    return cloud.url
+pytestmark = pytest.mark.usefixtures("target")
 
 
 def apps(*words: str) -> Result:

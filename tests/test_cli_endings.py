@@ -26,21 +26,6 @@ GUID = "00000000-0000-4000-8000-000000000000"
 PROGRAM = [sys.executable, "-m", "aioappsapi"]
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[SandboxProcess]:
-    with SandboxProcess(60) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setenv("CF_API", cloud.url)
-    monkeypatch.setenv("CF_USERNAME", "admin")
-    monkeypatch.setenv("CF_PASSWORD", "admin")
-    monkeypatch.chdir(tmp_path)
-    return cloud.url
-
-
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The temporary folder, empty."""
@@ -250,7 +235,7 @@ def test_a_report_of_another_target_is_refused_unless_forced(target: str) -> Non
         (["apps", "get", "app-00001"], 3, "AuthError"),
     ],
 )
-def test_an_error_is_json_too_when_json_is_asked_for(
+def test_an_error_is_json_with_output_json(
     target: str,
     monkeypatch: pytest.MonkeyPatch,
     output: str,

@@ -8,34 +8,19 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aioappsapi.sandbox import SandboxProcess
 from tests.command_line import run
+
+pytestmark = pytest.mark.usefixtures("target")
 
 PROGRAM = [sys.executable, "-m", "aioappsapi"]
 GUID = "00000000-0000-4000-8000-000000000000"
 NUMBERS = re.compile(
     r"start: (?P<done>\d+)/(?P<total>\d+) done( \((?P<ended>[^)]*)\))?(?P<rest>.*)"
 )
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[SandboxProcess]:
-    with SandboxProcess(60) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(autouse=True)
-def target(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    monkeypatch.setenv("CF_API", cloud.url)
-    monkeypatch.setenv("CF_USERNAME", "admin")
-    monkeypatch.setenv("CF_PASSWORD", "admin")
-    monkeypatch.chdir(tmp_path)
-    return cloud.url
 
 
 def terminal(*words: str, columns: int, **environment: str) -> str:

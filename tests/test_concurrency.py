@@ -272,7 +272,7 @@ def test_writes_have_an_outage_of_their_own_while_reads_are_away() -> None:
     assert talk.limiter.in_outage(write=True)
 
 
-def test_a_cut_starts_from_what_is_in_flight_and_not_from_a_limit_that_nobody_uses() -> None:
+def test_a_cut_starts_from_the_requests_in_flight_and_not_from_an_unused_limit() -> None:
     talk = Conversation()
     talk.limiter._search.level = 200.0
     tickets = [talk.start() for _ in range(50)]

@@ -233,7 +233,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
         ("import aioappsapi.pytest_plugin", ("aiohttp", "aioappsapi.client", "aioappsapi.sandbox")),
     ],
 )
-def test_nobody_waits_for_what_is_not_asked_for(code: str, unwanted: tuple[str, ...]) -> None:
+def test_an_import_loads_only_the_modules_it_needs(code: str, unwanted: tuple[str, ...]) -> None:
     code = f"import sys; {code}; print([m for m in {unwanted} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent

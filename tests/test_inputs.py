@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi import App, InvalidInputError
+from aioappsapi import App, ConnectError, InvalidInputError, ReadTimeout, UnprocessableError
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.models import Space
+from aioappsapi.models import ApiError, Space
 from tests.fakes import settle
+
+REFUSED = UnprocessableError(
+    "start a: no droplet",
+    status=422,
+    errors=(ApiError(code=10008, title="CF-UnprocessableEntity", detail="Assign a droplet."),),
+)
 
 
 async def handed_out(inputs: Inputs) -> list[str]:
@@ -97,7 +103,7 @@ async def test_the_rest_is_read_without_being_claimed() -> None:
 
 
 @pytest.mark.parametrize("keys", ["guid", b"guid", 7, None, [7], [None], [b"guid"], ["a", ["b"]]])
-def test_what_is_no_list_of_guids_is_refused(keys: object) -> None:
+def test_an_input_that_is_no_list_of_guids_is_refused(keys: object) -> None:
     with pytest.raises(InvalidInputError):
         Inputs(keys)  # type: ignore[arg-type]
 
@@ -126,3 +132,29 @@ def test_a_place_is_known_of_an_outcome_and_of_an_app_whose_space_was_included()
     earlier = Outcome(key="b", status=Status.FAILED, name="api", space="dev", organization="acme")
     inputs = Inputs([app, earlier, "c"])
     assert inputs.places == {"a": ("prod", None), "b": ("dev", "acme")}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "in_doubt"),
+    [
+        (Outcome(key="a", status=Status.OK, attempts=1), False),
+        (Outcome(key="a", status=Status.ALREADY), False),
+        (Outcome(key="a", status=Status.NOT_ATTEMPTED), False),
+        (Outcome(key="a", status=Status.UNVERIFIED), True),
+        (Outcome(key="a", status=Status.TIMED_OUT, attempts=1), True),
+        (Outcome(key="a", status=Status.CANCELLED, attempts=1), True),
+        (Outcome(key="a", status=Status.FAILED, attempts=2, error=ReadTimeout("late")), True),
+        (Outcome(key="a", status=Status.FAILED, attempts=1, error=REFUSED), False),
+        (Outcome(key="a", status=Status.FAILED, error=ConnectError("nothing was sent")), False),
+    ],
+    ids=lambda value: getattr(value, "status", None),
+)
+def test_an_outcome_that_leaves_its_request_open_is_in_doubt(
+    outcome: Outcome[object], in_doubt: bool
+) -> None:
+    inputs = Inputs([outcome])
+    assert (inputs.keys, inputs.in_doubt) == (["a"], {"a"} if in_doubt else set())
+
+
+def test_outcomes_give_the_names_of_their_apps() -> None:
+    assert Inputs([Outcome(key="a", status=Status.FAILED, name="web")]).names == {"a": "web"}

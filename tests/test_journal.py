@@ -82,7 +82,7 @@ def drop_lines(path: Path, count: int) -> None:
     path.write_bytes(b"".join(lines[:-count]))
 
 
-async def test_every_app_is_on_disk_before_it_is_asked_for(tmp_path: Path) -> None:
+async def test_every_app_is_on_disk_before_its_request_goes_out(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     async with Sandbox(30) as cloud, client(cloud) as cf:
         report = await cf.bulk.start(list(cloud.apps), journal=path, concurrency=7)
@@ -92,7 +92,7 @@ async def test_every_app_is_on_disk_before_it_is_asked_for(tmp_path: Path) -> No
     assert all(happened.index(("sending", k)) < happened.index(("ended", k)) for k in cloud.apps)
 
 
-async def test_what_is_done_is_taken_over_and_not_asked_for_again(tmp_path: Path) -> None:
+async def test_finished_apps_are_taken_over_and_not_sent_again(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     async with Sandbox(10) as cloud, client(cloud) as cf:
         guids = list(cloud.apps)
@@ -105,7 +105,7 @@ async def test_what_is_done_is_taken_over_and_not_asked_for_again(tmp_path: Path
     assert [outcome.name for outcome in report][:2] == ["app-00001", "app-00002"]
 
 
-async def test_what_failed_for_good_is_asked_for_again(tmp_path: Path) -> None:
+async def test_apps_that_surely_failed_are_sent_again(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     async with Sandbox(1) as cloud, client(cloud) as cf:
         empty = cloud.add_app("empty", droplet=False)
@@ -245,7 +245,7 @@ KILLED_APPS = 150
     [("start", "none", 71), ("start", "all", 40), ("restart", "all", 99)],
 )
 @pytest.mark.timeout(240)  # three processes that start from nothing, on a loaded machine too
-def test_a_killed_process_leaves_a_journal_by_which_each_app_is_asked_once(
+def test_after_a_kill_the_journal_lets_each_app_be_sent_once(
     tmp_path: Path, action: str, wait: str, point: int
 ) -> None:
     assert killed_and_resumed(tmp_path, action, wait, 1, point)

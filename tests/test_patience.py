@@ -58,7 +58,7 @@ def test_one_attempt_turns_retries_off() -> None:
 
 
 @given(attempts=st.integers(2, 20), usual=st.floats(0.01, 1.0))
-def test_the_number_of_tries_is_never_less_than_asked_for_and_never_endless(
+def test_the_number_of_attempts_is_at_least_the_setting_and_never_endless(
     attempts: int, usual: float
 ) -> None:
     assert attempts <= tries_allowed(attempts, usual) <= 8 * attempts

@@ -112,7 +112,7 @@ async def test_a_stop_is_planned_for_what_goes() -> None:
     assert list(plan.lines())[-1].endswith("if an instance goes in 10 s")
 
 
-async def test_of_a_suspended_place_not_all_are_asked_for_and_of_no_guids_none() -> None:
+async def test_a_plan_counts_few_requests_for_a_suspended_space_and_none_for_bad_guids() -> None:
     async with Sandbox(400) as cloud:
         for space in cloud.spaces.values():
             space.suspended = True

@@ -135,7 +135,7 @@ ROWS = [
 @pytest.mark.parametrize(
     ("error", "meaning"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
-def test_what_is_repeated(error: AppsApiError, meaning: Meaning, operation: str) -> None:
+def test_which_failures_are_retried(error: AppsApiError, meaning: Meaning, operation: str) -> None:
     said, _ = classify(error)
 
     assert said is meaning
@@ -225,7 +225,7 @@ def test_what_a_quota_refused(detail: str, quota: bool) -> None:
     assert is_quota(response_error(request(), answer)) is quota
 
 
-def test_what_is_no_quota() -> None:
+def test_which_refusals_are_no_quota() -> None:
     recorded = recording("start-app__422-org-quota-memory").response
     assert is_quota(response_error(request(), recorded))
     assert not is_quota(response_error(request(), failure(403, "CF-X", detail="quota_exceeded")))

@@ -115,7 +115,7 @@ def nothing(cloud: Sandbox) -> None:
         limits_of_all_kinds,
     ],
 )
-async def test_what_is_predicted_happens(arrange: Callable[[Sandbox], None], user: str) -> None:
+async def test_predictions_come_true(arrange: Callable[[Sandbox], None], user: str) -> None:
     async with Sandbox(40, faults=Faults(without_droplet=0.2)) as cloud:
         arrange(cloud)
         predicted, real = await predicted_and_real(cloud, user)
@@ -174,7 +174,7 @@ async def test_reasons_are_errors_of_the_classes_that_a_run_would_meet() -> None
     assert report[0].name == "app-00001"
 
 
-async def test_an_auditor_is_told_that_nothing_may_be_changed() -> None:
+async def test_an_auditor_is_predicted_to_change_nothing() -> None:
     async with Sandbox(4) as cloud, client(cloud, "auditor") as cf:
         seen = [app.guid async for app in cf.apps.list()]
         report = await cf.bulk.start(seen, dry_run=True)

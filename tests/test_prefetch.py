@@ -65,7 +65,7 @@ async def test_the_next_ones_are_read_while_these_are_worked_on() -> None:
     assert await early == "APP-101"
 
 
-async def test_those_who_come_together_share_a_request() -> None:
+async def test_workers_that_come_together_share_a_request() -> None:
     reader = Reader()
     known = ahead(reader, keys(100))
     found = await asyncio.gather(*(known.get(n) for n in range(100)))
@@ -79,7 +79,7 @@ async def test_what_the_server_does_not_know_is_none() -> None:
 
 
 @pytest.mark.parametrize("odd", ["", "a,b", "../x", "x" * 65, "a b"])
-async def test_what_cannot_be_asked_for_spoils_no_other(odd: str) -> None:
+async def test_an_odd_key_does_not_spoil_the_read_of_the_others(odd: str) -> None:
     reader = Reader()
     known = ahead(reader, [odd, "b"])
     assert [await known.get(0), await known.get(1)] == [None, "B"]
@@ -102,13 +102,13 @@ async def test_what_cannot_be_read_stays_unknown() -> None:
 
 
 @pytest.mark.parametrize("failure", [AuthError("refused"), TargetError("no API")], ids=repr)
-async def test_without_a_login_or_a_server_nothing_can_be_asked(failure: AppsApiError) -> None:
+async def test_a_read_without_login_or_server_raises(failure: AppsApiError) -> None:
     known = ahead(Reader(failure), ["a"])
     with pytest.raises(type(failure)):
         await known.get(0)
 
 
-async def test_those_whom_nobody_asks_for_are_not_read() -> None:
+async def test_batches_that_no_worker_needs_are_not_read() -> None:
     reader = Reader()
     known = ahead(reader, keys(5_000))
     assert await known.get(4_000) == "APP-4000"

@@ -10,7 +10,7 @@ from tests.fakes import virtual
 
 
 @virtual
-async def test_a_pause_that_grows_is_one_pause_and_the_listener_hears_of_both() -> None:
+async def test_a_growing_pause_is_one_pause_that_is_announced_twice() -> None:
     heard: list[Pause] = []
     pressure = Pressure(None)
     pressure.begin()

@@ -121,7 +121,7 @@ async def test_stats_need_one_guid(wrong: dict[str, Any]) -> None:
     assert wire.seen == []
 
 
-async def test_a_scale_is_checked_unless_told_otherwise() -> None:
+async def test_a_scale_is_checked_unless_validate_is_false() -> None:
     async def answering(seen: Seen) -> Answer:
         return reply({"guid": "p-1"})
 

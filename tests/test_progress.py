@@ -74,7 +74,7 @@ async def test_a_terminal_gets_the_live_display_and_anything_else_lines(
 
 
 @virtual
-async def test_a_log_tells_every_tenth_and_who_is_awaited(log: Console) -> None:
+async def test_a_log_has_a_line_per_tenth_and_names_awaited_apps(log: Console) -> None:
     run = ARun(in_flight=5, waiting=20)
     with display(log, run) as shown:
         for _ in range(8):
@@ -117,7 +117,7 @@ async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Cons
 
 
 @virtual
-async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
+async def test_a_terminal_shows_the_reason_alone(terminal: Console) -> None:
     run = ARun()
     with display(terminal, run) as shown:
         shown.show(run.end(Status.FAILED, name="[red]web", error=refused()))
@@ -127,7 +127,7 @@ async def test_a_terminal_is_told_the_reason_alone(terminal: Console) -> None:
 
 
 @virtual
-async def test_the_bar_shows_what_is_under_way_and_why_nothing_moves(terminal: Console) -> None:
+async def test_the_bar_shows_apps_in_flight_and_the_reason_of_a_pause(terminal: Console) -> None:
     run = ARun(in_flight=5, held=10, waiting=20, paused_for=12.4)
     with display(terminal, run) as shown:
         shown.show(run.end())
@@ -158,7 +158,7 @@ async def test_apps_of_an_earlier_process_do_not_count_for_the_rate(log: Console
 
 
 @virtual
-async def test_a_pause_is_in_the_log_told_to_the_callback_and_in_the_progress(
+async def test_a_pause_is_logged_passed_to_the_callback_and_shown_in_the_progress(
     log: Console, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of a real run under a real rate limit: nothing is ever waited for in silence."""

@@ -280,7 +280,7 @@ def test_the_older_form_of_errors_is_read() -> None:
     assert (error.code, error.title, error.detail) == (10000, "CF-NotFound", "Unknown request")
 
 
-def test_several_errors_are_all_told() -> None:
+def test_several_errors_are_all_in_the_text() -> None:
     body = {
         "errors": [
             {"code": 1, "title": "CF-A", "detail": "first"},
@@ -302,7 +302,7 @@ def test_the_content_type_is_not_trusted() -> None:
     assert START.parse(request(), answer).guid == GUID
 
 
-def test_the_routers_own_errors_are_told() -> None:
+def test_the_routers_own_errors_are_in_the_text() -> None:
     headers = {"X-Cf-RouterError": "unknown_route"}
     error = response_error(request(), response(404, "404 Not Found: Requested route", headers))
 

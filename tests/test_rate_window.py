@@ -58,14 +58,14 @@ class Sent:
 # -- what is known
 
 
-def test_nothing_is_known_where_nobody_counts() -> None:
+def test_nothing_is_known_without_a_rate_limit() -> None:
     sent = Sent()
     assert sent.get(app()) is None
     assert (sent.window.limit, sent.window.resets_in, sent.window.opens_at) == (None, None, -inf)
     assert not sent.window.has_less_than(1_000_000)
 
 
-def test_what_is_told_is_the_least_and_the_first_step_makes_it_exact() -> None:
+def test_the_announced_rest_is_a_lower_bound_that_the_first_step_makes_exact() -> None:
     sent = Sent()
     # Twenty, of which somebody has used three: 16, 15 and 14 remain, then.
     assert [sent.get(told(n, EPOCH + 60)) for n in (16, 14, 14, 12)] == [16, 15, 14, 13]
@@ -115,7 +115,7 @@ def test_failures_before_anything_is_known_are_not_held_against_the_first_window
     assert sent.get(told(18, EPOCH + 60)) == 18
 
 
-def test_what_is_counted_for_an_address_says_nothing_of_the_user() -> None:
+def test_counts_for_an_address_do_not_change_those_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(recording("rate-limit__unauthenticated-expired-token").response) == 18
@@ -144,7 +144,7 @@ def test_the_end_of_a_window_may_wobble_by_a_second() -> None:
     assert ends == [18, 17, 16, 15]
 
 
-def test_somebody_else_is_noticed() -> None:
+def test_another_client_is_noticed() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(told(8, EPOCH + 60)) == 8
@@ -178,7 +178,7 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     assert (sent.window.left, sent.window.opens_at) == (20, -inf)
 
 
-def test_a_server_that_answers_no_more_is_asked_one_by_one() -> None:
+def test_a_server_that_answers_no_more_gets_one_request_at_a_time() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
@@ -198,7 +198,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_server() -> None:
     assert sent.window.opens_at > 40
 
 
-def test_the_time_of_the_server_counts_where_it_is_told() -> None:
+def test_the_servers_clock_counts_if_it_sends_a_date() -> None:
     sent = Sent()
     answer = told(0, EPOCH + 340)
     answer.headers["Date"] = formatdate(EPOCH + 300, usegmt=True)  # type: ignore[index]
@@ -244,7 +244,9 @@ def test_absurd_numbers_overflow_nothing() -> None:
 
 @pytest.mark.parametrize("exactly", [False, True])
 @pytest.mark.parametrize(("limit", "taken"), [(100, 0), (300, 0), (300, 137), (1999, 1500)])
-def test_who_is_alone_meets_no_429_and_loses_no_time(limit: int, taken: int, exactly: bool) -> None:
+def test_a_client_alone_on_its_account_gets_no_429_and_loses_no_time(
+    limit: int, taken: int, exactly: bool
+) -> None:
     async def scenario() -> None:
         server = Counting(limit, taken=taken, exactly=exactly, latency=0.05)
         requests = 5 * limit
@@ -365,7 +367,7 @@ async def test_an_answer_of_a_request_in_flight_may_show_that_there_is_room() ->
 
 
 @virtual
-async def test_a_pause_is_told_once_with_its_reason() -> None:
+async def test_a_pause_is_announced_once_with_its_reason() -> None:
     transport = FakeTransport(Counting(40, latency=0).answer)
     one = caller(transport, ceiling=5)
     pauses: list[Pause] = []
@@ -379,7 +381,7 @@ async def test_a_pause_is_told_once_with_its_reason() -> None:
 
 
 @virtual
-async def test_a_pause_beyond_what_is_allowed_is_raised_by_the_servers_own_refusal() -> None:
+async def test_a_pause_above_the_maximum_raises_the_servers_own_refusal() -> None:
     server = Counting(40, latency=0, width=3600)
     one = caller(FakeTransport(server.answer), retry=RetryPolicy(max_retry_after=60))
     one.throttle = Throttle(5, longest_pause=60)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from aioappsapi import Client, Response, ResponseError, StaticToken
 from aioappsapi.models import Job
 from tests.drivers import drive, is_typed
-from tests.replay import RECORDINGS, Recording, Server, always, recordings
+from tests.replay import RECORDINGS, Recording, Seen, Server, always, recordings
 from tests.test_replay import DRIVERS, Comparison, check_error
 
 # These have a test of their own, with every filter of the list.
@@ -79,10 +81,11 @@ async def test_recorded_answer_comes_out_as_it_is(one: Recording) -> None:
         if one.status >= 300:
             with pytest.raises(ResponseError) as caught:
                 await drive(client, one)
+            check_request(server.seen[0], one)
             check(caught.value, one)
             return
         value = await drive(client, one)
-    assert server.seen[0].method == one.method
+    check_request(server.seen[0], one)
     if isinstance(value, Response):
         assert value.body.decode() == one.text
     elif value is None:
@@ -91,6 +94,23 @@ async def test_recorded_answer_comes_out_as_it_is(one: Recording) -> None:
         comparison = Comparison()
         comparison.check(value, data_of(one, value), one.name)
         assert comparison.unknown == set(), "a field of the server is not in the model"
+
+
+def check_request(seen: Seen, one: Recording) -> None:
+    """Hold what the client sent against what the recorder sent: path, query and body."""
+    sent, recorded = urlsplit(seen.target), urlsplit(one.target)
+    assert (seen.method, unquote(sent.path)) == (one.method, unquote(recorded.path))
+    assert sorted(parse_qsl(sent.query, keep_blank_values=True)) == sorted(
+        parse_qsl(recorded.query, keep_blank_values=True)
+    )
+    assert _json_or_text(seen.body.decode()) == _json_or_text(one.request["body"] or "")
+
+
+def _json_or_text(body: str) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
 
 
 def check(error: ResponseError, one: Recording) -> None:

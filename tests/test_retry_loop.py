@@ -107,7 +107,7 @@ async def test_one_attempt_is_none_more() -> None:
     assert (attempts.count, pauses) == (0, [])
 
 
-async def test_what_is_final_is_raised_at_once() -> None:
+async def test_a_final_failure_is_raised_at_once() -> None:
     first = error(404, "CF-ResourceNotFound")
     result, attempts, _ = await go(first)
 
@@ -316,7 +316,7 @@ async def test_a_pause_before_the_deadline_is_made() -> None:
 
 
 @virtual
-async def test_what_is_final_is_raised_and_no_deadline_error() -> None:
+async def test_a_final_failure_is_raised_instead_of_a_deadline_error() -> None:
     first = error(404, "CF-ResourceNotFound")
     with anyio.move_on_after(0):
         result, _, _ = await go(first)

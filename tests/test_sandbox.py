@@ -56,13 +56,17 @@ async def test_instances_follow_the_app(caller: Caller) -> None:
 
 async def test_the_rest_of_processes(caller: Caller) -> None:
     app = caller.sandbox.add_app("steady", state="STARTED")
+    other = caller.sandbox.add_app("other", state="STARTED")
     for path, name in (
         (f"/v3/processes/{app.guid}", "processes__get"),
         (f"/v3/apps/{app.guid}/processes/web", "processes__get-by-type"),
         (f"/v3/apps/{app.guid}/processes/web/stats", "processes__stats-by-type"),
         (f"/v3/processes/{app.guid}/process_instances", "processes__process_instances"),
         (f"/v3/apps/{app.guid}/processes", "processes__list-app"),
-        ("/v3/processes?types=web&per_page=1", "processes__list-filter-types"),
+        (
+            f"/v3/processes?types=web&per_page=1&app_guids={app.guid},{other.guid}",
+            "processes__list-filter-types",
+        ),
         (
             f"/v3/processes?embed=process_instances&app_guids={app.guid}",
             "processes__list-embed-process_instances",

@@ -82,9 +82,12 @@ async def test_outages_and_tokens() -> None:
         assert (await steer(caller, "PUT", "/diego", {"mode": "refused"}))[0] == 200
         assert (await caller.ask("GET", path))[0] == 503
         _, modes = await steer(caller, "PUT", "/database", {"mode": "down"})
-        assert modes == {"diego": "refused", "database": "down"}
+        assert modes == {"diego": "refused", "database": "down", "directory": "up"}
         assert (await caller.ask("GET", path))[0] == 500
-        for name in ("diego", "database"):
+        assert (await steer(caller, "PUT", "/database", {"mode": "up"}))[0] == 200
+        await steer(caller, "PUT", "/directory", {"mode": "down"})
+        assert (await caller.ask("GET", "/v3/users"))[0] == 503
+        for name in ("diego", "database", "directory"):
             assert (await steer(caller, "PUT", f"/{name}", {"mode": "up"}))[0] == 200
             assert (await steer(caller, "PUT", f"/{name}", {"mode": "tired"}))[0] == 400
         assert (await caller.ask("GET", path))[0] == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .sandbox_caller import UNKNOWN, Caller
 

@@ -85,7 +85,7 @@ async def test_unavailable() -> None:
         ("unknown_route", 404, "unknown_route", "404 Not Found: Requested route ('127.0.0.1:"),
     ],
 )
-async def test_what_stands_in_front_answers(
+async def test_what_stands_in_gate_answers(
     name: str, status: int, reason: str | None, words: str
 ) -> None:
     got, sandbox = await suffer(name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .fakes import Time
 from .sandbox_caller import Caller, admin_calls
@@ -106,8 +106,12 @@ async def test_an_instance_that_crashes_once_comes_up() -> None:
         await act(caller, app)
         time.now += 2.5
         row = (await stats(caller, app))[0]
-        assert (row["state"], row["routable"]) == ("CRASHED", False)
-        assert row["details"] == "APP/PROC/WEB: Exited with status 1"
+        assert (row["state"], row["routable"]) == ("CRASHED", None)
+        assert row["details"] is None
+        crashes = await caller.get("/v3/audit_events?types=audit.app.process.crash")
+        told = crashes["resources"][0]
+        assert told["data"]["exit_description"] == "APP/PROC/WEB: Exited with status 1"
+        assert (told["actor"]["type"], told["target"]["guid"]) == ("process", app.guid)
         seen = []
         for _ in range(4):
             time.now += 1.5

@@ -116,12 +116,12 @@ async def test_a_user_sees_only_his_own(caller: Caller) -> None:
     assert (await caller.get("/v3/spaces"))["resources"] == []
 
 
-async def test_a_long_query_is_refused_in_plain_text(caller: Caller) -> None:
+async def test_a_query_that_is_too_long_is_refused_without_a_content_type(caller: Caller) -> None:
     for length, expected in ((10_240, 200), (10_241, 400)):
         query = "names=" + "a" * (length - 6)
         status, _, response = await caller.ask("GET", f"/v3/apps?{query}")
         assert status == expected
-    assert response.content_type == "text/plain"
+    assert "Content-Type" not in response.headers
 
 
 async def test_heads_and_request_ids(caller: Caller) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aioappsapi.sandbox.world.state import Space
+from aioappsapi.sandbox.world.model import Space
 
 from .sandbox_caller import Caller
 
@@ -28,7 +28,10 @@ async def test_a_place_is_renamed_labelled_and_suspended(caller: Caller, space: 
     status, shown = await caller.change("PATCH", at, NAMELESS)
     assert (shown["name"], shown["metadata"]["labels"]["team"]) == (space.name, "a")
     status, error = await caller.change("PATCH", at, {"name": "prod"})
-    assert (status, error["detail"]) == (422, "Name must be unique per organization")
+    assert (status, error["detail"]) == (
+        422,
+        "Organization 'new' already contains a space with name 'prod'.",
+    )
 
 
 async def test_only_managers_change_places_and_only_admins_suspend(

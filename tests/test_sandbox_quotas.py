@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aioappsapi.sandbox.api.flags import DEFAULTS
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.api.platform.flags import DEFAULTS
+from aioappsapi.sandbox.world.model import App
 
 from .sandbox_caller import Caller
 

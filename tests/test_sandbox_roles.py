@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aioappsapi.sandbox.world.state import Organization, Space, User
+from aioappsapi.sandbox.world.model import Organization, Space, User
 
 from .sandbox_caller import UNKNOWN, Caller
 
@@ -100,7 +100,7 @@ async def test_users_are_found_by_their_names(caller: Caller) -> None:
     page = await caller.get("/v3/users?partial_usernames=ANAG")
     assert [user["username"] for user in page["resources"]] == ["manager"]
     status, error = await caller.change("GET", "/v3/users?origins=uaa")
-    assert status == 400
+    assert status == 422
     assert "without usernames" in error["detail"]
 
 

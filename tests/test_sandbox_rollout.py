@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
-from aioappsapi.sandbox.world.state import App
+from aioappsapi.sandbox.world.model import App
 
 from .sandbox_caller import Caller
 
@@ -96,14 +96,16 @@ async def test_an_hour_may_pass_in_one_line(rolling: Rolling) -> None:
 
 
 async def test_what_crashes_stays_half_way_and_is_taken_back(rolling: Rolling) -> None:
+    await rolling.get(f"/v3/processes/{rolling.app.guid}/stats")
     rolling.sandbox.faults = Faults(crash=1.0)
     deployment = await rolling.deploy()
     Rolling.now += 60
     assert await rolling.states() == {"old": ["RUNNING"] * 3, "new": ["CRASHED"]}
     assert await rolling.reason(deployment) == "DEPLOYING"
     assert (await rolling.change("POST", f"{deployment}/actions/cancel"))[0] == 200
-    assert await rolling.states() == {"old": ["RUNNING"] * 3}
+    assert await rolling.reason(deployment) == "CANCELING"
     Rolling.now += 2
+    assert await rolling.states() == {"old": ["RUNNING"] * 3}
     assert await rolling.reason(deployment) == "CANCELED"
 
 
@@ -112,8 +114,22 @@ async def test_a_roll_that_is_taken_back_restores_what_left(rolling: Rolling) ->
     Rolling.now += 4
     assert (await rolling.states())["old"] == ["RUNNING"]
     assert (await rolling.change("POST", f"{deployment}/actions/cancel"))[0] == 200
-    Rolling.now += 2
+    Rolling.now += 0.15
+    assert (await rolling.states())["old"] == ["RUNNING", "DOWN", "DOWN"]
+    Rolling.now += 3
     assert await rolling.states() == {"old": ["RUNNING"] * 3}
+
+
+async def test_a_canary_goes_through_its_steps(rolling: Rolling) -> None:
+    steps = {"steps": [{"instance_weight": 34}, {"instance_weight": 67}]}
+    deployment = await rolling.deploy(strategy="canary", options={"canary": steps})
+    for old, new in ((3, 1), (2, 2)):
+        Rolling.now += 60
+        assert await rolling.states() == {"old": ["RUNNING"] * old, "new": ["RUNNING"] * new}
+        assert await rolling.reason(deployment) == "PAUSED"
+        assert (await rolling.change("POST", f"{deployment}/actions/continue"))[0] == 200
+    Rolling.now += 60
+    assert await rolling.states() == {"new": ["RUNNING"] * 3}
 
 
 async def test_a_canary_waits_for_a_word(rolling: Rolling) -> None:
@@ -129,7 +145,7 @@ async def test_a_canary_waits_for_a_word(rolling: Rolling) -> None:
 async def test_a_second_deployment_takes_over(rolling: Rolling) -> None:
     first = await rolling.deploy()
     Rolling.now += 4
-    second = await rolling.deploy(strategy="recreate")
+    second = await rolling.deploy(options={"max_in_flight": 3})
     assert (await rolling.states())["new"] == ["STARTING"] * 3
     assert await rolling.reason(first) == "SUPERSEDED"
     Rolling.now += 60
@@ -151,9 +167,13 @@ async def test_deleting_the_app_ends_it(rolling: Rolling) -> None:
         ({"options": {"speed": 1}}, "Options has unsupported key(s): speed"),
         ({"options": {"max_in_flight": "2"}}, "Max in flight must be an integer greater than 0"),
         ({"options": {"canary": {}, "max_in_flight": -1}},
-         "Max in flight must be an integer greater than 0"),
+         ("Max in flight must be an integer greater than 0, "
+         "Options canary are only valid for Canary deployments")),
+        ({"options": {"max_in_flight": 0}}, "Max in flight must be an integer greater than 0"),
         ({"options": {"canary": {"steps": []}}},
-         "Options.canary are only valid for Canary deployments"),
+         "Options canary are only valid for Canary deployments"),
+        ({"strategy": "recreate"},
+         "Strategy 'recreate' is not a supported deployment strategy"),
         ({"droplet": {"guid": "a"}, "revision": {"guid": "b"}},
          "Droplet Cannot set both fields 'droplet' and 'revision'"),
         ({"revision": {"guid": "b"}}, "The revision does not exist"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from aioappsapi.sandbox.world.model import App
 from aioappsapi.sandbox.world.network import twin
-from aioappsapi.sandbox.world.state import App
 
 from .sandbox_caller import UNKNOWN, Caller
 
@@ -300,8 +300,14 @@ async def test_the_destinations_of_a_route_are_replaced(caller: Caller, app: App
     other = caller.sandbox.add_app("other", space=app.space)
     far = next(a for a in caller.sandbox.apps.values() if a.space is not app.space)
     for guid, words in (
-        (UNKNOWN, f'App(s) with guid(s) "{UNKNOWN}" do not exist or you do not have access.'),
-        (far.guid, "Routes cannot be mapped to destinations in different spaces."),
+        (UNKNOWN, f'App(s) with guid(s) "{UNKNOWN}" do not exist.'),
+        (
+            far.guid,
+            (
+                "Routes destinations must be in either the route's space or the route's shared "
+                "spaces"
+            ),
+        ),
     ):
         status, error = await caller.change(
             "PATCH", at, {"destinations": [{"app": {"guid": guid}}]}
@@ -321,9 +327,12 @@ async def test_the_destinations_of_a_route_are_replaced(caller: Caller, app: App
     [
         ({"host": 1}, "Host must be a string"),
         ({"host": "x" * 64}, "Host is too long (maximum is 63 characters)"),
-        ({"path": "nope"}, "Path is invalid"),
+        ({"path": "nope"}, "Path must begin with /"),
         ({"other": 1}, "Unknown field(s): 'other'"),
-        ({"relationships": None}, "Relationships 'relationships' is not an object"),
+        (
+            {"relationships": None},
+            "Relationships can't be blank, Relationships 'relationships' is not an object",
+        ),
         ({"host": ""}, "Missing host. Routes in shared domains must have a host defined."),
     ],
 )

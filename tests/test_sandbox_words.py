@@ -112,10 +112,10 @@ async def test_bad_metadata_comes_before_the_rest(
         ({"relationships": {"space": {"data": {"guid": 7}}}}, ("Space guid must be a string, "
          "Relationships Space guid must be between 1 and 200 characters")),
         ({"lifecycle": None}, "Lifecycle data must be an object"),
-        ({"lifecycle": {"data": {"stack": "", "buildpacks": "x"}}},
+        ({"lifecycle": {"type": "buildpack", "data": {"stack": "", "buildpacks": "x"}}},
          ("Lifecycle Stack must be between 1 and 4096 characters, "
          "Lifecycle Buildpacks must be an array")),
-        ({"lifecycle": {"data": {"buildpacks": [7, " "], "credentials": 1}}},
+        ({"lifecycle": {"type": "buildpack", "data": {"buildpacks": [7, " "], "credentials": 1}}},
          ("Lifecycle Credentials must be an object, "
          "Lifecycle Buildpacks can only contain strings, "
          "Lifecycle Buildpacks entries must be between 1 and 4096 characters")),
@@ -147,8 +147,13 @@ async def test_bad_scaling(caller: Caller, fields: dict[str, Any], detail: str) 
     status, error = await caller.change("POST", f"/v3/processes/{guid}/actions/scale", fields)
 
     assert (status, error["detail"]) == (422, detail)
-    nothing = {"instances": None}
-    assert (await caller.change("POST", f"/v3/processes/{guid}/actions/scale", nothing))[0] == 202
+
+
+async def test_scaling_to_null_is_more_than_the_server_copes_with(caller: Caller) -> None:
+    [guid, *_] = caller.sandbox.apps
+    at = f"/v3/processes/{guid}/actions/scale"
+    for name, status in (("instances", 500), ("memory_in_mb", 500), ("disk_in_mb", 202)):
+        assert (await caller.change("POST", at, {name: None}))[0] == status
 
 
 @pytest.mark.parametrize(
@@ -242,7 +247,7 @@ async def test_one_resource_takes_what_its_list_takes(caller: Caller) -> None:
          ("Relationships Organization guid must be between 1 and 200 characters, "
          "Name can't be blank")),
         ("packages", {"type": "bits", "data": {"image": "x"}},
-         ("Data must be empty if provided for bits packages, "
+         ("Data Data must be empty if provided for bits packages, "
          "Relationships 'relationships' is not an object")),
         ("packages", {"type": "zip", "relationships": {"app": {"data": {"guid": "x"}}}},
          "Type must be one of 'bits, docker'"),

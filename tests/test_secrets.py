@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from aioappsapi import (
@@ -23,13 +24,14 @@ from aioappsapi import (
     Client,
     ClientCredentials,
     PasswordGrant,
+    ResponseError,
     RetryPolicy,
 )
 from aioappsapi.api.apps import Apps
 from aioappsapi.errors import RedirectedError, UnprocessableError
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import virtual
-from tests.replay import ONE_TRY, Answer, Seen, Wire
+from tests.replay import ONE_TRY, Answer, Seen, Server, Wire
 
 PASSWORD = "p4ssw0rd-of-the-test"
 VARIABLE = "v4lue-of-a-variable"
@@ -208,4 +210,19 @@ async def test_a_value_is_taken_out_of_whatever_words_quote_it() -> None:
     with pytest.raises(UnprocessableError) as caught:
         await Apps(Wire(refuse).caller()).update_environment_variables("a", bad, validate=False)
     assert caught.value.detail == "I do not like ..., nor PIN, nor deep ...!"
+    assert VARIABLE not in everything_of(caught.value)
+
+
+async def test_a_value_is_taken_out_of_words_that_quote_a_body_that_is_no_json() -> None:
+    body = {"errors": [{"code": 1, "title": "CF-ParseError", "detail": f"near {VARIABLE}"}]}
+
+    async def refuse(seen: Seen) -> Answer:
+        return Answer(400, json.dumps(body).encode())
+
+    path = "/v3/apps/some-guid/environment_variables"
+    broken = msgspec.Raw(f'{{"var": {{"KEY": {VARIABLE}'.encode())
+    async with Server(refuse) as server, server.client() as client:
+        with pytest.raises(ResponseError) as caught:
+            await client.request("PATCH", path, json=broken)
+    assert caught.value.detail == "near ..."
     assert VARIABLE not in everything_of(caught.value)

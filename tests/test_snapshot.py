@@ -80,7 +80,7 @@ async def test_apps_come_back_as_they_were(cloud: Sandbox, client: Client, tmp_p
     assert report.requests.by_status.keys() == {"200", "202"}
 
 
-async def test_what_is_as_noted_is_left_alone(cloud: Sandbox, client: Client) -> None:
+async def test_apps_that_match_the_snapshot_are_skipped(cloud: Sandbox, client: Client) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     report = await client.bulk.restore(snapshot)
     assert report.counts["already"] == 6
@@ -109,7 +109,7 @@ async def test_a_prediction_changes_nothing(cloud: Sandbox, client: Client) -> N
     assert states(cloud) != before
 
 
-async def test_one_that_is_gone_or_refused_keeps_nobody_else(
+async def test_a_deleted_or_refused_app_does_not_stop_the_others(
     cloud: Sandbox, client: Client
 ) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
@@ -153,7 +153,9 @@ async def test_time_that_is_over_leaves_the_rest_unattempted(
     assert cloud.count("POST", "/v3/") == 0
 
 
-async def test_whoever_ends_it_gets_the_report_of_all(cloud: Sandbox, client: Client) -> None:
+async def test_a_restore_that_is_ended_early_has_the_report_of_all_its_runs(
+    cloud: Sandbox, client: Client
+) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     turn_around(cloud)
 

@@ -49,7 +49,7 @@ def posts(cloud: Cloud) -> list[str]:
 
 @pytest.mark.parametrize(("action", "state"), [("start", "STARTED"), ("stop", "STOPPED")])
 @virtual
-async def test_what_is_as_asked_is_left_alone(action: str, state: str) -> None:
+async def test_apps_in_the_requested_state_are_skipped(action: str, state: str) -> None:
     other = "STOPPED" if state == "STARTED" else "STARTED"
     cloud = Cloud(Planned("a", state=state), Planned("b", state=other))
     report = await getattr(cloud.bulk(), action)(["a", "b"])
@@ -58,7 +58,7 @@ async def test_what_is_as_asked_is_left_alone(action: str, state: str) -> None:
     assert report.ok
     already = report[0]
     assert (already.name, already.attempts, already.started_at) == ("name-of-a", 0, None)
-    assert already.value is not None
+    assert already.value is None  # nothing was called
     assert report.requests.sent == len(cloud.seen) == 2
 
 
@@ -70,7 +70,7 @@ async def test_a_restart_is_never_skipped() -> None:
 
 
 @virtual
-async def test_whoever_wants_to_ask_in_any_case_may() -> None:
+async def test_skip_unchanged_false_sends_the_request_anyway() -> None:
     cloud = Cloud(Planned("a", state="STARTED"))
     assert statuses(await cloud.bulk().start(["a"], skip_unchanged=False)) == [OK]
     assert [seen.method for seen in cloud.seen] == ["POST"]
@@ -87,7 +87,7 @@ async def test_states_that_cannot_be_read_cost_a_request_and_no_app() -> None:
 
 
 @virtual
-async def test_already_is_looked_at_where_somebody_waits() -> None:
+async def test_with_wait_already_apps_are_verified() -> None:
     apps = [Planned(guid, [kind]) for guid, kind in (("well", web()), ("ill", web(CRASHING)))]
     cloud = Cloud(*apps, Planned("slow", [web(after=640)]))
     for app in cloud.apps.values():
@@ -141,7 +141,7 @@ async def test_there_is_one_more_try_and_not_two() -> None:
     ids=["422", "403", "503"],
 )
 @virtual
-async def test_what_is_final_or_open_is_not(first: Any) -> None:
+async def test_a_final_or_ambiguous_failure_gets_no_second_round(first: Any) -> None:
     cloud = Cloud(Planned("a", answers=[first]), "b")
     report = await cloud.bulk(ONE_TRY).start(["a", "b"], concurrency=1)
     assert statuses(report) == [FAILED, OK]
@@ -233,7 +233,7 @@ async def test_a_false_200_counts_only_when_instances_come_up() -> None:
 
 
 @virtual
-async def test_a_false_200_is_unverified_where_nobody_waits() -> None:
+async def test_without_wait_a_false_200_is_unverified() -> None:
     cloud = Cloud(Planned("a", lost=1, repaired_after=0))
     assert statuses(await cloud.bulk().start(["a"])) == [UNVERIFIED]
 
@@ -297,7 +297,7 @@ async def test_a_restart_that_failed_is_not_proved_by_running() -> None:
     assert len(cloud.seen) == 1
 
 
-# -- the herd
+# -- the start limiter
 
 
 @virtual
@@ -365,7 +365,7 @@ async def test_a_stopped_run_starts_nothing_that_was_held_back() -> None:
 
 
 @virtual
-async def test_what_is_held_back_is_told_from_what_is_in_flight() -> None:
+async def test_apps_held_back_are_counted_apart_from_those_in_flight() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", [web(after=10)]) for n in range(9)), latency=0.1)
     run = cloud.bulk().stream(
         "start", list(cloud.apps), wait="all", concurrency=6, max_starting=2, max_failures=9
@@ -499,7 +499,7 @@ async def test_what_waiting_proved_is_done_for_a_resumed_run(tmp_path: Path) -> 
         assert len(cloud.requests) == before
 
 
-async def test_no_audit_event_for_what_is_as_asked() -> None:
+async def test_apps_in_the_requested_state_get_no_audit_event() -> None:
     time = Time()
     cloud = Sandbox(50, started=True, clock=time)
     async with cloud, client(cloud, time) as cf:

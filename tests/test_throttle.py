@@ -529,7 +529,7 @@ def test_whatever_happens_no_ticket_is_lost_or_ended_twice(
 
 
 @virtual
-async def test_a_pause_that_nobody_notices_is_not_announced(
+async def test_a_very_short_pause_is_not_announced(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     throttle = Throttle(1)

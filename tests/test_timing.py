@@ -42,7 +42,7 @@ def test_timings_are_of_what_was_accepted() -> None:
     assert report(BAD, REST).timings == nothing
 
 
-def test_acceptance_is_told_from_the_end_where_that_was_seen() -> None:
+def test_acceptance_and_end_are_separate_times_if_both_were_seen() -> None:
     waited = outcome(
         "w",
         Status.FAILED,

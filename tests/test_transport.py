@@ -636,7 +636,7 @@ def test_a_file_of_tls_that_is_missing_or_broken(tmp_path: Path) -> None:
             ssl_context(tls)
 
 
-def test_certificates_are_checked_unless_told_otherwise() -> None:
+def test_certificates_are_checked_unless_insecure() -> None:
     checked, unchecked = ssl_context(Tls()), ssl_context(Tls(insecure=True))
 
     assert (checked.check_hostname, checked.verify_mode) == (True, ssl.CERT_REQUIRED)
@@ -658,7 +658,7 @@ async def test_a_client_that_is_closed_or_was_never_opened() -> None:
         assert not caught.value.delivered
 
 
-async def test_closing_fails_what_is_in_flight() -> None:
+async def test_closing_fails_requests_in_flight() -> None:
     arrived = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -697,7 +697,7 @@ async def test_cancelling_ends_the_connection() -> None:
 @pytest.mark.parametrize(
     "url", ["ftp://api.example.org/", "http://", "http://[::1/", "/v3", "http://a:99999/"]
 )
-async def test_what_is_no_address_is_the_callers_mistake(url: str) -> None:
+async def test_an_impossible_address_is_the_callers_mistake(url: str) -> None:
     async with pool() as opened:
         with pytest.raises(InvalidInputError):
             await opened.send("GET", url, {}, None)
@@ -905,6 +905,6 @@ def test_other_exceptions_have_a_meaning_too(cause: Exception, kind: type[AppsAp
     assert type(transport_error(cause, "GET", "https://a/")) is kind
 
 
-def test_an_exception_that_nobody_knows_is_a_bug_and_stays_one() -> None:
+def test_an_unknown_exception_is_a_bug_and_passes_through() -> None:
     with pytest.raises(KeyError):
         transport_error(KeyError("x"), "GET", "https://a/")

@@ -162,7 +162,7 @@ async def test_a_recorded_root_names_a_uaa() -> None:
         (root(uaa="https://[uaa"), AuthError, "no usable address"),
     ],
 )
-async def test_a_wrong_address_raises_an_error_that_says_what_is_wrong(
+async def test_the_error_for_a_wrong_address_names_the_reason(
     found: Answer, kind: type[AppsApiError], said: str
 ) -> None:
     network = Network(found)

@@ -364,7 +364,7 @@ async def test_a_crash_whose_reason_cannot_be_read_says_so(answer: Any) -> None:
 
 
 @virtual
-async def test_a_server_without_audit_events_is_asked_for_them_a_few_times_only() -> None:
+async def test_a_server_without_audit_events_gets_few_requests_for_them() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(50)), latency=0.1)
     missing = refusal(404, "CF-NotFound", 10000)
     cloud.meddlers.append(lambda seen: missing if "audit_events" in seen.path else None)
@@ -431,7 +431,7 @@ async def test_a_lack_of_room_and_a_crash_of_one_app_are_both_seen() -> None:
 
 
 @virtual
-async def test_an_app_that_somebody_deleted_ends_with_the_servers_error() -> None:
+async def test_a_deleted_app_ends_with_the_servers_error() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]), Planned("b", [web(after=30)]))
     cloud.forget("a", 10)
     watch, errors = await waited(cloud)
@@ -463,7 +463,7 @@ async def test_an_app_that_the_server_cannot_look_up_does_not_count_as_deleted()
 
 
 @virtual
-async def test_an_app_that_somebody_stopped_is_not_running() -> None:
+async def test_an_app_that_another_user_stopped_is_not_running() -> None:
     cloud = Cloud(Planned("a", [web(after=100)]))
     cloud.at(4, lambda app: set_state(app, "STOPPED"), "a")
     watch, errors = await waited(cloud)
@@ -475,7 +475,7 @@ async def test_an_app_that_somebody_stopped_is_not_running() -> None:
 
 
 @virtual
-async def test_an_app_that_somebody_started_while_it_stops_is_an_error() -> None:
+async def test_an_app_that_another_user_started_while_it_stops_is_an_error() -> None:
     cloud = Cloud(Planned("a", shutdown=60))
     watch = Watch(cloud, until_stopped=True)
     set_state(cloud.apps["a"], "STARTED")

@@ -187,7 +187,7 @@ def counted(cloud: Cloud, server: Counting) -> None:
 
 
 @virtual
-async def test_where_the_rate_limit_is_short_polls_are_rare_until_all_were_asked_for() -> None:
+async def test_polls_are_rare_while_the_rate_limit_is_needed_for_starts() -> None:
     apps = (Planned(f"app-{n:03}", [web(after=250)]) for n in range(300))
     cloud, server = Cloud(*apps, latency=0.5), Counting(100)
     counted(cloud, server)

@@ -314,7 +314,7 @@ def test_a_page_shows_causes_with_examples_and_advice() -> None:
     assert "web-0, web-1, web-2, web-3, web-4 and 4 more" in page
 
 
-def test_a_page_says_what_is_special() -> None:
+def test_a_page_shows_special_conditions() -> None:
     assert "This is a prediction" in page_of(report(OK, predicted=True))
     assert "The run ended early: enough" in page_of(report(OK, stopped="enough"))
     assert "not read to its end" in page_of(report(OK, complete=False))

@@ -120,11 +120,12 @@ class Caller:
     async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
         """Send a request, again where that may help, and parse the answer."""
         try:
-            result = parse(request, await self._attempt(request))
+            ticket = self.throttle.try_admit(request)
+            if ticket is None:
+                ticket = await self._wait_for_ticket(request, retried=False)
+            return parse(request, await self._exchange(request, ticket))
         except AppsApiError as error:
             first = error
-        else:
-            return result
         # fast path: nothing of tenacity is made before an attempt failed.
         return await self._retry(first, request, parse)
 
@@ -132,7 +133,10 @@ class Caller:
         self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
     ) -> T:
         async def attempt() -> T:
-            return parse(request, await self._attempt(request, retried=True))
+            ticket = self.throttle.try_admit(request)
+            if ticket is None:
+                ticket = await self._wait_for_ticket(request, retried=True)
+            return parse(request, await self._exchange(request, ticket))
 
         return await repeat(
             first,
@@ -143,13 +147,6 @@ class Caller:
             renewable=self._tokens.renewable,
             sleep=self.sleep,
         )
-
-    async def _attempt(self, request: Request, *, retried: bool = False) -> Response:
-        """Send once, with a ticket of the throttle."""
-        ticket = self.throttle.try_admit(request)
-        if ticket is None:
-            ticket = await self._wait_for_ticket(request, retried=retried)
-        return await self._exchange(request, ticket)
 
     async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
         patience = current_patience.get()
@@ -195,7 +192,6 @@ class Caller:
         authorization = self._tokens.current() or await self._log_in(ticket)
         headers = _headers(request, authorization, request_id)
         on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
-        begun = loop_time()
         try:
             response = await self._transport.send(
                 request.method,
@@ -205,11 +201,11 @@ class Caller:
                 self._timeouts,
             )
         except BaseException as error:
-            self._failed(request, ticket, request_id, loop_time() - begun, error)
+            self._failed(request, ticket, request_id, error)
             if on_end is not None:
                 on_end(error)
             raise
-        self._answered(request, ticket, request_id, loop_time() - begun, response)
+        self._answered(request, ticket, request_id, response)
         if on_end is not None:
             on_end(response)
         if response.status == 401:
@@ -228,14 +224,13 @@ class Caller:
         request: Request,
         ticket: Ticket,
         request_id: str,
-        seconds: float,
         error: BaseException,
     ) -> None:
         """Let throttle, run and logs know that an attempt got no answer."""
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.rate_window.observe(None)
         self._end_unanswered(ticket, error)
-        self._log_end(request, request_id, seconds, error)
+        self._log_end(request, ticket, request_id, error)
 
     def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
         if not is_outage_like(error):
@@ -250,7 +245,6 @@ class Caller:
         request: Request,
         ticket: Ticket,
         request_id: str,
-        seconds: float,
         response: Response,
     ) -> None:
         """Let throttle, run and logs know of an answer, before the next request may go out."""
@@ -274,15 +268,15 @@ class Caller:
             throttle.succeeded(ticket)
             if patience is not None:
                 patience.succeeded()
-        self._log_end(request, request_id, seconds, response)
+        self._log_end(request, ticket, request_id, response)
         for warning in response.warnings:
             log.warning("%s: the server warns: %s", request, one_line(warning))
 
     def _log_end(
         self,
         request: Request,
+        ticket: Ticket,
         request_id: str,
-        seconds: float,
         outcome: Response | BaseException,
     ) -> None:
         calls, is_debugging = current_call_log.get(), wire_log.isEnabledFor(logging.DEBUG)
@@ -296,6 +290,7 @@ class Caller:
         if is_debugging:
             # Neither a header nor a body nor a query: any of them may hold a secret.
             path = request.path.partition("?")[0]
+            seconds = loop_time() - ticket.sent_at
             wire_log.debug(
                 "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
             )

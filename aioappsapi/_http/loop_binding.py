@@ -47,7 +47,7 @@ class LoopBinding:
 
     def check(self, method: str = "", url: str = "") -> None:
         """Raise ClosedError unless the client is open in the running loop."""
-        if not self._is_here():
+        if self._loop is not asyncio.get_running_loop():
             problem = self._problem if self._loop is None else _ELSEWHERE
             raise ClosedError(problem, method=method, url=url)
 

@@ -6,6 +6,7 @@ a typed value or a typed error.
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 from collections.abc import Callable, Hashable
@@ -24,6 +25,7 @@ from aioappsapi._http.response_errors import (
 from aioappsapi.errors import InvalidInputError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}")
 _METHOD: Final = re.compile(r"[A-Z]+")
@@ -88,6 +90,12 @@ class Operation(Generic[T]):
         self._check = check
         self.sensitive = sensitive
         self.repeat_proves_nothing = repeat_proves_nothing
+
+    def read_as(self, result: type[R]) -> Operation[R]:
+        """Make the same endpoint with another result, of which less is decoded."""
+        other = cast("Operation[R]", copy.copy(self))
+        other._decoder = _decoder(cast("Hashable", result))  # noqa: SLF001 - of this class
+        return other
 
     def build(
         self, *args: str, query: Query | None = None, body: object = msgspec.UNSET

@@ -42,6 +42,7 @@ def response_error(request: Request, response: Response) -> ResponseError:
 
 # The server's words for a variable that it does not take: "... for key 'KEY', value '[1]'".
 _VALUE: Final = re.compile(r"(?<=\bvalue ').*(?=')", re.DOTALL)
+_WORD: Final = re.compile(r'[^\s"{}\[\]:,]+')
 # A shorter text is no secret, and would be found in other words.
 _SHORTEST_SECRET: Final = 4
 
@@ -66,7 +67,10 @@ def _has_secrets(request: Request) -> bool:
 
 
 def _secrets(sent: bytes | None) -> set[str]:
-    body = msgspec.json.decode(sent) if sent else None
+    try:
+        body = msgspec.json.decode(sent) if sent else None
+    except ValueError:  # sent as `msgspec.Raw`: names and values cannot be told apart
+        body = _WORD.findall((sent or b"").decode(errors="replace"))
     if isinstance(body, dict) and "environment_variables" in body:
         body = body["environment_variables"]  # an app's name and the like are no secrets
     return {text for text in _texts(body) if len(text) >= _SHORTEST_SECRET}

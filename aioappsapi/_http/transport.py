@@ -127,7 +127,7 @@ class SessionPool:
             raise ClosedError("The client is closed.", method=method, url=url)
         attempt = watchdog.begin(timeouts or self._timeouts)
         if _is_stubbed():
-            _report_sent(attempt)
+            _report_sent(attempt, watchdog.now())
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
             # both are measured in benchmarks/instructions.py.
@@ -212,7 +212,7 @@ def _request_class(watchdog: Watchdog) -> type[aiohttp.ClientRequest]:
         def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
             # Not a coroutine function: that would cost a frame.
             if (attempt := watchdog.current()) is not None and not attempt.is_sent:
-                _report_sent(attempt)
+                _report_sent(attempt, watchdog.now())
             return super().send(conn)
 
     return StampedRequest
@@ -229,8 +229,7 @@ def _is_stubbed() -> bool:
     return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
 
 
-def _report_sent(attempt: Attempt) -> None:
-    now = loop_time()
+def _report_sent(attempt: Attempt, now: float) -> None:
     attempt.sent(now)
     report_sent(now)
 

@@ -69,24 +69,26 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
         self._attempts: dict[asyncio.Task[object], Attempt] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = inf
 
     def begin(self, timeouts: Timeouts) -> Attempt:
         """Watch the current task until `end`. Raises RuntimeError outside of a task."""
-        if (task := asyncio.current_task()) is None:
+        if (task := asyncio.current_task(self._loop)) is None:
             raise RuntimeError("only a task of the event loop can send a request")
-        now = self._loop.time()
+        now = self.now()
         attempt = self._attempts[task] = Attempt(task, timeouts, now)
         # The next look comes early enough, unless all attempts so far have more time.
-        if now + shortest(timeouts) < self._looks_at:
-            self._look_at(now + shortest(timeouts))
+        due_at = now + shortest(timeouts)
+        if due_at < self._looks_at:
+            self._look_at(due_at)
         return attempt
 
     def current(self) -> Attempt | None:
         """Return the attempt of the current task."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         return None if task is None else self._attempts.get(task)
 
     def end(self, attempt: Attempt) -> None:

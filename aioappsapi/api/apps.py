@@ -49,6 +49,7 @@ def in_state(state: str) -> Callable[[Request, App], str | None]:
     """Make the check that an answer shows the requested app in the requested state."""
 
     def check(request: Request, app: App) -> str | None:
+        """Return why the answer does not fit the request; None if it fits."""
         if app.guid != request.subject:
             return f"it names another app, {app.guid}"
         return None if app.state == state else f"it shows the state {app.state}"
@@ -294,7 +295,7 @@ class Apps(AppParts):
         """
         return await self._act(RESTART, guid, wait, deadline)
 
-    async def _act(
+    def _act(
         self,
         operation: Operation[App],
         guid: str,
@@ -302,11 +303,12 @@ class Apps(AppParts):
         deadline: float | None,
         *,
         until_stopped: bool = False,
-    ) -> App:
-        # fast path: without a wait there is nothing to set up.
+    ) -> Awaitable[App]:
+        # fast path: without a wait there is nothing to set up. Not a coroutine function, which
+        # would cost a frame.
         if wait == "none":
-            return await self._caller.call(operation, guid, deadline=deadline)
-        return await act_and_wait(
+            return self._caller.call(operation, guid, deadline=deadline)
+        return act_and_wait(
             self._caller,
             readers_of(self._caller),
             operation,

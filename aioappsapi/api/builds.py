@@ -52,11 +52,13 @@ class Builds(Endpoints):
         package_guid: str,
         *,
         labels: Mapping[str, str] | None = None,
+        stack: str | None = None,
         validate: bool = True,
         deadline: float | None = None,
     ) -> Build:
         """Start to build a droplet of a package; `wait` returns it when it is staged.
 
+        `stack` builds for another stack than the app's, and leaves the app's as it is.
         Raises InvalidInputError for labels that the server would surely refuse, unless `validate`
         is false; BadRequestError if the package is not ready; UnprocessableError titled
         ``CF-StagingInProgress`` while the app has another build. Source: POST /v3/builds.
@@ -66,6 +68,8 @@ class Builds(Endpoints):
             if validate:
                 check_labels(labels)
             body["metadata"] = {"labels": dict(labels)}
+        if stack is not None:
+            body["lifecycle"] = {"type": "buildpack", "data": {"stack": stack}}
         return await self._caller.call(CREATE, body=body, deadline=deadline)
 
     async def wait(self, build: Build | str, *, deadline: float | None = None) -> Build:

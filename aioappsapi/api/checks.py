@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import refuse_unless
 
 Times = datetime | Sequence[datetime] | Mapping[str, datetime]
 
@@ -21,12 +21,6 @@ _LONGEST_ANNOTATION: Final = 5_000
 _WORD: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*")
 _OPERATORS: Final = ("lt", "lte", "gt", "gte")
-
-
-def refuse_unless(condition: bool, what: str) -> None:
-    """Raise InvalidInputError with this text unless the condition holds."""
-    if not condition:
-        raise InvalidInputError(what)
 
 
 def check_name(name: object) -> None:

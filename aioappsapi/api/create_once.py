@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
+from aioappsapi._headers import date_of
 from aioappsapi._http.call_log import CallLog, Exchanges, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi.errors import AppsApiError, DeadlineError, DecodeError, UnprocessableError
@@ -76,6 +76,7 @@ async def _find_ours(
 
 def _time_of(exchanges: Exchanges) -> datetime:
     try:
-        return parsedate_to_datetime(exchanges.last.headers["Date"]).astimezone(UTC)
-    except (LookupError, ValueError):
-        return datetime.now(UTC)
+        seconds = date_of(exchanges.last.headers)
+    except LookupError:
+        seconds = None
+    return datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Final, Literal
 
 from aioappsapi._http.message import Replay
-from aioappsapi.api.checks import check_words, refuse_unless
+from aioappsapi.api.checks import check_labels, check_words
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import Pager
 from aioappsapi.api.poll import poll_until
 from aioappsapi.api.queries import list_queries
-from aioappsapi.errors import DeploymentFailedError
+from aioappsapi.errors import DeploymentFailedError, refuse_unless
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.models.page import Page
 
@@ -89,6 +89,7 @@ class Deployments(Endpoints):
         strategy: Strategy | None = None,
         max_in_flight: int | None = None,
         canary_weights: Sequence[int] | None = None,
+        labels: Mapping[str, str] | None = None,
         validate: bool = True,
         deadline: float | None = None,
     ) -> Deployment:
@@ -106,6 +107,7 @@ class Deployments(Endpoints):
             check_words("strategy", () if strategy is None else (strategy,), _STRATEGIES)
             fits = max_in_flight is None or max_in_flight >= 1
             refuse_unless(fits, f"max_in_flight={max_in_flight}: 1 or more.")
+            check_labels(labels or {})
         body: dict[str, object] = {"relationships": {"app": {"data": {"guid": app_guid}}}}
         if droplet_guid is not None:
             body["droplet"] = {"guid": droplet_guid}
@@ -115,6 +117,8 @@ class Deployments(Endpoints):
             body["strategy"] = strategy
         if options := _options(max_in_flight, canary_weights):
             body["options"] = options
+        if labels is not None:
+            body["metadata"] = {"labels": dict(labels)}
         return await self._caller.call(CREATE, body=body, deadline=deadline)
 
     async def cancel(self, guid: str, *, deadline: float | None = None) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from aioappsapi.api.checks import refuse_unless
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import Pager
 from aioappsapi.api.queries import list_queries
+from aioappsapi.errors import refuse_unless
 from aioappsapi.models.build import Package
 from aioappsapi.models.page import Page
 

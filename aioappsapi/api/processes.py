@@ -12,11 +12,11 @@ import msgspec
 from aioappsapi._http.message import Replay
 from aioappsapi._http.pooled import pooled
 from aioappsapi._http.retry.policy import Meaning, classify
-from aioappsapi.api.checks import check_words, refuse_unless
+from aioappsapi.api.checks import check_words
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import FallbackPager, Pager
 from aioappsapi.api.queries import list_queries
-from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError
+from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError, refuse_unless
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 
@@ -58,6 +58,14 @@ SCALE: Final = endpoint(
     "scale process",
     "POST",
     "/v3/processes/{}/actions/scale",
+    Process,
+    "scale-a-process",
+    replay=Replay.IDEMPOTENT,
+)
+SCALE_OF_APP: Final = endpoint(
+    "scale process of app",
+    "POST",
+    "/v3/apps/{}/processes/{}/actions/scale",
     Process,
     "scale-a-process",
     replay=Replay.IDEMPOTENT,
@@ -192,16 +200,37 @@ class Processes(Endpoints):
         NotFoundError; UnprocessableError for a quota, or for ``web`` during a deployment.
         Source: POST /v3/processes/{guid}/actions/scale.
         """
-        fits = not validate or instances is None or instances >= 0
-        refuse_unless(fits, f"instances={instances}: 0 or more.")
-        numbers = {
-            "instances": instances,
-            "memory_in_mb": memory_in_mb,
-            "disk_in_mb": disk_in_mb,
-            "log_rate_limit_in_bytes_per_second": log_rate_limit_in_bytes_per_second,
-        }
-        body = {name: number for name, number in numbers.items() if number is not None}
+        if validate:
+            _check_instances(instances)
+        body = _numbers(
+            instances=instances,
+            memory_in_mb=memory_in_mb,
+            disk_in_mb=disk_in_mb,
+            log_rate_limit_in_bytes_per_second=log_rate_limit_in_bytes_per_second,
+        )
         return await self._caller.call(SCALE, guid, body=body, deadline=deadline)
+
+    async def scale_for_app(
+        self,
+        app_guid: str,
+        process_type: str = "web",
+        *,
+        instances: int | None = None,
+        memory_in_mb: int | None = None,
+        disk_in_mb: int | None = None,
+        deadline: float | None = None,
+    ) -> Process:
+        """Scale an app's process of a type, whatever its GUID: a deployment changes that.
+
+        Raises InvalidInputError for a negative number of instances, NotFoundError,
+        UnprocessableError as `scale` does.
+        Source: POST /v3/apps/{guid}/processes/{type}/actions/scale.
+        """
+        _check_instances(instances)
+        body = _numbers(instances=instances, memory_in_mb=memory_in_mb, disk_in_mb=disk_in_mb)
+        return await self._caller.call(
+            SCALE_OF_APP, app_guid, process_type, body=body, deadline=deadline
+        )
 
     async def terminate_instance(
         self, guid: str, index: int, *, deadline: float | None = None
@@ -213,6 +242,14 @@ class Processes(Endpoints):
         """
         refuse_unless(index >= 0, f"index={index}: 0 or more.")
         await self._caller.call(TERMINATE, guid, str(index), deadline=deadline)
+
+
+def _check_instances(instances: int | None) -> None:
+    refuse_unless(instances is None or instances >= 0, f"instances={instances}: 0 or more.")
+
+
+def _numbers(**given: int | None) -> dict[str, int]:
+    return {name: number for name, number in given.items() if number is not None}
 
 
 class _ProcessPager(FallbackPager[Process]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.message import Query
 from aioappsapi._http.protocol import quoted
 from aioappsapi.errors import InvalidInputError
@@ -17,7 +18,6 @@ Values = Sequence[str] | None
 # The server refuses a query above 10,240 bytes, and proxies in front of it may stop at 8 K.
 _LONGEST_VALUES: Final = 7_600
 _MOST_VALUES: Final = 200
-_LARGEST_PAGE: Final = 5_000
 # An empty value selects here: ``stacks=`` lists the apps without a stack.
 _MAY_BE_EMPTY: Final = frozenset({"stacks"})
 
@@ -59,9 +59,9 @@ def joined(name: str, values: Values) -> str | None:
 
 
 def _page_size(per_page: int, *, validate: bool) -> str:
-    fits = not isinstance(per_page, bool) and 1 <= per_page <= _LARGEST_PAGE
+    fits = not isinstance(per_page, bool) and 1 <= per_page <= LARGEST_PAGE
     if validate and not fits:
-        raise InvalidInputError(f"per_page={per_page!r}: 1 to {_LARGEST_PAGE}.")
+        raise InvalidInputError(f"per_page={per_page!r}: 1 to {LARGEST_PAGE}.")
     return str(per_page)
 
 
@@ -84,34 +84,37 @@ def _spread(query: Query, split: Mapping[str, Values]) -> list[Query]:
     Several lists share the room of an address, the shortest first: what it leaves is for the
     others. An empty list makes no request.
     """
-    given: list[tuple[str, list[str]]] = []
+    given: list[tuple[str, dict[str, int]]] = []
     for name, values in split.items():
         if values is not None:
             _check_values(name, values)
-            given.append((name, list(dict.fromkeys(values))))
-    given.sort(key=lambda item: sum(map(_size, item[1])))
+            given.append((name, {value: _size(value) for value in values}))
+    given.sort(key=lambda item: sum(item[1].values()))
     queries = [dict(query)]
     room = _LONGEST_VALUES
-    for index, (name, distinct) in enumerate(given):
-        chunks = list(_chunks(distinct, room // (len(given) - index)))
-        room -= max((sum(map(_size, chunk)) for chunk in chunks), default=0)
+    for index, (name, sizes) in enumerate(given):
+        chunks = list(_chunks(sizes, room // (len(given) - index)))
+        if index + 1 < len(given):
+            room -= max((sum(sizes[value] for value in chunk) for chunk in chunks), default=0)
         queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
     return list(queries)
 
 
-def _chunks(values: list[str], room: int) -> Iterator[list[str]]:
+def _chunks(sizes: Mapping[str, int], room: int) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
-    for value in values:
-        if chunk and (len(chunk) == _MOST_VALUES or size + _size(value) > room):
+    for value, its_size in sizes.items():
+        if chunk and (len(chunk) == _MOST_VALUES or size + its_size > room):
             yield chunk
             chunk, size = [], 0
         chunk.append(value)
-        size += _size(value)
+        size += its_size
     if chunk:
         yield chunk
 
 
 def _size(value: str) -> int:
     """Return how many bytes a value and its comma take in an address."""
+    if value.isascii() and value.replace("-", "").isalnum():
+        return len(value) + 1  # fast path: a GUID stays as it is
     return len(quoted(value)) + 1

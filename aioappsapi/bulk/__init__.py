@@ -1,5 +1,6 @@
 """Many apps at once: the engine, its outcomes and its report."""
 
+from aioappsapi.bulk.actions.scale import Scale
 from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.bulk.forecast.plan import Plan
 from aioappsapi.bulk.options import RunOptions
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "RunAbortedError",
     "RunOptions",
+    "Scale",
     "Snapshot",
     "Status",
     "Step",

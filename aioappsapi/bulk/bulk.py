@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Unpack, get_args
+from typing import Final, Unpack, cast, get_args
 
 import msgspec
 from typing_extensions import TypeVar
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import current_call_log
-from aioappsapi.api.apps import readers_of
-from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.actions.action import Action, ActionStep, InstanceWatcher
-from aioappsapi.bulk.actions.footprint import read_footprints
+from aioappsapi.bulk.actions.action import Action
+from aioappsapi.bulk.actions.dry_run import dry
+from aioappsapi.bulk.actions.factory import ActionFactory, BulkActionName
 from aioappsapi.bulk.actions.map import MapStep
-from aioappsapi.bulk.actions.prefetch import Prefetcher
-from aioappsapi.bulk.actions.start_limiter import StartLimiter
-from aioappsapi.bulk.actions.start_stop_restart import ActionName, LifecycleStep
+from aioappsapi.bulk.actions.scale import Scales, Wanted
+from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan, draw_up
 from aioappsapi.bulk.options import (
     ActionOptions,
     MapOptions,
     Options,
+    RestageOptions,
+    RestartOptions,
     RunOptions,
     StreamOptions,
     check_names,
@@ -39,9 +39,10 @@ from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
-from aioappsapi.waiting.waiter import Waiter
 
 T = TypeVar("T", default=App)
+
+_PLANNED: Final = get_args(ActionName)
 
 
 class Bulk:
@@ -53,7 +54,8 @@ class Bulk:
 
     `keys` is any iterable or async iterable of GUIDs, Apps or Outcomes, so also a `Report`.
     Duplicates are sent once. A report carries its doubts along: an app that was `unverified` is
-    verified, or stays `unverified`; it never becomes `already` unseen. For the options see
+    verified, or stays `unverified`; it never becomes `already` unseen. A report of another API is
+    an InvalidInputError. For the options see
     `RunOptions` and `MapOptions`; an unknown one is a TypeError before anything is sent.
     """
 
@@ -79,20 +81,73 @@ class Bulk:
         """
         return await self._report("stop", keys, options)
 
-    async def restart(self, keys: Keys, **options: Unpack[RunOptions[App]]) -> Report[App]:
+    async def restart(self, keys: Keys, **options: Unpack[RestartOptions[App]]) -> Report[App]:
         """Restart many apps, none of them twice.
 
         An app whose answer was lost is `failed`, and may have been restarted. With `wait` only
-        instances count that came up after the request.
-        Source: POST /v3/apps/{guid}/actions/restart.
+        instances count that came up after the request. With ``strategy="rolling"`` each app gets a
+        deployment instead, and is `ok` when that is deployed, and with `wait` when all of the app's
+        instances run; see `RollingOptions`. An app that has another deployment in
+        progress is `failed` with a DeploymentInProgressError, and a stopped app is started.
+        Source: POST /v3/apps/{guid}/actions/restart, POST /v3/deployments.
         """
-        return await self._report("restart", keys, options)
+        return await self._report("restart", keys, options, RestartOptions)
 
-    async def _report(self, name: ActionName, keys: Keys, options: RunOptions[App]) -> Report[App]:
-        check_names(name, options, RunOptions)
+    async def restage(self, keys: Keys, **options: Unpack[RestageOptions[App]]) -> Report[App]:
+        """Build the newest package of many apps, and run the new droplets; no app is built twice.
+
+        After its build an app gets the droplet and a restart, or with ``strategy="rolling"`` a
+        deployment of the droplet. An app whose build fails goes on as it was, and its error has
+        the server's words. `to_stack` builds for another stack, which the app then keeps. Stopped
+        apps are started. See `RollingOptions` and `BuildOptions`.
+        Source: POST /v3/builds, PATCH /v3/apps/{guid}/relationships/current_droplet.
+        """
+        return await self._report("restage", keys, options, RestageOptions)
+
+    async def scale(
+        self,
+        keys: Keys | Mapping[str, Scales],
+        scale: Scales | None = None,
+        **options: Unpack[RunOptions[App]],
+    ) -> Report[App]:
+        """Set instances, memory and disk of many apps: ``scale(guids, Scale(instances=2))``.
+
+        Pass a mapping from GUIDs for numbers by app, and a sequence of `Scale` for several
+        processes of an app. Apps that have these numbers are `already`. With `wait` the instances
+        of started apps are verified. An app with a deployment in progress is refused by the server.
+        Source: POST /v3/apps/{guid}/processes/{type}/actions/scale.
+        """
+        check_names("scale", options, RunOptions)
+        if isinstance(keys, Mapping) == (scale is not None):
+            raise TypeError("scale() takes keys and a Scale, or a mapping from GUIDs to Scales.")
+        dry_run = options.pop("dry_run", False)
+        wanted: Wanted = keys if isinstance(keys, Mapping) else scale or []
+        chosen: Keys = list(keys) if isinstance(keys, Mapping) else keys
+        run = self._run("scale", chosen, options, dry_run=dry_run, wanted=wanted)
+        await run.run()
+        return run.report
+
+    async def _report(
+        self,
+        name: BulkActionName,
+        keys: Keys,
+        options: RestageOptions[App] | RestartOptions[App] | RunOptions[App],
+        allowed: type = RunOptions,
+    ) -> Report[App]:
+        check_names(name, options, allowed)
         if options.pop("dry_run", False):
-            return (await self.plan(name, keys, **options)).report
+            return await self._predict(name, keys, options)
         run = self._run(name, keys, options)
+        await run.run()
+        return run.report
+
+    async def _predict(
+        self, name: BulkActionName, keys: Keys, options: ActionOptions[App]
+    ) -> Report[App]:
+        """Predict a report; actions that `plan` does not know, by what their first step sees."""
+        if name in _PLANNED and options.get("strategy", "plain") == "plain":
+            return (await self.plan(cast("ActionName", name), keys, **options)).report
+        run = self._run(name, keys, options, dry_run=True)
         await run.run()
         return run.report
 
@@ -108,7 +163,7 @@ class Bulk:
         name = getattr(func, "__name__", "map")
         run: Run[T] = Run(
             Action(name, [MapStep(name, func)]),
-            Inputs(keys),
+            self._inputs(keys),
             self._checked(options),
             Progress[T](),
             target=self._target,
@@ -134,10 +189,10 @@ class Bulk:
         check_names("plan", options, RunOptions)
         _check_action(action)
         chosen = self._checked(options)
-        return await draw_up(self._caller, action, Inputs(keys), chosen, target=self._target)
+        return await draw_up(self._caller, action, self._inputs(keys), chosen, target=self._target)
 
     def stream(
-        self, action: ActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
+        self, action: BulkActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
     ) -> Run[App]:
         """Make a run whose outcomes are consumed as they come.
 
@@ -147,33 +202,28 @@ class Bulk:
         counted and not kept, so that memory stays flat.
         """
         check_names("stream", options, StreamOptions)
-        _check_action(action)
-        return self._run(action, keys, options, keep=options.get("keep", True))
+        _check_action(action, get_args(BulkActionName))
+        keep, wanted = options.get("keep", True), options.get("scale")
+        dry_run = options.get("dry_run", False)
+        return self._run(action, keys, options, keep=keep, dry_run=dry_run, wanted=wanted)
 
     def _run(
         self,
-        action: ActionName,
+        action: BulkActionName,
         keys: Keys,
         options: ActionOptions[App],
         *,
         keep: bool = True,
+        dry_run: bool = False,
+        wanted: Wanted | None = None,
     ) -> Run[App]:
-        chosen, inputs = self._checked(options), Inputs(keys)
-        progress = Progress[App](keep=keep)
+        chosen, inputs = self._checked(options), self._inputs(keys)
+        progress = Progress[App](keep=keep, keep_values=chosen.keep_values)
         outer = current_call_log.get()
         calls = RequestCounter(progress.requests, outer)
-        waiter = self._waiter(action, chosen, inputs)
-        step = LifecycleStep(
-            action,
-            self._caller,
-            inputs,
-            calls,
-            skip_unchanged=chosen.skip_unchanged,
-            watcher=None if waiter is None else InstanceWatcher(waiter, chosen.patience),
-        )
-        limiter = self._start_limiter(action, chosen, inputs, calls)
+        made = ActionFactory(self._caller, inputs, chosen, calls).make(action, wanted)
         return Run(
-            Action(action, [step], limiter=limiter),
+            dry(made) if dry_run else made,
             inputs,
             chosen,
             progress,
@@ -182,9 +232,10 @@ class Bulk:
             outer=outer,
             throttle=self._caller.throttle,
             give_up_after=self._caller.retry.give_up_after,
-            open_journal=self._opener(action, [step], options),
+            open_journal=None if dry_run else self._opener(made, chosen, options),
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
+            predicted=dry_run,
         )
 
     async def snapshot(self, keys: Keys) -> Snapshot:
@@ -193,7 +244,7 @@ class Bulk:
         Pass `client.apps.list()` as `keys` for all apps. Raises InvalidInputError if an app does
         not exist.
         """
-        return await take(self._caller, Inputs(keys), target=self._target)
+        return await take(self._caller, self._inputs(keys), target=self._target)
 
     async def restore(
         self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
@@ -244,33 +295,18 @@ class Bulk:
         chosen = self._checked(options)
         return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
 
-    def _waiter(self, action: ActionName, options: Options, inputs: Inputs) -> Waiter | None:
-        if options.wait == "none":
-            return None
-        rate = self._caller.throttle.rate_window
-        return Waiter(
-            readers_of(self._caller),
-            options.wait,
-            until_stopped=action == "stop",
-            only_new=action == "restart",
-            crash_grace=options.crash_grace,
-            quota_is_low=lambda: rate.has_less_than(inputs.left),
-        )
-
-    def _start_limiter(
-        self, action: ActionName, options: Options, inputs: Inputs, calls: RequestCounter
-    ) -> StartLimiter | None:
-        if action == "stop" or not options.is_bounded:
-            return None
-        read = partial(read_footprints, Processes(self._caller))
-        return StartLimiter(
-            instances=options.max_starting,
-            memory=options.max_starting_mb,
-            footprints=Prefetcher(inputs, read, calls),
-        )
+    def _inputs(self, keys: Keys) -> Inputs:
+        """Refuse a report of another API: its GUIDs are unknown here, or somebody else's apps."""
+        if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
+            raise InvalidInputError(
+                f"This is a report of {', '.join(sorted(others))}, and the target is "
+                f"{self._target}. Nothing was sent. Pass report.failed_keys() to use its GUIDs "
+                "here all the same."
+            )
+        return Inputs(keys)
 
     def _opener(
-        self, action: str, steps: Sequence[ActionStep], options: ActionOptions[App]
+        self, action: Action, chosen: Options, options: ActionOptions[App]
     ) -> Callable[[], Journal] | None:
         path = options.get("journal")
         resume = options.get("resume", False)
@@ -278,15 +314,14 @@ class Bulk:
             if resume:
                 raise InvalidInputError("resume=True needs the journal of the run to resume.")
             return None
-        wait = options.get("wait", "none")
         return partial(
             Journal,
             path,
-            action=action,
+            action=f"{action.name}{chosen.manner}",
             target=self._target,
             resume=resume,
-            wait=wait,
-            steps=steps,
+            wait=chosen.wait,
+            steps=action.steps,
         )
 
     def _checked(self, options: MapOptions[T]) -> Options:
@@ -302,6 +337,6 @@ class Bulk:
         return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
 
 
-def _check_action(action: str) -> None:
-    if action not in get_args(ActionName):
-        raise InvalidInputError(f"{action!r} is no action: start, stop or restart.")
+def _check_action(action: str, known: tuple[str, ...] = _PLANNED) -> None:
+    if action not in known:
+        raise InvalidInputError(f"{action!r} is no action: one of {', '.join(known)}.")

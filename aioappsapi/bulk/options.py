@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Generic, TypedDict
+from typing import Final, Generic, Literal, TypedDict, get_args
 
 import msgspec
 from typing_extensions import TypeVar
 
 from aioappsapi._http.limits.throttle import OnPause
+from aioappsapi.bulk.actions.scale import Wanted
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.config import startup_timeout
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.errors import refuse_unless
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Wait, check_wait
+from aioappsapi.waiting.deployment_watcher import OnTimeout
 
 T = TypeVar("T", default=App)
 
+Strategy = Literal["plain", "rolling"]
+STRATEGIES: Final = get_args(Strategy)
+ON_TIMEOUTS: Final = get_args(OnTimeout)
 _MOST_WORKERS: Final = 10_000
 
 
@@ -53,6 +58,9 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     With `skip_unchanged` (the default, except for a restart) apps that are already in the requested
     state are `already`: they get no request, and no audit event. `wait` verifies them all the same.
 
+    With `keep_values` (the default) each outcome keeps the App of the server's answer. Without it,
+    outcomes have no value, take a third of the memory, and most of an answer is not decoded.
+
     `max_starting` bounds the instances that are starting at a time, `max_starting_mb` their memory
     in MB. Further starts are held back until some have come up, and longer when they crash.
 
@@ -65,10 +73,34 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     startup_timeout: float | None
     crash_grace: float
     skip_unchanged: bool
+    keep_values: bool
     max_starting: int | None
     max_starting_mb: int | None
     journal: str | Path | None
     resume: bool
+
+
+class RollingOptions(TypedDict, total=False):
+    """How instances are replaced.
+
+    With ``rolling`` new instances come up first, `max_in_flight` at a time, and old ones leave
+    when the new ones get requests. `canary_steps` are shares of new instances in percent; a canary
+    waits at each until its new instances run. A deployment whose new instances stay crashed,
+    without a cell or without requests for `crash_grace` seconds, or that makes no progress for
+    `startup_timeout` seconds, is cancelled, or left as it is with `on_timeout="leave"`.
+    """
+
+    strategy: Strategy
+    max_in_flight: int
+    canary_steps: Sequence[int] | None
+    on_timeout: OnTimeout
+
+
+class BuildOptions(TypedDict, total=False):
+    """How droplets are built: for which stack (default: each app's), and how many at a time."""
+
+    to_stack: str | None
+    max_building: int | None
 
 
 class RunOptions(ActionOptions[T], Generic[T], total=False):
@@ -77,10 +109,24 @@ class RunOptions(ActionOptions[T], Generic[T], total=False):
     dry_run: bool
 
 
-class StreamOptions(ActionOptions[T], Generic[T], total=False):
-    """`ActionOptions`, and `keep`: without it outcomes are counted, not kept, for flat memory."""
+class RestartOptions(RunOptions[T], RollingOptions, Generic[T], total=False):
+    """`RunOptions` and `RollingOptions`."""
+
+
+class RestageOptions(RestartOptions[T], BuildOptions, Generic[T], total=False):
+    """`RunOptions`, `RollingOptions` and `BuildOptions`."""
+
+
+class StreamOptions(ActionOptions[T], RollingOptions, BuildOptions, Generic[T], total=False):
+    """`ActionOptions`, those of the action, and `keep`.
+
+    Without `keep` outcomes are counted, not kept, for flat memory. `scale` are the numbers of the
+    action ``scale``. With `dry_run` nothing is changed: the first step looks, and sends nothing.
+    """
 
     keep: bool
+    scale: Wanted
+    dry_run: bool
 
 
 def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
@@ -93,9 +139,9 @@ def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
             raise TypeError(f"{call}() has no option {name!r}. {hint}")
 
 
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise InvalidInputError(what)
+def check_how(given: Mapping[str, object]) -> None:
+    """Check the options of single actions before a run is made. Raises InvalidInputError."""
+    msgspec.structs.replace(Options(), **given)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,40 +157,67 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     startup_timeout: float | None = None
     crash_grace: float = 30.0
     skip_unchanged: bool = True
+    keep_values: bool = True
     max_starting: int | None = None
     max_starting_mb: int | None = None
+    strategy: Strategy = "plain"
+    max_in_flight: int = 1
+    canary_steps: tuple[int, ...] | None = None
+    on_timeout: OnTimeout = "cancel"
+    to_stack: str | None = None
+    max_building: int | None = None
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency
-        _require(
+        refuse_unless(
             type(workers) is int and 1 <= workers <= _MOST_WORKERS,
             f"concurrency={workers!r}: 1 to {_MOST_WORKERS}.",
         )
         for name in ("deadline", "startup_timeout"):
             seconds = getattr(self, name)
-            _require(
+            refuse_unless(
                 seconds is None or (isinstance(seconds, int | float) and seconds > 0),
                 f"{name}={seconds!r}: seconds > 0.",
             )
         limit = self.max_failures
-        _require(
+        refuse_unless(
             limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
             f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
         )
         check_wait(self.wait)
         if self.wait != "none":
             _ = self.patience  # a bad value is refused now, not in the middle of the run
-        _require(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
+        refuse_unless(self.crash_grace >= 0, f"crash_grace={self.crash_grace}: seconds >= 0.")
         self._check_start_limit()
+        self._check_strategy()
+
+    def _check_strategy(self) -> None:
+        for name, words in (("strategy", STRATEGIES), ("on_timeout", ON_TIMEOUTS)):
+            word = getattr(self, name)
+            refuse_unless(word in words, f"{name}={word!r}: one of {', '.join(words)}.")
+        for name in ("max_in_flight", "max_building"):
+            number = getattr(self, name)
+            refuse_unless(
+                number is None or (type(number) is int and number >= 1),
+                f"{name}={number!r}: at least 1.",
+            )
+        steps = self.canary_steps or ()
+        rising = all(1 <= step <= 100 for step in steps) and list(steps) == sorted(set(steps))
+        refuse_unless(rising, f"canary_steps={list(steps)}: rising shares from 1 to 100 percent.")
+        is_rolling = self.strategy == "rolling"
+        refuse_unless(
+            is_rolling or (self.max_in_flight == 1 and not steps and self.on_timeout == "cancel"),
+            "max_in_flight, canary_steps and on_timeout need strategy='rolling'.",
+        )
 
     def _check_start_limit(self) -> None:
         for name in ("max_starting", "max_starting_mb"):
             bound = getattr(self, name)
-            _require(
+            refuse_unless(
                 bound is None or (isinstance(bound, int) and bound >= 1),
                 f"{name}={bound!r}: at least 1.",
             )
-            _require(
+            refuse_unless(
                 bound is None or self.wait != "none",
                 f"{name}={bound} holds starts back until others have come up, which only a run "
                 "with wait='any', 'all' or 'routable' can see.",
@@ -158,6 +231,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.__struct_fields__
             if (value := getattr(self, name)) != getattr(default, name)
         }
+
+    @property
+    def manner(self) -> str:
+        """What makes two runs of one action different ones for a journal: `` rolling``."""
+        rolling = "" if self.strategy == "plain" else f" {self.strategy}"
+        return rolling if self.to_stack is None else f"{rolling} to {self.to_stack}"
 
     @property
     def is_bounded(self) -> bool:

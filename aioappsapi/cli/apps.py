@@ -10,7 +10,7 @@ import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
-from aioappsapi.cli.console import fail, print_lines, take_log
+from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
 from aioappsapi.cli.names import one_app
@@ -19,7 +19,6 @@ from aioappsapi.cli.selection import listed
 from aioappsapi.cli.session import Session, execute
 from aioappsapi.models import AppFeature, Environment
 
-_SCHEMA: Final = 1
 _ROW: Final = ("guid", "state", "name", "space", "organization")
 _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
 # What `look` calls, by the name of the command.
@@ -50,7 +49,7 @@ class AppCommand:
                 return
             every = [app async for app in found]
             if self.call.output == "json":
-                head = {"schema": _SCHEMA, "target": session.client.api_url, "total": len(every)}
+                head = {"schema": SCHEMA, "target": session.client.api_url, "total": len(every)}
                 print_json(head | {"apps": [plain(app) for app in every]})
             else:
                 columns = [name for name in _ROW if not every or name in _row(every[0])]
@@ -145,7 +144,7 @@ class AppCommand:
             rows = [(f.name, "on" if f.enabled else "off", f.description or "") for f in found]
             print_rows(("feature", "is", "what it does"), rows)
         else:
-            print_json({"schema": _SCHEMA, "features": [plain(one) for one in found]})
+            print_json({"schema": SCHEMA, "features": [plain(one) for one in found]})
 
 
 def _row(app: App) -> dict[str, str]:

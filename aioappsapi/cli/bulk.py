@@ -1,4 +1,4 @@
-"""`start`, `stop` and `restart`: from the selection to the exit status."""
+"""`start`, `stop`, `restart`, `restage` and `scale`: from the selection to the exit status."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import cast
 
-from aioappsapi import InvalidInputError, Report
+from aioappsapi import App, InvalidInputError, Report
+from aioappsapi.bulk.options import StreamOptions, check_how
+from aioappsapi.cli.action_flags import ActionFlags, ScaleFlags
 from aioappsapi.cli.console import say, take_log
-from aioappsapi.cli.dry_run import print_plan
+from aioappsapi.cli.dry_run import print_plan, print_prediction
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import (
     STDIN,
+    BulkAction,
     JournalFlags,
     LogFlags,
     OutputFlags,
@@ -35,10 +38,11 @@ from aioappsapi.cli.typed import command, option_words
 class BulkCommand:
     """One action on many apps, as it was typed."""
 
-    action: Literal["start", "stop", "restart"]
+    action: BulkAction
     words: tuple[str, ...]
     selection: Selection
     wait: WaitFlags
+    how: ActionFlags
     run: RunFlags
     journal: JournalFlags
     output: OutputFlags
@@ -60,6 +64,7 @@ class BulkCommand:
         if self.journal.resume and self.journal.journal is None:
             raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
+        _ = self._more  # numbers and words that do not go together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
@@ -93,6 +98,7 @@ class BulkCommand:
         options = run_options(self.wait, self.run, clock.left)
         options["journal"] = self.journal.journal
         options["resume"] = self.journal.resume
+        options.update(self._more)
         run = client.bulk.stream(self.action, chosen, **options)
         return await follow_to_end(
             session, [run], lambda: run.report, self.output, go_on=self._go_on
@@ -100,8 +106,25 @@ class BulkCommand:
 
     async def _predict(self, session: Session, chosen: list[Key]) -> Exit:
         options = run_options(self.wait, self.run, session.clock.left)
-        plan = await session.client.bulk.plan(self.action, chosen, **options)
-        return deliver(plan.report, self.output, show=partial(print_plan, plan), write=plan.write)
+        bulk = session.client.bulk
+        if self.action in {"start", "stop", "restart"} and not self._more:
+            plan = await bulk.plan(self.action, chosen, **options)
+            show = partial(print_plan, plan)
+            return deliver(plan.report, self.output, show=show, write=plan.write)
+        options.update(self._more)
+        run = bulk.stream(self.action, chosen, dry_run=True, **options)
+        await run.run()
+        return deliver(run.report, self.output, show=partial(print_prediction, run.report))
+
+    @property
+    def _more(self) -> StreamOptions[App]:
+        """The options of this action alone. Raises InvalidInputError."""
+        given = self.how.given()
+        if isinstance(self.how, ScaleFlags):
+            return {"scale": self.how.scale()}
+        more = cast("StreamOptions[App]", given)
+        check_how(more)
+        return more
 
     def _go_on(self, report: Path | None) -> str | None:
         """Return the command that continues: from the journal, or else from a report.
@@ -110,16 +133,10 @@ class BulkCommand:
         """
         if self.target.sandbox is not None:
             return None
-        how = [*option_words(self.wait), *option_words(self.target)]
-        if self.journal.journal is not None:
-            which = [*self.words, *option_words(self.selection)]
-            journal = replace(self.journal, resume=True)
-            return command(
-                self.action,
-                *(word.replace(STDIN, "-") for word in which),
-                *how,
-                *option_words(self.run),
-                *option_words(journal),
-                *option_words(self.output),
-            )
-        return None if report is None else command(self.action, f"@{report}", *how)
+        how = [*self.how.typed(), *option_words(self.wait), *option_words(self.target)]
+        if self.journal.journal is None:
+            return None if report is None else command(self.action, f"@{report}", *how)
+        groups = (self.selection, self.run, replace(self.journal, resume=True), self.output)
+        words = ("-" if word == STDIN else word for word in self.words)
+        options = (word for group in groups for word in option_words(group))
+        return command(self.action, *words, *how, *options)

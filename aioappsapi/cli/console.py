@@ -24,7 +24,7 @@ Level = Literal["debug", "info", "warning", "error"]
 out: Final = Console(soft_wrap=True)
 err: Final = Console(stderr=True, soft_wrap=True)
 
-_SCHEMA: Final = 1
+SCHEMA: Final = 1
 _ROOT: Final = logging.getLogger("aioappsapi")
 _WIRE: Final = logging.getLogger("aioappsapi.http")
 
@@ -162,4 +162,4 @@ def _document(error: BaseException, status: Exit, message: str) -> dict[str, obj
     names = ("status", "code", "title", "detail", "request_id")
     more = {name: getattr(error, name, None) for name in names}
     found = {name: value for name, value in more.items() if value}
-    return {"schema": _SCHEMA, "error": known | found, "exit_status": int(status)}
+    return {"schema": SCHEMA, "error": known | found, "exit_status": int(status)}

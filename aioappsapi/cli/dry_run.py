@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from aioappsapi import Plan
+from aioappsapi import App, Plan, Report
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
-from aioappsapi.cli.summary import apps, reason_lines
+from aioappsapi.cli.summary import apps, print_report, reason_lines
 
 
 def print_plan(plan: Plan, output: Output) -> None:
@@ -25,10 +25,21 @@ def print_plan(plan: Plan, output: Output) -> None:
         write_out("".join(f"{line}\n" for line in (json.dumps(document), *outcomes)))
 
 
+def print_prediction(report: Report[App], output: Output) -> None:
+    """Print a predicted report on standard output. Raises StdoutError."""
+    if output == "text":
+        print_lines(_report_lines(report, ()))
+    else:
+        print_report(report, output)
+
+
 def _lines(plan: Plan) -> Iterator[str]:
-    report = plan.report
+    return _report_lines(plan.report, plan.lines())
+
+
+def _report_lines(report: Report[App], more: Iterable[str]) -> Iterator[str]:
     yield f"dry run: would {report.action} {apps(len(report))} at {report.target}"
-    for line in plan.lines():
+    for line in more:
         yield f"  {line}"
     yield from reason_lines(report)
     for outcome in report:

@@ -20,6 +20,7 @@ Wait = Literal["none", "any", "all", "routable"]
 Profile = Literal["none", "demo", "chaos"]
 State = Literal["STARTED", "STOPPED"]
 LogFormat = Literal["text", "json"]
+BulkAction = Literal["start", "stop", "restart", "restage", "scale"]
 
 ARGUMENTS: Final = Group("Arguments", sort_key=0)
 _APPS: Final = Group("Which apps", sort_key=1)

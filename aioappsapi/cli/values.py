@@ -97,7 +97,19 @@ def did_you_mean(text: str, names: Sequence[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
+def parse_percentages(text: str) -> tuple[int, ...]:
+    """Read rising shares in percent: ``10,50``."""
+    try:
+        shares = tuple(int(one.strip().removesuffix("%")) for one in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text!r} are not percentages. Write them as 10,50.") from None
+    if list(shares) != sorted(set(shares)) or not 1 <= shares[0] <= shares[-1] <= 100:
+        raise ValueError(f"{text!r} do not rise from 1 to 100. Write them as 10,50.")
+    return shares
+
+
 duration = _converter(parse_duration)
+percentages = _converter(parse_percentages)
 duration_or_zero = _converter(lambda text: parse_duration(text, zero=True))
 count_or_share = _converter(parse_count_or_share)
 

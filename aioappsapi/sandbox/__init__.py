@@ -5,9 +5,9 @@ It knows nothing of the client: its routes and its JSON are its own.
 
 from __future__ import annotations
 
-from .process import SandboxProcess
-from .server import Sandbox
-from .thread import SandboxThread
+from .server.process import SandboxProcess
+from .server.sandbox import Sandbox
+from .server.thread import SandboxThread
 from .world.faults import Faults
 
 __all__ = ["Faults", "Sandbox", "SandboxProcess", "SandboxThread"]

@@ -14,10 +14,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from .server import Sandbox
+from .server.sandbox import Sandbox
 from .world.faults import PROFILES, Faults, changed
+from .world.json_types import Json
 
 COULD_NOT_BEGIN: Final = 3
 _SETTINGS: Final = (
@@ -69,7 +70,7 @@ def _parser(prog: str, port: int, apps: int) -> argparse.ArgumentParser:
     return parser
 
 
-def _sandbox(options: dict[str, Any]) -> Sandbox:
+def _sandbox(options: Json) -> Sandbox:
     values = {name: options.pop(name) for name, _, _ in _FAULTS if name in options}
     for text in options.pop("fault"):
         name, _, value = text.partition("=")
@@ -145,7 +146,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _place(options: dict[str, Any]) -> str:
+def _place(options: Json) -> str:
     port = f"port {options['port']}"
     return f"{options['host']}, {port}" if "host" in options else port
 

@@ -23,7 +23,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `error` says why an app is not proved. `app` is set where the app's own state was read as well.
     `first_at` and `all_at` are times of the event loop's clock: when the first instance ran, and
-    when as many ran as were waited for. `late` tells the two kinds of unproved apart: true if the
+    when as many ran as were waited for. `made` is what the next step needs: a droplet, or the
+    deployment that was found. `late` tells the two kinds of unproved apart: true if the
     time of the app was over, false if its instances cannot be read.
     """
 
@@ -33,4 +34,5 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     app: App | None = None
     first_at: float | None = None
     all_at: float | None = None
+    made: str | None = None
     late: bool = False

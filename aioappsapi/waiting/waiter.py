@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import anyio
 import msgspec
 
+from aioappsapi._http.batches import BATCH, LARGEST_PAGE, batches
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.pooled import pooled
 from aioappsapi._http.retry.policy import Meaning, classify
@@ -45,9 +46,6 @@ log = logging.getLogger("aioappsapi.waiter")
 # How many seconds to wait for proof of an attempt that failed and may have been carried out all
 # the same: the platform repairs a start that its runner missed every 30 s.
 VERIFY_FOR: Final = 45.0
-# The server takes at most 10,240 bytes of query: 200 GUIDs with their commas are 7,400.
-BATCH: Final = 200
-_PAGE: Final = 5_000
 _FIRST_PAUSE: Final = 1.0
 _GROWTH: Final = 1.4
 _LONGEST_PAUSE: Final = 5.0
@@ -209,11 +207,10 @@ class Waiter:
     async def _poll(self) -> None:
         keys = list(self._watches)
         size = BATCH if self._embeds else _SMALL_BATCH
-        batches = [keys[at : at + size] for at in range(0, len(keys), size)]
         left = max(self._soonest_end() - loop_time(), 0.0)
         with anyio.move_on_after(left + _OVERTIME):
             at_once = _AT_ONCE if self._embeds else 1
-            await pooled(self._poll_batch, batches, at_once=at_once)
+            await pooled(self._poll_batch, batches(keys, size), at_once=at_once)
         now = loop_time()
         for watch in [one for one in self._watches.values() if one.ends_at <= now]:
             self._end(watch.too_late())
@@ -230,7 +227,9 @@ class Waiter:
     async def _read(self, keys: Sequence[str]) -> dict[str, list[Process]]:
         """Read the processes of apps. An app whose instances are unknown now is left out."""
         by_app: dict[str, list[Process]] = {key: [] for key in keys}
-        pager = self._readers.processes.list(app_guids=keys, include=["instances"], per_page=_PAGE)
+        pager = self._readers.processes.list(
+            app_guids=keys, include=["instances"], per_page=LARGEST_PAGE
+        )
         async for process in pager:
             # A process of the type web has its app's GUID, should it not name its app.
             key = process.relationships.app.guid or process.guid
@@ -321,7 +320,7 @@ class Waiter:
             return {}
         keys = [watch.key for watch in watches]
         try:
-            pager = self._readers.apps.list(guids=keys, per_page=_PAGE)
+            pager = self._readers.apps.list(guids=keys, per_page=LARGEST_PAGE)
             return {app.guid: app async for app in pager}
         except AppsApiError as failure:
             log.info("the states of %d apps could not be read: %s", len(keys), failure)

@@ -96,6 +96,20 @@ class ConcurrencyLimiter:
             limit = max(limit - outage.in_a_row, min(limit, _RESUME))
         return self.in_flight < limit
 
+    def try_start(self, now: float, operation: str, *, write: bool) -> Ticket | None:
+        """Start a request if the server answers and the limit has room; else return None."""
+        # fast path: nearly every request comes this way, so nothing is looked at twice.
+        outage = self._writes if write else self._reads
+        if outage.is_on or (outage.in_a_row and not self.allows(now, write=write)):
+            return None
+        search = self._search
+        depth = self.in_flight + 1
+        if depth > search.limit:
+            return None
+        self.in_flight = search.in_flight = depth
+        full = depth >= _FULL * search.limit
+        return Ticket(operation, now, depth, search.generation, write=write, full=full, probe=False)
+
     def wake_at(self, *, write: bool) -> float:
         """When `allows` may become true although no request ended; infinity if it cannot."""
         outage = self._outage(write)
@@ -128,14 +142,16 @@ class ConcurrencyLimiter:
     def succeeded(self, now: float, ticket: Ticket) -> None:
         """End a request that the server answered, if only with a refusal of the app."""
         self._end(ticket)
-        outage = self._outage(ticket.write)
+        outage = self._writes if ticket.write else self._reads
         if not outage.is_on:
-            outage.succeeded()
-            at_present_level = ticket.generation == self._search.generation
-            if at_present_level and not self._is_any_outage():
+            if outage.in_a_row:
+                outage.succeeded()
+            search = self._search
+            at_present_level = ticket.generation == search.generation
+            if at_present_level and not (self._reads.is_on or self._writes.is_on):
                 latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
                 recent = self._latency.recent
-                self._search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
+                search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
         elif outage.is_ended_by(ticket.sent_at):
             outage.end()
             self._search.restart(now, _RESUME)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+
+from aioappsapi._headers import date_of
 
 Clock = Callable[[], float]
 
@@ -27,10 +28,9 @@ class ServerClock:
         if date == self._last_date:  # fast path: many answers come within one second
             return
         self._last_date = date
-        try:
-            ahead = parsedate_to_datetime(date).timestamp() - self._clock()
-        except (ValueError, TypeError, OverflowError):
+        if (seconds := date_of(headers)) is None:
             return
+        ahead = seconds - self._clock()
         self._ahead = ahead if self._ahead is None else max(self._ahead, ahead)
 
     def now(self) -> float:

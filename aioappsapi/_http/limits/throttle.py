@@ -31,6 +31,8 @@ from aioappsapi.errors import DeadlineError, NotAttemptedError
 
 log = logging.getLogger("aioappsapi")
 
+SAFE: Final = Replay.SAFE  # fast path: a member looked up in its class costs ten times a global
+
 _REFUSED: Final = "rate limit reached"
 _TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
 _UNAVAILABLE: Final = "the server is unavailable and says when to come back"
@@ -70,7 +72,7 @@ class _Turn:
         self, request: Request, patience: Patience | None, now: float, *, retried: bool
     ) -> None:
         self.operation = request.operation
-        self.write = request.replay is not Replay.SAFE
+        self.write = request.replay is not SAFE
         self.patience = patience
         self.retried = retried
         self.since = now
@@ -128,7 +130,7 @@ class Throttle:
 
     def in_outage(self, request: Request) -> bool:
         """Check whether requests of this kind, reads or writes, get nothing but failures."""
-        return self.limiter.in_outage(write=request.replay is not Replay.SAFE)
+        return self.limiter.in_outage(write=request.replay is not SAFE)
 
     def outage_shows_at(self, request: Request) -> float:
         """When the failures of such requests will be an outage if they go on."""
@@ -153,13 +155,9 @@ class Throttle:
         """Return a ticket if the gate is open, a place is free, and no request waits."""
         # fast path: most requests need not wait, and need no coroutine for it.
         now = self._clock()
-        if self._waiting or now < self._spread_until or self.closed_for:
+        if self._waiting or now < self._spread_until or now < self.rate_window.opens_at:
             return None
-        write = request.replay is not Replay.SAFE
-        limiter = self.limiter
-        if limiter.in_outage(write=write) or not limiter.allows(now, write=write):
-            return None
-        return limiter.start(now, request.operation, write=write)
+        return self.limiter.try_start(now, request.operation, write=request.replay is not SAFE)
 
     async def admit(
         self, request: Request, *, patience: Patience | None = None, retried: bool = False
@@ -226,9 +224,10 @@ class Throttle:
 
     def succeeded(self, ticket: Ticket) -> None:
         """End a request that the server answered, if only with a refusal of the app."""
-        was_away = self.limiter.in_outage(write=ticket.write)
-        self.limiter.succeeded(self._clock(), ticket)
-        if was_away and not self.limiter.in_outage(write=ticket.write):
+        limiter, write = self.limiter, ticket.write
+        was_away = limiter.in_outage(write=write)
+        limiter.succeeded(self._clock(), ticket)
+        if was_away and not limiter.in_outage(write=write):
             log.warning("The server answers again.")
         if self._waiting:
             self._admit_all()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.actions.start_limiter import StartLimiter
+from aioappsapi._http.retry.policy import Meaning, classify, is_quota
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.errors import AppsApiError
 from aioappsapi.waiting.finding import Finding
 from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
+
+T = TypeVar("T")
 
 
 class ActionStep:
@@ -18,27 +20,44 @@ class ActionStep:
 
     `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
     it was carried out. `waits`: an acceptance is not enough, `watcher` has to prove it.
-    `is_limited`: it starts instances, which the start limiter bounds.
+    `limiter` bounds how many apps are at this step, or how many instances they start.
     """
 
     name: str
     once = False
     visible = False
     waits = False
-    is_limited = False
+    limiter: Limiter | None = None
     watcher: Watcher | None = None
 
-    async def look(self, run: AppRun) -> None:
-        """Look at the app before its request; an event that moves it spares the request."""
+    def look(self, run: AppRun) -> Awaitable[None] | None:
+        """Look at the app before its request; an event that moves it spares the request.
+
+        Returns None where nothing has to be waited for.
+        """
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether a failed app deserves another attempt when the others are through."""
-        del error
-        return False
+        """Check whether a failed app deserves another attempt when the others are through.
+
+        A moment's failure may pass, and so may a quota that other apps use now.
+        """
+        return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:
         """Send the request, and let `run` know that it was accepted. Raises AppsApiError."""
         raise NotImplementedError
+
+
+class Limiter(Protocol):
+    """Holds apps back before a step."""
+
+    async def admit(self, run: AppRun) -> None:
+        """Wait until the app may take the step; it is HELD meanwhile."""
+        ...
+
+    def moved(self, run: AppRun) -> None:
+        """Follow a run, to let others in when it is through."""
+        ...
 
 
 class Watcher(Protocol):
@@ -85,21 +104,23 @@ class InstanceWatcher:
             sent_at=now if run.sent_at is None else run.sent_at,
             ends_at=now + (self._patience if run.doubt is None else VERIFY_FOR),
             doubt=run.doubt,
-            needs_state=run.value is None,
+            needs_state=not run.state_seen,
         )
 
 
 class Action:
     """What a run does to each app: its steps in order, and what they share."""
 
-    def __init__(
-        self, name: str, steps: Sequence[ActionStep], *, limiter: StartLimiter | None = None
-    ) -> None:
+    def __init__(self, name: str, steps: Sequence[ActionStep]) -> None:
         self.name = name
         self.steps = tuple(steps)
-        self.limiter = limiter
+        self.limiters = _each_once(step.limiter for step in steps)
 
     @property
-    def watchers(self) -> list[Watcher]:
+    def watchers(self) -> tuple[Watcher, ...]:
         """The watchers of all steps, each once."""
-        return list({id(one): one for step in self.steps if (one := step.watcher)}.values())
+        return _each_once(step.watcher for step in self.steps)
+
+
+def _each_once(found: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple({id(one): one for one in found if one is not None}.values())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi.api.processes import Processes
-
-_PAGE = 5_000
 
 
 class Footprint:
@@ -19,11 +18,16 @@ class Footprint:
         self.memory = memory
         self.largest = largest
 
+    def of(self, instances: int) -> Footprint:
+        """Return what so many of the instances take at most."""
+        few = min(self.instances, instances)
+        return Footprint(few, min(self.memory, few * self.largest), self.largest)
+
 
 async def read_footprints(processes: Processes, keys: Sequence[str]) -> dict[str, Footprint]:
     """Read the footprints of up to 200 apps with one request."""
     footprints: dict[str, Footprint] = {}
-    async for process in processes.list(app_guids=keys, per_page=_PAGE):
+    async for process in processes.list(app_guids=keys, per_page=LARGEST_PAGE):
         key = process.relationships.app.guid or process.guid
         footprint = footprints.setdefault(key, Footprint())
         memory = process.memory_in_mb or 0

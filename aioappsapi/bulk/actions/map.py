@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.actions.action import ActionStep
 from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.errors import AppsApiError
 
 
 class MapStep(ActionStep):
@@ -18,10 +19,15 @@ class MapStep(ActionStep):
         self.name = name
         self._func = func
 
+    def may_do_better_later(self, error: AppsApiError) -> bool:
+        """Leave it at one call."""
+        del error
+        return False
+
     async def send(self, run: AppRun) -> None:
         """Call the function. From here on it may have done something, and its time counts."""
         run.sent(loop_time())
         value = await self._func(run.key)
-        # What the function returns is its own judgement, whatever its requests went through.
+        # A returned value counts as success, whatever happened to the requests of the function.
         run.repeat_proves_nothing = False
         run.accepted(loop_time(), value)

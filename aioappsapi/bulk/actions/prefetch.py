@@ -9,11 +9,11 @@ from typing import Final, Generic, TypeVar
 
 import anyio
 
+from aioappsapi._http.batches import BATCH
 from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.retry.policy import is_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import AppsApiError
-from aioappsapi.waiting.waiter import BATCH
 
 V = TypeVar("V")
 

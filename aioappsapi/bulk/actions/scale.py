@@ -1,29 +1,150 @@
-"""Numbers of instances: one step that sets them for all processes of an app."""
+"""Scale: instances, memory and disk of processes, set where they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
+import msgspec
+
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.protocol import checked_segment
+from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
-from aioappsapi.bulk.actions.action import ActionStep
-from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.actions.action import ActionStep, Watcher
+from aioappsapi.bulk.actions.prefetch import Prefetcher
+from aioappsapi.bulk.run.app_run import AppRun, Did
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.errors import InvalidInputError
+from aioappsapi.models.app import App
+from aioappsapi.models.process import Process
+
+_NUMBERS: Final = ("instances", "memory_in_mb", "disk_in_mb")
+_PAGE: Final = 5_000
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers that a process of an app has to have; None leaves one as it is.
+
+    Instances count at once. Memory and disk count for instances that start later, so restart the
+    app afterwards. Raises InvalidInputError for numbers that no process can have.
+    """
+
+    instances: int | None = None
+    memory_in_mb: int | None = None
+    disk_in_mb: int | None = None
+    process: str = "web"
+
+    def __post_init__(self) -> None:
+        numbers = self.numbers()
+        if not numbers:
+            raise InvalidInputError("Scale needs instances, memory_in_mb or disk_in_mb.")
+        for name, number in numbers.items():
+            least = 0 if name == "instances" else 1
+            if type(number) is not int or number < least:
+                raise InvalidInputError(f"{name}={number!r}: {least} or more.")
+
+    def numbers(self) -> dict[str, int]:
+        """Return the numbers that are given."""
+        given = {name: getattr(self, name) for name in _NUMBERS}
+        return {name: number for name, number in given.items() if number is not None}
+
+    def changes(self, process: Process) -> bool:
+        """Check whether a process has other numbers."""
+        return any(getattr(process, name) != number for name, number in self.numbers().items())
+
+
+Scales = Scale | Sequence[Scale]
+# One for all apps, or by app; several for processes of different types.
+Wanted = Scales | Mapping[str, Scales]
 
 
 class ScaleStep(ActionStep):
-    """Sets the numbers in `wanted`: for each app the GUIDs of its processes and their numbers.
+    """Sets numbers of an app's processes where they differ.
 
-    It sets a number and adds none, so it may be sent twice.
+    It sets a number and adds none, so it may be sent twice. With a `watcher` the instances of
+    started apps are verified.
     """
 
     name = "scale"
+    visible = True
 
-    def __init__(self, processes: Processes, wanted: Mapping[str, Mapping[str, int]]) -> None:
-        self._processes = processes
+    def __init__(
+        self,
+        caller: Caller,
+        inputs: Inputs,
+        calls: CallEvents,
+        wanted: Wanted,
+        *,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self._apps = Apps(caller)
+        self._processes = Processes(caller)
         self._wanted = wanted
+        self._known = Prefetcher(inputs, self._read, calls)
+        self._changes: dict[str, list[Scale]] = {}
+        self.watcher = watcher
+        self.waits = watcher is not None
+
+    async def look(self, run: AppRun) -> None:
+        """Skip an app whose processes have these numbers."""
+        checked_segment(run.key)  # no GUID: refused before it is noted anywhere
+        app, processes = await self._state(run)
+        run.value, run.name = app, app.name
+        lacking = self._scales(run.key) - {process.type for process in processes}
+        if lacking:
+            run.failed(loop_time(), _no_process(run, lacking), later=False, settles=True)
+            return
+        changes = list(_changes(self._of(run.key), processes))
+        if changes:
+            run.looked(in_place=False)
+            self._changes[run.key] = changes
+        elif run.did is Did.NO:
+            run.already(loop_time(), verify=self.waits and app.state == "STARTED")
+        else:
+            run.known(loop_time(), is_proof=app.state != "STARTED")
 
     async def send(self, run: AppRun) -> None:
-        """Set all numbers of one app."""
-        for guid, instances in self._wanted[run.key].items():
-            await self._processes.scale(guid, instances=instances)
-        run.accepted(loop_time())
+        """Send one request for each process that has other numbers."""
+        for scale in self._changes.pop(run.key):
+            await self._processes.scale_for_app(run.key, scale.process, **scale.numbers())
+        is_started = isinstance(run.value, App) and run.value.state == "STARTED"
+        run.accepted(loop_time(), run.value, is_proof=not is_started)
+
+    def _of(self, key: str) -> Sequence[Scale]:
+        wanted = self._wanted[key] if isinstance(self._wanted, Mapping) else self._wanted
+        return [wanted] if isinstance(wanted, Scale) else wanted
+
+    def _scales(self, key: str) -> set[str]:
+        return {scale.process for scale in self._of(key)}
+
+    async def _state(self, run: AppRun) -> tuple[App, list[Process]]:
+        known = None if run.retried else await self._known.get(run.index)
+        if known is not None:
+            return known
+        app = await self._apps.get(run.key)
+        return app, await self._processes.list(app_guids=[run.key], per_page=_PAGE).all()
+
+    async def _read(self, keys: Sequence[str]) -> dict[str, tuple[App, list[Process]]]:
+        apps = self._apps.list(guids=keys, per_page=len(keys))
+        found: dict[str, tuple[App, list[Process]]] = {app.guid: (app, []) async for app in apps}
+        async for process in self._processes.list(app_guids=keys, per_page=_PAGE):
+            key = process.relationships.app.guid or process.guid
+            if key in found:
+                found[key][1].append(process)
+        return found
+
+
+def _changes(wanted: Sequence[Scale], processes: Sequence[Process]) -> Iterable[Scale]:
+    for scale in wanted:
+        if any(one.type == scale.process and scale.changes(one) for one in processes):
+            yield scale
+
+
+def _no_process(run: AppRun, lacking: set[str]) -> InvalidInputError:
+    return InvalidInputError(
+        f"{run.what}: the app has no process of the type {', '.join(sorted(lacking))}. "
+        "Name one that it has."
+    )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Literal
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.protocol import checked_segment
-from aioappsapi._http.retry.policy import Meaning, classify, is_quota
-from aioappsapi.api.apps import Apps
+from aioappsapi.api.apps import RESTART, START, STOP, Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.spaces import Spaces
-from aioappsapi.bulk.actions.action import ActionStep, Watcher
+from aioappsapi.bulk.actions.action import ActionStep, Limiter, Watcher
+from aioappsapi.bulk.actions.app_state import AppState, KnownApp, read_states
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.suspensions import Suspensions
-from aioappsapi.bulk.run.app_run import AppRun, Did
+from aioappsapi.bulk.run.app_run import NO, AppRun, Did
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.errors import AppsApiError, DecodeError, NotAttemptedError, UnverifiedError
+from aioappsapi.errors import (
+    AppsApiError,
+    DecodeError,
+    NotAttemptedError,
+    ResponseError,
+    UnverifiedError,
+)
 from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import assess_started, assess_stopped
 
@@ -29,6 +36,8 @@ log = logging.getLogger("aioappsapi")
 
 # The state that an action leads to. A restart shows in no state: it was STARTED before.
 TARGET_STATE: Final[dict[str, str]] = {"start": "STARTED", "stop": "STOPPED"}
+
+_OPERATIONS: Final = {"start": START, "stop": STOP, "restart": RESTART}
 
 
 class LifecycleStep(ActionStep):
@@ -47,53 +56,67 @@ class LifecycleStep(ActionStep):
         *,
         skip_unchanged: bool,
         watcher: Watcher | None,
+        limiter: Limiter | None = None,
+        keep_values: bool = True,
     ) -> None:
         self.name = name
         self.once = name == "restart"
         self.visible = name in TARGET_STATE
         self.waits = watcher is not None
-        self.is_limited = name != "stop"
         self.watcher = watcher
+        self.limiter = limiter
         self._apps = Apps(caller)
         self._calls = calls
         self._processes = Processes(caller)
-        self._call: Callable[[str], Awaitable[App]] = getattr(self._apps, name)
+        self._call: Callable[[str], Awaitable[App | AppState]] = partial(
+            caller.call, _OPERATIONS[name]
+        )
+        if not keep_values:  # then only the state of an answer is decoded
+            self._call = partial(caller.call, _OPERATIONS[name].read_as(AppState))
         self._state = TARGET_STATE.get(name)
         self._skips = skip_unchanged and self.visible
         self._suspensions = Suspensions(Spaces(caller))
-        self._states = Prefetcher(inputs, self._read_states, calls)
+        self._states = Prefetcher(inputs, partial(read_states, caller), calls)
 
     # -- before the request
 
-    async def look(self, run: AppRun) -> None:
+    def look(self, run: AppRun) -> Awaitable[None] | None:
         """Skip an app that needs no request, or that an earlier attempt may have changed."""
         checked_segment(run.key)  # no GUID: refused before it is noted anywhere
-        app = await self._known(run)
-        if app is not None:
-            run.name = app.name
-        if run.did is not Did.NO:
-            await self._look_again(run, app)
-        elif self._skips and app is not None and app.state == self._state:
-            run.already(loop_time(), app, verify=self.waits)
+        if run.retried or not (self._skips or self._suspensions):
+            # In the second round the app is not read again: it was read in the first.
+            return None if run.did is NO else self._look_again(run, None)
+        is_there, known = self._states.known(run.index)
+        if not is_there or run.did is not NO:
+            return self._look_later(run, known)
+        self._judge(run, known)
+        return None
+
+    async def _look_later(self, run: AppRun, known: KnownApp | None) -> None:
+        known = known or await self._states.get(run.index)
+        if run.did is NO:
+            self._judge(run, known)
+            return
+        if known is not None:
+            run.described(known.app.name, known.space, known.organization)
+        await self._look_again(run, None if known is None else known.app)
+
+    def _judge(self, run: AppRun, known: KnownApp | None) -> None:
+        """Decide what an app that nobody has changed needs, from what was read before its turn."""
+        if known is None:
+            return
+        app = known.app
+        run.described(app.name, known.space, known.organization)
+        if self._skips and app.state == self._state:
+            run.already(loop_time(), verify=self.waits)
         elif (reason := self._suspensions.reason(app)) is not None:
             run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {reason}."))
 
-    async def _known(self, run: AppRun) -> App | None:
-        if run.retried:
-            return None  # the second round: it was read in the first
-        if not (self._skips or self._suspensions):
-            return None
-        is_there, app = self._states.known(run.index)
-        return app if is_there else await self._states.get(run.index)
-
-    async def _read_states(self, keys: Sequence[str]) -> dict[str, App]:
-        return {app.guid: app async for app in self._apps.list(guids=keys, per_page=len(keys))}
-
-    async def _look_again(self, run: AppRun, app: App | None) -> None:
+    async def _look_again(self, run: AppRun, app: App | AppState | None) -> None:
         """Look at an app that an earlier attempt may have changed.
 
-        Nobody sees whether a restart was carried out, unless the server accepted it. A state is no
-        proof either: the server writes it down before anything starts. Instances are.
+        No state shows whether a restart was carried out, unless the server accepted it. A state
+        proves no start either: the server stores it before anything starts. Instances prove it.
         """
         if not self.visible:
             if run.did is Did.YES:
@@ -105,23 +128,23 @@ class LifecycleStep(ActionStep):
         run.looked(in_place=app.state == self._state)
         if run.did is Did.NO:
             return
-        run.value = app
         if self.waits or await self._is_proved(run.key):
             run.known(loop_time())
         else:
             run.skipped(loop_time(), _unverified(run))
 
     async def _is_proved(self, key: str) -> bool:
-        found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        """Look at the instances. While the runner is away the server cannot show them."""
+        try:
+            found = await self._processes.list(app_guids=[key], include=["instances"]).all()
+        except ResponseError as failure:
+            log.info("The instances of %s cannot be read: %s", key, failure)
+            return False
         if self.name == "stop":
             return assess_stopped(found).satisfied
         return assess_started(found, "any").satisfied
 
     # -- the request
-
-    def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether a later attempt may succeed: a passing failure, or a quota in use now."""
-        return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:
         """Send the request. A success that cannot be read, or does not fit, proves nothing."""
@@ -134,6 +157,7 @@ class LifecycleStep(ActionStep):
                 await self._suspect(failure, run)
             raise
         else:
+            run.name = app.name
             run.accepted(loop_time(), app)
 
     async def _suspect(self, failure: AppsApiError, run: AppRun) -> None:

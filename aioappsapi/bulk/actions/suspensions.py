@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from aioappsapi.api.spaces import Spaces
+from aioappsapi.bulk.actions.app_state import AppState
 from aioappsapi.errors import AppsApiError, ForbiddenError
 from aioappsapi.models.app import App
 
@@ -24,7 +25,7 @@ class Suspensions:
     def __bool__(self) -> bool:
         return bool(self._reasons)
 
-    def reason(self, app: App | None) -> str | None:
+    def reason(self, app: App | AppState | None) -> str | None:
         """Return why no request is needed for an app: its space is suspended. None if not known."""
         space = None if app is None else app.relationships.space.guid
         return None if space is None else self._reasons.get(space)

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import BATCH
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.clock import loop_time
@@ -34,7 +35,6 @@ from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
-from aioappsapi.waiting.waiter import BATCH
 
 log = logging.getLogger("aioappsapi")
 
@@ -144,7 +144,7 @@ async def draw_up(
     requests = Requests()
     requests.add(record)
     report = Report(
-        predict(inputs.keys, state, action, skip_unchanged=skip),
+        predict(inputs.keys, state, action, skip_unchanged=skip, in_doubt=inputs.in_doubt),
         action=action,
         target=target,
         started_at=started_at,
@@ -212,7 +212,7 @@ def _in_vain(report: Report[App], concurrency: int) -> int:
     An app that a quota refuses is sent twice, a key that is no GUID never. Of a suspended place
     only as many apps are sent as are in flight together.
     """
-    errors = [one.error for one in report.remaining if not isinstance(one.error, InvalidInputError)]
+    errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
     suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)
     quotas = sum(one is not None and is_quota(one) for one in errors)
     return len(errors) + quotas - max(suspended - concurrency, 0)

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import batches
 from aioappsapi._http.call import Caller
 from aioappsapi._http.pooled import pooled
 from aioappsapi.api.apps import Apps
@@ -19,7 +20,6 @@ from aioappsapi.bulk.actions.footprint import Footprint, read_footprints
 from aioappsapi.errors import AppsApiError, AuthError, TargetError
 from aioappsapi.models.app import App
 from aioappsapi.models.quota import AppQuota, QuotaUsage
-from aioappsapi.waiting.waiter import BATCH
 
 _ADMIN: Final = "cloud_controller.admin"
 _WRITE: Final = "cloud_controller.write"
@@ -136,12 +136,10 @@ class PlatformReader:
         The memory of stopped apps is read for the quotas; `weigh_all` reads it for all apps.
         """
         state = self._state
-        batches = [keys[at : at + BATCH] for at in range(0, len(keys), BATCH)]
-        await pooled(self._read_apps, batches, at_once=_AT_ONCE)
+        await pooled(self._read_apps, batches(keys), at_once=_AT_ONCE)
         stopped = [app.guid for app in state.apps.values() if app.state != "STARTED"]
         weighed = list(state.apps) if weigh_all else stopped
-        batches = [weighed[at : at + BATCH] for at in range(0, len(weighed), BATCH)]
-        await pooled(self._read_footprints, batches, at_once=_AT_ONCE)
+        await pooled(self._read_footprints, batches(weighed), at_once=_AT_ONCE)
         await self._read_login()
         await self._read_flags()
         await self._read_headrooms([state.apps[guid] for guid in stopped])

@@ -5,7 +5,7 @@ The checks are the server's, in its order: the droplet comes first, even without
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aioappsapi._http.protocol import checked_segment
@@ -33,13 +33,19 @@ _FLAGS: Final = {"docker": "diego_docker", "cnb": "diego_cnb"}
 
 
 def predict(
-    keys: Sequence[str], state: PlatformState, action: ActionName, *, skip_unchanged: bool
+    keys: Sequence[str],
+    state: PlatformState,
+    action: ActionName,
+    *,
+    skip_unchanged: bool,
+    in_doubt: Collection[str] = (),
 ) -> list[Outcome[App]]:
     """Predict the outcomes in the order of the input. Uses up the quotas in `state`.
 
-    A run retries apps at its end that a quota refused, so they are predicted twice as well.
+    A run retries apps at its end that a quota refused, so they are predicted twice as well. The
+    state of an app `in_doubt` proves nothing, and its instances are not looked at here.
     """
-    predictor = _Predictor(state, action, skip_unchanged=skip_unchanged)
+    predictor = _Predictor(state, action, skip_unchanged=skip_unchanged, in_doubt=in_doubt)
     outcomes = [predictor.outcome(key) for key in keys]
     return [
         predictor.outcome(one.key) if one.error is not None and is_quota(one.error) else one
@@ -50,12 +56,21 @@ def predict(
 class _Predictor:
     """Predicts one app after the other; apps that would start use up the quotas for the next."""
 
-    def __init__(self, state: PlatformState, action: ActionName, *, skip_unchanged: bool) -> None:
+    def __init__(
+        self,
+        state: PlatformState,
+        action: ActionName,
+        *,
+        skip_unchanged: bool,
+        in_doubt: Collection[str],
+    ) -> None:
         self._state = state
         self._action = action
         self._skip = skip_unchanged
+        self._in_doubt = in_doubt
 
     def outcome(self, key: str) -> Outcome[App]:
+        """Predict the outcome of one app."""
         try:
             checked_segment(key)
         except InvalidInputError as wrong:
@@ -66,8 +81,11 @@ class _Predictor:
                 key, NotFoundError, 404, 10010, "ResourceNotFound", "App not found"
             )
             return Outcome(key=key, status=Status.FAILED, error=error)
-        if self._skip and app.state == TARGET_STATE.get(self._action):
-            return _outcome_of(app, Status.ALREADY)
+        if app.state == TARGET_STATE.get(self._action):
+            if key in self._in_doubt:
+                return _outcome_of(app, Status.UNVERIFIED)
+            if self._skip:
+                return _outcome_of(app, Status.ALREADY)
         refusal = self._refused(app)
         return _outcome_of(app, Status.OK if refusal is None else Status.FAILED, refusal)
 

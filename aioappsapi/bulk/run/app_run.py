@@ -11,10 +11,8 @@ carries its time, in seconds of the event loop's clock.
                               ▼  │   ├─ accepted · known, more steps ────────────▶ ASKING
                             HELD ┘   ├─ failed, and may do better later ─────────▶ RETRY_LATER
                              admitted└─ accepted · known · already · skipped · failed ─▶ DONE
-
     VERIFYING ── proved, more steps ──▶ READY          any state but DONE ── ended ──▶ DONE
     VERIFYING ── proved · disproved · unproved ──▶ DONE
-
     looked, sending, sent, answered, doubted (in ASKING) and seen, crashed (in VERIFYING) are facts:
     they move nothing. A journal adds not_done and resumed: any state ──▶ PENDING, or it stays DONE.
 """
@@ -60,7 +58,7 @@ class Why(IntEnum):
     ABORTED = 3
 
 
-# fast path: on Python 3.11 a member looked up in its class costs ten times a global.
+# fast path: globals, because a member looked up in its class costs ten times as much.
 PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
 NO, MAYBE, YES = Did
 
@@ -69,11 +67,7 @@ _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
 
 
 class Step(Protocol):
-    """The rules of one request of an action.
-
-    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
-    it was carried out. `waits`: an acceptance is not enough, it has to be proved.
-    """
+    """The rules of one request of an action; `ActionStep` explains them."""
 
     name: str
     once: bool
@@ -86,20 +80,18 @@ class Listener(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
-        ...
 
 
 class AppRun(msgspec.Struct, eq=False):
-    """Everything that is known of one app in one run.
-
-    A mutable Struct is made in C, with its defaults, for a fifth of what an `__init__` costs.
+    """Everything that is known of one app in one run. A Struct, because it is made in C.
 
     `index` is its place in the input. `sent_at` is when the bytes of the present step's last
-    attempt left, `first_sent_at` when this process first sent anything for it: durations begin
-    there. `noted`: the journal has on disk that the present step is about to be sent. `in_the_air`:
-    bytes left, and no answer came. `repeat_proves_nothing`: the server may answer 200 to a repeat
-    although nothing happens (a start whose runner failed). `doubt` is the error of a step that
-    failed and is verified all the same, `made` the build or deployment that a step made.
+    attempt left, `first_sent_at` when this process first sent anything: durations begin there.
+    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
+    and no answer came. `state_seen`: the server showed the requested state. With
+    `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
+    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    a step made, or before its answer the name that it will have.
     """
 
     index: int
@@ -119,6 +111,9 @@ class AppRun(msgspec.Struct, eq=False):
     proved_status: Status = Status.OK
     proof: str = "none"
     name: str | None = None
+    space: str | None = None
+    organization: str | None = None
+    state_seen: bool = False
     value: object = None
     error: AppsApiError | None = None
     doubt: AppsApiError | None = None
@@ -133,7 +128,6 @@ class AppRun(msgspec.Struct, eq=False):
     warnings: tuple[str, ...] = ()
 
     # -- what follows from the facts
-
     @property
     def is_open(self) -> bool:
         """Whether it is unknown if the present step was carried out."""
@@ -146,7 +140,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def was_sent(self) -> bool:
-        """Whether this process sent anything for the app."""
+        """Whether this process sent anything for it."""
         return self.first_sent_at is not None
 
     @property
@@ -167,7 +161,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._move(DONE)
 
     # -- events before a request
-
     def claimed(self) -> None:
         """A worker takes the app."""
         self._from(PENDING, READY, RETRY_LATER)
@@ -187,6 +180,7 @@ class AppRun(msgspec.Struct, eq=False):
         """The server showed whether an earlier attempt of the present step was carried out."""
         self._from(ASKING)
         self.did = YES if in_place else NO
+        self.state_seen = in_place
         if not in_place:
             self.repeat_proves_nothing = False
 
@@ -200,16 +194,25 @@ class AppRun(msgspec.Struct, eq=False):
         else:
             self._finish(Status.NOT_ATTEMPTED, at, error)
 
-    def already(self, at: float, value: object, *, verify: bool) -> None:
-        """The app is in the requested state, and this run sent no request for it."""
+    def described(self, name: str, space: str | None, organization: str | None) -> None:
+        """The server showed the names of the app, its space and its organization."""
+        self.name, self.space, self.organization = name, space, organization
+
+    def already(self, at: float, *, verify: bool) -> None:
+        """The app is in the requested state, and nobody asked for it in this run."""
         self._from(ASKING)
-        self.value, self.proved_status = value, Status.ALREADY
+        self.state_seen, self.proved_status = True, Status.ALREADY
         if verify:
             self._move(VERIFYING)
         else:
             self._finish(Status.ALREADY, at)
 
     # -- events of a request
+
+    def named(self, made: str) -> None:
+        """The step will make a build or a deployment under this name, or has made this one."""
+        self._from(ASKING)
+        self.made = made
 
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
@@ -236,7 +239,6 @@ class AppRun(msgspec.Struct, eq=False):
         self.repeat_proves_nothing |= repeat_proves_nothing
 
     # -- how the request ended
-
     def accepted(
         self,
         at: float,
@@ -244,26 +246,28 @@ class AppRun(msgspec.Struct, eq=False):
         *,
         made: str | None = None,
         proves_nothing: AppsApiError | None = None,
+        is_proof: bool = False,
     ) -> None:
-        """The server accepted the step. `proves_nothing` says why its answer is no proof."""
+        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
         self._from(ASKING)
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
         self.made = made or self.made
-        self._carried_out(at, proves_nothing)
+        self.state_seen = proves_nothing is None
+        self._carried_out(at, proves_nothing, is_proof=is_proof)
 
-    def known(self, at: float) -> None:
+    def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look says that the step was carried out before: go on from there."""
         self._from(ASKING)
         self.did = YES
-        self._carried_out(at)
+        self._carried_out(at, None, is_proof=is_proof)
 
-    def _carried_out(self, at: float, proves_nothing: AppsApiError | None = None) -> None:
-        if self.steps[self.step].waits:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
+        if self.steps[self.step].waits and not is_proof:
             self._move(VERIFYING)
-        elif proves_nothing is not None or self.repeat_proves_nothing:
+        elif no_proof is not None or self.repeat_proves_nothing:
             # Also before further steps: they would build on something unverified.
-            self._finish(Status.UNVERIFIED, at, proves_nothing)
+            self._finish(Status.UNVERIFIED, at, no_proof)
         elif self.is_last:
             self._finish(Status.OK, at)
         else:
@@ -290,12 +294,10 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.FAILED, at, error)
 
     # -- events of the proof
-
     def seen(self, first_at: float) -> None:
         """A first instance was seen to run, since `first_at`."""
         self._from(VERIFYING)
-        if self.first_at is None:
-            self.first_at = first_at
+        self.first_at = first_at if self.first_at is None else self.first_at
 
     def crashed(self) -> None:
         """An instance crashed. The app may come up all the same, but others should go slower."""
@@ -330,7 +332,6 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.TIMED_OUT if late else Status.UNVERIFIED
 
     # -- the end of the run
-
     def status_if_ended(self, why: Why) -> Status:
         """Return the status that `ended` gives now."""
         late = why is Why.DEADLINE
@@ -360,7 +361,6 @@ class AppRun(msgspec.Struct, eq=False):
         self._finish(status, at, error)
 
     # -- the journal
-
     def not_done(self) -> None:
         """The step that was noted was surely not carried out."""
         self.noted, self.did = False, NO
@@ -370,18 +370,16 @@ class AppRun(msgspec.Struct, eq=False):
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts.
-
-        A step that was noted, and of which the journal says nothing more, may have been sent.
-        """
+        """A new process goes on: it takes the outcome over, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
-            self.did = MAYBE
+            self.did = MAYBE  # the earlier process may have died while it was sent
         self.noted = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"
         self.in_the_air = self.retried = self.crashes = self.repeat_proves_nothing = False
+        self.state_seen = False
         self.error = self.doubt = self.value = None
         self.first_sent_at = self.accepted_at = self.first_at = self.all_at = self.done_at = None
         self.attempts, self.request_ids, self.warnings = 0, (), ()
@@ -396,6 +394,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.step += 1
         self.did, self.proof = NO, "none"
         self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False
+        self.state_seen = False
         self.proved_status = Status.OK
         self.error = self.doubt = None
         self.sent_at = self.accepted_at = self.first_at = self.all_at = None

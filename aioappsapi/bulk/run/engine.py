@@ -130,7 +130,8 @@ class Engine(Generic[T_co]):
     async def _worker(self) -> None:
         current_call_log.set(self._calls)
         try:
-            while (run := await self._claim()) is not None:
+            # fast path: a coroutine only where an app has to be waited for.
+            while (run := self._next() or await self._claim()) is not None:
                 await self._take_on(run)
         except (KeyboardInterrupt, SystemExit, GeneratorExit) as interruption:
             # Out of a task these would break the event loop, and the report would be lost.
@@ -157,6 +158,8 @@ class Engine(Generic[T_co]):
 
     def _next(self) -> AppRun | None:
         """Return an app that waits for a worker. Further steps of old ones go before new ones."""
+        if self.stop_reason is not None:
+            return None
         if self._ready:
             return self._ready.popleft()
         while (index := self._inputs.claim()) is not None:
@@ -169,11 +172,13 @@ class Engine(Generic[T_co]):
         key = self._inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
-            run = AppRun(index, key, self._action.steps, self, name=self._inputs.names.get(key))
+            run = AppRun(index, key, self._action.steps, self)
             if key in self._inputs.in_doubt and self._action.steps[0].visible:
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
+        run.name = self._inputs.names.get(key)
+        run.space, run.organization = self._inputs.places.get(key, (None, None))
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -213,7 +218,9 @@ class Engine(Generic[T_co]):
         run.claimed()
         try:
             while run.state is ASKING:
-                await self._take_step(run, self._action.steps[run.step])
+                step = self._action.steps[run.step]
+                if await self._may_send(run, step):
+                    await self._send(run, step)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
@@ -222,19 +229,21 @@ class Engine(Generic[T_co]):
             # Nobody cancelled the run: a worker that just left would leave its share undone.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
 
-    async def _take_step(self, run: AppRun, step: ActionStep) -> None:
-        await step.look(run)
+    async def _may_send(self, run: AppRun, step: ActionStep) -> bool:
+        """Do what comes before the request of a step. Returns false if it is not needed."""
+        if (looking := step.look(run)) is not None:
+            await looking
         if run.state is not ASKING:
-            return
-        if step.is_limited and self._action.limiter is not None:
-            await self._action.limiter.admit(run)
+            return False
+        if step.limiter is not None:
+            await step.limiter.admit(run)
         if self.stop_reason is not None:
             run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
-            return
+            return False
         if self.journal is not None:
             await self._wait_for_open_gate()
             await self.journal.sending(run)
-        await self._send(run, step)
+        return True
 
     async def _wait_for_open_gate(self) -> None:
         # Noted and then held up, an app would be in doubt if the process died meanwhile.
@@ -279,7 +288,7 @@ class Engine(Generic[T_co]):
             run.seen(finding.first_at)
         run.value = run.value or finding.app
         if finding.proof is Proof.PROVED:
-            run.proved(now, finding.all_at, self._options.wait)
+            run.proved(now, finding.all_at, self._options.wait, finding.made)
         elif finding.error is None:
             raise RuntimeError(f"{run.what}: nothing says why it is not proved")
         elif finding.proof is Proof.DISPROVED:
@@ -296,11 +305,13 @@ class Engine(Generic[T_co]):
         """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
         state = run.state
         self._progress.moved(run, before)
+        if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
+            return
         outcome = self._progress.outcome(run) if state is DONE else None
         if self.journal is not None:
             self.journal.moved(run, outcome)
-        if self._action.limiter is not None:
-            self._action.limiter.moved(run)
+        for limiter in self._action.limiters:
+            limiter.moved(run)
         if state is VERIFYING and before is ASKING:
             self._begin_to_watch(run)
         elif state is READY:
@@ -320,8 +331,9 @@ class Engine(Generic[T_co]):
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
         self._progress.add(run.index, outcome)
-        self._pressure.note_limit(loop_time())
-        if not outcome.done:
+        if run.done_at is not None:
+            self._pressure.note_limit(run.done_at)
+        if outcome.error is not None:
             self._check_failures()
         if self._on_outcome is not None:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
+from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
@@ -22,8 +23,8 @@ class Inputs:
     happened yet. An async iterable is read by `feed` while the run goes on, one app ahead.
 
     `names` has the names of those that came as an App or an Outcome, `places` the names of their
-    space and organization where these are known. `in_doubt` are those whose
-    Outcome is `unverified`: whether they are in the requested state has to be looked at.
+    space and organization where these are known. `in_doubt` are those whose Outcome leaves open
+    whether a request took effect: their state alone proves nothing.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -110,7 +111,7 @@ class Inputs:
             self.names[key] = name
         if place != (None, None):
             self.places[key] = place
-        if isinstance(item, Outcome) and item.status is Status.UNVERIFIED:
+        if isinstance(item, Outcome) and _is_in_doubt(item):
             self.in_doubt.add(key)
         return True
 
@@ -118,3 +119,17 @@ class Inputs:
 def _place_of(app: App) -> Place:
     space, organization = app.included_space, app.included_organization
     return (space.name if space else None, organization.name if organization else None)
+
+
+def _is_in_doubt(outcome: Outcome[object]) -> bool:
+    """Check whether an earlier run may have changed the app, and nobody saw the result.
+
+    The server writes a state down before anything starts, so the next run would take the state of
+    such an app for its own.
+    """
+    if outcome.done:
+        return False
+    if outcome.status is Status.UNVERIFIED:
+        return True
+    error = outcome.error
+    return outcome.attempts > 0 and not (error is not None and is_refusal_of_app(error))

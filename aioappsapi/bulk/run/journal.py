@@ -186,7 +186,7 @@ class Journal:
         Raises OSError if it cannot be written.
         """
         run.sending()
-        self._write(Sending(run.key, run.step))
+        self._write(Sending(run.key, run.step, run.made, None if run.made is None else time.time()))
         mine = self._written
         while self._on_disk < mine:
             if self._saving is None:

@@ -22,10 +22,15 @@ class Resumed(msgspec.Struct, tag="resumed", array_like=True, frozen=True):
 
 
 class Sending(msgspec.Struct, tag="sending", array_like=True, frozen=True):
-    """The request of a step is about to go out. On disk before it does."""
+    """The request of a step is about to go out. On disk before it does.
+
+    `made` is the name of the build or deployment that it will make.
+    """
 
     key: str
     step: int
+    made: str | None = None
+    at: float | None = None
 
 
 class Accepted(msgspec.Struct, tag="accepted", array_like=True, frozen=True):
@@ -85,6 +90,9 @@ def replay(run: AppRun, line: Line, skew: float) -> None:
             run.reached(line.step)
             run.state = ASKING
             run.sending()
+            if line.made is not None and line.at is not None:
+                # What it makes is younger than this.
+                run.made, run.sent_at = line.made, line.at - skew
         case Accepted():
             # Not by `accepted`: whether that needs a proof was the earlier process's option.
             run.state, run.noted, run.did, run.made = VERIFYING, True, Did.YES, line.made

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, cast
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Generic
 
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
-from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
+from aioappsapi.bulk.reports.outcome import UNVERIFIED, Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.app_run import ASKING, AppRun, State
-from aioappsapi.bulk.run.inputs import Place
-from aioappsapi.errors import AppsApiError, UnverifiedError
+from aioappsapi.errors import UnverifiedError
 from aioappsapi.models.app import App
-
-_UNKNOWN: Final[Place] = (None, None)
 
 
 class Progress(Generic[T_co]):
     """How many apps are in which state, how many ended how, and their outcomes.
 
-    `keep` keeps the outcomes for the report. Without it memory stays flat. `places` has the names
-    of spaces and organizations by app, where they are known.
+    `keep` keeps the outcomes for the report. Without it memory stays flat. Without `keep_values`
+    outcomes have no value, which is most of their memory.
     """
 
-    def __init__(self, *, keep: bool = True) -> None:
-        self.places: Mapping[str, Place] = {}
+    def __init__(self, *, keep: bool = True, keep_values: bool = True) -> None:
         self.by_state = [0] * len(State)
         self.by_status: Counter[Status] = Counter()
         self.requests = Requests()
         self.started_at = self.finished_at = datetime.now(UTC)
         self.keep = keep
-        self._zero = 0.0
+        self.keep_values = keep_values
+        self._epoch = 0.0  # when the loop's clock was zero
         self._by_index: dict[int, Outcome[T_co]] = {}
         self._new: deque[Outcome[T_co]] = deque()
         self._news = asyncio.Event()
@@ -55,7 +52,7 @@ class Progress(Generic[T_co]):
     def begin(self) -> None:
         """Set the clock to zero."""
         self.started_at = self.finished_at = datetime.now(UTC)
-        self._zero = loop_time()
+        self._epoch = self.started_at.timestamp() - loop_time()
 
     def end(self) -> None:
         """Note the time, and wake up who follows."""
@@ -103,18 +100,20 @@ class Progress(Generic[T_co]):
 
     def outcome(self, run: AppRun) -> Outcome[T_co]:
         """Make the outcome of an app that is done: once, at the end of its way."""
-        zero = run.first_sent_at
-        space, organization = self.places.get(run.key, _UNKNOWN)
+        zero, status, error = run.first_sent_at, run.status, run.error
+        assert status is not None  # noqa: S101 - it is done
+        if error is None and status is UNVERIFIED:
+            error = _unproved(run)
         return Outcome(
             key=run.key,
-            status=cast("Status", run.status),
+            status=status,
             name=run.value.name if isinstance(run.value, App) else run.name,
-            space=space,
-            organization=organization,
-            value=cast("T_co | None", run.value),
-            error=_error_of(run),
+            space=run.space,
+            organization=run.organization,
+            value=run.value if self.keep_values else None,  # type: ignore[arg-type]
+            error=error,
             attempts=run.attempts,
-            started_at=None if zero is None else self._wall(zero),
+            started_at=None if zero is None else datetime.fromtimestamp(self._epoch + zero, UTC),
             duration=_since(zero, run.done_at),
             time_to_accept=_since(zero, run.accepted_at),
             time_to_first_instance=_since(zero, run.first_at),
@@ -123,21 +122,18 @@ class Progress(Generic[T_co]):
             warnings=run.warnings,
         )
 
-    def _wall(self, clock: float) -> datetime:
-        return self.started_at + timedelta(seconds=clock - self._zero)
-
 
 def _since(zero: float | None, at: float | None) -> float | None:
-    return None if at is None or zero is None else max(at - zero, 0.0)
+    if at is None or zero is None:
+        return None
+    return at - zero if at > zero else 0.0
 
 
-def _error_of(run: AppRun) -> AppsApiError | None:
-    if run.error is None and run.status is Status.UNVERIFIED:
-        return UnverifiedError(
-            f"{run.what}: the server accepted this only after an attempt that may already have "
-            "taken effect, so its answer proves nothing. Run again with wait= (--wait) to verify."
-        )
-    return run.error
+def _unproved(run: AppRun) -> UnverifiedError:
+    return UnverifiedError(
+        f"{run.what}: the server accepted this only after an attempt that may already have "
+        "taken effect, so its answer proves nothing. Run again with wait= (--wait) to verify."
+    )
 
 
 class RequestCounter(CallEvents):
@@ -190,7 +186,10 @@ class AppCalls(RequestCounter):
     __slots__ = ("_run",)
 
     def __init__(self, run: AppRun, requests: Requests, outer: CallEvents | None) -> None:
-        super().__init__(requests, outer)
+        # fast path: one is made per app, and this is what the base class does.
+        self._requests = requests
+        self._outer = outer
+        self.stop_reason = None
         self._run = run
 
     def sent(self, at: float) -> None:
@@ -209,7 +208,10 @@ class AppCalls(RequestCounter):
             run.warnings += tuple(response.warnings)
         if result != "cancelled":
             run.answered()
-        super().answered(result, request_id, response)
+        self._requests.sent += 1
+        self._requests.by_status[result] += 1
+        if self._outer is not None:
+            self._outer.answered(result, request_id, response)
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
         """An attempt failed, and may have been carried out."""

@@ -56,6 +56,7 @@ class Run(Generic[T_co]):
         on_outcome: OnOutcome[T_co] | None = None,
         on_pause: OnPause | None = None,
         give_up_after: float = 60.0,
+        predicted: bool = False,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -63,12 +64,12 @@ class Run(Generic[T_co]):
         self._inputs = inputs
         self._options = options
         self._progress = progress
-        progress.places = inputs.places
         self._target = target
         self._throttle = throttle
         self._open_journal = open_journal
         self._on_pause = on_pause
         self._pressure = Pressure(throttle)
+        self._predicted = predicted
         self._engine = Engine(
             action,
             inputs,
@@ -174,6 +175,7 @@ class Run(Generic[T_co]):
             options=self._options.chosen(),
             pauses=self._pressure.pauses,
             limits=self._pressure.levels,
+            predicted=self._predicted,
         )
 
     def stop(self, reason: str = "the run was stopped", *, grace: float = math.inf) -> None:

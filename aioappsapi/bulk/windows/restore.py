@@ -14,12 +14,13 @@ from typing import Final
 
 import msgspec
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
 from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.actions.action import Action
-from aioappsapi.bulk.actions.scale import ScaleStep
+from aioappsapi.bulk.actions.scale import Scale, ScaleStep
 from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan
 from aioappsapi.bulk.options import Options
@@ -27,7 +28,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.bulk.run.progress import Progress
+from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.snapshot import AppState, Snapshot
 from aioappsapi.errors import NotAttemptedError
@@ -35,13 +36,12 @@ from aioappsapi.models.app import App
 
 Begin = Callable[[ActionName, list[str], float | None], Run[App]]
 Draw = Callable[[ActionName, list[str]], Awaitable[Plan]]
-# The numbers to be set for an app: GUIDs of its processes, and how many instances each has to have.
-Changes = dict[str, dict[str, int]]
+# The numbers to be set for an app: one for each of its processes that has another number.
+Changes = dict[str, list[Scale]]
 
 _ACTION_FOR: Final[dict[str, ActionName]] = {"STOPPED": "stop", "STARTED": "start"}
 # Of two outcomes of an app the later one here counts: what was changed is not `already` so.
 _WEIGHT: Final = {status: n for n, status in enumerate(Status)} | {Status.ALREADY: -1}
-_PAGE: Final = 5_000
 
 
 class Restoration:
@@ -118,28 +118,32 @@ class Restoration:
         if not changes:
             return None
         chosen, caller = self._options, self._caller
+        inputs, progress, outer = Inputs(list(changes)), Progress[App](), current_call_log.get()
+        calls = RequestCounter(progress.requests, outer)
         return Run(
-            Action("scale", [ScaleStep(Processes(caller), changes)]),
-            Inputs(list(changes)),
+            Action("scale", [ScaleStep(caller, inputs, calls, changes)]),
+            inputs,
             Options(
                 concurrency=chosen.concurrency, deadline=deadline, max_failures=chosen.max_failures
             ),
-            Progress(),
+            progress,
             target=self._target,
-            outer=current_call_log.get(),
+            calls=calls,
+            outer=outer,
             throttle=caller.throttle,
         )
 
     async def _find_changes(self) -> Changes:
         noted = {app.guid: app.instances for app in self._snapshot.apps}
         changes: Changes = {}
-        processes = Processes(self._caller).list(app_guids=list(noted), per_page=_PAGE)
+        processes = Processes(self._caller).list(app_guids=list(noted), per_page=LARGEST_PAGE)
         with recorded(CallLog) as record:
             async for process in processes:
                 guid = process.relationships.app.guid or ""
                 wanted = noted.get(guid, {}).get(process.type)
                 if wanted is not None and wanted != process.instances:
-                    changes.setdefault(guid, {})[process.guid] = wanted
+                    scale = Scale(instances=wanted, process=process.type)
+                    changes.setdefault(guid, []).append(scale)
         self._read.add(record)
         return changes
 

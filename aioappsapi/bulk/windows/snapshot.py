@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
@@ -26,7 +27,6 @@ SCHEMA: Final = 2
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
-_PAGE: Final = 5_000
 _SHOWN: Final = 5
 
 
@@ -117,7 +117,7 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     keys = inputs.keys
     taken_at = datetime.now(UTC)
     processes = await _read_processes(Processes(caller), keys)
-    pager = Apps(caller).list(guids=keys, include=["space.organization"], per_page=_PAGE)
+    pager = Apps(caller).list(guids=keys, include=["space.organization"], per_page=LARGEST_PAGE)
     found = {app.guid: _state_of(app, processes.pop(app.guid, [])) async for app in pager}
     if missing := [key for key in keys if key not in found]:
         few = ", ".join(missing[:_SHOWN]) + (" and more" if len(missing) > _SHOWN else "")
@@ -130,7 +130,7 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
 
 async def _read_processes(processes: Processes, keys: list[str]) -> dict[str, list[ProcessState]]:
     found: dict[str, list[ProcessState]] = {}
-    async for process in processes.list(app_guids=keys, per_page=_PAGE):
+    async for process in processes.list(app_guids=keys, per_page=LARGEST_PAGE):
         guid, instances = process.relationships.app.guid, process.instances
         if guid is not None and instances is not None:
             found.setdefault(guid, []).append(_process_state(process, instances))

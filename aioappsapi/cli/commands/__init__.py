@@ -88,10 +88,10 @@ def _add(
 
 # -- many apps
 
-for _name, _text in (
-    ("start", "Start many apps."),
-    ("stop", "Stop many apps."),
-    ("restart", "Restart many apps, each at most once."),
+for _name, _text, _more in (
+    ("start", "Start many apps.", ""),
+    ("stop", "Stop many apps.", ""),
+    ("restart", "Restart many apps, each at most once.", " --strategy rolling"),
 ):
     _add(
         app,
@@ -100,9 +100,29 @@ for _name, _text in (
         _text,
         usage="[APP...] [OPTIONS]",
         examples=f"aioappsapi {_name} --org acme --space prod --name 'web-*' --wait all\n"
-        f"aioappsapi {_name} @run.json --report again.json --deadline 15m",
+        f"aioappsapi {_name} @run.json{_more} --report again.json --deadline 15m",
         group=_MANY,
     )
+_add(
+    app,
+    "restage",
+    "bulk:restage",
+    "Build the newest package of many apps, and run the new droplets.",
+    usage="[APP...] [OPTIONS]",
+    examples="aioappsapi restage --stack cflinuxfs3 --to-stack cflinuxfs4 --strategy rolling\n"
+    "aioappsapi restage --org acme --max-building 10 --journal restage.journal",
+    group=_MANY,
+)
+_add(
+    app,
+    "scale",
+    "bulk:scale",
+    "Set instances, memory and disk of many apps; apps that have these numbers are skipped.",
+    usage="[APP...] [OPTIONS]",
+    examples="aioappsapi scale --org acme --name 'web-*' --instances 2 --wait all\n"
+    "aioappsapi scale --label-selector tier=small --memory-mb 512 --process worker",
+    group=_MANY,
+)
 _add(
     app,
     "snapshot",

@@ -1,11 +1,12 @@
-"""What may be typed after `start`, `stop` and `restart`: all three take the same."""
+"""What may be typed after `start`, `stop`, `restart`, `restage` and `scale`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
+from aioappsapi.cli.action_flags import ActionFlags, NoFlags, RestageFlags, RollingFlags, ScaleFlags
 from aioappsapi.cli.flags import (
+    BulkAction,
     JournalFlags,
     LogFlags,
     OutputFlags,
@@ -16,14 +17,15 @@ from aioappsapi.cli.flags import (
     Words,
 )
 
-Action = Literal["start", "stop", "restart"]
 
+def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
+    """Make a command; `more` are the options of its action, with their defaults."""
 
-def _command(action: Action) -> Callable[..., int]:
     def command(
         *words: Words,
         selection: Selection = Selection(),
         wait: WaitFlags = WaitFlags(),
+        how: ActionFlags = more,
         run: RunFlags = RunFlags(),
         journal: JournalFlags = JournalFlags(),
         output: OutputFlags = OutputFlags(),
@@ -37,6 +39,7 @@ def _command(action: Action) -> Callable[..., int]:
             words=words,
             selection=selection,
             wait=wait,
+            how=how,
             run=run,
             journal=journal,
             output=output,
@@ -44,7 +47,12 @@ def _command(action: Action) -> Callable[..., int]:
             target=target,
         ).execute()
 
+    # cyclopts reads the options from here.
+    command.__annotations__["how"] = type(more)
     return command
 
 
-start, stop, restart = _command("start"), _command("stop"), _command("restart")
+start, stop = _command("start", NoFlags()), _command("stop", NoFlags())
+restart = _command("restart", RollingFlags())
+restage = _command("restage", RestageFlags())
+scale = _command("scale", ScaleFlags())

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ..world.state import App, Organization, Space, User, World
-from . import answer as say
+from ..api.token import Token
+from ..world.model import App, Organization, Space, User
+from ..world.state import World
+from . import errors
 from .call import Call
-from .flags import DEFAULTS
-from .uaa import Token
+from .platform.flags import DEFAULTS
 
 DEVELOPERS: Final = frozenset({"space_developer"})
 SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})
 MANAGERS: Final = frozenset({"org_manager"})
+_ADMINS: Final = frozenset({"cloud_controller.admin"})
+# The flags that are always on for these scopes.
+_FLAG_SKIPPERS: Final[Mapping[str, frozenset[str]]] = {
+    "app_bits_upload": _ADMINS,
+    "app_scaling": _ADMINS,
+    "set_roles_by_username": _ADMINS,
+    "space_developer_env_var_visibility": _ADMINS | {"cloud_controller.admin_read_only"},
+    "task_creation": _ADMINS,
+    "unset_roles_by_username": _ADMINS,
+}
 _SECRETS: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
 
 
@@ -27,7 +38,7 @@ class Access:
         """Return the app if the token shows it."""
         app = self._world.apps.get(app_guid)
         if app is None or not token.reads(app.space):
-            raise say.not_found("App")
+            raise errors.not_found("App")
         return app
 
     def apps(self, token: Token, guids: frozenset[str] | None) -> Sequence[App]:
@@ -55,16 +66,24 @@ class Access:
         self.check_change(token, app.space, roles)
         return token, app
 
+    def may_change(self, token: Token, space: Space, roles: frozenset[str]) -> bool:
+        """Whether the token has one of the roles in the space, suspended or not."""
+        return token.is_admin or holds(token, space, roles)
+
     def check_change(self, token: Token, space: Space, roles: frozenset[str]) -> None:
         """Refuse those without a role, and everybody but admins in what is suspended."""
+        if not self.may_change(token, space, roles):
+            raise errors.not_authorized()
+        self.check_writable(token, space)
+
+    def check_writable(self, token: Token, space: Space) -> None:
+        """Refuse changes of what is suspended; admins may, and managers in a suspended space."""
         if token.is_admin:
             return
-        if not holds(token, space, roles):
-            raise say.not_authorized()
         if space.organization.suspended:
-            raise say.org_suspended()
-        if space.suspended:
-            raise say.space_suspended()
+            raise errors.org_suspended()
+        if space.suspended and not holds(token, space.organization, MANAGERS):
+            raise errors.space_suspended()
 
     def belongs(self, user: User, organization: Organization) -> bool:
         """Whether the user has any role in the organization or one of its spaces."""
@@ -83,7 +102,7 @@ class Access:
         """Return the organization if the token shows it."""
         found = self._world.organizations.get(organization_guid)
         if found is None or found not in self.organizations(token):
-            raise say.not_found("Organization")
+            raise errors.not_found("Organization")
         return found
 
     def spaces(self, token: Token) -> list[Space]:
@@ -94,7 +113,7 @@ class Access:
         """Return the space if the token shows it."""
         space = self._world.spaces.get(space_guid)
         if space is None or not token.reads(space):
-            raise say.not_found("Space")
+            raise errors.not_found("Space")
         return space
 
     def users(self, token: Token) -> list[User]:
@@ -110,21 +129,23 @@ class Access:
         ]
 
     def check_flag(self, token: Token, name: str) -> None:
-        """Refuse what an operator has switched off, except to admins."""
-        if not token.is_admin and not self._world.flags.get(name, DEFAULTS[name]):
-            raise say.feature_disabled(self._world.flag_messages.get(name, name))
+        """Refuse what an operator has switched off; of some flags admins need no mind."""
+        skips = token.scopes & _FLAG_SKIPPERS.get(name, frozenset())
+        if not skips and not self.is_on(name):
+            raise errors.feature_disabled(self._world.flag_messages.get(name, name))
+
+    def is_on(self, name: str) -> bool:
+        """Whether a feature is on."""
+        return self._world.flags.get(name, DEFAULTS[name])
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
         """Return the app for a request that reads its environment."""
         token = call.reader()
-        app = self.app(token, app_guid)
-        if token.scopes & _SECRETS:
-            return token, app
-        if not holds(token, app.space, SUPPORTERS):
-            raise say.not_authorized()
         self.check_flag(token, "env_var_visibility")
-        if holds(token, app.space, DEVELOPERS):
-            self.check_flag(token, "space_developer_env_var_visibility")
+        app = self.app(token, app_guid)
+        if not (token.scopes & _SECRETS or holds(token, app.space, SUPPORTERS)):
+            raise errors.not_authorized()
+        self.check_flag(token, "space_developer_env_var_visibility")
         return token, app
 
     def reads_secrets(self, token: Token, space: Space) -> bool:

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from ..api.token import Token
 from ..world.faults import Faults
+from ..world.model import App, Organization
 from ..world.realm import Realm
-from ..world.state import App, Organization, World
-from . import answer as say
-from . import filters
+from ..world.state import World
+from . import errors, list_query
 from .access import Access
-from .actions import Actions
-from .answer import Answer, ApiError
-from .app_routes import AppRoutes
-from .audit import Audit
-from .bindings import Bindings
-from .builds import Builds
+from .answer import Answer, outside_api
+from .apps.actions import Actions
+from .apps.apps import AppRoutes
+from .apps.builds import Builds
+from .apps.deployments import Deployments
+from .apps.droplets import Droplets
+from .apps.manifests import Manifests
+from .apps.packages import Packages
+from .apps.processes import Processes
+from .apps.revisions import Revisions
+from .apps.sidecars import Sidecars
+from .apps.tasks import Tasks
 from .call import Call
-from .deployments import Deployments
-from .domains import Domains
-from .droplets import Droplets
-from .events import EventRoutes, Events
-from .flags import Flags
+from .errors import ApiError
 from .jobs import Jobs
-from .manifests import Manifests
-from .marketplace import MarketplaceRoutes
+from .network.domains import Domains
+from .network.routes import RouteRoutes
 from .outages import UP, database_gone
-from .places import Places
-from .platform import Platform
-from .processes import Processes
-from .quotas import Quotas
-from .revisions import Revisions
-from .roles import Roles
+from .places.places import Places
+from .places.quotas import Quotas
+from .places.roles import Roles
+from .places.usage import Usage
+from .places.users import Users
+from .platform.audit import Audit
+from .platform.events import EventRoutes, Events
+from .platform.flags import Flags
+from .platform.platform import Platform
+from .platform.stacks import Stacks
+from .platform.v2 import VersionTwo
 from .router import Router, Routes
-from .routes import RouteRoutes
-from .service_instances import ServiceInstances
-from .sidecars import Sidecars
-from .stacks import Stacks
-from .tasks import Tasks
-from .uaa import PREFIX, Token
-from .usage import Usage
-from .users import Users
-from .v2 import VersionTwo
-from .views import Views
+from .services.bindings import Bindings
+from .services.marketplace import MarketplaceRoutes
+from .services.service_instances import ServiceInstances
+from .views import UAA, Views
 
 ShowList = Callable[[Call, Token], str]
 ShowOne = Callable[[Call, Token, str], str]
@@ -56,10 +58,11 @@ class Api:
         self._faults = faults
         self.realm = Realm(world)
         self.events = Events(world)
+        world.fleet.on_crash = self.events.crashed
         self._access = Access(world)
         self._two = VersionTwo(self._access, faults, world.clock)
         usage = Usage(self.realm)
-        self._actions = Actions(world, self._access, usage, self.events, faults)
+        self._actions = Actions(world, self.realm.shelf, self._access, usage, self.events, faults)
         self._router = Router(*self._tables(usage))
         self._collections: dict[str, tuple[ShowList, ShowOne]] = {
             "apps": (self._apps, self._app),
@@ -72,6 +75,7 @@ class Api:
         world, network, marketplace = realm.world, realm.network, realm.marketplace
         parts = (world, realm.shelf, access)
         jobs = Jobs(realm, access)
+        packages = Packages(*parts, jobs)
         self.roles = Roles(world, access, jobs)
         audit = Audit(world, realm.shelf, self.events)
         audit.finders |= {
@@ -84,11 +88,12 @@ class Api:
             AppRoutes(realm, access),
             jobs,
             Droplets(*parts, jobs),
-            Builds(*parts, self._faults),
-            Deployments(*parts),
+            packages,
+            Builds(*parts, packages, usage, self._faults),
+            Deployments(*parts, self._actions, usage, self._faults),
             Tasks(*parts),
             Revisions(*parts),
-            Processes(*parts, self._actions),
+            Processes(*parts, self._actions, usage),
             Sidecars(*parts),
             Stacks(world, access),
             Places(realm, access, jobs),
@@ -123,13 +128,13 @@ class Api:
     def _outside(self, call: Call) -> Answer:
         if call.method == "GET" and not call.parts:
             headers = {"x-content-type-options": "nosniff"}
-            body = call.views.root(call.views.base + PREFIX)
+            body = call.views.root(call.views.base + UAA)
             kind = "application/json;charset=utf-8"
             return Answer(200, body, kind, framed=False, headers=headers)
         if call.method == "GET" and call.parts == ["healthz"]:
             return Answer(200, "OK", "application/json", framed=False)
         found = self._two.answer(call) if call.parts[:1] == ["v2"] else None
-        return found or say.outside_api()
+        return found or outside_api()
 
     def _inside(self, call: Call) -> Answer:
         if call.action is not None:
@@ -138,7 +143,7 @@ class Api:
         if routed is not None:
             return routed()
         if call.method != "GET":
-            raise say.unknown_request()
+            raise errors.unknown_request()
         return Answer(200, self._shown(call))
 
     def _shown(self, call: Call) -> str:
@@ -152,12 +157,12 @@ class Api:
             token = call.reader()
             show_list, show_one = self._collections[parts[1]]
             return show_list(call, token) if len(parts) == 2 else show_one(call, token, parts[2])
-        raise say.unknown_request()
+        raise errors.unknown_request()
 
     # Apps.
 
     def _apps(self, call: Call, token: Token) -> str:
-        query = filters.ListQuery(filters.APPS, filters.decode(call.query))
+        query = list_query.ListQuery(list_query.APPS, list_query.decode(call.query))
         rows = query.select(
             self._access.apps(token, query.values("guids")),
             ("names", lambda app: app.name),
@@ -172,7 +177,7 @@ class Api:
         return call.views.page("/v3/apps", query.links(), page, resources, included)
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
-        wanted = filters.wished(call.query, filters.APPS)
+        wanted = list_query.wished(call.query, list_query.APPS)
         app = self._access.app(token, app_guid)
         text = call.views.app(app)
         return text[:-1] + _included(call.views, [app], wanted) + "}" if wanted else text
@@ -180,7 +185,7 @@ class Api:
     # Spaces and organizations.
 
     def _spaces(self, call: Call, token: Token) -> str:
-        query = filters.ListQuery(filters.SPACES, filters.decode(call.query))
+        query = list_query.ListQuery(list_query.SPACES, list_query.decode(call.query))
         rows = query.select(
             self._access.spaces(token),
             ("names", lambda space: space.name),
@@ -194,14 +199,14 @@ class Api:
         return call.views.page("/v3/spaces", query.links(), page, resources, included)
 
     def _space(self, call: Call, token: Token, space_guid: str) -> str:
-        wanted = filters.wished(call.query, filters.SPACES)
+        wanted = list_query.wished(call.query, list_query.SPACES)
         space = self._access.space(token, space_guid)
         text = call.views.space(space)
         included = call.views.included(None, [space.organization] if wanted else None)
         return text[:-1] + included + "}"
 
     def _organizations(self, call: Call, token: Token) -> str:
-        query = filters.ListQuery(filters.ORGANIZATIONS, filters.decode(call.query))
+        query = list_query.ListQuery(list_query.ORGANIZATIONS, list_query.decode(call.query))
         rows = query.select(
             self._access.organizations(token),
             ("names", lambda organization: organization.name),

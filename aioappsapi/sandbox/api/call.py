@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from . import answer as say
-from .filters import UndecodableQueryError
-from .uaa import Token
+from ..api.token import Token
+from ..world.json_types import Json, JsonValue
+from . import errors
+from .list_query import UndecodableQueryError
 from .views import Views
 
 ACTIONS: Final = frozenset({"start", "stop", "restart"})
@@ -39,6 +41,7 @@ class Call:
     token: Callable[[], Token]
     body: bytes = b""
     content_type: str = ""
+    accept: str | None = None
     diego: str | None = None
 
     @property
@@ -47,6 +50,14 @@ class Call:
         parts = self.parts
         acts = len(parts) == 5 and parts[3] == "actions" and parts[4] in ACTIONS
         return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
+
+    @property
+    def wished_type(self) -> str:
+        """The media type of an answer without a body: the first one accepted, or HTML."""
+        accepted = self.accept
+        if not accepted or "*/*" in accepted:
+            return "text/html"
+        return re.split("[,;]", accepted, maxsplit=1)[0].strip()
 
     @property
     def runner_down(self) -> bool:
@@ -66,7 +77,7 @@ class Call:
         """Return the token if it may change anything. Raises ApiError 401 or 403."""
         return self._scoped(WRITERS)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Json:
         """Return the members of the body; a body of another type counts as none at all.
 
         Raises ApiError 400 for broken JSON, and what the server falls over for broken UTF-8.
@@ -78,7 +89,7 @@ class Call:
             return dict(parse_qsl(self.body.decode("utf-8", "replace")))
         return {}
 
-    def asked_app(self, fields: dict[str, Any]) -> str:
+    def asked_app(self, fields: Json) -> str:
         """Return the GUID of the app that a body is related to; empty if there is none."""
         return dig(fields, "relationships", "app", "data", "guid")
 
@@ -94,12 +105,12 @@ class Call:
         except UnicodeError as error:
             raise UndecodableQueryError from error
         except ValueError as error:
-            raise say.parse_error() from error
+            raise errors.parse_error() from error
 
     def _scoped(self, scopes: frozenset[str]) -> Token:
         token = self.token()
         if not token.scopes & scopes:
-            raise say.not_authorized()
+            raise errors.not_authorized()
         return token
 
 
@@ -107,10 +118,16 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def dig(fields: object, *names: str) -> str:
+def dig(fields: JsonValue, *names: str) -> str:
     """Return the text at the end of a path of members; empty if the path breaks off."""
+    found = dig_value(fields, *names)
+    return "" if found is None else str(found)
+
+
+def dig_value(fields: JsonValue, *names: str) -> JsonValue:
+    """Return the value at the end of a path of members; None if the path breaks off."""
     for name in names:
         if not isinstance(fields, dict):
-            return ""
+            return None
         fields = fields.get(name)
-    return "" if fields is None else str(fields)
+    return fields

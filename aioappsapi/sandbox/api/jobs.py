@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..world.model import STARTED, App, guid
 from ..world.realm import Realm
 from ..world.resources import Job
-from ..world.state import STARTED, App, guid
-from . import answer as say
+from . import errors
 from .access import DEVELOPERS, Access
-from .answer import Answer, json_text
+from .answer import Answer, accepted, json_text
 from .call import Call
 from .outages import UP, runner_error
 from .router import Handler
-from .views import process_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,13 +53,13 @@ class Jobs:
 
     def sent_to(self, call: Call, job: Job) -> Answer:
         """Answer 202 with the way to the job."""
-        return say.accepted(f"{call.views.base}/v3/jobs/{job.guid}")
+        return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.wished_type)
 
     def _show(self, call: Call, job_guid: str) -> Answer:
         call.reader()
         job = self._shelf.jobs.get(job_guid)
         if job is None:
-            raise say.not_found("Job")
+            raise errors.not_found("Job")
         self._shelf.look_at(job)
         return Answer(200, self._text(call, job))
 
@@ -94,7 +93,7 @@ class Jobs:
         self._realm.remove_app(app)
         mode = self._world.diego
         if app.state == STARTED and mode != UP:
-            error = runner_error(mode, app.guid, process_version(app))
+            error = runner_error(mode, app.processes[0], self._world.diego_error)
             job.state = "FAILED"
             job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
+
+from ..world.json_types import Json
 
 Predicate = Callable[[dict[str, str]], bool]
 
@@ -28,7 +30,7 @@ _FORMS: Final = (
 _EXISTS: Final = re.compile(rf"(!?){_KEY}")
 
 
-def metadata_problems(fields: dict[str, Any]) -> list[str]:
+def metadata_problems(fields: Json) -> list[str]:
     """Complain about labels and annotations."""
     metadata = fields.get("metadata", {})
     if not isinstance(metadata, dict):
@@ -39,7 +41,7 @@ def metadata_problems(fields: dict[str, Any]) -> list[str]:
         given = metadata.get(kind)
         if isinstance(given, dict):
             problems += [one for pair in given.items() for one in check(*pair)]
-        elif given not in (None, False):
+        elif given is not None and given is not False:
             problems.append(f"'{kind}' is not an object")
     return [f"Metadata {problem}" for problem in problems]
 

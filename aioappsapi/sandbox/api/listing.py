@@ -5,27 +5,64 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from . import filters
+from ..api.token import Token
+from ..world.json_types import Json
+from . import list_query
 from .answer import Answer, json_text
 from .call import Call
-from .filters import ListQuery, ListRules, Looked
-from .uaa import Token
+from .list_query import ListQuery, ListRules, Looked
 
 R = TypeVar("R", bound=Any)
-_OF_APPS: Final = ("app_guids", "space_guids", "organization_guids", "label_selector")
-_ORDERS: Final = ("created_at", "updated_at")
-DROPLETS: Final = ListRules(("states", "current", *_OF_APPS), orders=_ORDERS)
-PACKAGES: Final = ListRules(("states", "types", *_OF_APPS), orders=_ORDERS)
-BUILDS: Final = ListRules(("states", "package_guids", *_OF_APPS), orders=_ORDERS)
-DEPLOYMENTS: Final = ListRules(
-    ("app_guids", "states", "status_reasons", "status_values", "label_selector"), orders=_ORDERS
+ORDERS: Final = ("created_at", "updated_at")
+DROPLETS: Final = ListRules(
+    (
+        "app_guid",
+        "app_guids",
+        "current",
+        "organization_guids",
+        "package_guid",
+        "space_guids",
+        "states",
+        "label_selector",
+    ),
+    orders=ORDERS,
 )
-TASKS: Final = ListRules(("names", "states", "sequence_ids", *_OF_APPS), orders=_ORDERS)
-REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=_ORDERS)
+PACKAGES: Final = ListRules(
+    (
+        "states",
+        "types",
+        "app_guids",
+        "app_guid",
+        "space_guids",
+        "organization_guids",
+        "label_selector",
+    ),
+    orders=ORDERS,
+)
+BUILDS: Final = ListRules(("app_guids", "package_guids", "states", "label_selector"), orders=ORDERS)
+APP_BUILDS: Final = ListRules(("states", "label_selector"), orders=ORDERS)
+DEPLOYMENTS: Final = ListRules(
+    ("app_guids", "states", "status_reasons", "status_values", "label_selector"), orders=ORDERS
+)
+TASKS: Final = ListRules(
+    (
+        "names",
+        "states",
+        "app_guids",
+        "organization_guids",
+        "space_guids",
+        "app_guid",
+        "sequence_ids",
+        "label_selector",
+    ),
+    orders=ORDERS,
+)
+REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=ORDERS)
 
 Wish = tuple[str, Callable[[Any], Looked]]
-Include = Callable[[ListQuery, Sequence[Any]], dict[str, Any]]
+Include = Callable[[ListQuery, Sequence[Any]], Json]
 _APP_WISHES: Final[tuple[Wish, ...]] = (
+    ("app_guid", lambda row: row.app.guid),
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
     ("organization_guids", lambda row: row.app.space.organization.guid),
@@ -37,7 +74,7 @@ def page_of(
     token: Token,
     rules: ListRules,
     rows: Iterable[R],
-    show: Callable[[R], dict[str, Any]],
+    show: Callable[[R], Json],
     *wishes: Wish,
 ) -> Answer:
     """Return the page that the request asks for, of those rows whose apps the token shows."""
@@ -49,7 +86,7 @@ def listed(
     call: Call,
     rules: ListRules,
     rows: Iterable[R],
-    show: Callable[[R], dict[str, Any]],
+    show: Callable[[R], Json],
     *wishes: Wish,
     include: Include | None = None,
     given: dict[str, str] | None = None,
@@ -59,7 +96,7 @@ def listed(
     `include` makes the members of `included` for the rows of the page, if there are to be any,
     and `given` are the parameters where they are not just the request's.
     """
-    query = ListQuery(rules, filters.decode(call.query) if given is None else given)
+    query = ListQuery(rules, list_query.decode(call.query) if given is None else given)
     wanted = [wish for wish in wishes if wish[0] in rules.filters]
     found = query.select(rows, ("guids", lambda row: row.guid), *wanted)
     chosen, page = query.cut(query.refine(found))
@@ -69,21 +106,21 @@ def listed(
     return Answer(200, call.views.page(call.path, query.links(), page, resources, included))
 
 
-def stamps(row: Any) -> dict[str, Any]:
+def stamps(row: Any) -> Json:
     """Return what every resource begins with."""
     return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
 
 
-def to_one(guid: str | None) -> dict[str, Any]:
+def to_one(guid: str | None) -> Json:
     """Return a relationship to one resource, or to none."""
     return {"data": None if guid is None else {"guid": guid}}
 
 
-def metadata_of(resource: Any) -> dict[str, Any]:
+def metadata_of(resource: Any) -> Json:
     """Return the labels and annotations as resources show them."""
     return {"labels": resource.labels, "annotations": resource.annotations}
 
 
-def to_app(app_guid: str) -> dict[str, Any]:
+def to_app(app_guid: str) -> Json:
     """Return the relationship of a resource to its app."""
     return {"app": to_one(app_guid)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .answer import Answer, ApiError, json_text, stats_unavailable
+from ..world.model import Process, process_version
+from .answer import Answer, json_text
+from .errors import ApiError, stats_unavailable
 
 UP: Final = "up"
 DNS: Final = "dns"
@@ -12,6 +14,9 @@ DIEGO_MODES: Final = frozenset({UP, "refused", "bbs-503", "bbs-error", "bbs-inva
 DATABASE_MODES: Final = frozenset({UP, "down"})
 _REFUSED: Final = 'Connection refused - connect(2) for "127.0.0.1" port 8889 (127.0.0.1:8889)'
 _503: Final = "failed with status: 503, body: bbs is down"
+_NO_NAME: Final = "getaddrinfo: Name or service not known"
+# The modes in which Diego answers, but with an error.
+_ANSWERING: Final = ("bbs-error", "bbs-invalid")
 _NO_CONTACT: Final = "Unable to communicate with Diego"
 
 
@@ -26,35 +31,45 @@ class UnknownError(ApiError):
         return json_text({"errors": [error]})
 
 
-def runner_error(mode: str, process_guid: str, version: str, *, fresh: bool = False) -> ApiError:
-    """Return what an order to Diego ends in; `fresh` ones are for a process Diego never knew."""
-    full = f"{process_guid}-{version}"
+def runner_error(mode: str, process: Process, text: str, *, fresh: bool = False) -> ApiError:
+    """Return what an order to Diego ends in; `text` is what Diego says.
+
+    `fresh` ones are for a process that Diego never knew.
+    """
+    full = f"{process.guid}-{process_version(process)}"
     if mode == "bbs-invalid":
         detail = "Runner invalid request: invalid LRP: memory"
         return ApiError(500, 170014, "CF-RunnerInvalidRequest", detail)
     if mode == "bbs-error":
-        named = process_guid if fresh else full
-        detail = f"Runner error: Process Guid: {named}: the database is gone"
+        named = process.guid if fresh else full
+        detail = f"Runner error: Process Guid: {named}: {text}"
         return ApiError(500, 170016, "CF-RunnerError", detail)
     if mode == DNS:
         return ApiError(
             503, 170015, "CF-RunnerUnavailable", f"Runner is unavailable: {_NO_CONTACT}"
         )
-    reason = _REFUSED if mode == "refused" else _503
-    detail = f"Runner is unavailable: Process Guid: {full}: {reason}"
+    detail = f"Runner is unavailable: Process Guid: {full}: {_reason(mode)}"
     return ApiError(503, 170015, "CF-RunnerUnavailable", detail)
 
 
-def stager_unavailable() -> ApiError:
-    """Say that nobody can stage the package now."""
-    detail = f"Stager is unavailable: {_REFUSED}"
-    return ApiError(503, 170010, "CF-StagerUnavailable", detail)
+def stager_error(mode: str, text: str) -> ApiError:
+    """Return what staging ends in while Diego is in this mode; `text` is what it then says."""
+    if mode in _ANSWERING:
+        detail = f"Stager error: bbs stager client staging failed: {text}"
+        return ApiError(500, 170011, "CF-StagerError", detail)
+    return ApiError(503, 170010, "CF-StagerUnavailable", f"Stager is unavailable: {_reason(mode)}")
 
 
-def task_workers_unavailable() -> ApiError:
-    """Say that nobody can run the task now."""
-    detail = f"Task workers are unavailable: {_REFUSED}"
+def task_error(mode: str, text: str) -> ApiError:
+    """Return what running a task ends in while Diego is in this mode."""
+    if mode in _ANSWERING:
+        return ApiError(500, 170019, "CF-TaskError", f"Task failed: {text}")
+    detail = f"Task workers are unavailable: {_reason(mode)}"
     return ApiError(503, 170020, "CF-TaskWorkersUnavailable", detail)
+
+
+def _reason(mode: str) -> str:
+    return _503 if mode == "bbs-503" else _NO_NAME if mode == DNS else _REFUSED
 
 
 def check_stats(mode: str) -> None:

@@ -8,13 +8,17 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from ..world.fleet import Fleet
-from ..world.state import App, Organization, Process, Space, guid_of
+from ..world.json_types import Json
+from ..world.model import STARTED, App, Organization, Process, Space, process_version
+from ..world.resources import Shelf, revision_guid
 from .answer import json_text
-from .instance_views import age, stat
+from .apps.instance_views import brief, stat
 
 SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
 VERSION: Final = "3.228.0"
-_HIDDEN: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
+UAA: Final = "/uaa"
+HIDDEN: Final = "[PRIVATE DATA HIDDEN]"
+HIDDEN_IN_LISTS: Final = "[PRIVATE DATA HIDDEN IN LISTS]"
 _COLLECTIONS: Final = (
     "app_usage_events",
     "apps",
@@ -70,9 +74,10 @@ _APP_LINKS: Final = (
 class Views:
     """Resources as JSON text, with links to the address that the client used (`base`)."""
 
-    def __init__(self, base: str, fleet: Fleet) -> None:
+    def __init__(self, base: str, fleet: Fleet, shelf: Shelf) -> None:
         self.base = base
         self._fleet = fleet
+        self._shelf = shelf
         self._app_links = self._links_template()
 
     def app(self, app: App) -> str:
@@ -98,7 +103,7 @@ class Views:
         """Write a space."""
         return json_text(self.space_fields(space))
 
-    def space_fields(self, space: Space) -> dict[str, Any]:
+    def space_fields(self, space: Space) -> Json:
         """Return the members of a space."""
         quota = {"guid": space.quota_guid} if space.quota_guid else None
         organization = space.organization.guid
@@ -126,7 +131,7 @@ class Views:
         """Write an organization."""
         return json_text(self.organization_fields(organization))
 
-    def organization_fields(self, organization: Organization) -> dict[str, Any]:
+    def organization_fields(self, organization: Organization) -> Json:
         """Return the members of an organization."""
         at = f"{self.base}/v3/organizations/{organization.guid}"
         quota = f"{self.base}/v3/organization_quotas/{organization.quota_guid}"
@@ -150,17 +155,24 @@ class Views:
         }
 
     def process(
-        self, app: App, process: Process, *, listed: bool = True, embed: bool = False
+        self,
+        app: App,
+        process: Process,
+        *,
+        secrets: bool = True,
+        listed: bool = True,
+        embed: bool = False,
     ) -> str:
         """Write a process; lists hide its command, and `embed` adds the instances."""
+        command = process.command or self._shelf.start_command(app, process.type)
         fields: dict[str, object] = {
             "guid": process.guid,
-            "created_at": app.created_at,
-            "updated_at": app.updated_at,
-            "version": process_version(app),
+            "created_at": process.created_at or app.created_at,
+            "updated_at": process.updated_at or app.updated_at,
+            "version": process_version(process),
             "type": process.type,
-            "command": _HIDDEN if listed else process.command or "python app.py",
-            "user": "vcap",
+            "command": HIDDEN_IN_LISTS if listed else command if secrets else HIDDEN,
+            "user": process.user or ("root" if app.lifecycle == "docker" else "vcap"),
             "instances": process.instances,
             "memory_in_mb": process.memory_in_mb,
             "disk_in_mb": process.disk_in_mb,
@@ -182,12 +194,7 @@ class Views:
         """Return the instances of a process with their usage, empty where it is not measured."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
-        resources = [stat(app, process, instance, now) for instance in rows]
-        if not measured:
-            quotas = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
-            for resource in resources:
-                if "usage" in resource:
-                    resource.update(quotas, usage={})
+        resources = [stat(process, instance, now, measured=measured) for instance in rows]
         return json_text({"resources": resources})
 
     def page(
@@ -229,9 +236,11 @@ class Views:
         return f',"included":{{{",".join(parts)}}}' if parts else ""
 
     def root(self, uaa: str) -> str:
-        """Return the links of `/`, where a client learns where to log in."""
+        """Return the links of `/`, where a client learns where to log in.
+
+        All of them stay on this machine, also those to parts that the sandbox does not have.
+        """
         at = self.base
-        domain = "sandbox.example"
         ssh = {"host_key_fingerprint": SSH_KEY, "oauth_client": "ssh-proxy"}
         return json_text(
             {
@@ -242,12 +251,12 @@ class Views:
                     "network_policy_v1": {"href": f"{at}/networking/v1/external"},
                     "login": {"href": uaa},
                     "uaa": {"href": uaa},
-                    "credhub": {"href": f"https://credhub.{domain}:8844"},
+                    "credhub": {"href": f"{at}/credhub"},
                     "routing": None,
-                    "logging": {"href": f"wss://doppler.{domain}:443"},
-                    "log_cache": {"href": f"https://log-cache.{domain}"},
-                    "log_stream": {"href": f"https://log-stream.{domain}"},
-                    "app_ssh": {"href": f"ssh.{domain}:2222", "meta": ssh},
+                    "logging": {"href": f"ws{at.removeprefix('http')}"},
+                    "log_cache": {"href": f"{at}/log-cache"},
+                    "log_stream": {"href": f"{at}/log-stream"},
+                    "app_ssh": {"href": at.partition("://")[2], "meta": ssh},
                     "cloud_controller_v2": {"href": f"{at}/v2", "meta": {"version": "2.293.0"}},
                 }
             }
@@ -261,10 +270,11 @@ class Views:
 
     def info(self, rate_limit: int | None, window: float) -> str:
         """Say what the platform says of itself, the rate limit among it."""
-        limits: dict[str, object] = {"enabled": rate_limit is not None}
+        limits = {"enabled": False, "general_limit": 2000, "reset_interval_in_minutes": 60}
         if rate_limit is not None:
             minutes = max(1, round(window / 60))
-            limits |= {"general_limit": rate_limit, "reset_interval_in_minutes": minutes}
+            limits = {"enabled": True, "general_limit": rate_limit}
+            limits["reset_interval_in_minutes"] = minutes
         support = {"href": "https://support.sandbox.example"}
         return json_text(
             {
@@ -280,11 +290,11 @@ class Views:
             }
         )
 
-    def _instances(self, app: App, process: Process) -> list[dict[str, object]]:
+    def _instances(self, app: App, process: Process) -> list[Json]:
         """Return the instances in their short form: which, in what state, for how many seconds."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
-        return [{"index": i.index, "state": i.state, "since": age(i, now)} for i in rows]
+        return [brief(instance, now) for instance in rows]
 
     def _links_template(self) -> str:
         apps = f"{self.base}/v3/apps/\0"
@@ -298,11 +308,11 @@ class Views:
 
     def _process_frame(self, app: App, process: Process) -> dict[str, object]:
         at = f"{self.base}/v3/processes/{process.guid}"
-        revision = {"guid": guid_of("revision", app.guid)} if app.droplet else None
+        revision = _revision(app, process)
         return {
             "relationships": {
                 "app": {"data": {"guid": app.guid}},
-                "revision": {"data": revision} if revision else None,
+                "revision": {"data": {"guid": revision}} if revision else None,
             },
             "metadata": {"labels": process.labels, "annotations": process.annotations},
             "links": {
@@ -316,9 +326,11 @@ class Views:
         }
 
 
-def process_version(app: App) -> str:
-    """Return the version that changes with every launch, and that Diego's errors name."""
-    return guid_of("version", app.guid, app.revision)
+def _revision(app: App, process: Process) -> str | None:
+    """Return the GUID of the revision that a process runs: its own, or the app's first one."""
+    if process.revision is not None or not app.has("revisions") or app.droplet is None:
+        return process.revision
+    return revision_guid(app, 1) if app.launches or app.state == STARTED else None
 
 
 def _metadata(labels: dict[str, str], annotations: dict[str, str] | None) -> str:
@@ -330,7 +342,10 @@ def _metadata(labels: dict[str, str], annotations: dict[str, str] | None) -> str
 def _lifecycle(app: App) -> str:
     if app.lifecycle == "docker":
         return '{"type":"docker","data":{}}'
-    data = json_text({"buildpacks": app.buildpacks or [], "stack": app.stack})
+    fields: Json = {"buildpacks": app.buildpacks or [], "stack": app.stack}
+    if app.credentials:
+        fields["credentials"] = "***"
+    data = json_text(fields)
     return f'{{"type":"{app.lifecycle}","data":{data}}}'
 
 
@@ -343,7 +358,7 @@ def _readiness_check(process: Process) -> dict[str, object]:
     return _check(process.readiness, "process", "invocation_timeout", "interval")
 
 
-def _check(check: dict[str, Any] | None, default: str, *settings: str) -> dict[str, object]:
+def _check(check: Json | None, default: str, *settings: str) -> dict[str, object]:
     kind = (check or {}).get("type", default)
     if kind == "http":
         settings = (*settings, "endpoint")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Final, Self
 
-from .chance import rolls, stretched
+from .randomness import rolls, stretched
 
 
 class Fault(Enum):
@@ -55,6 +55,7 @@ _TIMES: Final = (
     "readiness",
     "shutdown",
     "repair_after",
+    "sync_interval",
     "reads",
     "writes",
     "overload_crash",
@@ -122,7 +123,8 @@ class Faults:
     - `latency`: mean seconds that every API request takes; `latency_spread` is the part of it
       that is exponential, the rest is the same for all.
     - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
-      is off; half of it per address without a valid token. None is no limit.
+      is off. None is no limit. `address_rate_limit`: requests per address without a valid token,
+      by default half of it.
     - `v2_rate_limit`: requests below /v2 per user in the same window, twice as many for admins.
 
     Instances:
@@ -135,6 +137,8 @@ class Faults:
     - `overload_crash`: where n instances start on a cell that copes with m at a time
       (`Sandbox(max_starting_per_cell=m)`), the next one crashes with this share times (n+1)/m - 1,
       and takes (n+1)/m times as long to start.
+    - `deployment_interval`: seconds between two steps of a deployment. `sync_interval`: seconds
+      until Diego hears of the instances that a canceled deployment gives back.
     """
 
     without_droplet: float = 0.0
@@ -173,9 +177,12 @@ class Faults:
     crash_backoff: float = 1.0
     overload_crash: float = 0.5
     repair_after: float = 30.0
+    deployment_interval: float = 0.1
+    sync_interval: float = 0.2
     rate_limit: int | None = None
     rate_window: float = 60.0
     limit_admins: bool = True
+    address_rate_limit: int | None = None
     v2_rate_limit: int | None = None
     staging_failed: float = 0.0
     _bounds: tuple[tuple[float, Fault], ...] = field(init=False, repr=False, compare=False)
@@ -197,8 +204,9 @@ class Faults:
         for name in _TIMES:
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} is a number from 0 on, not {getattr(self, name)!r}")
-        if not (self.crash_backoff > 0.0 and self.rate_window > 0.0):
-            raise ValueError("crash_backoff and rate_window are more than 0 seconds")
+        for name in ("crash_backoff", "rate_window", "deployment_interval"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} is more than 0 seconds, not {getattr(self, name)!r}")
         together = self._bounds[-1][0] if self._bounds else 0.0
         if together * max(1.0, self.reads, self.writes) > 1.0 + 1e-9:
             raise ValueError("the shares of the transient faults are more than 1 together")

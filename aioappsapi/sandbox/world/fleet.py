@@ -14,70 +14,40 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+from sys import intern
+from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from .chance import rolls, stretched
-
-if TYPE_CHECKING:
-    from .faults import Faults
-    from .state import App, Process
-
-STARTING: Final = "STARTING"
-RUNNING: Final = "RUNNING"
-CRASHED: Final = "CRASHED"
-STOPPING: Final = "STOPPING"
-DOWN: Final = "DOWN"
-NO_ROOM: Final = "insufficient resources: memory"
-EXITED: Final = "APP/PROC/{}: Exited with status 1"
-UNHEALTHY: Final = (
-    "Instance never healthy after 1m0s: Failed to make TCP connection to 10.255.1.4:8080: "
-    "connect: connection refused"
+from .faults import Faults
+from .instances import (
+    CRASHED,
+    DOWN,
+    EXITED,
+    NO_ROOM,
+    RUNNING,
+    STARTING,
+    STOPPING,
+    UNHEALTHY,
+    Cell,
+    Instance,
 )
+from .model import App, Process
+from .randomness import rolls, stretched
+
 _LONGEST_BACKOFF: Final = 2**10
 _MOMENT: Final = 0.001
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
-class Cell:
-    """A machine that instances run on; a `memory_mb` of None is endless."""
-
-    memory_mb: int | None = None
-    used_mb: int = 0
-    starting: int = 0
-
-    def fits(self, memory_mb: int) -> bool:
-        """Whether there is room for so much."""
-        return self.memory_mb is None or self.used_mb + memory_mb <= self.memory_mb
-
-
-@dataclass(slots=True, eq=False)
-class Instance:
-    """One instance of a process: its state, since when (by the sandbox's clock), and why.
-
-    `routable_at` is the moment when it begins to take requests, once it is running. A `leaving`
-    one goes, though Diego may not know yet. `luck` and the faults decide its `fate`: the words with
-    which it will crash, or None.
-    """
-
-    index: int
-    state: str = DOWN
-    since: float = 0.0
-    details: str | None = None
-    routable_at: float = 0.0
-    memory_mb: int = 0
-    kind: str = "WEB"
-    luck: float = 0.0
-    crashes: int = 0
-    leaving: bool = False
-    fate: str | None = None
-    cell: Cell | None = None
-    event: int = 0
-
-
 Step = Callable[[Instance, float], None]
+
+
+class Census(NamedTuple):
+    """How many instances of a process start, take requests, and do neither."""
+
+    starting: int
+    routable: int
+    unhealthy: int
 
 
 def _alone(method: Callable[Concatenate[Fleet, P], T]) -> Callable[Concatenate[Fleet, P], T]:
@@ -95,6 +65,7 @@ class Fleet:
 
     An app that was set to STARTED by hand has instances that have always been running. `starting`
     is how many instances start now, and `peak_starting` the most there ever were at a time.
+    `on_crash` is called with each instance that crashes, and the moment.
     """
 
     def __init__(
@@ -117,6 +88,8 @@ class Fleet:
         self._numbers = itertools.count(1)
         self._waiting: dict[int, deque[Instance]] = {}
         self._stranded: list[App] = []
+        self._began = clock()
+        self.on_crash: Callable[[Instance, float], None] | None = None
 
     # What the API orders.
 
@@ -134,11 +107,20 @@ class Fleet:
         now = self.settle()
         app.launches += 1
         for process in app.processes:
-            self._dismiss(process, now)
-            process.live = [self._new(app, process, n) for n in range(process.instances)]
-            for instance in process.live:
-                instance.since = now
-                self._do(self._place, instance, now, after)
+            self._launch(app, process, now, after)
+
+    @_alone
+    def relaunch(self, app: App, process: Process, now: float) -> None:
+        """Replace the instances of one process by fresh ones."""
+        app.launches += 1
+        self._launch(app, process, now)
+
+    def _launch(self, app: App, process: Process, now: float, after: float = 0.0) -> None:
+        process.version += 1
+        self._dismiss(process, now)
+        process.live = [self._new(app, process, n) for n in range(process.instances)]
+        for instance in process.live:
+            self._do(self._place, instance, now, after)
 
     @_alone
     def halt(self, app: App, after: float = 0.0) -> None:
@@ -165,16 +147,21 @@ class Fleet:
         for app in {app.guid: app for app in stranded}.values():
             for process in app.processes:
                 for instance in process.live or ():
-                    if instance.leaving or (instance.state == DOWN and instance.details is None):
+                    if instance.leaving or instance.since is None:
                         step = self._retire if instance.leaving else self._place
                         self._do(step, instance, now, after)
 
     @_alone
-    def resize(self, app: App, now: float | None = None) -> None:
-        """Start what an app wants more of now, and let go what it wants no more."""
+    def resize(self, app: App, now: float | None = None, after: float = 0.0) -> None:
+        """Let go what an app wants no more, and start what it wants more of, some seconds later."""
         now = self.settle() if now is None else now
         for process in app.processes:
-            self._live(app, process, now)
+            self._live(app, process, now, after)
+
+    @_alone
+    def forget_process(self, process: Process, now: float) -> None:
+        """Take the instances of a deleted process away."""
+        self._dismiss(process, now)
 
     @_alone
     def replace(self, process: Process, index: int) -> None:
@@ -227,13 +214,22 @@ class Fleet:
         now = self.settle()
         if process.states is not None:
             states = enumerate(process.states)
-            return [Instance(n, state, details=process.details) for n, state in states]
+            return [self._posed(process, n, state, now) for n, state in states]
         live = self._live(app, process, now)
         if app.state != "STARTED":
             going = {one.index: one for one in live if one.leaving and one.state != DOWN}
             rows = range(process.instances)
-            return [going.get(n) or Instance(n, details=process.details) for n in rows]
+            return [going.get(n) or Instance(n) for n in rows]
         return live
+
+    @_alone
+    def census(self, app: App, process: Process, now: float) -> Census:
+        """Count the instances of a process as a deployment does."""
+        rows = self.instances(app, process) if app.state == "STARTED" else []
+        healthy = [one for one in rows if one.state in (RUNNING, STARTING)]
+        routable = sum(one.routable(now) for one in rows)
+        unhealthy = process.instances - len(healthy)
+        return Census(len(healthy) - routable, routable, unhealthy)
 
     @_alone
     def running(self, app: App) -> bool:
@@ -248,10 +244,18 @@ class Fleet:
 
     def _new(self, app: App, process: Process, index: int) -> Instance:
         (luck,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
-        kind, memory = process.type.upper(), process.memory_in_mb
-        return Instance(index, memory_mb=memory, kind=kind, luck=luck)
+        kind = intern(process.type.upper())
+        made = Instance(index, memory_mb=process.memory_in_mb, kind=kind, luck=luck)
+        made.app_guid, made.process_guid, made.number = app.guid, process.guid, app.launches
+        return made
 
-    def _live(self, app: App, process: Process, now: float) -> list[Instance]:
+    def _posed(self, process: Process, index: int, state: str, now: float) -> Instance:
+        """Return an instance in the state that a test has set."""
+        posed = Instance(index, state, now, process.details)
+        posed.process_guid, posed.cell = process.guid, self.cells[0]
+        return posed
+
+    def _live(self, app: App, process: Process, now: float, after: float = 0.0) -> list[Instance]:
         """Return the instances that there are, after making up for what was changed by hand."""
         live = process.live or []
         if app.state != "STARTED":
@@ -262,7 +266,7 @@ class Fleet:
             return self._adopt(app, process, now)
         for n in range(len(live), process.instances):
             live.append(self._new(app, process, n))
-            self._place(live[-1], now)
+            self._do(self._place, live[-1], now, after)
         for instance in live[process.instances :]:
             self._retire(instance, now)
         process.live = live[: process.instances]
@@ -274,7 +278,7 @@ class Fleet:
         process.live = [self._new(app, process, n) for n in range(process.instances)]
         for instance in process.live:
             if self._settled_on_cell(instance, now):
-                self._turn(instance, RUNNING, 0.0)
+                self._turn(instance, RUNNING, min(self._began, now))
         return process.live
 
     def _dismiss(self, process: Process, now: float) -> None:
@@ -289,12 +293,13 @@ class Fleet:
     def _settled_on_cell(self, instance: Instance, now: float) -> bool:
         fitting = [cell for cell in self.cells if cell.fits(instance.memory_mb)]
         if not fitting:
-            self._turn(instance, DOWN, now, NO_ROOM)
+            self._turn(instance, DOWN, now)
+            instance.placement_error = NO_ROOM
             self._waiting.setdefault(instance.memory_mb, deque()).append(instance)
             return False
         cell = min(fitting, key=lambda cell: (cell.starting, cell.used_mb))
         cell.used_mb += instance.memory_mb
-        instance.cell = cell
+        instance.cell, instance.port = cell, cell.take_port()
         return True
 
     def _begin(self, instance: Instance, now: float) -> None:
@@ -322,8 +327,11 @@ class Fleet:
         instance.routable_at = now + self._faults().readiness
 
     def _crash(self, instance: Instance, now: float) -> None:
-        self._turn(instance, CRASHED, now, instance.fate)
+        self._turn(instance, CRASHED, now)
+        instance.exit_description = instance.fate
         backoff = self._faults().crash_backoff * min(2**instance.crashes, _LONGEST_BACKOFF)
+        if self.on_crash is not None:
+            self.on_crash(instance, now)
         instance.crashes += 1
         self._do(self._place, instance, now, backoff)
         self._free(instance, now)
@@ -339,6 +347,7 @@ class Fleet:
 
     def _vanish(self, instance: Instance, now: float) -> None:
         self._turn(instance, DOWN, now)
+        instance.since = None
         self._free(instance, now)
 
     def _free(self, instance: Instance, now: float) -> None:
@@ -349,20 +358,20 @@ class Fleet:
         instance.cell = None
         for memory_mb, queue in self._waiting.items():
             while queue and (
-                queue[0].details != NO_ROOM or any(cell.fits(memory_mb) for cell in self.cells)
+                queue[0].placement_error is None or any(cell.fits(memory_mb) for cell in self.cells)
             ):
                 first = queue.popleft()
-                if first.details == NO_ROOM:
+                if first.placement_error is not None:
                     self._place(first, now)
 
-    def _turn(self, instance: Instance, state: str, now: float, details: str | None = None) -> None:
+    def _turn(self, instance: Instance, state: str, now: float) -> None:
         """Enter a state; whatever was to come before is off."""
         change = (state == STARTING) - (instance.state == STARTING)
         if change and instance.cell is not None:
             instance.cell.starting += change
             self.starting += change
             self.peak_starting = max(self.peak_starting, self.starting)
-        instance.state, instance.since, instance.details = state, now, details
+        instance.state, instance.since, instance.placement_error = state, now, None
         instance.event = 0
 
     def _do(self, step: Step, instance: Instance, now: float, after: float) -> None:

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
+from .json_types import Json
+from .model import App, Organization, Space, guid_of
 from .resources import Resource
-from .state import App, Organization, Space, World, guid_of
+from .state import World
 
 SHARED: Final = "apps.sandbox.example"
 INTERNAL: Final = "apps.internal"
@@ -39,6 +41,11 @@ class Destination:
     protocol: str = "http1"
     created_at: str = _BEGIN
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What no two destinations of a route share."""
+        return self.app, self.process_type, self.port
+
 
 @dataclass(slots=True, kw_only=True)
 class Route(Resource):
@@ -49,7 +56,7 @@ class Route(Resource):
     space: Space
     path: str = ""
     port: int | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Json = field(default_factory=dict)
     destinations: list[Destination] = field(default_factory=list)
 
     @property

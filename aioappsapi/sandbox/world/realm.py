@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .model import App
 from .network import Network
 from .resources import Shelf
 from .services import Marketplace
-from .state import App, World
+from .state import World
 
 
 class Realm:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
 
-from .state import App, guid_of, timestamp
-
-if TYPE_CHECKING:
-    from .state import World
+from .json_types import Json
+from .model import STARTED, App, guid_of, timestamp
+from .state import World
 
 PATIENCE: Final = 1.0
+DEFAULT_TYPES: Final[Mapping[str, str]] = {"web": "python app.py"}
+_FIRST_REVISION: Final = "Initial revision."
 
 
 @dataclass(slots=True)
@@ -47,7 +49,12 @@ class Droplet(Resource):
     state: str = "STAGED"
     image: str | None = None
     package: str | None = None
-    process_types: dict[str, str] = field(default_factory=lambda: {"web": "python app.py"})
+    lifecycle: str = "buildpack"
+    stack: str | None = None
+    error: str | None = None
+    uploaded: bool = True
+    detected: bool = True
+    process_types: dict[str, str] | None = field(default_factory=lambda: dict(DEFAULT_TYPES))
     buildpacks: list[str] = field(default_factory=lambda: ["python_buildpack"])
 
 
@@ -60,7 +67,6 @@ class Package(Resource):
     state: str = "READY"
     image: str | None = None
     username: str | None = None
-    password: str | None = None
     uploaded: bool = True
 
 
@@ -73,35 +79,85 @@ class Build(Resource):
     state: str = "STAGING"
     droplet: str | None = None
     error: str | None = None
+    memory_in_mb: int = 1024
+    disk_in_mb: int = 4096
+    log_rate: int = 1048576
+    lifecycle: Json = field(default_factory=lambda: {"type": "buildpack", "data": {}})
     creator: tuple[str, str, str] = ("", "", "")
+
+
+class Phase(Enum):
+    """Where a deployment stands; `CANARY` brings up the instances of a canary's next step."""
+
+    CANARY = auto()
+    DEPLOYING = auto()
+    PAUSED = auto()
+    CANCELING = auto()
+    DEPLOYED = auto()
+    CANCELED = auto()
+    SUPERSEDED = auto()
+
+    @property
+    def reason(self) -> str:
+        """The phase as the API's status reason."""
+        return "DEPLOYING" if self is Phase.CANARY else self.name
+
+    @property
+    def active(self) -> bool:
+        """Whether the deployment is not over yet."""
+        return self not in {Phase.DEPLOYED, Phase.CANCELED, Phase.SUPERSEDED}
 
 
 @dataclass(slots=True, kw_only=True)
 class Deployment(Resource):
-    """The exchange of an app's instances for new ones, some at a time.
+    """The exchange of an app's web instances for new ones, some at a time.
 
-    There were `original` web instances, and there are to be `wanted` ones of the new `process`.
+    There were `original` web instances; `process` is the GUID of the new web process. `phase` is
+    the present one. A superseded deployment that was still bringing up its canary has
+    `gave_up_canary`: its instances go at once. `steps` are the weights of a canary in percent.
     """
 
     app: App
     strategy: str = "rolling"
-    value: str = "ACTIVE"
-    reason: str = "DEPLOYING"
+    phase: Phase = Phase.DEPLOYING
     droplet: str | None = None
     previous_droplet: str | None = None
+    revision: Revision | None = None
     process: str | None = None
     max_in_flight: int = 1
+    web_instances: int | None = None
+    memory_in_mb: int | None = None
+    disk_in_mb: int | None = None
+    log_rate: int | None = None
+    steps: list[int] | None = None
+    step: int = 1
     original: int = 1
-    wanted: int = 1
-    continued: bool = False
-    seen: bool = False
+    gave_up_canary: bool = False
+    error: str | None = None
+    healthy_at: str = field(default_factory=timestamp)
     status_changed_at: str = field(default_factory=timestamp)
 
-    def turn(self, value: str, reason: str) -> None:
-        """Enter the next status."""
-        self.value, self.reason = value, reason
-        self.status_changed_at = timestamp()
+    @property
+    def target(self) -> int:
+        """How many web instances there are to be at the end."""
+        return self.original if self.web_instances is None else self.web_instances
+
+    def turn(self, phase: Phase) -> None:
+        """Enter another phase."""
+        before, self.phase = self.phase, phase
         self.touch()
+        if before.reason != phase.reason:
+            self.status_changed_at = self.updated_at
+
+    def canary(self) -> tuple[int, int]:
+        """Return how many new and how many old instances the present step of a canary wants."""
+        if self.steps is None:
+            return 1, self.original
+        wanted = min(self.target, self.original)
+        weight = self.steps[self.step - 1]
+        # Half a percent rounds up, as it does in the server's language.
+        new = max(1, (wanted * weight + 50) // 100)
+        return new, 0 if weight == 100 else wanted - new + 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +171,9 @@ class Task(Resource):
     state: str = "RUNNING"
     memory_in_mb: int = 1024
     disk_in_mb: int = 1024
+    log_rate: int = 1048576
+    user: str | None = None
+    failure: str | None = None
     droplet: str | None = None
 
 
@@ -125,7 +184,7 @@ class Job(Resource):
     operation: str
     app: str | None = None
     state: str = "PROCESSING"
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,9 +194,10 @@ class Revision(Resource):
     app: App
     number: int = 1
     droplet: str | None = None
-    description: str = "Initial revision."
-    environment: dict[str, Any] | None = None
-    sidecars: list[dict[str, Any]] = field(default_factory=list)
+    description: str = ""
+    environment: Json = field(default_factory=dict)
+    commands: dict[str, str | None] = field(default_factory=dict)
+    sidecars: list[Json] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,6 +226,7 @@ class Shelf:
         self.tasks: dict[str, Task] = {}
         self.jobs: dict[str, Job] = {}
         self.revisions: dict[str, Revision] = {}
+        self._revisions_of: dict[str, list[Revision]] = {}
         self.sidecars: dict[str, Sidecar] = {}
         self.staging_error: str | None = None
         self._pending: list[Resource] = []
@@ -212,9 +273,19 @@ class Shelf:
         if docker:
             package.type, package.image = "docker", "registry.example.com/team/app:1.2"
         droplet = Droplet(guid=droplet_guid, app=app, package=package.guid, image=package.image)
+        droplet.lifecycle, droplet.stack = app.lifecycle, None if docker else app.stack
+        droplet.buildpacks = app.buildpacks or droplet.buildpacks
         self.packages[package.guid] = package
         self.droplets[droplet_guid] = droplet
         return droplet
+
+    def start_command(self, app: App, kind: str) -> str:
+        """Return the command that the current droplet brings for a type of process."""
+        if app.droplet is None:
+            return ""
+        droplet = self.droplets.get(app.droplet)
+        types = DEFAULT_TYPES if droplet is None else droplet.process_types
+        return (types or {}).get(kind, "")
 
     def droplet(self, droplet_guid: str) -> Droplet | None:
         """Return the droplet with this GUID, on the shelf or current somewhere."""
@@ -229,9 +300,13 @@ class Shelf:
         """Take a droplet off the shelf."""
         self.droplets.pop(droplet_guid, None)
 
+    def forget_package(self, package_guid: str) -> None:
+        """Take a package off the shelf."""
+        self.packages.pop(package_guid, None)
+
     def forget_app(self, app: App) -> None:
         """Take everything of a deleted app off the shelf."""
-        shelves: tuple[dict[str, Any], ...] = (
+        shelves: tuple[Json, ...] = (
             self.droplets,
             self.packages,
             self.builds,
@@ -243,32 +318,126 @@ class Shelf:
         for shelf in shelves:
             for guid in [guid for guid, row in shelf.items() if row.app is app]:
                 self.abandon(shelf.pop(guid))
+        self._revisions_of.pop(app.guid, None)
 
     def running_deployment(self, app: App) -> Deployment | None:
         """Return the deployment that is not over yet."""
         rows = self.deployments.values()
-        return next((d for d in rows if d.app is app and d.value == "ACTIVE"), None)
+        return next((d for d in rows if d.app is app and d.phase.active), None)
 
-    def current_revision(self, app: App) -> Revision | None:
-        """Return what runs of the app now, in the form of a revision."""
-        if app.droplet is None:
+    def latest_revision(self, app: App) -> Revision | None:
+        """Return the app's latest revision; one that was started has at least the first.
+
+        The first one is made when somebody asks for it, or before something of it changes.
+        """
+        rows = self._revisions_of.get(app.guid)
+        if rows:
+            return rows[-1]
+        started = app.launches or app.state == STARTED
+        return self._add_revision(app, _FIRST_REVISION) if started and _can_revise(app) else None
+
+    def resolve_revision(self, app: App) -> Revision | None:
+        """Return the revision that is started now: the latest one, or a new one after a change."""
+        if not _can_revise(app):
             return None
-        for revision in self.revisions_of(app):
-            if revision.droplet == app.droplet:
-                return revision
-        number = 1 + sum(1 for _ in self.revisions_of(app))
-        first = Revision(guid=guid_of("revision", app.guid, number), app=app, number=number)
-        first.droplet, first.environment = app.droplet, dict(app.environment or {})
-        if number > 1:
-            first.description = "New droplet deployed."
-        self.revisions[first.guid] = first
-        return first
+        latest = self.latest_revision(app)
+        if latest is None:
+            return self._add_revision(app, _FIRST_REVISION)
+        reasons = changes(latest, self.snapshot(app))
+        return self._add_revision(app, " ".join(reasons)) if reasons else latest
 
-    def revisions_of(self, app: App) -> Iterator[Revision]:
-        """Iterate over the app's revisions, the oldest first."""
-        return (revision for revision in self.revisions.values() if revision.app is app)
+    def revision(self, wanted: str) -> Revision | None:
+        """Return the revision with this GUID; an app's first one may have to be made."""
+        found = self.revisions.get(wanted)
+        if found is None:
+            for app in self._world.apps.values():
+                if revision_guid(app, 1) == wanted:
+                    return self.latest_revision(app)
+        return found
+
+    def roll_back(self, app: App, target: Revision) -> Revision | None:
+        """Return a new revision that is like an earlier one; None if that is the latest's like."""
+        latest = self.latest_revision(app)
+        reasons = [] if latest is None else changes(latest, target)
+        if not reasons:
+            return None
+        text = " ".join([*reasons, f"Rolled back to revision {target.number}."])
+        return self._add_revision(app, text, target)
+
+    def snapshot(self, app: App) -> Revision:
+        """Return what an app is now, as a revision that nobody has made yet."""
+        beside = [one for one in self.sidecars.values() if one.app is app]
+        return Revision(
+            guid="",
+            app=app,
+            droplet=app.droplet,
+            environment=dict(app.environment or {}),
+            commands={process.type: process.command for process in app.processes},
+            sidecars=[_sidecar(one) for one in beside],
+        )
+
+    def revisions_of(self, app: App) -> list[Revision]:
+        """Return the app's revisions, the oldest first."""
+        self.latest_revision(app)
+        return self._revisions_of.get(app.guid, [])
+
+    def _add_revision(self, app: App, text: str, like: Revision | None = None) -> Revision:
+        rows = self._revisions_of.setdefault(app.guid, [])
+        source = like or self.snapshot(app)
+        number = rows[-1].number + 1 if rows else 1
+        made = replace(
+            source, guid=revision_guid(app, number), number=number, description=text, labels={}
+        )
+        made.created_at = made.updated_at = timestamp()
+        rows.append(made)
+        self.revisions[made.guid] = made
+        return made
 
     def _finish(self, resource: Resource, pending: Pending) -> None:
         resource.pending = None
         pending.finish()
         resource.touch()
+
+
+def revision_guid(app: App, number: int) -> str:
+    """Return the GUID of an app's n-th revision, whether it was made yet or not."""
+    return guid_of("revision", app.guid, number)
+
+
+def changes(old: Revision, new: Revision) -> list[str]:
+    """Describe what a new revision changes, in the server's words and order."""
+    found = []
+    if old.droplet != new.droplet:
+        found.append("New droplet deployed.")
+    if old.environment != new.environment:
+        found.append("New environment variables deployed.")
+    if old.sidecars != new.sidecars:
+        found.append("Sidecars updated.")
+    for kind in {**old.commands, **new.commands}:
+        found += _command_change(kind, old.commands, new.commands)
+    return sorted(found)
+
+
+def _command_change(kind: str, old: dict[str, str | None], new: dict[str, str | None]) -> list[str]:
+    if kind not in old:
+        return [f"New process type '{kind}' added."]
+    if kind not in new:
+        return [f"Process type '{kind}' removed."]
+    before, after = old[kind], new[kind]
+    if before == after:
+        return []
+    verb = "added" if before is None else "removed" if after is None else "updated"
+    return [f"Custom start command {verb} for '{kind}' process."]
+
+
+def _can_revise(app: App) -> bool:
+    return app.droplet is not None and app.has("revisions")
+
+
+def _sidecar(sidecar: Sidecar) -> Json:
+    return {
+        "name": sidecar.name,
+        "command": sidecar.command,
+        "memory_in_mb": sidecar.memory_in_mb,
+        "process_types": sidecar.process_types,
+    }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from .json_types import Json
+from .model import App, Space, guid_of, timestamp
 from .resources import Resource
-from .state import App, Space, World, guid_of, timestamp
+from .state import World
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 
@@ -31,7 +33,7 @@ class Offering(Resource):
     requires: list[str] = field(default_factory=list)
     shareable: bool = False
     documentation_url: str = ""
-    catalog: dict[str, Any] = field(default_factory=dict)
+    catalog: Json = field(default_factory=dict)
 
     def has(self, feature: str) -> bool:
         """Whether the catalog says so."""
@@ -46,10 +48,10 @@ class Plan(Resource):
     offering: Offering
     description: str = ""
     free: bool = True
-    costs: list[dict[str, Any]] = field(default_factory=list)
+    costs: list[Json] = field(default_factory=list)
     maintenance: dict[str, str] = field(default_factory=dict)
-    schemas: dict[str, Any] = field(default_factory=dict)
-    catalog: dict[str, Any] = field(default_factory=dict)
+    schemas: Json = field(default_factory=dict)
+    catalog: Json = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,8 +77,8 @@ class ServiceInstance(Resource):
     dashboard_url: str | None = None
     syslog_drain_url: str | None = None
     route_service_url: str | None = None
-    credentials: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    credentials: Json = field(default_factory=dict)
+    parameters: Json = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -92,8 +94,8 @@ class Binding(Resource):
     app: App | None = None
     name: str | None = None
     last: Operation = field(default_factory=Operation)
-    credentials: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    credentials: Json = field(default_factory=dict)
+    parameters: Json = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -135,9 +137,9 @@ class Marketplace:
         """Return the bindings of an app."""
         return [binding for binding in self.bindings.values() if binding.app is app]
 
-    def variables(self, app: App) -> dict[str, Any]:
+    def variables(self, app: App) -> Json:
         """Return the value of VCAP_SERVICES of an app."""
-        found: dict[str, Any] = {}
+        found: Json = {}
         for binding in self.bindings_of(app):
             plan = binding.instance.plan
             label = "user-provided" if plan is None else plan.offering.name
@@ -218,9 +220,9 @@ def _plan(offering: Offering, name: str, amount: float) -> Plan:
     return plan
 
 
-def _variables(binding: Binding, label: str) -> dict[str, Any]:
+def _variables(binding: Binding, label: str) -> Json:
     instance = binding.instance
-    fields: dict[str, Any] = {"label": label}
+    fields: Json = {"label": label}
     if instance.plan is not None:
         fields |= {"provider": None, "plan": instance.plan.name}
     return fields | {

@@ -165,6 +165,7 @@ class AppTable:
 
 def _measured_columns() -> list[tuple[Column, CellOf]]:
     def seconds(id_: str, title: str, cell: CellOf) -> tuple[Column, CellOf]:
+        """Make a column of seconds since the first request."""
         help_ = "Seconds since the first request"
         return Column(id=id_, title=title, kind="seconds", help=help_), cell
 

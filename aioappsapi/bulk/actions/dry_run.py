@@ -1,0 +1,31 @@
+"""Dry runs of actions: what the first step looks at decides, and no request changes anything."""
+
+from __future__ import annotations
+
+from aioappsapi._http.clock import loop_time
+from aioappsapi.bulk.actions.action import Action, ActionStep
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.errors import AppsApiError
+
+
+class DryStep(ActionStep):
+    """Looks as a step does, and sends nothing."""
+
+    def __init__(self, step: ActionStep) -> None:
+        self._step = step
+        self.name = step.name
+        self.look = step.look  # type: ignore[method-assign]
+
+    def may_do_better_later(self, error: AppsApiError) -> bool:
+        """Leave it at one look."""
+        del error
+        return False
+
+    async def send(self, run: AppRun) -> None:
+        """Predict that the server will accept the request."""
+        run.accepted(loop_time(), run.value)
+
+
+def dry(action: Action) -> Action:
+    """Return the dry run of an action."""
+    return Action(action.name, [DryStep(action.steps[0])])

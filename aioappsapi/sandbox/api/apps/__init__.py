@@ -1,0 +1,1 @@
+"""The endpoints of apps and of what belongs to one app."""

@@ -1,0 +1,44 @@
+"""Making a droplet an app's current one, with the processes that it brings along."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...world.model import App, Process, guid_of, timestamp
+from ...world.resources import Droplet, Shelf
+from .. import errors
+
+_NOT_OURS: Final = (
+    "Unable to assign current droplet. Ensure the droplet exists and belongs to this app."
+)
+_NO_TYPES: Final = (
+    "Unable to create process types for this app's droplet. "
+    "Please provide a droplet with valid process types."
+)
+
+
+def assign_droplet(shelf: Shelf, app: App, droplet: Droplet | None) -> None:
+    """Make this the app's current droplet. Raises ApiError 422 if it is not a droplet of the app.
+
+    A type of process that the app does not have yet begins with no instances, but for `web`.
+    """
+    if droplet is None or droplet.app is not app or droplet.state != "STAGED":
+        raise errors.unprocessable(_NOT_OURS)
+    if droplet.process_types is None:
+        raise errors.unprocessable(_NO_TYPES)
+    shelf.latest_revision(app)
+    if app.droplet != droplet.guid:
+        app.droplet, app.updated_at = droplet.guid, timestamp()
+    known = {process.type for process in app.processes}
+    for kind in droplet.process_types:
+        if kind not in known:
+            app.processes = [*app.processes, new_process(app, kind)]
+
+
+def new_process(app: App, kind: str) -> Process:
+    """Return a new process of an app; the first web process has the app's own GUID."""
+    web = kind == "web"
+    process_guid = app.guid if web else guid_of("process", app.guid, kind)
+    made = Process(process_guid, kind, 1 if web else 0)
+    made.created_at = made.updated_at = timestamp()
+    return made

@@ -1,0 +1,422 @@
+"""Deployments: made, canceled, continued and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+
+from ...world.faults import Faults
+from ...world.json_types import Json, JsonValue
+from ...world.model import STARTED, App, guid
+from ...world.resources import Deployment, Droplet, Phase, Revision, Shelf
+from ...world.state import World
+from .. import errors, validation
+from ..access import DEVELOPERS, SUPPORTERS, Access
+from ..answer import Answer, json_text, nothing
+from ..call import Call, dig
+from ..labels import metadata_problems
+from ..listing import DEPLOYMENTS, metadata_of, page_of, to_app
+from ..places.usage import Usage
+from ..router import Handler
+from ..token import Token
+from .actions import Actions
+from .assigning import assign_droplet
+from .rollout import Rollouts, apply_options, newest_web, oldest_web
+from .scaling import scaling_problems
+
+_NO_APP: Final = "Unable to use app. Ensure that the app exists and you have access to it."
+_NO_DROPLET: Final = (
+    "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app."
+)
+_SAME_REVISION: Final = (
+    "Unable to rollback. The code and configuration you are rolling back to is the same as the "
+    "deployed revision."
+)
+_NO_REVISIONS: Final = (
+    "Cannot create deployment from a revision for an app without revisions enabled"
+)
+_TOO_SMALL: Final = (
+    "quota may not be large enough to support rolling deployments or your configured max-in-flight."
+)
+_STRATEGIES: Final = ("rolling", "canary")
+_SCALED: Final = {
+    "web_instances": "instances",
+    "memory_in_mb": "memory_in_mb",
+    "disk_in_mb": "disk_in_mb",
+    "log_rate_limit_in_bytes_per_second": "log_rate_limit_in_bytes_per_second",
+}
+_OPTIONS: Final = ("canary", "max_in_flight", *_SCALED)
+_FIELDS: Final = ("relationships", "droplet", "revision", "strategy", "options", "metadata")
+
+
+class Deployments:
+    """The routes of deployments. `faults` gives the faults of the moment."""
+
+    def __init__(
+        self,
+        world: World,
+        shelf: Shelf,
+        access: Access,
+        actions: Actions,
+        usage: Usage,
+        faults: Callable[[], Faults],
+    ) -> None:
+        self._world = world
+        self._shelf = shelf
+        self._access = access
+        self._actions = actions
+        self._usage = usage
+        self._rollouts = Rollouts(world, shelf, faults)
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET deployments": self._list,
+            "POST deployments": self._create,
+            "GET deployments/*": self._show,
+            "PATCH deployments/*": self._update,
+            "POST deployments/*/actions/cancel": self._cancel,
+            "POST deployments/*/actions/continue": self._continue,
+        }
+
+    # Reading.
+
+    def _list(self, call: Call) -> Answer:
+        wishes = (
+            ("status_values", _value),
+            ("status_reasons", lambda row: row.phase.reason),
+            ("states", lambda row: row.phase.reason),
+        )
+        rows = list(self._shelf.deployments.values())
+
+        def show(deployment: Deployment) -> Json:
+            return _fields(call, deployment)
+
+        return page_of(call, call.reader(), DEPLOYMENTS, rows, show, *wishes)
+
+    def _show(self, call: Call, deployment_guid: str) -> Answer:
+        token = call.reader()
+        deployment = self._shelf.deployments.get(deployment_guid)
+        if deployment is None or not token.reads(deployment.app.space):
+            raise errors.not_found("Deployment")
+        return Answer(200, json_text(_fields(call, deployment)))
+
+    # Making.
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        _check(fields)
+        app = self._app(call, token, fields)
+        if dig(fields, "revision", "guid") and not app.has("revisions"):
+            raise errors.unprocessable(_NO_REVISIONS)
+        deployment, before = self._planned(fields, app), (app.droplet, app.processes)
+        try:
+            self._check_quota(deployment)
+            droplet, target = self._wanted(fields, app)
+            previous = app.droplet
+            assign_droplet(self._shelf, app, droplet)
+            deployment.droplet, deployment.previous_droplet = app.droplet, previous
+            deployment.revision = self._revision(app, target)
+            self._begin(deployment, call)
+        except errors.ApiError as error:
+            app.droplet, app.processes = before
+            raise _explained(error, app) from error
+        return Answer(201, json_text(_fields(call, deployment)))
+
+    def _app(self, call: Call, token: Token, fields: Json) -> App:
+        app = self._world.apps.get(call.asked_app(fields))
+        if app is None or not self._access.may_change(token, app.space, SUPPORTERS):
+            # The server names no reason, even to those who see the app.
+            raise errors.unprocessable(_NO_APP)
+        self._access.check_change(token, app.space, SUPPORTERS)
+        return app
+
+    def _planned(self, fields: Json, app: App) -> Deployment:
+        options = fields.get("options") or {}
+        deployment = Deployment(guid=guid(self._world.rng), app=app)
+        deployment.strategy = fields.get("strategy") or "rolling"
+        deployment.max_in_flight = options.get("max_in_flight") or 1
+        deployment.web_instances = _number(options.get("web_instances"))
+        deployment.memory_in_mb = _number(options.get("memory_in_mb"))
+        deployment.disk_in_mb = _number(options.get("disk_in_mb"))
+        deployment.log_rate = _number(options.get("log_rate_limit_in_bytes_per_second"))
+        steps = (options.get("canary") or {}).get("steps")
+        if steps is not None and deployment.strategy == "canary":
+            deployment.steps = [step["instance_weight"] for step in steps]
+        if deployment.strategy == "canary":
+            deployment.phase = Phase.CANARY
+        running = self._shelf.running_deployment(app)
+        deployment.original = running.original if running else oldest_web(app).instances
+        validation.merge_metadata(fields, deployment.labels, deployment.annotations)
+        return deployment
+
+    def _check_quota(self, deployment: Deployment) -> None:
+        """Refuse sizes that would not fit, as if the present web process had them."""
+        asked = (deployment.web_instances, deployment.memory_in_mb, deployment.log_rate)
+        if asked == (None, None, None) and deployment.disk_in_mb is None:
+            return
+        process = newest_web(deployment.app)
+        self._usage.check_process(
+            deployment.app,
+            process,
+            instances=deployment.web_instances,
+            memory_in_mb=deployment.memory_in_mb,
+            disk_in_mb=deployment.disk_in_mb,
+            log_rate=deployment.log_rate,
+        )
+
+    def _wanted(self, fields: Json, app: App) -> tuple[Droplet | None, Revision | None]:
+        """Return the droplet to deploy, and the revision to go back to."""
+        revision_guid = dig(fields, "revision", "guid")
+        if revision_guid:
+            self._shelf.revisions_of(app)
+            target = self._shelf.revisions.get(revision_guid)
+            if target is None:
+                raise errors.unprocessable("The revision does not exist")
+            return self._shelf.droplets.get(target.droplet or ""), target
+        self._shelf.current_droplet(app)
+        asked = dig(fields, "droplet", "guid")
+        if not asked and app.droplet is None:
+            raise errors.unprocessable(_NO_DROPLET)
+        return self._shelf.droplets.get(asked or app.droplet or ""), None
+
+    def _revision(self, app: App, target: Revision | None) -> Revision | None:
+        if target is None:
+            return self._shelf.resolve_revision(app)
+        made = self._shelf.roll_back(app, target)
+        if made is None:
+            raise errors.unprocessable(_SAME_REVISION)
+        app.environment = dict(target.environment)
+        for process in app.processes:
+            process.command = target.commands.get(process.type)
+        return made
+
+    def _begin(self, deployment: Deployment, call: Call) -> None:
+        app = deployment.app
+        if app.lifecycle == "docker" and not self._access.is_on("diego_docker"):
+            raise errors.unprocessable("docker docker_disabled")
+        if app.state != STARTED:
+            # There is nothing to exchange, so the app starts in place and that is all.
+            process = newest_web(app)
+            apply_options(deployment, process)
+            if deployment.web_instances is not None:
+                process.instances = deployment.web_instances
+            self._shelf.deployments[deployment.guid] = deployment
+            self._actions.start(app, call, deployment.revision)
+            deployment.turn(Phase.DEPLOYED)
+            return
+        new = self._rollouts.planned(deployment)
+        self._usage.check_addition(app, new)
+        previous = self._shelf.running_deployment(app)
+        if previous is not None:
+            self._rollouts.supersede(previous)
+        self._shelf.deployments[deployment.guid] = deployment
+        self._rollouts.begin(deployment, new)
+
+    # Changing.
+
+    def _update(self, call: Call, deployment_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        deployment = self._shelf.deployments.get(deployment_guid)
+        if deployment is None or not token.reads(deployment.app.space):
+            raise errors.not_found("Deployment")
+        self._access.check_change(token, deployment.app.space, DEVELOPERS)
+        problems = validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(metadata_problems(fields) + problems)
+        validation.merge_metadata(fields, deployment.labels, deployment.annotations)
+        deployment.touch()
+        return Answer(200, json_text(_fields(call, deployment)))
+
+    def _managed(self, call: Call, deployment_guid: str) -> Deployment:
+        """Return a deployment that the caller may cancel and continue; others do not find it."""
+        token = call.writer()
+        deployment = self._shelf.deployments.get(deployment_guid)
+        if deployment is None or not self._access.may_change(
+            token, deployment.app.space, SUPPORTERS
+        ):
+            raise errors.not_found("Deployment")
+        self._access.check_change(token, deployment.app.space, SUPPORTERS)
+        return deployment
+
+    def _cancel(self, call: Call, deployment_guid: str) -> Answer:
+        deployment = self._managed(call, deployment_guid)
+        if not deployment.phase.active:
+            raise errors.unprocessable(f"Cannot cancel a deployment with {_standing(deployment)}")
+        previous = self._shelf.droplet(deployment.previous_droplet or "")
+        assign_droplet(self._shelf, deployment.app, previous)
+        watched = deployment.phase is not Phase.PAUSED
+        deployment.turn(Phase.CANCELING)
+        if not watched:
+            self._rollouts.watch(deployment)
+        return nothing(call.wished_type)
+
+    def _continue(self, call: Call, deployment_guid: str) -> Answer:
+        deployment = self._managed(call, deployment_guid)
+        if deployment.phase is not Phase.PAUSED:
+            raise errors.unprocessable(f"Cannot continue a deployment with {_standing(deployment)}")
+        if deployment.steps is not None and deployment.step < len(deployment.steps):
+            deployment.step += 1
+            deployment.turn(Phase.CANARY)
+        else:
+            deployment.turn(Phase.DEPLOYING)
+        self._rollouts.watch(deployment)
+        return nothing(call.wished_type)
+
+
+# What is wrong with a new deployment.
+
+
+def _check(fields: Json) -> None:
+    problems = metadata_problems(fields) + validation.unknown_fields(fields, _FIELDS)
+    strategy = fields.get("strategy")
+    if strategy is not None and strategy not in _STRATEGIES:
+        problems.append(f"Strategy '{strategy}' is not a supported deployment strategy")
+    if fields.get("revision") and fields.get("droplet"):
+        problems.append("Droplet Cannot set both fields 'droplet' and 'revision'")
+    validation.refuse(problems + _option_problems(fields))
+
+
+def _option_problems(fields: Json) -> list[str]:
+    options = fields.get("options")
+    if not options:
+        return []
+    if not isinstance(options, dict):
+        return ["Options must be an object"]
+    unknown = ", ".join(name for name in options if name not in _OPTIONS)
+    problems = [f"Options has unsupported key(s): {unknown}"] if unknown else []
+    problems += scaling_problems({name: options.get(name) for name in _SCALED})
+    in_flight = options.get("max_in_flight")
+    if validation.given(in_flight) and (type(in_flight) is not int or in_flight < 1):
+        problems.append("Max in flight must be an integer greater than 0")
+    canary = options.get("canary")
+    if validation.given(canary):
+        problems += _canary_problems(canary, fields.get("strategy"))
+    return problems
+
+
+def _canary_problems(canary: JsonValue, strategy: JsonValue) -> list[str]:
+    if not isinstance(canary, dict):
+        return ["Options canary must be an object"]
+    if strategy != "canary":
+        return ["Options canary are only valid for Canary deployments"]
+    steps = canary.get("steps")
+    if not validation.given(steps):
+        return []
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        return ["Options canary steps must be an array of objects"]
+    problems = []
+    for step in steps:
+        unknown = ", ".join(name for name in step if name != "instance_weight")
+        if unknown:
+            problems.append(f"Options canary steps has unsupported key(s): {unknown}")
+    if not all("instance_weight" in step for step in steps):
+        problems.append('Options canary steps missing key: "instance_weight"')
+    return problems + _weight_problems([step.get("instance_weight") for step in steps])
+
+
+def _weight_problems(weights: list[JsonValue]) -> list[str]:
+    label = "Options canary steps instance weight"
+    bounds = f"{label} must be an Integer between 1-100 (inclusive)"
+    if any(type(weight) is not int for weight in weights):
+        return [bounds]
+    problems = [] if all(1 <= weight <= 100 for weight in weights) else [bounds]
+    if any(first > second for first, second in pairwise(weights)):
+        problems.append(f"{label} must be sorted in ascending order")
+    return problems
+
+
+def _number(value: JsonValue) -> int | None:
+    return None if value is None else int(value)
+
+
+def _explained(error: errors.ApiError, app: App) -> errors.ApiError:
+    """Add to a refusal by a quota what a deployment has to do with it."""
+    if error.status != 422:
+        return error
+    detail = error.detail
+    if "space_quota_exceeded" in detail or "space_app_instance_limit_exceeded" in detail:
+        detail += f" for space {app.space.name}. This space's {_TOO_SMALL}"
+    elif "quota_exceeded" in detail or "app_instance_limit_exceeded" in detail:
+        name = app.space.organization.name
+        detail += f" for organization {name}. This organization's {_TOO_SMALL}"
+    return errors.unprocessable(detail)
+
+
+# How a deployment is shown.
+
+
+def _value(deployment: Deployment) -> str:
+    return "ACTIVE" if deployment.phase.active else "FINALIZED"
+
+
+def _standing(deployment: Deployment) -> str:
+    return f"status: {_value(deployment)} and reason: {deployment.phase.reason}"
+
+
+def _fields(call: Call, deployment: Deployment) -> Json:
+    revision = deployment.revision if deployment.app.has("revisions") else None
+    new = [{"guid": deployment.process, "type": "web"}] if deployment.process else []
+    return {
+        "guid": deployment.guid,
+        "created_at": deployment.created_at,
+        "updated_at": deployment.updated_at,
+        "status": _status(deployment),
+        "strategy": deployment.strategy,
+        "options": _shown_options(deployment),
+        "droplet": {"guid": deployment.droplet},
+        "previous_droplet": {"guid": deployment.previous_droplet},
+        "new_processes": new,
+        "revision": revision and {"guid": revision.guid, "version": revision.number},
+        "relationships": to_app(deployment.app.guid),
+        "metadata": metadata_of(deployment),
+        "links": _links(call.views.base, deployment),
+    }
+
+
+def _status(deployment: Deployment) -> Json:
+    details = {
+        "last_successful_healthcheck": deployment.healthy_at,
+        "last_status_change": deployment.status_changed_at,
+    }
+    if deployment.error is not None:
+        details["error"] = deployment.error
+    status: Json = {
+        "value": _value(deployment),
+        "reason": deployment.phase.reason,
+        "details": details,
+    }
+    if deployment.strategy == "canary":
+        total = 1 if deployment.steps is None else len(deployment.steps)
+        status["canary"] = {"steps": {"current": deployment.step, "total": total}}
+    return status
+
+
+def _shown_options(deployment: Deployment) -> Json:
+    shown: Json = {"max_in_flight": deployment.max_in_flight}
+    for name, value in (
+        ("web_instances", deployment.web_instances),
+        ("memory_in_mb", deployment.memory_in_mb),
+        ("disk_in_mb", deployment.disk_in_mb),
+        ("log_rate_limit_in_bytes_per_second", deployment.log_rate),
+    ):
+        if value is not None:
+            shown[name] = value
+    if deployment.steps is not None:
+        shown["canary"] = {"steps": [{"instance_weight": one} for one in deployment.steps]}
+    return shown
+
+
+def _links(base: str, deployment: Deployment) -> Json:
+    at = f"{base}/v3/deployments/{deployment.guid}"
+    links: dict[str, dict[str, str]] = {
+        "self": {"href": at},
+        "app": {"href": f"{base}/v3/apps/{deployment.app.guid}"},
+    }
+    if deployment.phase.active:
+        links["cancel"] = {"href": f"{at}/actions/cancel", "method": "POST"}
+    if deployment.phase is Phase.PAUSED:
+        links["continue"] = {"href": f"{at}/actions/continue", "method": "POST"}
+    return links

@@ -1,0 +1,141 @@
+"""Lifecycles: how an app becomes runnable, as creations, changes and builds ask for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from ...world.json_types import Json, JsonValue
+from ...world.model import STACK, App
+from ...world.state import World
+from .. import validation
+from ..outages import UnknownError
+
+BUILDPACK: Final = "buildpack"
+DOCKER: Final = "docker"
+CNB: Final = "cnb"
+_KINDS: Final = (BUILDPACK, DOCKER, CNB)
+_LONGEST: Final = 4096
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
+_SSH: Final = re.compile(r"(?:ssh://)?git@.+?:.+?\.git")
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """What a body says of a lifecycle; what is None it leaves open."""
+
+    kind: str
+    buildpacks: list[str] | None = None
+    stack: str | None = None
+    sets_stack: bool = False
+    credentials: Json | None = None
+
+    def data(self, *, masked: bool = True) -> Json:
+        """Return the members as resources show them."""
+        if self.kind == DOCKER:
+            return {}
+        names = self.buildpacks or []
+        shown = validation.masked(names) if masked else names
+        return {"buildpacks": shown, "stack": self.stack}
+
+
+def lifecycle_of(fields: Json, default: str) -> Lifecycle:
+    """Return the lifecycle that a checked body asks for. Raises UnknownError like the server."""
+    given = fields.get("lifecycle")
+    kind = (given.get("type") if isinstance(given, dict) else None) or default
+    data = given.get("data") if isinstance(given, dict) else None
+    if not isinstance(data, dict) or kind == DOCKER:
+        return Lifecycle(kind)
+    buildpacks = data.get("buildpacks")
+    if "buildpacks" in data and buildpacks is None:
+        buildpacks = []
+    if buildpacks is not None and not isinstance(buildpacks, list):
+        raise UnknownError
+    return Lifecycle(kind, buildpacks, data.get("stack"), "stack" in data, data.get("credentials"))
+
+
+def check_lifecycle(world: World, wanted: Lifecycle) -> None:
+    """Refuse a stack and buildpacks that do not exist."""
+    if wanted.kind == DOCKER:
+        return
+    stack = STACK if wanted.stack is None else wanted.stack
+    known = stack in world.stacks
+    place = f' for stack "{stack}"' if known else ""
+    problems = [
+        f'Buildpack "{name}"{place} must be an existing admin buildpack or a valid git URI'
+        for name in wanted.buildpacks or ()
+        if not _is_buildpack(world, str(name))
+    ]
+    validation.refuse(problems if known else [*problems, "Stack must be an existing stack"])
+
+
+def _is_buildpack(world: World, name: str) -> bool:
+    return name in world.buildpacks or bool(_URI.fullmatch(name) or _SSH.fullmatch(name))
+
+
+# What is wrong with a lifecycle in a body.
+
+
+def lifecycle_problems(fields: Json, *, needs_type: bool) -> list[str]:
+    """Complain about the type and the data of a lifecycle that is given.
+
+    A creation looks at the data only where there is a type (`needs_type`).
+    """
+    given = fields.get("lifecycle")
+    kind = given.get("type") if isinstance(given, dict) else None
+    if "lifecycle" not in fields or (needs_type and not kind):
+        return []
+    if kind is not None and kind not in _KINDS:
+        return [f"Lifecycle type is not included in the list: {', '.join(_KINDS)}"]
+    data = given.get("data") if isinstance(given, dict) else None
+    if not isinstance(data, dict):
+        return []
+    problems = validation.unknown_fields(data, ()) if kind == DOCKER else _data_problems(data)
+    return [f"Lifecycle {problem}" for problem in problems]
+
+
+def missing_lifecycle_data(fields: Json) -> list[str]:
+    """Complain about a lifecycle without data."""
+    given = fields.get("lifecycle", {"data": {}})
+    data = given.get("data") if isinstance(given, dict) else None
+    return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
+
+
+def _data_problems(data: Json) -> list[str]:
+    problems = validation.unknown_fields(data, ("buildpacks", "stack", "credentials"))
+    stack, buildpacks, credentials = (
+        data.get(name) for name in ("stack", "buildpacks", "credentials")
+    )
+    if stack is not None:
+        problems += _stack_problems(stack)
+    if not isinstance(buildpacks, list | None):
+        problems.append("Buildpacks must be an array")
+    if not isinstance(credentials, dict | None):
+        problems.append("Credentials must be an object")
+    problems += _name_problems(buildpacks if isinstance(buildpacks, list) else [])
+    values = credentials.values() if isinstance(credentials, dict) else ()
+    if not all(isinstance(value, dict) for value in values):
+        problems.append("Credentials credentials value must be a hash")
+    return problems
+
+
+def _stack_problems(stack: JsonValue) -> list[str]:
+    problems = [] if isinstance(stack, str) else ["Stack must be a string"]
+    if not 1 <= len(str(stack)) <= _LONGEST:
+        problems.append(f"Stack must be between 1 and {_LONGEST} characters")
+    return problems
+
+
+def _name_problems(names: list[JsonValue]) -> list[str]:
+    problems = []
+    if not all(isinstance(name, str) for name in names):
+        problems.append("Buildpacks can only contain strings")
+    if not all(name.strip() and len(name) <= _LONGEST for name in names if isinstance(name, str)):
+        problems.append(f"Buildpacks entries must be between 1 and {_LONGEST} characters")
+    return problems
+
+
+def app_lifecycle(app: App) -> Lifecycle:
+    """Return the lifecycle of an app as it is."""
+    return Lifecycle(app.lifecycle, app.buildpacks, app.stack)

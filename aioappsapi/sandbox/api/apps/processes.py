@@ -1,0 +1,309 @@
+"""Processes: how many instances of an app's commands run, and how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ...world.json_types import Json, JsonValue
+from ...world.model import STARTED, App, Process
+from ...world.resources import Shelf
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import SUPPORTERS, Access
+from ..answer import Answer, no_content
+from ..call import Call
+from ..labels import metadata_problems
+from ..outages import UP, UnknownError, check_stats
+from ..places.usage import Usage
+from ..router import Handler
+from ..token import Token
+from .actions import Actions
+from .scaling import LOG_RATE, MOST, SCALED, scaling_problems
+
+_UPDATED: Final = ("command", "user", "health_check", "readiness_health_check", "metadata")
+_CHECKS: Final = (
+    ("health_check", "Health check", ("timeout", "invocation_timeout", "interval")),
+    ("readiness_health_check", "Readiness health check", ("invocation_timeout", "interval")),
+)
+_KINDS: Final = ("port", "process", "http")
+_USERS: Final = ("vcap", "ContainerUser", "TestUser")
+_LONGEST: Final = 4096
+_LONGEST_USER: Final = 255
+_DEPLOYING: Final = "Cannot {} this process while a deployment is in flight."
+_OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A process with what lists filter and sort by."""
+
+    app: App
+    process: Process
+    guid: str
+    created_at: str
+    updated_at: str
+    labels: dict[str, str]
+
+
+class Processes:
+    """The routes of processes, by GUID and by an app and a type."""
+
+    def __init__(
+        self, world: World, shelf: Shelf, access: Access, actions: Actions, usage: Usage
+    ) -> None:
+        self._world = world
+        self._shelf = shelf
+        self._access = access
+        self._actions = actions
+        self._usage = usage
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part; most are there below processes and below its app."""
+        table: dict[str, Handler] = {
+            "GET processes": self._list,
+            "GET apps/*/processes": self._of_app,
+            "GET processes/*/process_instances": self._instances,
+        }
+        for route, handler in (
+            ("GET *", self._show),
+            ("PATCH *", self._update),
+            ("GET */stats", self._stats),
+            ("POST */actions/scale", self._scale),
+            ("DELETE */instances/*", self._terminate),
+        ):
+            method, _, path = route.partition(" ")
+            table[f"{method} processes/{path}"] = handler
+            table[f"{method} apps/*/processes/{path}"] = handler
+        return table
+
+    # Reading.
+
+    def _list(self, call: Call) -> Answer:
+        token = call.reader()
+        query = list_query.ListQuery(list_query.PROCESSES, list_query.decode(call.query))
+        apps = query.select(
+            self._access.apps(token, query.values("app_guids")),
+            ("space_guids", lambda app: app.space.guid),
+            ("organization_guids", lambda app: app.space.organization.guid),
+        )
+        rows = [row for app in apps for row in _rows(app)]
+        return self._page(call, query, rows)
+
+    def _of_app(self, call: Call, app_guid: str) -> Answer:
+        token = call.reader()
+        given = list_query.decode(call.query)
+        rules = list_query.nested(list_query.PROCESSES, *_OF_AN_APP)
+        query = list_query.ListQuery(rules, given)
+        return self._page(call, query, _rows(self._access.app(token, app_guid)))
+
+    def _page(self, call: Call, query: list_query.ListQuery, rows: Sequence[_Row]) -> Answer:
+        wanted = query.select(
+            rows, ("types", lambda row: row.process.type), ("guids", lambda row: row.guid)
+        )
+        chosen, page = query.cut(query.refine(wanted))
+        embed = bool(query.embeds)
+        if embed:
+            self._check_contact(call)
+        resources = (call.views.process(r.app, r.process, embed=embed) for r in chosen)
+        return Answer(200, call.views.page(call.path, query.links(), page, resources))
+
+    def _check_contact(self, call: Call) -> None:
+        if self._actions.diego(call) != UP:
+            raise UnknownError
+
+    def _found(self, token: Token, keys: tuple[str, ...]) -> tuple[App, Process]:
+        if len(keys) == 2:
+            app = self._access.app(token, keys[0])
+            # While a deployment rolls there are several web processes; the newest one counts.
+            named = next((p for p in reversed(app.processes) if p.type == keys[1]), None)
+            pair = None if named is None else (app, named)
+        else:
+            pair = self._world.process(keys[0])
+        if pair is None or not token.reads(pair[0].space):
+            raise errors.not_found("Process")
+        return pair
+
+    def _show(self, call: Call, *keys: str) -> Answer:
+        token = call.reader()
+        app, process = self._found(token, keys)
+        embed = bool(list_query.wished(call.query, list_query.PROCESSES, "embed"))
+        if embed:
+            self._check_contact(call)
+        secrets = self._access.reads_secrets(token, app.space)
+        text = call.views.process(app, process, secrets=secrets, listed=False, embed=embed)
+        return Answer(200, text)
+
+    def _stats(self, call: Call, *keys: str) -> Answer:
+        app, process = self._found(call.reader(), keys)
+        check_stats(self._actions.diego(call))
+        rows = self._world.fleet.instances(app, process)
+        known = app.state == STARTED and any(one.since is not None for one in rows)
+        # Only of what Diego knows is log-cache asked.
+        measured = self._world.log_cache
+        text = call.views.stats(app, process, measured=measured)
+        missing = known and not measured
+        warnings = {"x-cf-warnings": "Stats+server+temporarily+unavailable."} if missing else {}
+        return Answer(200, text, headers=warnings)
+
+    def _instances(self, call: Call, *keys: str) -> Answer:
+        app, process = self._found(call.reader(), keys)
+        self._check_contact(call)
+        return Answer(200, call.views.process_instances(app, process))
+
+    # Changing.
+
+    def _changeable(self, call: Call, keys: tuple[str, ...]) -> tuple[Token, App, Process]:
+        token = call.writer()
+        app, process = self._found(token, keys)
+        self._access.check_change(token, app.space, SUPPORTERS)
+        return token, app, process
+
+    def _check_no_deployment(self, app: App, process: Process, verb: str) -> None:
+        if process.type == "web" and self._shelf.running_deployment(app) is not None:
+            raise errors.unprocessable(_DEPLOYING.format(verb))
+
+    def _scale(self, call: Call, *keys: str) -> Answer:
+        fields = call.fields()
+        token, app, process = self._changeable(call, keys)
+        self._access.check_flag(token, "app_scaling")
+        problems = validation.unknown_fields(fields, SCALED)
+        validation.refuse(problems + scaling_problems(fields))
+        self._check_no_deployment(app, process, "scale")
+        if None in (fields.get("instances", 0), fields.get("memory_in_mb", 0)):
+            # The server falls over a process without these.
+            raise UnknownError
+        wanted = {name: int(value) for name, value in fields.items() if value is not None}
+        self._resize(app, process, wanted)
+        if "disk_in_mb" in fields and fields["disk_in_mb"] is None:
+            process.disk_in_mb = None
+        if wanted:
+            process.touch()
+            self._actions.order(app, process, call)
+        return Answer(202, call.views.process(app, process, listed=False))
+
+    def _resize(self, app: App, process: Process, wanted: dict[str, int]) -> None:
+        self._usage.check_process(
+            app,
+            process,
+            instances=wanted.get("instances"),
+            memory_in_mb=wanted.get("memory_in_mb"),
+            disk_in_mb=wanted.get("disk_in_mb"),
+            log_rate=wanted.get(LOG_RATE),
+        )
+        process.instances = wanted.get("instances", process.instances)
+        process.memory_in_mb = wanted.get("memory_in_mb", process.memory_in_mb)
+        process.disk_in_mb = wanted.get("disk_in_mb", process.disk_in_mb)
+        process.log_rate = wanted.get(LOG_RATE, process.log_rate)
+
+    def _update(self, call: Call, *keys: str) -> Answer:
+        fields = call.fields()
+        _, app, process = self._changeable(call, keys)
+        _check_update(fields)
+        self._check_no_deployment(app, process, "update")
+        _check_user(fields.get("user"))
+        self._shelf.latest_revision(app)
+        if "command" in fields:
+            process.command = fields["command"]
+        if "user" in fields:
+            process.user = fields["user"]
+        process.health_check = _merged(process.health_check, fields.get("health_check"))
+        process.readiness = _merged(process.readiness, fields.get("readiness_health_check"))
+        validation.merge_metadata(fields, process.labels, process.annotations)
+        process.touch()
+        return Answer(200, call.views.process(app, process, listed=False))
+
+    def _terminate(self, call: Call, *keys: str) -> Answer:
+        _, app, process = self._changeable(call, keys[:-1])
+        index = _leading_number(keys[-1])
+        if not 0 <= index < process.instances:
+            raise errors.not_found("Instance")
+        self._actions.order(app, process, call)
+        self._world.fleet.replace(process, index)
+        return no_content()
+
+
+def _leading_number(text: str) -> int:
+    """Return the number that a text begins with, and 0 if it begins with none."""
+    digits = validation.LEADING_DIGITS.match(text)
+    return int(digits[0]) if digits is not None else 0
+
+
+def _merged(kept: Json | None, given: Json | None) -> Json | None:
+    """Return a health check with the changes; only an HTTP one keeps an endpoint."""
+    if given is None:
+        return kept
+    data = ((kept or {}).get("data") or {}) | (given.get("data") or {})
+    merged = (kept or {}) | {name: value for name, value in given.items() if name == "type"}
+    if given.get("type", "http") != "http":
+        data.pop("endpoint", None)
+    return merged | {"data": data}
+
+
+def _rows(app: App) -> list[_Row]:
+    return [
+        _Row(
+            app,
+            process,
+            process.guid,
+            process.created_at or app.created_at,
+            process.updated_at or app.updated_at,
+            process.labels,
+        )
+        for process in app.processes
+    ]
+
+
+def _check_update(fields: Json) -> None:
+    problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATED)
+    problems += _text_problems("Command", fields.get("command"), _LONGEST)
+    problems += _text_problems("User", fields.get("user"), _LONGEST_USER)
+    for name, label, numbers in _CHECKS:
+        if fields.get(name) is not None:
+            problems += _check_problems(label, fields[name], numbers)
+    validation.refuse(problems)
+
+
+def _text_problems(label: str, text: JsonValue, longest: int) -> list[str]:
+    if text is None:
+        return []
+    problems = [] if isinstance(text, str) else [f"{label} must be a string"]
+    if not 1 <= len(str(text)) <= longest:
+        problems.append(f"{label} must be between 1 and {longest} characters")
+    return problems
+
+
+def _check_problems(label: str, check: JsonValue, numbers: tuple[str, ...]) -> list[str]:
+    if not isinstance(check, dict):
+        raise UnknownError
+    problems = []
+    if "type" in check and check["type"] not in _KINDS:
+        problems.append(f'{label} type must be "port", "process", or "http"')
+    data = check.get("data")
+    if data is not None and not isinstance(data, dict):
+        raise UnknownError
+    for name in numbers:
+        value = (data or {}).get(name)
+        problems += validation.number_problems(f"{label} {name}", value, 1, MOST)
+    endpoint = (data or {}).get("endpoint")
+    if endpoint is not None:
+        problems += _endpoint_problems(f"{label} endpoint", str(endpoint))
+    return problems
+
+
+def _endpoint_problems(label: str, endpoint: str) -> list[str]:
+    problems = []
+    if len(endpoint) > 255:
+        problems.append(f"{label} is too long (maximum is 255 characters)")
+    if not validation.URI_PATH.fullmatch(endpoint):
+        problems.append(f"{label} must be a valid URI path")
+    return problems
+
+
+def _check_user(user: str | None) -> None:
+    if user and user.lower() not in map(str.lower, _USERS):
+        allowed = ", ".join(f"'{name}'" for name in _USERS)
+        raise errors.unprocessable(
+            f"user invalid (requested user '{user}' not allowed, permitted users are: {allowed})"
+        )

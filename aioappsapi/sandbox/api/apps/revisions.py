@@ -1,0 +1,113 @@
+"""Revisions: what an app was at a time."""
+
+from __future__ import annotations
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import STARTED
+from ...world.resources import Revision, Shelf, revision_guid
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import DEVELOPERS, Access
+from ..answer import Answer, json_text
+from ..call import Call
+from ..labels import metadata_problems
+from ..listing import ORDERS, REVISIONS, metadata_of, page_of, to_app
+from ..router import Handler
+
+
+class Revisions:
+    """The routes of revisions."""
+
+    def __init__(self, world: World, shelf: Shelf, access: Access) -> None:
+        self._world = world
+        self._shelf = shelf
+        self._access = access
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET apps/*/revisions": self._of_app,
+            "GET apps/*/revisions/deployed": self._deployed,
+            "GET revisions/*": self._show,
+            "PATCH revisions/*": self._update,
+            "GET revisions/*/environment_variables": self._variables,
+        }
+
+    def _of_app(self, call: Call, app_guid: str) -> Answer:
+        app = self._access.readable(call, app_guid)
+        return self._page(call, self._shelf.revisions_of(app))
+
+    def _deployed(self, call: Call, app_guid: str) -> Answer:
+        app = self._access.readable(call, app_guid)
+        self._shelf.latest_revision(app)
+        running = [process.revision for process in app.processes] if app.state == STARTED else []
+        first = revision_guid(app, 1)
+        deployed = {one or first for one in running}
+        rows = [one for one in self._shelf.revisions_of(app) if one.guid in deployed]
+        return self._page(call, rows, list_query.ListRules((), orders=ORDERS))
+
+    def _page(
+        self, call: Call, rows: list[Revision], rules: list_query.ListRules = REVISIONS
+    ) -> Answer:
+        def show(revision: Revision) -> Json:
+            return _shown(call, revision)
+
+        versions = ("versions", lambda row: str(row.number))
+        return page_of(call, call.reader(), rules, rows, show, versions)
+
+    def _visible(self, token: Token, wanted: str) -> Revision:
+        revision = self._shelf.revision(wanted)
+        if revision is None or not token.reads(revision.app.space):
+            raise errors.not_found("Revision")
+        return revision
+
+    def _show(self, call: Call, wanted: str) -> Answer:
+        return Answer(200, json_text(_shown(call, self._visible(call.reader(), wanted))))
+
+    def _update(self, call: Call, wanted: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        problems = metadata_problems(fields) + validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(problems)
+        revision = self._visible(token, wanted)
+        self._access.check_change(token, revision.app.space, DEVELOPERS)
+        validation.merge_metadata(fields, revision.labels, revision.annotations)
+        revision.touch()
+        return Answer(200, json_text(_shown(call, revision)))
+
+    def _variables(self, call: Call, wanted: str) -> Answer:
+        token = call.reader()
+        revision = self._visible(token, wanted)
+        if not self._access.reads_secrets(token, revision.app.space):
+            raise errors.not_authorized()
+        at = f"{call.views.base}/v3/revisions/{revision.guid}"
+        links = {
+            "self": {"href": f"{at}/environment_variables"},
+            "revision": {"href": at},
+            "app": {"href": f"{call.views.base}/v3/apps/{revision.app.guid}"},
+        }
+        return Answer(200, json_text({"var": revision.environment, "links": links}))
+
+
+def _shown(call: Call, revision: Revision) -> Json:
+    base, app = call.views.base, revision.app
+    at = f"{base}/v3/revisions/{revision.guid}"
+    return {
+        "guid": revision.guid,
+        "version": revision.number,
+        "droplet": {"guid": revision.droplet},
+        "processes": {kind: {"command": text} for kind, text in revision.commands.items()},
+        "sidecars": revision.sidecars,
+        "description": revision.description,
+        "relationships": to_app(app.guid),
+        "created_at": revision.created_at,
+        "updated_at": revision.updated_at,
+        "links": {
+            "self": {"href": at},
+            "app": {"href": f"{base}/v3/apps/{app.guid}"},
+            "environment_variables": {"href": f"{at}/environment_variables"},
+        },
+        "metadata": metadata_of(revision),
+        "deployable": True,
+    }

@@ -1,0 +1,29 @@
+"""Numbers for scaling: what is wrong with them, in the server's words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...world.json_types import Json
+from .. import validation
+
+MOST: Final = 2**31 - 1
+LOG_RATE: Final = "log_rate_limit_in_bytes_per_second"
+_BOUNDS: Final = {
+    "instances": (0, MOST),
+    "web_instances": (0, MOST),
+    "memory_in_mb": (1, MOST),
+    "disk_in_mb": (1, MOST),
+    LOG_RATE: (-1, 2**63 - 1),
+}
+SCALED: Final = ("instances", "memory_in_mb", "disk_in_mb", LOG_RATE)
+
+
+def scaling_problems(fields: Json) -> list[str]:
+    """Complain about numbers of instances, of megabytes and of bytes per second."""
+    problems = []
+    for name, value in fields.items():
+        if name in _BOUNDS:
+            least, most = _BOUNDS[name]
+            problems += validation.number_problems(name, value, least, most, positive=least == 1)
+    return problems

@@ -1,0 +1,131 @@
+"""Sidecars: commands that run beside a process, in the same container."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import guid
+from ...world.resources import Shelf, Sidecar
+from ...world.state import World
+from .. import errors, validation
+from ..access import DEVELOPERS, Access
+from ..answer import Answer, json_text, no_content
+from ..call import Call
+from ..list_query import ListRules
+from ..listing import listed, stamps, to_app
+from ..router import Handler
+
+_SIDECARS: Final = ListRules((), orders=("created_at", "updated_at"))
+_FIELDS: Final = ("name", "command", "process_types", "memory_in_mb")
+
+
+class Sidecars:
+    """The routes of sidecars."""
+
+    def __init__(self, world: World, shelf: Shelf, access: Access) -> None:
+        self._world = world
+        self._shelf = shelf
+        self._access = access
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET apps/*/sidecars": self._of_app,
+            "POST apps/*/sidecars": self._create,
+            "GET processes/*/sidecars": self._of_process,
+            "GET sidecars/*": self._show,
+            "PATCH sidecars/*": self._update,
+            "DELETE sidecars/*": self._delete,
+        }
+
+    def _of_app(self, call: Call, app_guid: str) -> Answer:
+        app = self._access.readable(call, app_guid)
+        return self._listed(call, [s for s in self._shelf.sidecars.values() if s.app is app])
+
+    def _of_process(self, call: Call, process_guid: str) -> Answer:
+        token = call.reader()
+        found = self._world.process(process_guid)
+        if found is None or not token.reads(found[0].space):
+            raise errors.not_found("Process")
+        app, process = found
+        sidecars = self._shelf.sidecars.values()
+        beside = [s for s in sidecars if s.app is app and process.type in s.process_types]
+        return self._listed(call, beside)
+
+    def _listed(self, call: Call, rows: list[Sidecar]) -> Answer:
+        return listed(call, _SIDECARS, rows, _fields)
+
+    def _visible(self, token: Token, sidecar_guid: str) -> Sidecar:
+        sidecar = self._shelf.sidecars.get(sidecar_guid)
+        if sidecar is None or not token.reads(sidecar.app.space):
+            raise errors.not_found("Sidecar")
+        return sidecar
+
+    def _show(self, call: Call, sidecar_guid: str) -> Answer:
+        return Answer(200, json_text(_fields(self._visible(call.reader(), sidecar_guid))))
+
+    def _create(self, call: Call, app_guid: str) -> Answer:
+        fields = call.fields()
+        _, app = self._access.changeable(call, app_guid, DEVELOPERS)
+        validation.refuse(_problems(fields, fresh=True))
+        if any(s.app is app and s.name == fields["name"] for s in self._shelf.sidecars.values()):
+            raise errors.unprocessable(f"Sidecar with name '{fields['name']}' already exists")
+        sidecar = Sidecar(guid=guid(self._world.rng), app=app, name="", command="")
+        self._shelf.sidecars[sidecar.guid] = sidecar
+        return self._changed(sidecar, fields, 201)
+
+    def _update(self, call: Call, sidecar_guid: str) -> Answer:
+        fields = call.fields()
+        sidecar = self._changeable(call, sidecar_guid)
+        validation.refuse(_problems(fields, fresh=False))
+        sidecar.touch()
+        return self._changed(sidecar, fields, 200)
+
+    def _changed(self, sidecar: Sidecar, fields: Json, status: int) -> Answer:
+        for name in _FIELDS:
+            if name in fields:
+                setattr(sidecar, name, fields[name])
+        return Answer(status, json_text(_fields(sidecar)))
+
+    def _changeable(self, call: Call, sidecar_guid: str) -> Sidecar:
+        token = call.writer()
+        sidecar = self._visible(token, sidecar_guid)
+        self._access.check_change(token, sidecar.app.space, DEVELOPERS)
+        return sidecar
+
+    def _delete(self, call: Call, sidecar_guid: str) -> Answer:
+        sidecar = self._changeable(call, sidecar_guid)
+        del self._shelf.sidecars[sidecar.guid]
+        return no_content()
+
+
+def _problems(fields: Json, *, fresh: bool) -> list[str]:
+    problems = validation.unknown_fields(fields, _FIELDS)
+    for name in ("name", "command"):
+        if (fresh or name in fields) and not isinstance(fields.get(name), str):
+            problems.append(f"{name.capitalize()} must be a string")
+    types = fields.get("process_types")
+    if (fresh or "process_types" in fields) and not isinstance(types, list):
+        problems.append("Process types must be an array")
+    elif types == []:
+        problems.append("Process types must have at least 1 process_type")
+    memory = fields.get("memory_in_mb")
+    if memory is not None and (not isinstance(memory, int) or memory < 0):
+        problems.append("Memory in mb must be greater than or equal to 0")
+    return problems
+
+
+def _fields(sidecar: Sidecar) -> Json:
+    moments = stamps(sidecar)
+    return {
+        "guid": moments.pop("guid"),
+        "name": sidecar.name,
+        "command": sidecar.command,
+        "process_types": sidecar.process_types,
+        "memory_in_mb": sidecar.memory_in_mb,
+        "origin": "user",
+        "relationships": to_app(sidecar.app.guid),
+        **moments,
+    }

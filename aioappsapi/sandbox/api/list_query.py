@@ -1,0 +1,392 @@
+"""Query parameters of a list: checked in the API's own words, then applied."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+from .errors import ApiError, bad_query, unprocessable
+from .labels import Predicate, selected
+
+T = TypeVar("T")
+Looked = str | Collection[str] | None
+
+_COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
+_OPERATORS: Final = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_INTEGER: Final = re.compile(r"\s*\+?([0-9]{1,18})")
+_MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ")
+_NO_MOMENT: Final = (
+    "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
+)
+_SEPARATOR: Final = re.compile(r",\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class ListRules:
+    """What one list accepts beyond what all do: its filters, what it may include and embed.
+
+    `choices` are the values of parameters that take no others, `fields` the members of related
+    resources that may be asked for, by resource, and `refuse` makes the error of a bad query.
+    `check` complains about what only this list complains about.
+    """
+
+    filters: tuple[str, ...]
+    includes: tuple[str, ...] = ()
+    embeds: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ("created_at", "updated_at", "name")
+    default_order: str | None = None
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refuse: Callable[[list[str]], ApiError] = bad_query
+    check: Callable[[Mapping[str, str]], list[str]] = lambda _: []
+
+    def allowed(self) -> tuple[str, ...]:
+        """Every parameter of the list, in the order of the server's complaint."""
+        return (*_COMMON, *self.filters)
+
+
+APPS: Final = ListRules(
+    (
+        "names",
+        "organization_guids",
+        "space_guids",
+        "stacks",
+        "include",
+        "lifecycle_type",
+        "label_selector",
+    ),
+    includes=("space", "org", "space.organization"),
+    orders=("created_at", "updated_at", "name", "state"),
+)
+SPACES: Final = ListRules(
+    ("names", "organization_guids", "include", "label_selector"),
+    includes=("org", "organization"),
+)
+ORGANIZATIONS: Final = ListRules(("names", "isolation_segment_guid", "label_selector"))
+PROCESSES: Final = ListRules(
+    (
+        "app_guid",
+        "types",
+        "space_guids",
+        "organization_guids",
+        "app_guids",
+        "embed",
+        "label_selector",
+    ),
+    embeds=("process_instances",),
+    orders=("created_at", "updated_at"),
+)
+
+
+class UndecodableQueryError(Exception):
+    """The query has a broken escape; the server falls over it before it routes."""
+
+
+def decode(query: str) -> dict[str, str]:
+    """Return the parameters of a query string; of a repeated one the last counts."""
+    if _BAD_PERCENT.search(query):
+        raise UndecodableQueryError(query)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UndecodableQueryError(query) from error
+    found = dict(pairs)
+    for name in [name for name in found if name.endswith("[]")]:
+        # The server takes what it makes of an array for a text.
+        given = ", ".join(f'"{value}"' for key, value in pairs if key == name)
+        del found[name]
+        found[name.removesuffix("[]")] = f"[{given}]"
+    return found
+
+
+class ListQuery:
+    """The parameters of one list request, valid once this exists.
+
+    Raises ApiError 400 with every complaint at once, in the server's order.
+    """
+
+    def __init__(self, rules: ListRules, given: dict[str, str]) -> None:
+        self._rules = rules
+        self.given = given
+        if not given.get("order_by"):
+            given.pop("order_by", None)
+        if rules.default_order:
+            given.setdefault("order_by", rules.default_order)
+        self._problems: list[str] = []
+        self._labels: list[Predicate] = []
+        self._moments: list[tuple[str, Callable[[str], bool]]] = []
+        self.number = self._positive("page", 1)
+        self.size = self._page_size()
+        self._check_order()
+        self._read_moments()
+        self._check_unknown()
+        self.includes = self._named("include", rules.includes, "included")
+        self.embeds = self._named("embed", rules.embeds, "embedded")
+        self._check_lifecycle()
+        self._check_choices()
+        self._problems += rules.check(given)
+        self.fields = self._read_fields()
+        self._read_labels()
+        if self._problems:
+            raise rules.refuse(self._problems)
+
+    def values(self, name: str) -> frozenset[str] | None:
+        """Return the comma-separated values of a parameter, None if it was not given."""
+        text = self.given.get(name)
+        if text is None:
+            return None
+        return frozenset(named(text))
+
+    def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
+        """Return the rows that fulfil every filter given.
+
+        A wish is a parameter's name and what of a row it looks at; of several words one is enough.
+        """
+        for name, look in wishes:
+            wanted, unwanted = self.values(name), self.values(f"{name}[not]")
+            if wanted is not None:
+                rows = [row for row in rows if _among(look(row), wanted)]
+            if unwanted is not None:
+                rows = [row for row in rows if not _among(look(row), unwanted)]
+        return list(rows)
+
+    def refine(self, rows: Sequence[T]) -> Sequence[T]:
+        """Return the rows with these labels and timestamps, in the order wished for."""
+        found: Sequence[Any] = rows
+        for predicate in self._labels:
+            found = [row for row in found if predicate(row.labels)]
+        for attribute, holds in self._moments:
+            found = [row for row in found if holds(getattr(row, attribute))]
+        return self._ordered(found)
+
+    def cut(self, rows: Sequence[T]) -> tuple[Sequence[T], tuple[int, int, int]]:
+        """One page of the rows, with (number, size, total); beyond the last page total is 0."""
+        begin = (self.number - 1) * self.size
+        chosen = rows[begin : begin + self.size]
+        return chosen, (self.number, self.size, len(rows) if chosen else 0)
+
+    def links(self) -> dict[str, str]:
+        """Return the parameters as the paging links repeat them."""
+        fields = {k: v for k, v in self.given.items() if k not in {"page", "per_page"}}
+        order = fields.get("order_by")
+        if order and order[0] not in "+-":
+            fields["order_by"] = f"+{order}"
+        return {f"{k}[]" if k.endswith("[not]") else k: v for k, v in fields.items()}
+
+    def _ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
+        order = self.given.get("order_by")
+        if order is None:
+            return rows
+        attribute = order.lstrip("+-")
+        if attribute == "created_at":
+            # Moments are written in seconds but known better: rows stay as they were made.
+            rows = list(rows[::-1] if order.startswith("-") else rows)
+        else:
+            rows = sorted(rows, key=operator.attrgetter("guid"))
+        key = _collated if attribute == "name" else operator.attrgetter(attribute)
+        rows.sort(key=key, reverse=order.startswith("-"))
+        return rows
+
+    def _positive(self, name: str, default: int) -> int:
+        text = self.given.get(name)
+        if text is None:
+            return default
+        # Like Ruby's: the digits that the text begins with, and otherwise nothing.
+        digits = _INTEGER.match(text)
+        if digits is None or int(digits[1]) < 1:
+            label = name.replace("_", " ").capitalize()
+            self._problems.append(f"{label} must be a positive integer")
+            return default
+        return int(digits[1])
+
+    def _page_size(self) -> int:
+        size = self._positive("per_page", 50)
+        if size > 5000:
+            self._problems.append("Per page must be between 1 and 5000")
+        return size
+
+    def _check_order(self) -> None:
+        order = self.given.get("order_by")
+        if order is not None and re.sub(r"\A[+-]", "", order) not in self._rules.orders:
+            valid = ", ".join(f"'{name}'" for name in self._rules.orders)
+            self._problems.append(f"Order by can only be: {valid}")
+
+    def _read_moments(self) -> None:
+        for name, text in self.given.items():
+            field, _, comparison = name.partition("[")
+            if field in {"created_ats", "updated_ats"}:
+                self._read_moment(field, comparison.removesuffix("]"), text)
+
+    def _read_moment(self, field: str, comparison: str, text: str) -> None:
+        label = field.replace("_", " ").capitalize()
+        moments = _SEPARATOR.split(text)
+        problems = []
+        if comparison and comparison not in _OPERATORS:
+            problems.append(f"Invalid relational operator: '{comparison}'")
+        if comparison and len(moments) > 1:
+            problems.append("only accepts one value when using a relational operator")
+        else:
+            problems += [_NO_MOMENT for moment in moments if not _MOMENT.fullmatch(moment)]
+        self._problems += [f"{label} {problem}" for problem in problems]
+        if not problems:
+            self._moments.append((field.removesuffix("s"), _comparing(comparison, moments)))
+
+    def _check_unknown(self) -> None:
+        allowed = self._rules.allowed()
+        names = dict.fromkeys(name.partition("[")[0] for name in self.given)
+        self._problems += unknown_parameters(names, allowed)
+
+    def _named(self, name: str, valid: tuple[str, ...], kind: str) -> tuple[str, ...]:
+        if name not in self._rules.filters or name not in self.given:
+            return ()
+        wanted = named(self.given[name])
+        self._problems += unknown_resources(wanted, valid, kind)
+        return wanted
+
+    def _check_lifecycle(self) -> None:
+        wanted = self.given.get("lifecycle_type")
+        if wanted is not None and wanted not in {"buildpack", "docker", "cnb"}:
+            self._problems.append(f"Invalid lifecycle_type: '{wanted}'")
+
+    def _check_choices(self) -> None:
+        for name, valid in self._rules.choices.items():
+            if name in self.given and self.given[name] not in valid:
+                label = name.replace("_", " ").capitalize()
+                self._problems.append(f"{label} {_one_of(valid)}")
+
+    def _read_fields(self) -> dict[str, tuple[str, ...]]:
+        """Return the members asked for, by related resource."""
+        if "fields" not in self._rules.filters:
+            return {}
+        asked = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
+        wanted = {resource: tuple(text.split(",")) for resource, text in asked.items()}
+        self._problems += unknown_members(wanted, self._rules.fields)
+        return wanted
+
+    def _read_labels(self) -> None:
+        selector = self.given.get("label_selector")
+        if selector is None or "label_selector" not in self._rules.filters:
+            return
+        self._labels, problems = selected(selector)
+        self._problems += problems
+
+
+def named(text: str) -> tuple[str, ...]:
+    """Return the comma-separated values of a parameter, in which %2C is a comma of theirs."""
+    return tuple(map(unquote, _SEPARATOR.split(text)))
+
+
+def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+    """Return what a request for one resource wishes to include, which the list's rules decide.
+
+    Under the `name` of embed it is what the request wishes to embed.
+    """
+    embeds = name == "embed"
+    valid, kind = (rules.embeds, "embedded") if embeds else (rules.includes, "included")
+    given = decode(query)
+    wanted = named(given[name]) if name in given else ()
+    problems = unknown_parameters(given, (name,)) + unknown_resources(wanted, valid, kind)
+    if problems:
+        raise rules.refuse(problems)
+    return wanted
+
+
+def nested(rules: ListRules, *unknown: str) -> ListRules:
+    """Return the rules of a list below one app, where filters that name others are unknown.
+
+    Unlike a parameter that no list has, these are refused without the valid ones.
+    """
+
+    def check(given: Mapping[str, str]) -> list[str]:
+        names = "', '".join(name for name in unknown if name in given)
+        refusals = [f"Unknown query parameter(s): '{names}'"] if names else []
+        return rules.check(given) + refusals
+
+    return replace(rules, check=check)
+
+
+def bad_body(problems: list[str]) -> ApiError:
+    """Refuse a bad query as if it were a bad body, as a few lists do."""
+    return unprocessable(", ".join(problems))
+
+
+def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
+    """Return a check that complains about one of the filters which all other lists have."""
+
+    def check(given: Mapping[str, str]) -> list[str]:
+        if any(one.partition("[")[0] == name for one in given):
+            return [f"Filtering by '{name}' is not allowed on this resource."]
+        return []
+
+    return check
+
+
+def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
+    """Complain about parameters that the list does not know, if there are any."""
+    unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
+    if not unknown:
+        return []
+    valid = ", ".join(f"'{name}'" for name in allowed)
+    return [f"Unknown query parameter(s): {unknown}. Valid parameters are: {valid}"]
+
+
+def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
+    """Complain about what cannot be included (or embedded), each and once for a repetition."""
+    known = ", ".join(f"'{name}'" for name in valid)
+    problems = []
+    for index, name in enumerate(wanted):
+        if name not in valid:
+            problem = f"Invalid {kind} resource: '{name}'. Valid {kind} resources are: {known}"
+            problems.append(problem)
+        elif wanted[:index].count(name) == 1:
+            problems.append(f"Duplicate {kind} resource: '{name}'")
+    return problems
+
+
+def unknown_members(
+    wanted: Mapping[str, tuple[str, ...]], known: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """Complain about members of related resources that cannot be asked for."""
+    for resource, names in wanted.items():
+        if resource not in known:
+            valid = ", ".join(f"'{name}'" for name in known)
+            return [f"Fields [{resource}] valid resources are: {valid}"]
+        if not set(names) <= set(known[resource]):
+            valid = ", ".join(f"'{name}'" for name in known[resource])
+            return [f"Fields valid keys for '{resource}' are: {valid}"]
+    return []
+
+
+def _one_of(valid: tuple[str, ...]) -> str:
+    if valid == ("true", "false"):
+        return "must be 'true' or 'false'"
+    return "must be one of " + ", ".join(f"'{name}'" for name in valid)
+
+
+def _among(value: Looked, wanted: frozenset[str]) -> bool:
+    if value is None or isinstance(value, str):
+        return value in wanted
+    return not wanted.isdisjoint(value)
+
+
+def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
+    if not comparison:
+        return moments.__contains__
+    compare, bound = _OPERATORS[comparison], moments[0]
+    return lambda moment: bool(compare(moment, bound))
+
+
+def _collated(row: Any) -> tuple[str, str]:
+    """Return what names are ordered by: as in a dictionary, small letters before capital ones."""
+    name = str(row.name)
+    return name.casefold(), name.swapcase()

@@ -1,0 +1,176 @@
+"""Domains: which there are, whose they are, and what is taken on them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import Organization, guid
+from ...world.network import Domain, Network
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import Access, manages
+from ..answer import Answer, json_text
+from ..call import Call, dig
+from ..labels import metadata_problems
+from ..list_query import ListRules
+from ..listing import listed, metadata_of, stamps, to_one
+from ..router import Handler
+
+_DOMAINS: Final = ListRules(
+    ("names", "organization_guids", "label_selector"),
+    orders=("created_at", "updated_at"),
+)
+_FIELDS: Final = ("name", "internal", "relationships", "metadata", "router_group")
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+
+
+class Domains:
+    """The routes of domains."""
+
+    def __init__(self, world: World, network: Network, access: Access) -> None:
+        self._world = world
+        self._network = network
+        self._access = access
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET domains": self._list,
+            "GET domains/*": self._show,
+            "POST domains": self._create,
+            "GET domains/*/route_reservations": self._reserved,
+            "GET organizations/*/domains": self._of_organization,
+            "GET organizations/*/domains/default": self._default,
+        }
+
+    def _visible(self, token: Token) -> list[Domain]:
+        shown = self._access.organizations(token)
+        domains = self._network.domains.values()
+        return [d for d in domains if d.organization is None or d.organization in shown]
+
+    def _found(self, token: Token, domain_guid: str) -> Domain:
+        for domain in self._visible(token):
+            if domain.guid == domain_guid:
+                return domain
+        raise errors.not_found("Domain")
+
+    def _list(self, call: Call) -> Answer:
+        return self._listed(call, self._visible(call.reader()))
+
+    def _listed(self, call: Call, domains: list[Domain]) -> Answer:
+        return listed(
+            call,
+            _DOMAINS,
+            domains,
+            lambda domain: domain_fields(call, domain),
+            ("names", lambda domain: domain.name),
+            ("organization_guids", _owner),
+        )
+
+    def _show(self, call: Call, domain_guid: str) -> Answer:
+        domain = self._found(call.reader(), domain_guid)
+        return Answer(200, json_text(domain_fields(call, domain)))
+
+    def _of_organization(self, call: Call, organization_guid: str) -> Answer:
+        token = call.reader()
+        organization = self._access.organization(token, organization_guid)
+        near = (None, organization)
+        return self._listed(call, [d for d in self._visible(token) if d.organization in near])
+
+    def _default(self, call: Call, organization_guid: str) -> Answer:
+        self._access.organization(call.reader(), organization_guid)
+        domain = self._network.default_domain()
+        if domain is None:
+            raise errors.not_found("Domain")
+        return Answer(200, json_text(domain_fields(call, domain)))
+
+    def _reserved(self, call: Call, domain_guid: str) -> Answer:
+        domain = self._found(call.reader(), domain_guid)
+        given = list_query.decode(call.query)
+        problems = list_query.unknown_parameters(given, ("host", "path", "port"))
+        if problems:
+            raise errors.bad_query(problems)
+        wanted = (given.get("host", ""), given.get("path", ""), given.get("port"))
+        taken = any(
+            (route.host, route.path, str(route.port) if route.port else None) == wanted
+            for route in self._network.all_routes()
+            if route.domain is domain
+        )
+        return Answer(200, json_text({"matching_route": taken}))
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        validation.refuse(_problems(fields))
+        organization = self._owner_asked(token, fields)
+        name = str(fields["name"]).lower()
+        if any(domain.name == name for domain in self._network.domains.values()):
+            raise errors.unprocessable(f'The domain name "{name}" is already in use')
+        domain = Domain(
+            guid=guid(self._world.rng),
+            name=name,
+            internal=fields.get("internal") is True,
+            organization=organization,
+        )
+        validation.merge_metadata(fields, domain.labels, domain.annotations)
+        self._network.domains[domain.guid] = domain
+        return Answer(201, json_text(domain_fields(call, domain)))
+
+    def _owner_asked(self, token: Token, fields: Json) -> Organization | None:
+        organization_guid = dig(fields, "relationships", "organization", "data", "guid")
+        if not organization_guid:
+            if not token.is_admin:
+                raise errors.not_authorized()
+            return None
+        self._access.check_flag(token, "private_domain_creation")
+        organization = self._world.organizations.get(organization_guid)
+        if organization is None or organization not in self._access.organizations(token):
+            raise errors.unprocessable(
+                f"Organization with guid '{organization_guid}' does not exist or you do not "
+                "have access to it."
+            )
+        if not manages(token, organization):
+            raise errors.not_authorized()
+        if organization.suspended and not token.is_admin:
+            raise errors.org_suspended()
+        return organization
+
+
+def _owner(domain: Domain) -> str | None:
+    return None if domain.organization is None else domain.organization.guid
+
+
+def _problems(fields: Json) -> list[str]:
+    problems = validation.unknown_fields(fields, _FIELDS)
+    name = fields.get("name")
+    if name is None:
+        problems.append("Name can't be blank")
+    elif not isinstance(name, str):
+        problems.append("Name must be a string")
+    elif not all(map(_NAME.fullmatch, name.split("."))):
+        problems.append("Name does not comply with RFC 1035 standards")
+    elif "." not in name:
+        problems.append('Name must contain at least one "."')
+    return metadata_problems(fields) + problems
+
+
+def domain_fields(call: Call, domain: Domain) -> Json:
+    """Return the members of a domain."""
+    at = f"{call.views.base}/v3/domains/{domain.guid}"
+    links = {"self": at, "route_reservations": f"{at}/route_reservations"}
+    owner = _owner(domain)
+    if owner is not None:
+        links["organization"] = f"{call.views.base}/v3/organizations/{owner}"
+        links["shared_organizations"] = f"{at}/relationships/shared_organizations"
+    return stamps(domain) | {
+        "name": domain.name,
+        "internal": domain.internal,
+        "router_group": None,
+        "supported_protocols": ["http"],
+        "relationships": {"organization": to_one(owner), "shared_organizations": {"data": []}},
+        "metadata": metadata_of(domain),
+        "links": {name: {"href": href} for name, href in links.items()},
+    }

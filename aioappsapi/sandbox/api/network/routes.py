@@ -1,0 +1,346 @@
+"""Routes: which address leads to which app, and how that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import Space, guid, timestamp
+from ...world.network import Destination, Domain, Network, Route
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import SUPPORTERS, Access, holds
+from ..answer import Answer, json_text, no_content
+from ..call import Call, dig
+from ..jobs import Jobs
+from ..labels import metadata_problems
+from ..list_query import ListRules
+from ..listing import listed, metadata_of, stamps, to_one
+from ..router import Handler
+from .domains import domain_fields
+from .route_checks import destination_problems, new_route_problems, option_problems
+
+_ROUTES: Final = ListRules(
+    (
+        "hosts",
+        "space_guids",
+        "organization_guids",
+        "domain_guids",
+        "paths",
+        "app_guids",
+        "include",
+        "label_selector",
+        "ports",
+        "service_instance_guids",
+    ),
+    includes=("domain", "space", "space.organization", "route_policies"),
+    orders=("created_at", "updated_at"),
+)
+
+
+class RouteRoutes:
+    """The routes of routes."""
+
+    def __init__(self, world: World, network: Network, access: Access, jobs: Jobs) -> None:
+        self._world = world
+        self._network = network
+        self._access = access
+        self._jobs = jobs
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET routes": self._list,
+            "GET apps/*/routes": self._of_app,
+            "GET routes/*": self._show,
+            "POST routes": self._create,
+            "PATCH routes/*": self._update,
+            "DELETE routes/*": self._delete,
+            "GET routes/*/destinations": self._destinations,
+            "POST routes/*/destinations": self._insert,
+            "PATCH routes/*/destinations": self._replace,
+            "DELETE routes/*/destinations/*": self._remove,
+        }
+
+    # Reading.
+
+    def _list(self, call: Call) -> Answer:
+        return self._listed(call, call.reader(), list_query.decode(call.query))
+
+    def _of_app(self, call: Call, app_guid: str) -> Answer:
+        self._access.readable(call, app_guid)
+        # The links of the pages give the app away as one more filter.
+        given = list_query.decode(call.query) | {"app_guids": app_guid}
+        return self._listed(call, call.reader(), given)
+
+    def _listed(self, call: Call, token: Token, given: dict[str, str]) -> Answer:
+        # fast path: the routes of a few apps need no walk over those of all.
+        apps = given.get("app_guids", "").split(",")
+        found = self._network.routes_of(apps) if apps != [""] else self._network.all_routes()
+        return listed(
+            call,
+            _ROUTES,
+            [route for route in found if _sees(token, route)],
+            lambda route: _fields(call, route),
+            ("hosts", lambda route: route.host),
+            ("paths", lambda route: route.path),
+            ("ports", lambda route: None if route.port is None else str(route.port)),
+            ("app_guids", lambda route: route.apps),
+            ("domain_guids", lambda route: route.domain.guid),
+            ("space_guids", lambda route: route.space.guid),
+            ("organization_guids", lambda route: route.space.organization.guid),
+            ("service_instance_guids", lambda _: None),
+            include=lambda query, rows: _included(call, query.includes, rows),
+            given=given,
+        )
+
+    def _found(self, token: Token, route_guid: str) -> Route:
+        route = self._network.route(route_guid)
+        if route is None or not _sees(token, route):
+            raise errors.not_found("Route")
+        return route
+
+    def _show(self, call: Call, route_guid: str) -> Answer:
+        token = call.reader()
+        wanted = list_query.wished(call.query, _ROUTES)
+        route = self._found(token, route_guid)
+        extra = {"included": _included(call, wanted, [route])} if wanted else {}
+        return Answer(200, json_text(_fields(call, route) | extra))
+
+    def _destinations(self, call: Call, route_guid: str) -> Answer:
+        return _shown_destinations(call, self._found(call.reader(), route_guid))
+
+    # Making and changing.
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        if not token.is_admin:
+            self._access.check_flag(token, "route_creation")
+        validation.refuse(new_route_problems(fields))
+        links = fields["relationships"]
+        space = self._world.spaces.get(dig(links, "space", "data", "guid"))
+        domain = self._network.domains.get(dig(links, "domain", "data", "guid"))
+        if space is None:
+            raise errors.unprocessable(_invalid("space"))
+        if domain is None:
+            raise errors.unprocessable(_invalid("domain"))
+        self._access.check_change(token, space, SUPPORTERS)
+        if fields.get("host") == "*" and domain.organization is None and not token.is_admin:
+            raise errors.unprocessable(
+                "You do not have sufficient permissions to create a route with a wildcard host on "
+                "a domain not scoped to an organization."
+            )
+        route = self._new(fields, space, domain)
+        self._network.keep(route)
+        return Answer(201, json_text(_fields(call, route)))
+
+    def _new(self, fields: Json, space: Space, domain: Domain) -> Route:
+        route = Route(
+            guid=guid(self._world.rng),
+            host=(fields.get("host") or "").lower(),
+            path=fields.get("path") or "",
+            options={k: v for k, v in (fields.get("options") or {}).items() if v is not None},
+            domain=domain,
+            space=space,
+        )
+        if domain.organization not in (None, space.organization):
+            raise errors.unprocessable(
+                f"Invalid domain. Domain '{domain.name}' is not available in organization "
+                f"'{space.organization.name}'."
+            )
+        if fields.get("port"):
+            raise errors.unprocessable("Routes with protocol 'http' do not support ports.")
+        if domain.internal and route.host == "*":
+            raise errors.unprocessable("Wildcard hosts are not supported for internal domains.")
+        if domain.internal and route.path:
+            raise errors.unprocessable("Paths are not supported for internal domains.")
+        if not route.host and domain.organization is None:
+            raise errors.unprocessable(
+                "Missing host. Routes in shared domains must have a host defined."
+            )
+        if any(_same_address(route, other) for other in self._network.all_routes()):
+            given = {"host": route.host, "path": route.path}
+            known = " and ".join(f"{name} '{text}'" for name, text in given.items() if text)
+            having = f" with {known}" if known else ""
+            raise errors.unprocessable(f"Route already exists{having} for domain '{domain.name}'.")
+        validation.merge_metadata(fields, route.labels, route.annotations)
+        return route
+
+    def _changeable(self, call: Call, route_guid: str) -> Route:
+        token = call.writer()
+        route = self._found(token, route_guid)
+        self._access.check_change(token, route.space, SUPPORTERS)
+        return route
+
+    def _update(self, call: Call, route_guid: str) -> Answer:
+        fields = call.fields()
+        call.writer()
+        problems = metadata_problems(fields) + option_problems(fields)
+        validation.refuse(problems + validation.unknown_fields(fields, ("metadata", "options")))
+        route = self._changeable(call, route_guid)
+        validation.merge_metadata(fields, route.labels, route.annotations)
+        validation.merge(route.options, fields.get("options") or {})
+        route.touch()
+        self._network.keep(route)
+        return Answer(200, json_text(_fields(call, route)))
+
+    def _delete(self, call: Call, route_guid: str) -> Answer:
+        route = self._changeable(call, route_guid)
+        job = self._jobs.begin("route.delete", None, lambda _: self._network.forget(route))
+        return self._jobs.sent_to(call, job)
+
+    def _insert(self, call: Call, route_guid: str) -> Answer:
+        asked = call.fields()
+        call.writer()
+        validation.refuse(destination_problems(asked, replace=False))
+        route = self._changeable(call, route_guid)
+        wanted = self._asked(call, asked, route)
+        if any(one.weight for one in route.destinations):
+            raise errors.unprocessable(
+                "Destinations cannot be inserted when there are weighted destinations already "
+                "configured."
+            )
+        known = {one.place for one in route.destinations}
+        self._network.keep(route)
+        route.destinations += [one for one in wanted if one.place not in known]
+        self._network.keep(route)
+        return _shown_destinations(call, route)
+
+    def _replace(self, call: Call, route_guid: str) -> Answer:
+        asked = call.fields()
+        call.writer()
+        validation.refuse(destination_problems(asked, replace=True))
+        route = self._changeable(call, route_guid)
+        kept = {(*one.place, one.weight): one for one in route.destinations}
+        wanted = self._asked(call, asked, route)
+        self._network.keep(route)
+        route.destinations = [kept.get((*one.place, one.weight), one) for one in wanted]
+        self._network.keep(route)
+        return _shown_destinations(call, route)
+
+    def _asked(self, call: Call, fields: Json, route: Route) -> list[Destination]:
+        made = [_destination(row, guid(self._world.rng)) for row in fields["destinations"]]
+        apps, token = self._world.apps, call.token()
+        unknown = [one.app for one in made if one.app not in apps]
+        if unknown:
+            raise errors.unprocessable(
+                f"App(s) with guid(s) {_listed_guids(unknown)} do not exist."
+            )
+        hidden = [one.app for one in made if not token.reads(apps[one.app].space)]
+        if hidden:
+            raise errors.unprocessable(
+                f"App(s) with guid(s) {_listed_guids(hidden)} you do not have access."
+            )
+        if any(apps[one.app].space is not route.space for one in made):
+            raise errors.unprocessable(
+                "Routes destinations must be in either the route's space or the route's shared "
+                "spaces"
+            )
+        if len({one.place for one in made}) < len(made):
+            raise errors.unprocessable("Destinations cannot contain duplicate entries")
+        return made
+
+    def _remove(self, call: Call, route_guid: str, destination_guid: str) -> Answer:
+        route = self._changeable(call, route_guid)
+        kept = [d for d in route.destinations if d.guid != destination_guid]
+        if any(d.weight for d in route.destinations if d.guid == destination_guid):
+            raise errors.unprocessable("Weighted destinations cannot be deleted individually.")
+        if len(kept) == len(route.destinations):
+            raise errors.unprocessable(
+                "Unable to unmap route from destination. Ensure the route has a destination "
+                "with this guid."
+            )
+        self._network.keep(route)
+        route.destinations = kept
+        return no_content()
+
+
+def _sees(token: Token, route: Route) -> bool:
+    home = route.space.organization
+    return token.reads(route.space) or holds(token, home, frozenset({"organization_auditor"}))
+
+
+def _listed_guids(guids: Sequence[str]) -> str:
+    return ", ".join(f'"{one}"' for one in guids)
+
+
+def _invalid(kind: str) -> str:
+    return f"Invalid {kind}. Ensure that the {kind} exists and you have access to it."
+
+
+def _same_address(one: Route, other: Route) -> bool:
+    return (one.host, one.path, one.domain) == (other.host, other.path, other.domain)
+
+
+def _destination(row: Json, destination_guid: str) -> Destination:
+    return Destination(
+        guid=destination_guid,
+        app=dig(row, "app", "guid"),
+        process_type=dig(row, "app", "process", "type") or "web",
+        weight=row.get("weight"),
+        port=row.get("port") or 8080,
+        protocol=row.get("protocol") or "http1",
+        created_at=timestamp(),
+    )
+
+
+def _destination_fields(destination: Destination) -> Json:
+    return {
+        "guid": destination.guid,
+        "app": {"guid": destination.app, "process": {"type": destination.process_type}},
+        "weight": destination.weight,
+        "port": destination.port,
+        "protocol": destination.protocol,
+        "created_at": destination.created_at,
+        "updated_at": destination.created_at,
+    }
+
+
+def _shown_destinations(call: Call, route: Route) -> Answer:
+    at = f"{call.views.base}/v3/routes/{route.guid}"
+    links = {"self": {"href": f"{at}/destinations"}, "route": {"href": at}}
+    rows = [_destination_fields(one) for one in route.destinations]
+    return Answer(200, json_text({"destinations": rows, "links": links}))
+
+
+def _fields(call: Call, route: Route) -> Json:
+    base = call.views.base
+    at = f"{base}/v3/routes/{route.guid}"
+    return stamps(route) | {
+        "protocol": "http",
+        "host": route.host,
+        "path": route.path,
+        "port": route.port,
+        "url": route.url,
+        "destinations": [_destination_fields(one) for one in route.destinations],
+        "options": route.options,
+        "metadata": metadata_of(route),
+        "relationships": {
+            "space": to_one(route.space.guid),
+            "domain": to_one(route.domain.guid),
+        },
+        "links": {
+            "self": {"href": at},
+            "space": {"href": f"{base}/v3/spaces/{route.space.guid}"},
+            "destinations": {"href": f"{at}/destinations"},
+            "domain": {"href": f"{base}/v3/domains/{route.domain.guid}"},
+        },
+    }
+
+
+def _included(call: Call, wanted: Sequence[str], routes: Sequence[Route]) -> Json:
+    included: Json = {}
+    spaces = {route.space.guid: route.space for route in routes}.values()
+    if "domain" in wanted:
+        domains = {route.domain.guid: route.domain for route in routes}.values()
+        included["domains"] = [domain_fields(call, domain) for domain in domains]
+    if "space" in wanted or "space.organization" in wanted:
+        included["spaces"] = [call.views.space_fields(space) for space in spaces]
+    if "space.organization" in wanted:
+        organizations = {s.organization.guid: s.organization for s in spaces}.values()
+        rows = [call.views.organization_fields(one) for one in organizations]
+        included["organizations"] = rows
+    return included

@@ -1,0 +1,1 @@
+"""The endpoints of organizations, spaces, users, roles and quotas."""

@@ -1,0 +1,175 @@
+"""The people: who there is, as far as one may know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import User, guid_of, timestamp
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import Access
+from ..answer import Answer, json_text
+from ..call import Call
+from ..jobs import Jobs
+from ..labels import metadata_problems
+from ..list_query import ListRules
+from ..listing import Wish, listed, metadata_of, stamps
+from ..outages import UP
+from ..router import Handler
+
+
+def _check_names(given: Mapping[str, str]) -> list[str]:
+    named = {"usernames", "partial_usernames"} & set(given)
+    if len(named) > 1:
+        kinds = "both usernames and partial_usernames"
+        return [f"Usernames filter cannot be provided with {kinds} filter."]
+    if "origins" in given and not named:
+        return ["Origins filter cannot be provided without usernames or partial_usernames filter."]
+    return []
+
+
+_USERS: Final = ListRules(
+    ("usernames", "partial_usernames", "origins", "label_selector"),
+    orders=("created_at", "updated_at"),
+    check=_check_names,
+    refuse=list_query.bad_body,
+)
+_WISHES: Final[tuple[Wish, ...]] = (
+    ("usernames", lambda user: user.name),
+    ("origins", lambda user: user.origin),
+)
+
+
+class Users:
+    """The routes of users, everywhere and in one organization or space."""
+
+    def __init__(self, world: World, access: Access, jobs: Jobs) -> None:
+        self._world = world
+        self._access = access
+        self._jobs = jobs
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET users": self._list,
+            "GET users/*": self._show,
+            "POST users": self._create,
+            "PATCH users/*": self._update,
+            "DELETE users/*": self._delete,
+            "GET organizations/*/users": self._of_organization,
+            "GET spaces/*/users": self._of_space,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        return self._listed(call, self._access.users(call.reader()))
+
+    def _listed(self, call: Call, users: Collection[User]) -> Answer:
+        check_uaa(self._world)
+        parts = list_query.decode(call.query).get("partial_usernames", "").lower().split(",")
+        found = [user for user in users if any(part in user.name.lower() for part in parts)]
+        return listed(call, _USERS, found, lambda user: user_fields(call, user), *_WISHES)
+
+    def _of_organization(self, call: Call, organization_guid: str) -> Answer:
+        organization = self._access.organization(call.reader(), organization_guid)
+        users = self._world.users.values()
+        return self._listed(call, [u for u in users if self._access.belongs(u, organization)])
+
+    def _of_space(self, call: Call, space_guid: str) -> Answer:
+        space = self._access.space(call.reader(), space_guid)
+        users = self._world.users.values()
+        return self._listed(call, [user for user in users if user.roles.get(space.guid)])
+
+    def _found(self, token: Token, user_guid: str) -> User:
+        for user in self._access.users(token):
+            if user.guid == user_guid:
+                return user
+        raise errors.not_found("User")
+
+    def _show(self, call: Call, user_guid: str) -> Answer:
+        user = self._found(call.reader(), user_guid)
+        check_uaa(self._world)
+        return Answer(200, json_text(user_fields(call, user)))
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        _check_admin(call.writer())
+        validation.refuse(metadata_problems(fields) + _problems(fields))
+        check_uaa(self._world)
+        name, origin = fields.get("username"), fields.get("origin")
+        user_guid = fields.get("guid") or guid_of("user", name, origin)
+        if user_guid in self._world.users:
+            known = f"username '{name}' and origin '{origin}'" if name else f"guid '{user_guid}'"
+            raise errors.unprocessable(f"User with {known} already exists.")
+        now = timestamp()
+        user = User(user_guid, name or "", "", created_at=now, updated_at=now)
+        user.origin = origin or "uaa"
+        validation.merge_metadata(fields, user.labels, user.annotations)
+        self._world.users[user.guid] = user
+        return Answer(201, json_text(user_fields(call, user)))
+
+    def _update(self, call: Call, user_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        user = self._found(token, user_guid)
+        _check_admin(token)
+        problems = validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(metadata_problems(fields) + problems)
+        validation.merge_metadata(fields, user.labels, user.annotations)
+        user.updated_at = timestamp()
+        return Answer(200, json_text(user_fields(call, user)))
+
+    def _delete(self, call: Call, user_guid: str) -> Answer:
+        token = call.writer()
+        user = self._found(token, user_guid)
+        _check_admin(token)
+        job = self._jobs.begin("user.delete", None, lambda _: self._forget(user))
+        return self._jobs.sent_to(call, job)
+
+    def _forget(self, user: User) -> None:
+        self._world.users.pop(user.guid, None)
+
+
+def check_uaa(world: World) -> None:
+    """Refuse what needs the names of people while the UAA is away."""
+    if world.uaa != UP:
+        raise errors.uaa_unavailable()
+
+
+def _problems(fields: Json) -> list[str]:
+    guid, origin, name = (fields.get(key) for key in ("guid", "origin", "username"))
+    problems = validation.unknown_fields(fields, ("guid", "origin", "username", "metadata"))
+    if guid is not None:
+        problems += validation.guid_problems("Guid", guid)
+    for label, value in (("Origin", origin), ("Username", name)):
+        if not isinstance(value, str | None):
+            problems.append(f"{label} must be a string")
+    if guid:
+        problems += ["Username cannot be provided with 'guid'"] if name else []
+        problems += ["Origin cannot be provided with 'guid'"] if origin else []
+    elif name or origin:
+        problems += [] if name else ["Origin can only be provided together with 'username'"]
+        problems += [] if origin else ["Username can only be provided together with 'origin'"]
+        if origin == "uaa":
+            problems.append("Origin cannot be 'uaa' when creating a user by username")
+    else:
+        problems.append("Guid or 'username' and 'origin' must be provided")
+    return problems
+
+
+def _check_admin(token: Token) -> None:
+    if not token.is_admin:
+        raise errors.not_authorized()
+
+
+def user_fields(call: Call, user: User) -> Json:
+    """Return the members of a user; one whom the UAA does not know has no name."""
+    return stamps(user) | {
+        "username": user.name or None,
+        "presentation_name": user.name or user.guid,
+        "origin": user.origin if user.name else None,
+        "metadata": metadata_of(user),
+        "links": {"self": {"href": f"{call.views.base}/v3/users/{user.guid}"}},
+    }

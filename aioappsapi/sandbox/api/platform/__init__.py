@@ -1,0 +1,1 @@
+"""The endpoints of the platform itself, and the events."""

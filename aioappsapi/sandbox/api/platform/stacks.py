@@ -1,0 +1,128 @@
+"""Stacks: which there are, and which of them must not be used any more."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote_plus
+
+from ...world.json_types import Json
+from ...world.model import Stack, timestamp
+from ...world.state import World
+from .. import errors, list_query, validation
+from ..access import Access
+from ..answer import Answer, json_text
+from ..call import Call
+from ..labels import metadata_problems
+from ..list_query import ListQuery, ListRules
+from ..router import Handler
+
+_STACKS: Final = ListRules(("names", "default", "label_selector"))
+_STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
+
+
+class StackRefusedError(errors.ApiError):
+    """A stack must not be used; an app says so with 422 in general, a build more precisely."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, 10008, "CF-UnprocessableEntity", detail)
+
+
+class Stacks:
+    """The routes of stacks."""
+
+    def __init__(self, world: World, access: Access) -> None:
+        self._world = world
+        self._access = access
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET stacks": self._list,
+            "GET stacks/*": self._show,
+            "PATCH stacks/*": self._update,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        call.reader()
+        query = ListQuery(_STACKS, list_query.decode(call.query))
+        rows = query.select(
+            self._world.stacks.values(),
+            ("guids", lambda stack: stack.guid),
+            ("names", lambda stack: stack.name),
+        )
+        chosen, page = query.cut(query.refine(rows))
+        resources = [json_text(_shown(call, stack)) for stack in chosen]
+        return Answer(200, call.views.page(call.path, query.links(), page, resources))
+
+    def _found(self, stack_guid: str) -> Stack:
+        for stack in self._world.stacks.values():
+            if stack.guid == stack_guid:
+                return stack
+        raise errors.not_found("Stack")
+
+    def _show(self, call: Call, stack_guid: str) -> Answer:
+        call.reader()
+        return Answer(200, json_text(_shown(call, self._found(stack_guid))))
+
+    def _update(self, call: Call, stack_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        stack = self._found(stack_guid)
+        if not token.is_admin:
+            raise errors.not_authorized()
+        problems = validation.unknown_fields(fields, ("state", "state_reason", "metadata"))
+        if fields.get("state", stack.state) not in _STATES:
+            problems.append(f"State must be one of {', '.join(_STATES)}")
+        validation.refuse(metadata_problems(fields) + problems)
+        warning = {}
+        if stack.default and "state" in fields:
+            text = f"Changing state on the default stack '{stack.name}' may affect new application"
+            warning = {"x-cf-warnings": quote_plus(f"{text} deployments.")}
+        stack.state = fields.get("state", stack.state)
+        stack.reason = fields.get("state_reason", stack.reason)
+        stack.updated_at = timestamp()
+        validation.merge_metadata(fields, stack.labels, stack.annotations)
+        shown = _shown(call, stack)
+        if not fields.keys().isdisjoint(("state", "state_reason")):
+            # The server compares the stack before and after, and finds that it is another one.
+            shown["default"] = False
+        return Answer(200, json_text(shown), headers=warning)
+
+
+def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
+    """Return the headers that warn of a stack; RESTRICTED is refused to `fresh` apps only.
+
+    Raises StackRefusedError for what must not be used.
+    """
+    if stack is None:
+        return {}
+    reason = f" {stack.reason}" if stack.reason else ""
+    if stack.state == "DISABLED" or (stack.state == "RESTRICTED" and fresh):
+        raise StackRefusedError(
+            f"ERROR: Staging failed. The stack '{stack.name}' is '{stack.state}' and cannot be "
+            f"used for staging.{reason}"
+        )
+    if stack.state == "ACTIVE":
+        return {}
+    text = (
+        f"WARNING: The stack '{stack.name}' is '{stack.state}' and will be removed in the "
+        f"future.{reason}"
+    )
+    return {"x-cf-warnings": quote_plus(text)}
+
+
+def _shown(call: Call, stack: Stack) -> Json:
+    return {
+        "guid": stack.guid,
+        "created_at": stack.created_at,
+        "updated_at": stack.updated_at,
+        "name": stack.name,
+        "description": stack.description,
+        "state": stack.state,
+        "state_reason": stack.reason,
+        "run_rootfs_image": stack.name,
+        "build_rootfs_image": stack.name,
+        "default": stack.default,
+        "metadata": {"labels": stack.labels, "annotations": stack.annotations},
+        "links": {"self": {"href": f"{call.views.base}/v3/stacks/{stack.guid}"}},
+    }

@@ -1,0 +1,1 @@
+"""The endpoints of service brokers, offerings, plans, instances and bindings."""

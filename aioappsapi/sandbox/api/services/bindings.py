@@ -1,0 +1,255 @@
+"""Service credential bindings: which app may use which service instance, and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ...api.token import Token
+from ...world.json_types import Json
+from ...world.model import App, guid
+from ...world.realm import Realm
+from ...world.resources import Job
+from ...world.services import Binding, Operation, Plan, ServiceInstance
+from .. import errors, list_query, validation
+from ..access import DEVELOPERS, SUPPORTERS, Access
+from ..answer import Answer, json_text, no_content
+from ..call import Call, dig
+from ..jobs import Jobs
+from ..labels import metadata_problems
+from ..list_query import ListRules
+from ..listing import listed, metadata_of, stamps, to_one
+from ..router import Handler
+from .marketplace import one_with
+from .service_instances import broken, instance_fields, operation_fields
+
+_TYPES: Final = ("app", "key")
+_BINDINGS: Final = ListRules(
+    (
+        "names",
+        "service_instance_guids",
+        "service_instance_names",
+        "service_plan_names",
+        "service_plan_guids",
+        "service_offering_names",
+        "service_offering_guids",
+        "app_guids",
+        "app_names",
+        "include",
+        "type",
+        "label_selector",
+    ),
+    includes=("app", "service_instance"),
+    choices={"type": _TYPES},
+)
+
+
+class Bindings:
+    """The routes of service credential bindings."""
+
+    def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
+        self._world = realm.world
+        self._marketplace = realm.marketplace
+        self._access = access
+        self._jobs = jobs
+
+    def routes(self) -> dict[str, Handler]:
+        """Return the routes of this part."""
+        return {
+            "GET service_credential_bindings": self._list,
+            "GET service_credential_bindings/*": self._show,
+            "POST service_credential_bindings": self._create,
+            "DELETE service_credential_bindings/*": self._delete,
+            "GET service_credential_bindings/*/details": self._details,
+            "GET service_credential_bindings/*/parameters": self._parameters,
+        }
+
+    def _list(self, call: Call) -> Answer:
+        token = call.reader()
+        rows = self._marketplace.bindings.values()
+        return listed(
+            call,
+            _BINDINGS,
+            [row for row in rows if token.reads(row.space)],
+            lambda row: _fields(call, row),
+            ("names", lambda row: row.name),
+            ("type", lambda row: row.type),
+            ("app_guids", lambda row: row.app and row.app.guid),
+            ("app_names", lambda row: row.app and row.app.name),
+            ("service_instance_guids", lambda row: row.instance.guid),
+            ("service_instance_names", lambda row: row.instance.name),
+            ("service_plan_guids", lambda row: row.instance.plan and row.instance.plan.guid),
+            ("service_plan_names", lambda row: row.instance.plan and row.instance.plan.name),
+            ("service_offering_guids", lambda row: _offered(row.instance.plan, "guid")),
+            ("service_offering_names", lambda row: _offered(row.instance.plan, "name")),
+            include=lambda query, found: _included(call, query.includes, found),
+        )
+
+    def _found(self, token: Token, binding_guid: str) -> Binding:
+        row = self._marketplace.bindings.get(binding_guid)
+        if row is None or not token.reads(row.space):
+            raise errors.not_found("Service credential binding")
+        return row
+
+    def _show(self, call: Call, binding_guid: str) -> Answer:
+        token = call.reader()
+        wanted = list_query.wished(call.query, _BINDINGS)
+        row = self._found(token, binding_guid)
+        return one_with(_fields(call, row), _included(call, wanted, [row]))
+
+    def _details(self, call: Call, binding_guid: str) -> Answer:
+        token = call.reader()
+        row = self._found(token, binding_guid)
+        if not self._access.reads_secrets(token, row.space):
+            raise errors.not_found("Service credential binding")
+        details: Json = {"credentials": row.credentials or row.instance.credentials}
+        if row.instance.syslog_drain_url is not None:
+            details["syslog_drain_url"] = row.instance.syslog_drain_url
+        return Answer(200, json_text(details))
+
+    def _parameters(self, call: Call, binding_guid: str) -> Answer:
+        row = self._found(call.reader(), binding_guid)
+        plan = row.instance.plan
+        if plan is None or not plan.offering.has("bindings_retrievable"):
+            raise errors.parameters_not_kept("binding")
+        return Answer(200, json_text(row.parameters))
+
+    # Making and taking away.
+
+    def _create(self, call: Call) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        validation.refuse(_problems(fields))
+        instance = self._instance(token, fields)
+        if instance.plan is None and "parameters" in fields:
+            raise errors.unprocessable(
+                "Binding parameters are not supported for user-provided service instances"
+            )
+        app = self._app(token, fields) if fields["type"] == "app" else None
+        space = instance.space if app is None else app.space
+        self._access.check_change(token, space, DEVELOPERS if app is None else SUPPORTERS)
+        row = self._new(fields, instance, app)
+        if instance.plan is None:
+            return Answer(201, json_text(_fields(call, row)))
+        row.last.state = "in progress"
+        operation = "service_bindings.create" if app is not None else "service_keys.create"
+        job = self._jobs.begin(operation, None, lambda job: self._made(row, job))
+        return self._jobs.sent_to(call, job)
+
+    def _instance(self, token: Token, fields: Json) -> ServiceInstance:
+        asked = dig(fields, "relationships", "service_instance", "data", "guid")
+        row = self._marketplace.instances.get(asked)
+        if row is None or not token.reads(row.space):
+            raise errors.unprocessable(f"The service instance could not be found: '{asked}'")
+        return row
+
+    def _app(self, token: Token, fields: Json) -> App:
+        asked = dig(fields, "relationships", "app", "data", "guid")
+        app = self._world.apps.get(asked)
+        if app is None or not token.reads(app.space):
+            raise errors.unprocessable(f"The app could not be found: '{asked}'")
+        return app
+
+    def _new(self, fields: Json, instance: ServiceInstance, app: App | None) -> Binding:
+        name = fields.get("name")
+        for row in self._marketplace.bindings.values():
+            if row.instance is instance and app is not None and row.app is app:
+                raise errors.unprocessable("The app is already bound to the service instance")
+            if app is None and row.instance is instance and row.type == "key" and row.name == name:
+                raise errors.unprocessable(
+                    f"The binding name is invalid. Key binding names must be unique. "
+                    f"The service instance already has a key binding with name '{name}'."
+                )
+        if app is not None and app.space is not instance.space:
+            raise errors.unprocessable("The service instance and the app are in different spaces")
+        row = Binding(guid=guid(self._world.rng), instance=instance, app=app, name=name)
+        row.parameters = fields.get("parameters") or {}
+        validation.merge_metadata(fields, row.labels, row.annotations)
+        self._marketplace.bindings[row.guid] = row
+        return row
+
+    def _made(self, row: Binding, job: Job) -> None:
+        error = self._marketplace.broker_error
+        row.last = Operation(state="failed" if error else "succeeded", description=error)
+        if error:
+            broken(job, f"Service broker failed to bind: Service broker error: {error}")
+
+    def _delete(self, call: Call, binding_guid: str) -> Answer:
+        token = call.writer()
+        row = self._found(token, binding_guid)
+        self._access.check_change(token, row.space, SUPPORTERS)
+        if row.instance.plan is None:
+            del self._marketplace.bindings[row.guid]
+            return no_content()
+        operation = "service_bindings.delete" if row.app is not None else "service_keys.delete"
+        job = self._jobs.begin(operation, None, lambda job: self._end(row, job))
+        return self._jobs.sent_to(call, job)
+
+    def _end(self, row: Binding, job: Job) -> None:
+        error = self._marketplace.broker_error
+        if error:
+            detail = (
+                "Service broker failed to delete service binding for instance "
+                f"{row.instance.name}: Service broker error: {error}"
+            )
+            row.last = Operation(type="delete", state="failed", description=detail)
+            broken(job, detail)
+        else:
+            self._marketplace.bindings.pop(row.guid, None)
+
+
+def _offered(plan: Plan | None, attribute: str) -> str | None:
+    return None if plan is None else getattr(plan.offering, attribute)
+
+
+def _problems(fields: Json) -> list[str]:
+    known = ("type", "name", "relationships", "parameters", "metadata", "strategy")
+    problems = validation.unknown_fields(fields, known)
+    kind = fields.get("type")
+    if kind not in _TYPES:
+        problems.append("Type must be 'app' or 'key'")
+    if kind == "key" and not isinstance(fields.get("name"), str):
+        problems.append("Name can't be blank, Name must be a string")
+    links = fields.get("relationships")
+    if not isinstance(links, dict):
+        problems.append("Relationships 'relationships' is not an object")
+    else:
+        wanted = ("app", "service_instance") if kind == "app" else ("service_instance",)
+        labels = [name.capitalize().replace("_", " ") for name in wanted if name not in links]
+        problems += [f"Relationships {label} can't be blank" for label in labels]
+    return metadata_problems(fields) + problems
+
+
+def _fields(call: Call, row: Binding) -> Json:
+    base = call.views.base
+    at = f"{base}/v3/service_credential_bindings/{row.guid}"
+    links = {
+        "self": at,
+        "details": f"{at}/details",
+        "service_instance": f"{base}/v3/service_instances/{row.instance.guid}",
+    }
+    relationships = {"service_instance": to_one(row.instance.guid)}
+    if row.instance.plan is not None:
+        links["parameters"] = f"{at}/parameters"
+    if row.app is not None:
+        links["app"] = f"{base}/v3/apps/{row.app.guid}"
+        relationships["app"] = to_one(row.app.guid)
+    return stamps(row) | {
+        "name": row.name,
+        "type": row.type,
+        "last_operation": operation_fields(row.last, "state", "description", "type"),
+        "metadata": metadata_of(row),
+        "relationships": relationships,
+        "links": {name: {"href": href} for name, href in links.items()},
+    }
+
+
+def _included(call: Call, wanted: Sequence[str], rows: Sequence[Binding]) -> Json:
+    included: Json = {}
+    if "app" in wanted:
+        apps = {row.app.guid: row.app for row in rows if row.app is not None}.values()
+        included["apps"] = [call.views.app_fields(app) for app in apps]
+    if "service_instance" in wanted:
+        instances = {row.instance.guid: row.instance for row in rows}.values()
+        included["service_instances"] = [instance_fields(call, one) for one in instances]
+    return included

@@ -1,0 +1,166 @@
+"""Bodies of apps, checked in the API's own words; every complaint comes at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from ..world.json_types import Json, JsonValue
+from . import errors
+from .answer import json_text
+
+LEADING_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
+URI_PATH: Final = re.compile(r"/(?:[^\s/]\S*)?")
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
+_CREDENTIALS: Final = re.compile(r"://[^/@]*@")
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise ApiError 422 with all the complaints in one sentence, if there are any."""
+    detail = ", ".join(problems)
+    if detail:
+        raise errors.unprocessable(detail)
+
+
+def given(value: JsonValue) -> bool:
+    """Whether a member is there, as the server's language sees it: neither null nor false."""
+    return value is not None and value is not False
+
+
+def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
+    """Complain about members that the message does not have."""
+    unknown = ", ".join(f"'{name}'" for name in fields if name not in set(known))
+    return [f"Unknown field(s): {unknown}"] if unknown else []
+
+
+def check_name_given(name: object) -> None:
+    """Refuse an app without a name."""
+    if not name:
+        raise errors.unprocessable("name presence, name format")
+
+
+def check_environment(variables: Json) -> None:
+    """Refuse names of variables that the platform sets itself, as a creation is told."""
+    for problem in forbidden_names(variables):
+        raise errors.unprocessable(f'environment_variables {{:message=>"{problem}"}}')
+
+
+def check_variables(fields: Json) -> None:
+    """Refuse a body that is no change of environment variables."""
+    problems = unknown_fields(fields, ("var",))
+    variables = fields.get("var")
+    if not isinstance(variables, dict):
+        refuse([*problems, "Var must be an object"])
+        return
+    problems += [f"Var {problem}" for problem in forbidden_names(variables)]
+    for name, value in variables.items():
+        if value is not None and not isinstance(value, str):
+            shown = json_text(value)
+            problems.append(
+                f"Non-string value in environment variable for key '{name}', value '{shown}'"
+            )
+    refuse(problems)
+
+
+def forbidden_names(variables: Json) -> list[str]:
+    """Complain about names of variables."""
+    problems = []
+    for name in map(str.upper, variables):
+        if not name:
+            problems.append("key must be a minimum length of 1")
+        elif name.startswith("VCAP_"):
+            problems.append("cannot start with VCAP_")
+        elif name.startswith("VMC"):
+            problems.append("cannot start with VMC_")
+        elif name == "PORT":
+            problems.append("cannot set PORT")
+    return problems
+
+
+def number_problems(
+    name: str, value: object, least: int, most: int | None = None, *, positive: bool = False
+) -> list[str]:
+    """Complain about what is no whole number between the bounds; null is one, and so is "2".
+
+    `positive` says it as the server does where 0 is too little.
+    """
+    label = name.replace("_", " ").capitalize()
+    text = "" if isinstance(value, bool) else str(value)
+    if value is None:
+        return []
+    if not _WHOLE.fullmatch(text):
+        number = _NUMBER.fullmatch(text) is not None
+        return [f"{label} must be an integer" if number else f"{label} is not a number"]
+    if int(text) < least:
+        bound = "greater than 0" if positive else f"greater than or equal to {least}"
+        return [f"{label} must be {bound}"]
+    if most is not None and int(text) > most:
+        return [f"{label} must be less than or equal to {most}"]
+    return []
+
+
+def guid_problems(label: str, value: JsonValue) -> list[str]:
+    """Complain about what is no GUID, or a text of another length."""
+    problems = [] if isinstance(value, str) else [f"{label} must be a string"]
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        problems.append(f"{label} must be between 1 and 200 characters")
+    return problems
+
+
+def relationship_problems(fields: Json, *names: str) -> list[str]:
+    """Complain about the relationships that a new resource has to have."""
+    given = fields.get("relationships")
+    if not isinstance(given, dict):
+        return ["Relationships 'relationships' is not an object"]
+    if not given:
+        return ["Relationships 'relationships' must include one or more valid relationships"]
+    problems = unknown_fields(given, names)
+    problems += [one for name in names for one in _to_one(name, given.get(name))]
+    return [f"Relationships {problem}" for problem in problems]
+
+
+def _to_one(name: str, given: object) -> list[str]:
+    label = name.capitalize()
+    problems = [] if given else [f"{label} can't be blank"]
+    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
+    if data is None:
+        return problems
+    if not isinstance(data, dict) or [*data] != ["guid"]:
+        shape = f'{name}: {{"data": {{"guid": "valid-guid"}}}}'
+        return [*problems, f'{label} must be structured like this: "{shape}"']
+    return problems + guid_problems(f"{label} guid", data["guid"])
+
+
+def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
+    """Change labels and annotations as the body says; null takes one away."""
+    metadata = fields.get("metadata") or {}
+    for kept, given in (
+        (labels, metadata.get("labels")),
+        (annotations, metadata.get("annotations")),
+    ):
+        merge(kept, given or {})
+
+
+def merge(kept: Json, given: Json) -> None:
+    """Add the members given; null takes one away."""
+    for name, value in given.items():
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = value
+
+
+def masked(buildpacks: Iterable[str]) -> list[str]:
+    """Hide the credentials in the addresses of buildpacks."""
+    return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
+
+
+def name_problems(name: JsonValue, *, nullable: bool) -> list[str]:
+    """Complain about the name of an app."""
+    if name is None and nullable:
+        return []
+    if not isinstance(name, str):
+        return ["Name must be a string"]
+    return ["Name is too long (maximum is 255 characters)"] if len(name) > 255 else []

@@ -1,0 +1,61 @@
+"""Headers beyond the usual: for browsers, for tracing and for outdated command lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote_plus
+
+from ..api.answer import Answer
+
+_CLI: Final = re.compile(r"[cC][fF][^/]*/(\d+)\.(\d+)\.(\d+)[+\s]")
+_OLDEST_CLI: Final = (6, 22, 0)
+_WARNING: Final = quote_plus(
+    "\N{POLICE CARS REVOLVING LIGHT} [WARNING] Outdated CF CLI version - please upgrade: "
+    "https://github.com/cloudfoundry/cli/releases/latest "
+    "\N{POLICE CARS REVOLVING LIGHT}\n"
+)
+# What every command line asks for when it logs in or changes its target.
+_WARNED_AT: Final = ("/v3/spaces", "/v3/organizations", "/v2/spaces", "/v2/organizations")
+_METHODS: Final = ("GET", "PUT", "POST", "DELETE")
+_TRACING: Final = ("X-B3-TraceId", "X-B3-SpanId")
+_EXPOSED: Final = "x-cf-warnings,x-app-staging-log,x-vcap-request-id,location,range"
+
+
+def add_asked_headers(path: str, asked: Mapping[str, str], headers: dict[str, str]) -> None:
+    """Add the headers that the request's own headers call for."""
+    if any(place in path for place in _WARNED_AT):
+        version = _CLI.search(asked.get("User-Agent", ""))
+        if version is not None and tuple(map(int, version.groups())) < _OLDEST_CLI:
+            headers["x-cf-warnings"] = _WARNING
+    if "Origin" in asked:
+        headers |= _shared_with(asked["Origin"])
+        headers["vary"] = ",".join([*filter(None, [headers.get("vary")]), "Origin"])
+    for name in _TRACING:
+        if name in asked:
+            headers[name.lower()] = asked[name]
+
+
+def preflight(asked: Mapping[str, str]) -> Answer | None:
+    """Answer a browser's question whether it may ask; None if it is no such question."""
+    method = asked.get("Access-Control-Request-Method", "")
+    if "Origin" not in asked or method.upper() not in _METHODS:
+        return None
+    wanted = asked.get("Access-Control-Request-Headers", "").lower().split(",")
+    names = ["origin", "content-type", "authorization", *(one.strip() for one in wanted if one)]
+    headers = _shared_with(asked["Origin"]) | {
+        "vary": "Origin",
+        "access-control-allow-methods": ",".join(_METHODS),
+        "access-control-max-age": "900",
+        "access-control-allow-headers": ",".join(dict.fromkeys(names)),
+    }
+    return Answer(200, "", "text/plain", framed=False, headers=headers)
+
+
+def _shared_with(origin: str) -> dict[str, str]:
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "access-control-expose-headers": _EXPOSED,
+    }

@@ -1,0 +1,81 @@
+"""One instance of a process, and the cell that it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+STARTING: Final = "STARTING"
+RUNNING: Final = "RUNNING"
+CRASHED: Final = "CRASHED"
+STOPPING: Final = "STOPPING"
+DOWN: Final = "DOWN"
+NO_ROOM: Final = "insufficient resources: memory"
+EXITED: Final = "APP/PROC/{}: Exited with status 1"
+UNHEALTHY: Final = (
+    "Instance never healthy after 1m0s: Failed to make TCP connection to 10.255.1.4:8080: "
+    "connect: connection refused"
+)
+_FIRST_PORT: Final = 61000
+_PORTS_PER_INSTANCE: Final = 6
+_LAST_PORT: Final = 65000
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A machine that instances run on; a `memory_mb` of None is endless."""
+
+    memory_mb: int | None = None
+    used_mb: int = 0
+    starting: int = 0
+    number: int = 0
+    next_port: int = _FIRST_PORT
+
+    def fits(self, memory_mb: int) -> bool:
+        """Whether there is room for so much."""
+        return self.memory_mb is None or self.used_mb + memory_mb <= self.memory_mb
+
+    def take_port(self) -> int:
+        """Return the first port of a range that no other new instance gets for a while."""
+        port = self.next_port
+        self.next_port = port + _PORTS_PER_INSTANCE if port < _LAST_PORT else _FIRST_PORT
+        return port
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """One instance of a process: its state, since when (by the sandbox's clock), and why.
+
+    A `since` of None is a wanted instance that Diego does not know. `exit_description` says why
+    it crashed last, and `placement_error` why no cell takes it. `routable_at` is the moment when
+    it begins to take requests, once it is running. A `leaving` one goes, though Diego may not know
+    yet. `luck` and the faults decide its `fate`: the reason with which it will crash, or None.
+    """
+
+    index: int
+    state: str = DOWN
+    since: float | None = None
+    placement_error: str | None = None
+    exit_description: str | None = None
+    routable_at: float = 0.0
+    memory_mb: int = 0
+    kind: str = "WEB"
+    app_guid: str = ""
+    process_guid: str = ""
+    number: int = 0
+    luck: float = 0.0
+    crashes: int = 0
+    leaving: bool = False
+    fate: str | None = None
+    cell: Cell | None = None
+    port: int = 0
+    event: int = 0
+
+    @property
+    def details(self) -> str | None:
+        """Why it is not running, whether the statistics say so or only the crash event."""
+        return self.placement_error or (self.exit_description if self.state == CRASHED else None)
+
+    def routable(self, now: float) -> bool:
+        """Whether it takes requests now."""
+        return self.state == RUNNING and self.routable_at <= now
