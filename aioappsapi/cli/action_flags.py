@@ -34,6 +34,7 @@ class ActionFlags:
             yield ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+@Parameter(name="*", show=False)
 @dataclass(frozen=True, kw_only=True)
 class NoFlags(ActionFlags):
     """No option besides those of all actions."""
