@@ -54,7 +54,7 @@ def test_all_apps_are_started_and_a_script_can_read_what_happened(target: str) -
 
 
 def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
-    run("start", "app-00001", "app-00002", "app-00003")
+    assert run("start", "--all", "--yes").exit_code == 0
     result = run("stop", "app-00003", "-", text="app-00001 # a remark\n\napp-00002\napp-00001\n")
     assert result.exit_code == 0, result.output
     assert "stop: All 3 apps are in the requested state.\n" in result.stdout

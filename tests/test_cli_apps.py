@@ -107,7 +107,8 @@ def test_an_app_is_deleted_after_a_yes_and_is_gone_then() -> None:
     assert answer("delete", "app-00012", "--yes")["state"] == "COMPLETE"
     gone = apps("get", "app-00012")
     assert gone.exit_code == 2
-    assert "No app 'app-00012' is visible" in gone.stderr
+    assert "No app that this login can see is called 'app-00012'. Did you mean" in gone.stderr
+    assert "--skip-unknown" not in gone.stderr
 
 
 @pytest.mark.parametrize("command", ["get", "env", "start", "droplet", "features"])

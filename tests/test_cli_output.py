@@ -56,7 +56,7 @@ def test_the_numbers_of_a_log_add_up_in_every_line() -> None:
     assert len(found) >= 3
     for line in found:
         ended = [int(number) for number in re.findall(r"(\d+) ", line["ended"] or "")]
-        open_ = re.findall(r"(\d+) (?:in flight|held back|starting|to retry|to go)", line["rest"])
+        open_ = re.findall(r"(\d+) (?:in progress|held back|starting|to retry|to go)", line["rest"])
         assert sum(ended) == int(line["done"])
         assert int(line["done"]) + sum(map(int, open_)) == int(line["total"]) == 400
 

@@ -95,7 +95,7 @@ def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path
     [
         (["snapshot", "x.json"], "No apps: give GUIDs or names"),
         (["snapshot", "gone/x.json", "--all"], "there is no folder gone"),
-        (["snapshot", "x.json", "no-such-app"], "1 app is not visible with this login"),
+        (["snapshot", "x.json", "no-such-app"], "can see is called 'no-such-app'."),
         (["restore", "x.json"], "x.json cannot be read: No such file or directory"),
         (["restore", "report.json"], "report.json is not a snapshot"),
         (["restore", "before.json", "--max-starting", "3"], "give --wait all"),

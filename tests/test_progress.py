@@ -30,6 +30,9 @@ class ARun:
     held: int = 0
     waiting: int = 0
     retrying: int = 0
+    taken_over: int = 0
+    limit: int | None = None
+    rate_left: int | None = None
     paused_for: float = 0.0
     counts: Counter[Status] = field(default_factory=Counter)
 
@@ -78,8 +81,8 @@ async def test_a_log_has_a_line_per_tenth_and_names_awaited_apps(log: Console) -
             shown.show(run.end())
     assert text(log).splitlines() == [
         "start: 40 apps",
-        "start: 4/40 done (4 ok), 5 in flight, 20 starting, 11 to go, 0 s elapsed",
-        "start: 8/40 done (8 ok), 5 in flight, 20 starting, 7 to go, 0 s elapsed",
+        "start: 4/40 done (4 ok), 5 in progress, 20 starting, 11 to go, 0 s elapsed",
+        "start: 8/40 done (8 ok), 5 in progress, 20 starting, 7 to go, 0 s elapsed",
     ]
 
 
@@ -130,9 +133,28 @@ async def test_the_bar_shows_apps_in_flight_and_the_reason_of_a_pause(terminal: 
         shown.show(run.end())
         await anyio.sleep(1)
     shown_text = text(terminal)
-    parts = ("1/40 2%", "5 in flight", "10 held back", "20 starting", "4 to go", "1 ok")
+    parts = ("1/40 2%", "5 in progress", "10 held back", "20 starting", "4 to go", "1 ok")
     for part in (*parts, "paused by the rate limit for 13 s more"):
         assert part in shown_text
+
+
+@virtual
+async def test_the_limits_in_force_and_apps_to_retry_are_shown(terminal: Console) -> None:
+    run = ARun(in_flight=5, retrying=3, limit=64, rate_left=1200)
+    with display(terminal, run):
+        await anyio.sleep(1)
+    parts = ("5 in progress", "3 to retry", "32 to go", "at most 64 requests at a time")
+    for part in (*parts, "1,200 requests left in the rate limit"):
+        assert part in text(terminal)
+
+
+@virtual
+async def test_apps_of_an_earlier_process_do_not_count_for_the_rate(log: Console) -> None:
+    run = ARun(total=40, taken_over=20, waiting=10)
+    run.counts[Status.OK] = 30
+    with display(log, run):
+        await anyio.sleep(10.5)
+    assert "30/40 done (30 ok), 10 starting, 1.0 apps/s, 10 s elapsed" in text(log)
 
 
 @virtual

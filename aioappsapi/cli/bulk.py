@@ -109,9 +109,8 @@ class BulkCommand:
         bulk = session.client.bulk
         if self.action in {"start", "stop", "restart"} and not self._more:
             plan = await bulk.plan(self.action, chosen, **options)
-            return deliver(
-                plan.report, self.output, show=partial(print_plan, plan), write=plan.write
-            )
+            show = partial(print_plan, plan)
+            return deliver(plan.report, self.output, show=show, write=plan.write)
         options.update(self._more)
         run = bulk.stream(self.action, chosen, dry_run=True, **options)
         await run.run()
@@ -135,15 +134,9 @@ class BulkCommand:
         if self.target.sandbox is not None:
             return None
         how = [*self.how.typed(), *option_words(self.wait), *option_words(self.target)]
-        if self.journal.journal is not None:
-            which = [*self.words, *option_words(self.selection)]
-            journal = replace(self.journal, resume=True)
-            return command(
-                self.action,
-                *(word.replace(STDIN, "-") for word in which),
-                *how,
-                *option_words(self.run),
-                *option_words(journal),
-                *option_words(self.output),
-            )
-        return None if report is None else command(self.action, f"@{report}", *how)
+        if self.journal.journal is None:
+            return None if report is None else command(self.action, f"@{report}", *how)
+        groups = (self.selection, self.run, replace(self.journal, resume=True), self.output)
+        words = ("-" if word == STDIN else word for word in self.words)
+        options = (word for group in groups for word in option_words(group))
+        return command(self.action, *words, *how, *options)

@@ -87,7 +87,7 @@ def print_lines(lines: Iterable[str]) -> None:
         if out.is_terminal:
             text = printable(line)
             indent = len(text) - len(text.lstrip())
-            out.print(Padding(Text(text.lstrip()), (0, 0, 0, indent), expand=False))
+            out.print(Padding(Text(text.lstrip()), (0, 0, 0, indent)), soft_wrap=False)
         else:
             write_out(printable(line) + "\n")
 

@@ -18,6 +18,17 @@ _PAGE: Final = 1000
 _FEW: Final = 5
 
 
+class UnknownNameError(InvalidInputError):
+    """No app has a name; `why` says so without the way out that only runs have."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why} Nothing was sent. Correct the name, or leave such names out with "
+            "--skip-unknown."
+        )
+        self.why = why
+
+
 def label(app: App) -> str:
     """Return ``org/space/app``, as far as space and organization were included."""
     places = (app.included_organization, app.included_space)
@@ -57,7 +68,10 @@ async def find_apps(
 
 async def one_app(client: Client, word: str) -> str:
     """Find the GUID of the one app that a word stands for. Raises InvalidInputError."""
-    [one] = await find_apps(client, [word])
+    try:
+        [one] = await find_apps(client, [word])
+    except UnknownNameError as unknown:
+        raise InvalidInputError(unknown.why) from None
     return one if isinstance(one, str) else one.guid
 
 
@@ -101,10 +115,7 @@ def _refuse_unknown(unknown: Sequence[str], visible: Sequence[App], skip: bool) 
     if skip:
         say(f"{said}: skipped", "warning")
         return
-    raise InvalidInputError(
-        f"{said[0].upper()}{said[1:]}.{_nearest(unknown[0], visible)} Nothing was sent. "
-        "Correct the name, or leave such names out with --skip-unknown."
-    )
+    raise UnknownNameError(f"{said[0].upper()}{said[1:]}.{_nearest(unknown[0], visible)}")
 
 
 def _nearest(word: str, visible: Sequence[App]) -> str:

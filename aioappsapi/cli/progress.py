@@ -19,7 +19,7 @@ from rich.text import Text
 
 from aioappsapi import App, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
-from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.text import counted, printable
 from aioappsapi.cli.console import err, note
 from aioappsapi.cli.flags import OutputFlags
 from aioappsapi.cli.summary import apps
@@ -101,6 +101,8 @@ class Snapshot:
         under_way = self.in_flight + self.held + self.waiting + self.retrying
         self.to_go = max(self.total - self.done - under_way, 0)
         self.paused_for = run.paused_for
+        self.limit, self.rate_left = run.limit, run.rate_left
+        self.by_this_run = self.done - run.taken_over
         self.elapsed = elapsed
 
     @property
@@ -111,7 +113,7 @@ class Snapshot:
     def under_way(self) -> Iterator[str]:
         """Count the apps without an outcome."""
         if self.in_flight:
-            yield f"{self.in_flight} in flight"
+            yield f"{self.in_flight} in progress"
         if self.held:
             yield f"{self.held} held back"
         if self.waiting:
@@ -126,14 +128,23 @@ class Snapshot:
         left = self.total - self.done
         if self.paused_for:
             yield f"paused by the rate limit for {clock(math.ceil(self.paused_for))} more"
-        if self.elapsed >= _RATE_AFTER and self.done:
-            rate = self.done / self.elapsed
+        if self.elapsed >= _RATE_AFTER and self.by_this_run > 0:
+            rate = self.by_this_run / self.elapsed
             yield f"{rate:.1f} apps/s"
             yield f"{clock(self.elapsed)} elapsed"
             if self.to_go and not self.paused_for:
                 yield f"about {clock(left / rate)} left"
         else:
             yield f"{clock(self.elapsed)} elapsed"
+
+    def limits(self) -> Iterator[str]:
+        """Say how much the server takes: at a time, and until its rate limit is used up."""
+        if self.done == self.total:
+            return
+        if self.limit is not None:
+            yield f"at most {counted(self.limit, 'request')} at a time"
+        if self.rate_left is not None:
+            yield f"{counted(self.rate_left, 'request')} left in the rate limit"
 
 
 def _verb(action: str) -> str:
@@ -153,7 +164,7 @@ def clock(seconds: float) -> str:
 def waited_for(run: Run[App]) -> str:
     """Describe what an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
-    parts = [f"{run.in_flight} in flight"] if run.in_flight or not run.waiting else []
+    parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
     parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
     return " and ".join(parts)
 
@@ -284,7 +295,9 @@ class Live(Display):
         ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in now.counts]
         under_way = [Text(part, "cyan") for part in now.under_way()]
         yield Text("  ").join([*ended, *under_way])
-        yield Text("  ").join(Text(part, "dim") for part in now.pace())
+        for parts in (now.pace(), now.limits()):
+            if line := [Text(part, "dim") for part in parts]:
+                yield Text("  ").join(line)
 
 
 class Lines(Display):
@@ -332,7 +345,7 @@ class Lines(Display):
         now = self._numbers()
         ended = ", ".join(f"{count} {status}" for status, count in now.counts)
         parts = [f"{now.done}/{now.total} done" + (f" ({ended})" if ended else "")]
-        parts += [*now.under_way(), *now.pace()]
+        parts += [*now.under_way(), *now.pace(), *now.limits()]
         self._write(f"{now.action}: {', '.join(parts)}")
 
     def _write(self, line: str) -> None:

@@ -42,9 +42,9 @@ class Given:
     def check_target(self, target: str) -> None:
         """Refuse a report of another target. Raises InvalidInputError."""
         for path, report in self.reports:
-            if report.target != target:
+            if report.targets != [target]:
                 raise InvalidInputError(
-                    f"{path} is a report of {report.target}, but the target is {target}. "
+                    f"{path} is a report of {report.place}, but the target is {target}. "
                     "Nothing was sent. Give --force to use its apps here all the same."
                 )
 
