@@ -296,7 +296,7 @@ class Bulk:
         return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
 
     def _inputs(self, keys: Keys) -> Inputs:
-        """Refuse a report of another API: its GUIDs are unknown here, or somebody else's apps."""
+        """Refuse a report of another API, where its GUIDs belong to other apps or to none."""
         if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
             raise InvalidInputError(
                 f"This is a report of {', '.join(sorted(others))}, and the target is "
