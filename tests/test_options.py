@@ -43,7 +43,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("map", {"journal": "run.journal"}, "It has: "),
     ("plan", {"max_failure": 3}, "Did you mean 'max_failures'?"),
     ("plan", {"keep": False}, "It has: "),
-    ("stream", {"dry_run": True}, "It has: "),
+    ("stream", {"dryrun": True}, "Did you mean 'dry_run'?"),
     ("stream", {"concurency": 5}, "Did you mean 'concurrency'?"),
     ("restore", {"dryrun": True}, "Did you mean 'dry_run'?"),
     ("restore", {"keep": False}, "It has: "),
