@@ -125,5 +125,5 @@ async def test_a_plan_counts_few_requests_for_a_suspended_space_and_none_for_bad
 
 async def test_only_actions_are_planned() -> None:
     async with Sandbox(1) as cloud, client(cloud) as cf:
-        with pytest.raises(InvalidInputError, match="start, stop or restart"):
+        with pytest.raises(InvalidInputError, match="one of start, stop, restart"):
             await cf.bulk.plan("delete", list(cloud.apps))  # type: ignore[arg-type]

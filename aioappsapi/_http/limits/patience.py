@@ -63,7 +63,7 @@ class Patience:
         return (
             f"The run gave up: its last {self._failures:,} requests all failed, over "
             f"{seconds:.0f} s.{last} Check that the server is up, then resume or repeat the run. "
-            "To wait longer, raise RetryPolicy.give_up_after."
+            "To wait longer, raise RetryPolicy.give_up_after (--give-up-after)."
         )
 
 

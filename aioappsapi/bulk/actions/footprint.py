@@ -34,5 +34,5 @@ async def read_footprints(processes: Processes, keys: Sequence[str]) -> dict[str
         instances = process.instances or 0
         footprint.instances += instances
         footprint.memory += instances * memory
-        footprint.largest = max(footprint.largest, memory if instances else 0)
+        footprint.largest = max(footprint.largest, memory)  # checked without instances too
     return footprints

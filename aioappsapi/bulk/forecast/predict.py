@@ -94,9 +94,18 @@ class _Predictor:
             return self._unprocessable(app, "Assign a droplet before starting this app.")
         if not self._state.admin and (refusal := self._forbidden(app)) is not None:
             return refusal
-        if self._action == "stop" or app.state == "STARTED":
+        if self._action == "stop":
             return None
+        if (refusal := self._switched_off(app)) is not None or app.state == "STARTED":
+            return refusal
         return self._over_quota(app)
+
+    def _switched_off(self, app: AppFacts) -> AppsApiError | None:
+        """Return the refusal of a feature that is off. It meets admins as well."""
+        said = self._state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
+        if said is None:
+            return None
+        return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
 
     def _forbidden(self, app: AppFacts) -> AppsApiError | None:
         state = self._state
@@ -105,9 +114,6 @@ class _Predictor:
             return self._no(app, 10003, "NotAuthorized", detail)
         if app.suspended is not None:
             return self._no(app, *_SUSPENSIONS[app.suspended])
-        said = state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
-        if said is not None and self._action != "stop":
-            return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
         return None
 
     def _over_quota(self, app: AppFacts) -> AppsApiError | None:

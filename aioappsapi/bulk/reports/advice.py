@@ -21,6 +21,7 @@ from aioappsapi.errors import (
     DeadlineError,
     DecodeError,
     DeploymentFailedError,
+    DeploymentInProgressError,
     ForbiddenError,
     InvalidInputError,
     JobFailedError,
@@ -218,6 +219,11 @@ ADVICE: Final = (
         action="Find out who replaced it (`cf events APP`). Run again if your change is still "
         "wanted.",
         errors=(DeploymentFailedError,),
+    ),
+    Advice(
+        cause="The app has a deployment in progress",
+        action="Wait until it ends, or cancel it (`cf cancel-deployment APP`), then run again.",
+        errors=(DeploymentInProgressError,),
     ),
     Advice(
         cause="A job of the server failed",

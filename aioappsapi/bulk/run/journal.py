@@ -209,7 +209,7 @@ class Journal:
         """Save what no request waits for. If that fails, the lines wait for the next flush."""
         self._flush_due = None
         if self._unsaved and self._saving is None:
-            _ = self._begin_to_save()
+            self._saving = self._begin_to_save()
 
     def _begin_to_save(self) -> asyncio.Task[None]:
         self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
