@@ -42,7 +42,7 @@ def test_the_reason_says_what_failed_and_what_to_do() -> None:
     assert patience.reason == (
         "The run gave up: its last 20 requests all failed, over 19 s. The last error: "
         "start app 1: 503 CF-ServiceUnavailable. Check that the server is up, then resume or "
-        "repeat the run. To wait longer, raise RetryPolicy.give_up_after."
+        "repeat the run. To wait longer, raise RetryPolicy.give_up_after (--give-up-after)."
     )
 
 
