@@ -138,7 +138,7 @@ class Snapshot:
             yield f"{clock(self.elapsed)} elapsed"
 
     def limits(self) -> Iterator[str]:
-        """Say how much the server takes: at a time, and until its rate limit is used up."""
+        """Show the limit of requests in flight, and what is left of the rate limit."""
         if self.done == self.total:
             return
         if self.limit is not None:

@@ -31,43 +31,43 @@ class ApiError(Exception):
 
 
 def not_authenticated() -> ApiError:
-    """Say that no token came with the request."""
+    """Return the refusal: no token came with the request."""
     return ApiError(401, 10002, "CF-NotAuthenticated", "Authentication error")
 
 
 def invalid_token() -> ApiError:
-    """Say that the token is expired, revoked or not ours."""
+    """Return the refusal: the token is expired, revoked or not ours."""
     return ApiError(401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token")
 
 
 def not_authorized() -> ApiError:
-    """Say that the user is known and may not do it."""
+    """Return the refusal: the user is known and may not do it."""
     detail = "You are not authorized to perform the requested action"
     return ApiError(403, 10003, "CF-NotAuthorized", detail)
 
 
 def org_suspended() -> ApiError:
-    """Say that only admins change apps of a suspended organization."""
+    """Return the refusal: only admins change apps of a suspended organization."""
     return ApiError(403, 10017, "CF-OrgSuspended", "The organization is suspended")
 
 
 def space_suspended() -> ApiError:
-    """Say that only admins change apps of a suspended space."""
+    """Return the refusal: only admins change apps of a suspended space."""
     return ApiError(403, 10019, "CF-SpaceSuspended", "The space is suspended")
 
 
 def not_found(kind: str) -> ApiError:
-    """Say that it does not exist, or that the user may not know of it."""
+    """Return the refusal: it does not exist, or that the user may not know of it."""
     return ApiError(404, 10010, "CF-ResourceNotFound", f"{kind} not found")
 
 
 def unknown_request() -> ApiError:
-    """Say that there is no such route, or not with this method: the server knows no 405."""
+    """Return the refusal: there is no such route, or not with this method (there is no 405)."""
     return ApiError(404, 10000, "CF-NotFound", "Unknown request")
 
 
 def unprocessable(detail: str) -> ApiError:
-    """Say that the request is understood and cannot be done in this state."""
+    """Return the refusal: the request is understood and cannot be done in this state."""
     return ApiError(422, 10008, "CF-UnprocessableEntity", detail)
 
 
@@ -84,18 +84,18 @@ def parse_error() -> ApiError:
 
 
 def rate_limit_exceeded() -> ApiError:
-    """Say that the user has spent the window's requests."""
+    """Return the refusal: the user has spent the window's requests."""
     return ApiError(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded")
 
 
 def old_rate_limit_exceeded() -> ApiError:
-    """Say that the user has spent the window's requests to version 2."""
+    """Return the refusal: the user has spent the window's requests to version 2."""
     detail = "Rate Limit of V2 API Exceeded. Please consider using the V3 API"
     return ApiError(429, 10018, "CF-RateLimitV2APIExceeded", detail)
 
 
 def address_limit_exceeded() -> ApiError:
-    """Say that the address has spent its requests without a valid token."""
+    """Return the refusal: the address has spent its requests without a valid token."""
     detail = (
         "Rate Limit Exceeded: Unauthenticated requests from this IP address have exceeded "
         "the limit. Please log in."
@@ -104,29 +104,29 @@ def address_limit_exceeded() -> ApiError:
 
 
 def uniqueness(detail: str) -> ApiError:
-    """Say that the name is taken, as a creation is told."""
+    """Return the refusal: the name is taken, as a creation is told."""
     return ApiError(422, 10016, "CF-UniquenessError", detail)
 
 
 def feature_disabled(name: str) -> ApiError:
-    """Say that an operator has switched a feature off."""
+    """Return the refusal: an operator has switched a feature off."""
     return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
 
 
 def uaa_unavailable() -> ApiError:
-    """Say that nobody knows the names of people."""
+    """Return the refusal: nobody knows the names of people."""
     detail = "The UAA service is currently unavailable"
     return ApiError(503, 20004, "CF-UaaUnavailable", detail)
 
 
 def stats_unavailable() -> ApiError:
-    """Say that nobody knows how the instances are."""
+    """Return the refusal: nobody knows how the instances are."""
     detail = "Stats unavailable: Stats server temporarily unavailable."
     return ApiError(503, 200002, "CF-StatsUnavailable", detail)
 
 
 def parameters_not_kept(kind: str) -> ApiError:
-    """Say that the broker does not tell the parameters of an instance or a binding."""
+    """Return the refusal: the broker does not tell the parameters of an instance or a binding."""
     detail = f"This service does not support fetching service {kind} parameters."
     if kind == "instance":
         return ApiError(400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", detail)

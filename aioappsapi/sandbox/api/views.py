@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from ..world.fleet import Fleet
 from ..world.json_types import Json
 from ..world.model import STARTED, App, Organization, Process, Space, process_version
-from ..world.resources import Shelf, revision_guid
+from ..world.shelf import Shelf, revision_guid
 from .answer import json_text
 from .apps.instance_views import brief, stat
 
@@ -269,7 +269,7 @@ class Views:
         return json_text({"links": links})
 
     def info(self, rate_limit: int | None, window: float) -> str:
-        """Say what the platform says of itself, the rate limit among it."""
+        """Show what the platform says of itself, the rate limit among it."""
         limits = {"enabled": False, "general_limit": 2000, "reset_interval_in_minutes": 60}
         if rate_limit is not None:
             minutes = max(1, round(window / 60))

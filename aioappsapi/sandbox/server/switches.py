@@ -13,8 +13,8 @@ from ..world.faults import Faults
 from ..world.instances import Cell, Instance
 from ..world.model import App, Organization, Space, User
 from ..world.network import Network
-from ..world.resources import Shelf
 from ..world.services import Marketplace
+from ..world.shelf import Shelf
 from ..world.state import World
 from .uaa import Uaa
 from .wire import Wire

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .model import App
 from .network import Network
-from .resources import Shelf
 from .services import Marketplace
+from .shelf import Shelf
 from .state import World
 
 

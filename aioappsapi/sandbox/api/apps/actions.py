@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from ...world.faults import Faults
 from ...world.model import STARTED, STOPPED, App, Process
-from ...world.resources import Revision, Shelf
+from ...world.resources import Revision
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors
 from ..access import SUPPORTERS, Access

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ...world.model import App, Process, guid_of, timestamp
-from ...world.resources import Droplet, Shelf
+from ...world.resources import Droplet
+from ...world.shelf import Shelf
 from .. import errors
 
 _NOT_OURS: Final = (

@@ -9,7 +9,8 @@ from ...world.faults import Faults
 from ...world.json_types import Json
 from ...world.model import App, guid
 from ...world.randomness import rolls
-from ...world.resources import Build, Droplet, Package, Shelf
+from ...world.resources import Build, Droplet, Package
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import DEVELOPERS, SUPPORTERS, Access

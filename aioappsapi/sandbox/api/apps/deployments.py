@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Final
 
 from ...world.faults import Faults
 from ...world.json_types import Json, JsonValue
 from ...world.model import STARTED, App, guid
-from ...world.resources import Deployment, Droplet, Phase, Revision, Shelf
+from ...world.resources import Deployment, Droplet, Phase, Revision
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, validation
 from ..access import DEVELOPERS, SUPPORTERS, Access
@@ -22,8 +22,8 @@ from ..router import Handler
 from ..token import Token
 from .actions import Actions
 from .assigning import assign_droplet
+from .deployment_checks import check_fields
 from .rollout import Rollouts, apply_options, newest_web, oldest_web
-from .scaling import scaling_problems
 
 _NO_APP: Final = "Unable to use app. Ensure that the app exists and you have access to it."
 _NO_DROPLET: Final = (
@@ -39,15 +39,6 @@ _NO_REVISIONS: Final = (
 _TOO_SMALL: Final = (
     "quota may not be large enough to support rolling deployments or your configured max-in-flight."
 )
-_STRATEGIES: Final = ("rolling", "canary")
-_SCALED: Final = {
-    "web_instances": "instances",
-    "memory_in_mb": "memory_in_mb",
-    "disk_in_mb": "disk_in_mb",
-    "log_rate_limit_in_bytes_per_second": "log_rate_limit_in_bytes_per_second",
-}
-_OPTIONS: Final = ("canary", "max_in_flight", *_SCALED)
-_FIELDS: Final = ("relationships", "droplet", "revision", "strategy", "options", "metadata")
 
 
 class Deployments:
@@ -107,7 +98,7 @@ class Deployments:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        _check(fields)
+        check_fields(fields)
         app = self._app(call, token, fields)
         if dig(fields, "revision", "guid") and not app.has("revisions"):
             raise errors.unprocessable(_NO_REVISIONS)
@@ -269,69 +260,6 @@ class Deployments:
 # What is wrong with a new deployment.
 
 
-def _check(fields: Json) -> None:
-    problems = metadata_problems(fields) + validation.unknown_fields(fields, _FIELDS)
-    strategy = fields.get("strategy")
-    if strategy is not None and strategy not in _STRATEGIES:
-        problems.append(f"Strategy '{strategy}' is not a supported deployment strategy")
-    if fields.get("revision") and fields.get("droplet"):
-        problems.append("Droplet Cannot set both fields 'droplet' and 'revision'")
-    validation.refuse(problems + _option_problems(fields))
-
-
-def _option_problems(fields: Json) -> list[str]:
-    options = fields.get("options")
-    if not options:
-        return []
-    if not isinstance(options, dict):
-        return ["Options must be an object"]
-    unknown = ", ".join(name for name in options if name not in _OPTIONS)
-    problems = [f"Options has unsupported key(s): {unknown}"] if unknown else []
-    problems += scaling_problems({name: options.get(name) for name in _SCALED})
-    in_flight = options.get("max_in_flight")
-    if validation.given(in_flight) and (type(in_flight) is not int or in_flight < 1):
-        problems.append("Max in flight must be an integer greater than 0")
-    canary = options.get("canary")
-    if validation.given(canary):
-        problems += _canary_problems(canary, fields.get("strategy"))
-    return problems
-
-
-def _canary_problems(canary: JsonValue, strategy: JsonValue) -> list[str]:
-    if not isinstance(canary, dict):
-        return ["Options canary must be an object"]
-    if strategy != "canary":
-        return ["Options canary are only valid for Canary deployments"]
-    steps = canary.get("steps")
-    if not validation.given(steps):
-        return []
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        return ["Options canary steps must be an array of objects"]
-    problems = []
-    for step in steps:
-        unknown = ", ".join(name for name in step if name != "instance_weight")
-        if unknown:
-            problems.append(f"Options canary steps has unsupported key(s): {unknown}")
-    if not all("instance_weight" in step for step in steps):
-        problems.append('Options canary steps missing key: "instance_weight"')
-    return problems + _weight_problems([step.get("instance_weight") for step in steps])
-
-
-def _weight_problems(weights: list[JsonValue]) -> list[str]:
-    label = "Options canary steps instance weight"
-    bounds = f"{label} must be an Integer between 1-100 (inclusive)"
-    if any(type(weight) is not int for weight in weights):
-        return [bounds]
-    problems = [] if all(1 <= weight <= 100 for weight in weights) else [bounds]
-    if any(first > second for first, second in pairwise(weights)):
-        problems.append(f"{label} must be sorted in ascending order")
-    return problems
-
-
-def _number(value: JsonValue) -> int | None:
-    return None if value is None else int(value)
-
-
 def _explained(error: errors.ApiError, app: App) -> errors.ApiError:
     """Add to a refusal by a quota what a deployment has to do with it."""
     if error.status != 422:
@@ -420,3 +348,7 @@ def _links(base: str, deployment: Deployment) -> Json:
     if deployment.phase is Phase.PAUSED:
         links["continue"] = {"href": f"{at}/actions/continue", "method": "POST"}
     return links
+
+
+def _number(value: JsonValue) -> int | None:
+    return None if value is None else int(value)

@@ -7,7 +7,8 @@ from typing import Final
 
 from ...world.json_types import Json, JsonValue
 from ...world.model import App, guid, guid_of
-from ...world.resources import Package, Shelf
+from ...world.resources import Package
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import DEVELOPERS, Access

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...world.json_types import Json, JsonValue
 from ...world.model import STARTED, App, Process
-from ...world.resources import Shelf
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import SUPPORTERS, Access

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ...api.token import Token
 from ...world.json_types import Json
 from ...world.model import STARTED
-from ...world.resources import Revision, Shelf, revision_guid
+from ...world.resources import Revision
+from ...world.shelf import Shelf, revision_guid
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import DEVELOPERS, Access

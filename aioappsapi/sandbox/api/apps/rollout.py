@@ -18,7 +18,8 @@ from ...world.faults import Faults
 from ...world.fleet import Census
 from ...world.instances import RUNNING
 from ...world.model import App, Process, guid, timestamp
-from ...world.resources import Deployment, Phase, Shelf
+from ...world.resources import Deployment, Phase
+from ...world.shelf import Shelf
 from ...world.state import World
 from ..outages import UP
 

@@ -7,7 +7,8 @@ from typing import Final
 from ...api.token import Token
 from ...world.json_types import Json
 from ...world.model import guid
-from ...world.resources import Shelf, Sidecar
+from ...world.resources import Sidecar
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, validation
 from ..access import DEVELOPERS, Access

@@ -7,7 +7,8 @@ from typing import Final
 from ...api.token import Token
 from ...world.json_types import Json
 from ...world.model import App, Process, guid
-from ...world.resources import Shelf, Task
+from ...world.resources import Task
+from ...world.shelf import Shelf
 from ...world.state import World
 from .. import errors, list_query, validation
 from ..access import DEVELOPERS, SUPPORTERS, Access

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ...world.json_types import Json
 from ...world.model import App, Organization, Space
-from ...world.resources import Shelf
+from ...world.shelf import Shelf
 from ...world.state import World
 from ..answer import Answer
 from ..call import Call, dig

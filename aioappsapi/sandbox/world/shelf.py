@@ -1,0 +1,259 @@
+"""The shelf of what belongs to apps: how it is made, found, and taken away with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from .json_types import Json
+from .model import STARTED, App, guid_of, timestamp
+from .resources import (
+    Build,
+    Deployment,
+    Droplet,
+    Job,
+    Package,
+    Pending,
+    Resource,
+    Revision,
+    Sidecar,
+    Task,
+)
+from .state import World
+
+PATIENCE: Final = 1.0
+DEFAULT_TYPES: Final[Mapping[str, str]] = {"web": "python app.py"}
+_FIRST_REVISION: Final = "Initial revision."
+
+
+class Shelf:
+    """Everything made for apps, in dictionaries by GUID in the order of creation.
+
+    `staging_error` makes the next builds fail with these words.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.droplets: dict[str, Droplet] = {}
+        self.packages: dict[str, Package] = {}
+        self.builds: dict[str, Build] = {}
+        self.deployments: dict[str, Deployment] = {}
+        self.tasks: dict[str, Task] = {}
+        self.jobs: dict[str, Job] = {}
+        self.revisions: dict[str, Revision] = {}
+        self._revisions_of: dict[str, list[Revision]] = {}
+        self.sidecars: dict[str, Sidecar] = {}
+        self.staging_error: str | None = None
+        self._pending: list[Resource] = []
+
+    def begin(self, resource: Resource, finish: Callable[[], None]) -> None:
+        """Let the resource be in progress for a moment; then `finish` is called once."""
+        resource.pending = Pending(self._world.clock() + PATIENCE, finish)
+        self._pending.append(resource)
+
+    def look_at(self, resource: Resource) -> None:
+        """Note that somebody asks for the resource, which ends its work at the second time."""
+        pending = resource.pending
+        if pending is None:
+            return
+        if pending.seen:
+            self._finish(resource, pending)
+        pending.seen = True
+
+    def abandon(self, resource: Resource) -> None:
+        """End the work on a resource without its result."""
+        resource.pending = None
+
+    def settle(self) -> None:
+        """End all work whose time is over."""
+        if not self._pending:
+            return
+        now = self._world.clock()
+        for resource in self._pending:
+            if resource.pending is not None and resource.pending.due <= now:
+                self._finish(resource, resource.pending)
+        self._pending = [r for r in self._pending if r.pending is not None]
+
+    def current_droplet(self, app: App) -> Droplet | None:
+        """Return the app's current droplet; one that was set as a bare GUID is made up."""
+        if app.droplet is None:
+            return None
+        found = self.droplets.get(app.droplet)
+        return found or self.add_droplet(app, app.droplet)
+
+    def add_droplet(self, app: App, droplet_guid: str) -> Droplet:
+        """Put a staged droplet of the app on the shelf, with the package it came from."""
+        docker = app.lifecycle == "docker"
+        package = Package(guid=guid_of("package", droplet_guid), app=app)
+        if docker:
+            package.type, package.image = "docker", "registry.example.com/team/app:1.2"
+        droplet = Droplet(guid=droplet_guid, app=app, package=package.guid, image=package.image)
+        droplet.lifecycle, droplet.stack = app.lifecycle, None if docker else app.stack
+        droplet.buildpacks = app.buildpacks or droplet.buildpacks
+        self.packages[package.guid] = package
+        self.droplets[droplet_guid] = droplet
+        return droplet
+
+    def start_command(self, app: App, kind: str) -> str:
+        """Return the command that the current droplet brings for a type of process."""
+        if app.droplet is None:
+            return ""
+        droplet = self.droplets.get(app.droplet)
+        types = DEFAULT_TYPES if droplet is None else droplet.process_types
+        return (types or {}).get(kind, "")
+
+    def droplet(self, droplet_guid: str) -> Droplet | None:
+        """Return the droplet with this GUID, on the shelf or current somewhere."""
+        found = self.droplets.get(droplet_guid)
+        if found is not None:
+            return found
+        apps = self._world.apps.values()
+        app = next((app for app in apps if app.droplet == droplet_guid), None)
+        return self.current_droplet(app) if app is not None else None
+
+    def forget_droplet(self, droplet_guid: str) -> None:
+        """Take a droplet off the shelf."""
+        self.droplets.pop(droplet_guid, None)
+
+    def forget_package(self, package_guid: str) -> None:
+        """Take a package off the shelf."""
+        self.packages.pop(package_guid, None)
+
+    def forget_app(self, app: App) -> None:
+        """Take everything of a deleted app off the shelf."""
+        shelves: tuple[Json, ...] = (
+            self.droplets,
+            self.packages,
+            self.builds,
+            self.deployments,
+            self.tasks,
+            self.revisions,
+            self.sidecars,
+        )
+        for shelf in shelves:
+            for guid in [guid for guid, row in shelf.items() if row.app is app]:
+                self.abandon(shelf.pop(guid))
+        self._revisions_of.pop(app.guid, None)
+
+    def running_deployment(self, app: App) -> Deployment | None:
+        """Return the deployment that is not over yet."""
+        rows = self.deployments.values()
+        return next((d for d in rows if d.app is app and d.phase.active), None)
+
+    def latest_revision(self, app: App) -> Revision | None:
+        """Return the app's latest revision; one that was started has at least the first.
+
+        The first one is made when somebody asks for it, or before something of it changes.
+        """
+        rows = self._revisions_of.get(app.guid)
+        if rows:
+            return rows[-1]
+        started = app.launches or app.state == STARTED
+        return self._add_revision(app, _FIRST_REVISION) if started and _can_revise(app) else None
+
+    def resolve_revision(self, app: App) -> Revision | None:
+        """Return the revision that is started now: the latest one, or a new one after a change."""
+        if not _can_revise(app):
+            return None
+        latest = self.latest_revision(app)
+        if latest is None:
+            return self._add_revision(app, _FIRST_REVISION)
+        reasons = changes(latest, self.snapshot(app))
+        return self._add_revision(app, " ".join(reasons)) if reasons else latest
+
+    def revision(self, wanted: str) -> Revision | None:
+        """Return the revision with this GUID; an app's first one may have to be made."""
+        found = self.revisions.get(wanted)
+        if found is None:
+            for app in self._world.apps.values():
+                if revision_guid(app, 1) == wanted:
+                    return self.latest_revision(app)
+        return found
+
+    def roll_back(self, app: App, target: Revision) -> Revision | None:
+        """Return a new revision that is like an earlier one; None if that is the latest's like."""
+        latest = self.latest_revision(app)
+        reasons = [] if latest is None else changes(latest, target)
+        if not reasons:
+            return None
+        text = " ".join([*reasons, f"Rolled back to revision {target.number}."])
+        return self._add_revision(app, text, target)
+
+    def snapshot(self, app: App) -> Revision:
+        """Return what an app is now, as a revision that nobody has made yet."""
+        beside = [one for one in self.sidecars.values() if one.app is app]
+        return Revision(
+            guid="",
+            app=app,
+            droplet=app.droplet,
+            environment=dict(app.environment or {}),
+            commands={process.type: process.command for process in app.processes},
+            sidecars=[_sidecar(one) for one in beside],
+        )
+
+    def revisions_of(self, app: App) -> list[Revision]:
+        """Return the app's revisions, the oldest first."""
+        self.latest_revision(app)
+        return self._revisions_of.get(app.guid, [])
+
+    def _add_revision(self, app: App, text: str, like: Revision | None = None) -> Revision:
+        rows = self._revisions_of.setdefault(app.guid, [])
+        source = like or self.snapshot(app)
+        number = rows[-1].number + 1 if rows else 1
+        made = replace(
+            source, guid=revision_guid(app, number), number=number, description=text, labels={}
+        )
+        made.created_at = made.updated_at = timestamp()
+        rows.append(made)
+        self.revisions[made.guid] = made
+        return made
+
+    def _finish(self, resource: Resource, pending: Pending) -> None:
+        resource.pending = None
+        pending.finish()
+        resource.touch()
+
+
+def revision_guid(app: App, number: int) -> str:
+    """Return the GUID of an app's n-th revision, whether it was made yet or not."""
+    return guid_of("revision", app.guid, number)
+
+
+def changes(old: Revision, new: Revision) -> list[str]:
+    """Describe what a new revision changes, in the server's words and order."""
+    found = []
+    if old.droplet != new.droplet:
+        found.append("New droplet deployed.")
+    if old.environment != new.environment:
+        found.append("New environment variables deployed.")
+    if old.sidecars != new.sidecars:
+        found.append("Sidecars updated.")
+    for kind in {**old.commands, **new.commands}:
+        found += _command_change(kind, old.commands, new.commands)
+    return sorted(found)
+
+
+def _command_change(kind: str, old: dict[str, str | None], new: dict[str, str | None]) -> list[str]:
+    if kind not in old:
+        return [f"New process type '{kind}' added."]
+    if kind not in new:
+        return [f"Process type '{kind}' removed."]
+    before, after = old[kind], new[kind]
+    if before == after:
+        return []
+    verb = "added" if before is None else "removed" if after is None else "updated"
+    return [f"Custom start command {verb} for '{kind}' process."]
+
+
+def _can_revise(app: App) -> bool:
+    return app.droplet is not None and app.has("revisions")
+
+
+def _sidecar(sidecar: Sidecar) -> Json:
+    return {
+        "name": sidecar.name,
+        "command": sidecar.command,
+        "memory_in_mb": sidecar.memory_in_mb,
+        "process_types": sidecar.process_types,
+    }
