@@ -125,7 +125,7 @@ async def test_a_login_server_that_is_away_costs_no_app_its_outcome() -> None:
     server = Server(away(inf, inf), auth=Auth())
     report = await server.bulk.start(guids(300))
     assert summary(report) == {"total": 300, "ok": 300}
-    assert server.seconds() < 30.0
+    assert server.seconds() < 36.0  # the last pause between logins takes up to 15 s
 
 
 @virtual
