@@ -195,7 +195,8 @@ class Journal:
         self._write(Sending(run.key, run.step, run.made, None if run.made is None else time.time()))
         mine = self._written
         while self._on_disk < mine:
-            await asyncio.shield(self._saving or self._begin_to_save())
+            self._saving = self._saving or self._new_save()
+            await asyncio.shield(self._saving)
 
     def moved(self, run: AppRun, outcome: Outcome[object] | None) -> None:
         """Note a move, if a later process needs it. `outcome` is there once the app is done."""
@@ -209,12 +210,12 @@ class Journal:
         """Save what no request waits for. If that fails, the lines wait for the next flush."""
         self._flush_due = None
         if self._unsaved and self._saving is None:
-            self._saving = self._begin_to_save()
+            self._saving = self._new_save()
 
-    def _begin_to_save(self) -> asyncio.Task[None]:
-        self._saving = asyncio.create_task(self._save(), name="aioappsapi journal")
-        self._saving.add_done_callback(_retrieve)
-        return self._saving
+    def _new_save(self) -> asyncio.Task[None]:
+        saving = asyncio.create_task(self._save(), name="aioappsapi journal")
+        saving.add_done_callback(_retrieve)
+        return saving
 
     def _write(self, line: Line) -> None:
         self._unsaved += _encode(line)

@@ -73,7 +73,7 @@ def _reason(mode: str) -> str:
 
 
 def check_stats(mode: str) -> None:
-    """Raise ApiError 503 if Diego cannot tell how instances are."""
+    """Raise ApiError 503 if Diego cannot be asked for the states of instances."""
     if mode != UP:
         raise stats_unavailable()
 
