@@ -163,9 +163,9 @@
     return row;
   };
 
-  const render = () => {
-    const top = -body.getBoundingClientRect().top;
-    let from = Math.max(0, Math.floor(top / rowHeight) - OVERSCAN);
+  const firstInSight = () => Math.floor(-body.getBoundingClientRect().top / rowHeight);
+  const render = (first = firstInSight()) => {
+    let from = Math.max(0, first - OVERSCAN);
     let to = from + Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN;
     if (printing) [from, to] = [0, MOST_PRINTED];
     to = Math.min(visible.length, to);
@@ -323,6 +323,11 @@
     tip.hidden = true;
     later();
   }, { passive: true });
+  body.addEventListener("keydown", (event) => {
+    // The next row must be in the document before the focus moves, however fast the keys come.
+    const row = event.key === "Tab" && event.target.closest("tr[aria-rowindex]");
+    if (row) render(row.getAttribute("aria-rowindex") - 2 - Math.floor(innerHeight / rowHeight / 2));
+  });
   addEventListener("resize", () => {
     later();
     measure();
