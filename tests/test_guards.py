@@ -31,9 +31,10 @@ RANKS = {
     "api": 4,
     "bulk": 5,
     "client": 6,
-    "cli": 8,
-    "__init__": 7,
-    "__main__": 9,
+    "fleet": 7,
+    "__init__": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 # Beside the ranks: they stand in for a server, and help others' tests.
 ASIDE = {"sandbox", "pytest_plugin"}

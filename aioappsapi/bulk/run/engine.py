@@ -70,6 +70,7 @@ class Engine(Generic[T_co]):
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
+        self.on_failure: Callable[[], object] | None = None
         self.scope = anyio.CancelScope()
         self._action = action
         self._inputs = inputs
@@ -345,6 +346,8 @@ class Engine(Generic[T_co]):
         failures = self._progress.failures
         if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
             self.stop(reason)
+        if self.on_failure is not None:
+            self.on_failure()
 
     # -- the end
 
