@@ -22,12 +22,6 @@ from aioappsapi.bulk.reports.writers import write_comparison, write_plan
 from tests.reports import BEGAN, ERRORS, outcome, report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-SORT = """button => {
-  const begun = performance.now();
-  button.click();
-  document.body.getBoundingClientRect();
-  return performance.now() - begun;
-}"""
 HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 1'>"
 
 if os.environ.get("AIOAPPSAPI_REQUIRE_BROWSER"):
@@ -38,7 +32,9 @@ else:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed", allow_module_level=True)
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
+PATIENCE = 120_000  # milliseconds, for a machine that has much else to do
+playwright.expect.set_options(timeout=PATIENCE)
 
 
 def many(apps: int) -> Report[App]:
@@ -82,7 +78,9 @@ MANY = many(600)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+        )
         yield opened
         opened.close()
 
@@ -99,6 +97,7 @@ class Pages:
         context = self._browser.new_context(
             **{"viewport": {"width": 1400, "height": 900}} | settings
         )
+        context.set_default_timeout(PATIENCE)
         self._contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))
@@ -241,11 +240,9 @@ def test_details_have_everything_about_an_app(pages: Pages, path: Path) -> None:
 
 
 def test_charts_tell_their_values_on_hover(pages: Pages, path: Path) -> None:
-    page = pages.open(path)
-    area = page.locator("svg[role=img] rect.hover").nth(3)
-    area.scroll_into_view_if_needed()
-    page.evaluate("() => new Promise(requestAnimationFrame)")  # scrolling hides the values
-    area.hover()
+    # Everything is in sight: scrolling, some frames later, would hide the values again.
+    page = pages.open(path, viewport={"width": 1400, "height": 5000})
+    page.locator("svg[role=img] rect.hover").nth(3).hover()
     playwright.expect(page.locator("#tip")).to_be_visible()
     assert "accepted" in page.locator("#tip").inner_text()
 
@@ -334,18 +331,23 @@ def test_axe_finds_no_violation(
 
 
 def test_20_000_apps_open_in_3_seconds_and_sort_in_a_fifth(pages: Pages, tmp_path: Path) -> None:
-    """The best of a few tries: other processes may use the same cores."""
+    """Seconds that the page's thread works: other processes may use the same cores."""
     path = tmp_path / "large.html"
     many(20_000).write(path)
-    opened, sorted_in = [], []
-    for _ in range(3):
-        page = pages.open(path)
-        assert shown(page) == "20,000 apps"
-        opened.append(page.evaluate("performance.getEntriesByType('navigation')[0].duration"))
+    page = pages.open(path)
+    assert shown(page) == "20,000 apps"
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    assert 0 < worked(session) <= 3
     for title in ("App", "Reason", "Space", "Running"):
-        button = head(page, title)
-        sorted_in.append(min(button.evaluate(SORT) for _ in range(5)))
+        before = worked(session)
+        head(page, title).click()
+        page.evaluate("document.body.getBoundingClientRect()")
+        assert 0 < worked(session) - before <= 0.2
     assert page.evaluate("document.querySelectorAll('*').length") < 2_500
-    print(f"open {min(opened):.0f} ms, sort {max(sorted_in):.0f} ms")
-    assert min(opened) <= 3_000
-    assert max(sorted_in) <= 200
+
+
+def worked(session: Any) -> float:
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    [seconds] = [one["value"] for one in metrics if one["name"] == "TaskDuration"]
+    return float(seconds)
