@@ -143,7 +143,9 @@ def test_a_process_takes_the_options_of_the_command_line() -> None:
 
 
 def test_the_page_in_the_docs_names_every_fault_every_option_and_every_profile() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "sandbox.md").read_text(
+        encoding="utf-8"
+    )
     named = set(re.findall(r"`(\w+)`", page))
     assert set(FIELDS) <= named
     assert set(inspect.signature(Sandbox).parameters) <= named
