@@ -42,7 +42,7 @@ async def test_a_large_page_has_all_its_apps_in_order_with_their_spaces() -> Non
     assert {(app.space.name, app.organization.name) for app in apps} == {("dev", "acme")}
 
 
-async def test_the_event_loop_has_turns_while_a_large_page_is_decoded() -> None:
+async def test_the_event_loop_runs_while_a_large_page_is_decoded() -> None:
     turns = 0
 
     async def count() -> None:

@@ -1,4 +1,4 @@
-"""For mkdocstrings: show the fields of Structs and TypedDicts as arguments of their constructors."""
+"""For mkdocstrings: the fields of Structs and TypedDicts become arguments of constructors."""
 
 from __future__ import annotations
 
