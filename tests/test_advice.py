@@ -12,7 +12,7 @@ from aioappsapi.bulk.reports.advice import ADVICE, advice_for, advice_table
 from aioappsapi.models import ApiError
 from tests.reports import BAD, ERRORS, OK, outcome
 
-DOCS = Path(__file__).parent.parent / "docs" / "failures.md"
+DOCS = Path(__file__).parent.parent / "docs" / "concepts" / "retries.md"
 
 
 def failed(error: AppsApiError) -> str:

@@ -11,7 +11,7 @@ from aioappsapi import Client, StaticToken
 from aioappsapi.api.endpoint import Endpoints
 from tests.operations import classes, modules, table
 
-DOCS = Path(__file__).parent.parent / "docs" / "operations.md"
+DOCS = Path(__file__).parent.parent / "docs" / "reference" / "operations.md"
 
 # The names of the twenty operations of the API's section on apps.
 APPS = [

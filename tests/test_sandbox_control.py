@@ -143,7 +143,8 @@ def test_a_sandbox_process_takes_the_options_of_the_command_line() -> None:
 
 
 def test_the_docs_name_every_fault_option_and_profile() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parent.parent / "docs"
+    page = (docs / "reference" / "sandbox.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(\w+)`", page))
     assert set(FIELDS) <= named
     assert set(inspect.signature(Sandbox).parameters) <= named
