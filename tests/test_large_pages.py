@@ -43,7 +43,7 @@ async def test_a_large_page_has_all_its_apps_in_order_with_their_spaces() -> Non
 
 
 @pytest.mark.parametrize("include", [None, ["space.organization"]])
-async def test_the_event_loop_has_turns_while_a_large_page_is_decoded_and_joined(
+async def test_the_event_loop_runs_while_a_large_page_is_decoded_and_joined(
     include: list[str] | None,
 ) -> None:
     turns = 0
