@@ -171,7 +171,7 @@ class ListQuery:
         return self._ordered(found)
 
     def cut(self, rows: Sequence[T]) -> tuple[Sequence[T], tuple[int, int, int]]:
-        """Return one page of the rows, and (number, size, total), with a total of 0 beyond the end."""
+        """Return one page of the rows with (number, size, total); total is 0 beyond the last."""
         begin = (self.number - 1) * self.size
         chosen = rows[begin : begin + self.size]
         return chosen, (self.number, self.size, len(rows) if chosen else 0)
