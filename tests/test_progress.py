@@ -139,6 +139,15 @@ async def test_the_bar_shows_apps_in_flight_and_the_reason_of_a_pause(terminal: 
 
 
 @virtual
+async def test_a_run_with_an_app_to_go_is_not_at_100_percent(terminal: Console) -> None:
+    run = ARun(total=300, waiting=1)
+    run.counts[Status.OK] = 299
+    with display(terminal, run):
+        await anyio.sleep(1)
+    assert "299/300 99%" in text(terminal)
+
+
+@virtual
 async def test_the_limits_in_force_and_apps_to_retry_are_shown(terminal: Console) -> None:
     run = ARun(in_flight=5, retrying=3, limit=64, rate_left=1200)
     with display(terminal, run):

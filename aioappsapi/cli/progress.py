@@ -107,8 +107,8 @@ class Snapshot:
 
     @property
     def share(self) -> str:
-        """How much is done, in percent."""
-        return f"{self.done / self.total:.0%}" if self.total else "100%"
+        """How much is done, in percent; 100 % only when everything is."""
+        return f"{100 * self.done // self.total}%" if self.total else "100%"
 
     def under_way(self) -> Iterator[str]:
         """Count the apps without an outcome."""
