@@ -153,7 +153,7 @@ def test_a_cause_shows_its_apps(pages: Pages, path: Path) -> None:
     assert page.locator("table.rows").bounding_box()["y"] < 300
 
 
-def test_only_rows_in_sight_are_in_the_document_and_all_can_be_reached(
+def test_only_visible_rows_are_in_the_document_and_all_rows_can_be_reached(
     pages: Pages, path: Path
 ) -> None:
     page = pages.open(path)
@@ -196,7 +196,7 @@ def test_details_have_everything_about_an_app(pages: Pages, path: Path) -> None:
     assert f"request {failed.request_ids[0]}" in text
 
 
-def test_charts_tell_their_values_on_hover(pages: Pages, path: Path) -> None:
+def test_charts_show_their_values_on_hover(pages: Pages, path: Path) -> None:
     page = pages.open(path)
     area = page.locator("svg[role=img] rect.hover").nth(3)
     area.scroll_into_view_if_needed()
@@ -254,7 +254,7 @@ def test_names_are_text_whatever_they_contain(pages: Pages, tmp_path: Path) -> N
     assert page.evaluate("window.broken") is None
 
 
-def test_without_javascript_everything_but_the_table_is_there(pages: Pages, path: Path) -> None:
+def test_without_javascript_only_the_table_is_missing(pages: Pages, path: Path) -> None:
     page = pages.open(path, java_script_enabled=False)
     assert page.locator(".failures li").first.is_visible()
     assert page.locator("svg[role=img]").first.is_visible()

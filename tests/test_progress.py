@@ -87,7 +87,7 @@ async def test_a_log_has_a_line_per_tenth_and_names_awaited_apps(log: Console) -
 
 
 @virtual
-async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
+async def test_a_log_gets_a_line_every_ten_seconds_while_apps_wait(log: Console) -> None:
     run = ARun(action="stop", waiting=40)
     with display(log, run):
         await anyio.sleep(35)
@@ -98,7 +98,7 @@ async def test_a_log_shows_life_while_everybody_waits(log: Console) -> None:
 
 
 @virtual
-async def test_a_line_for_progress_is_a_sign_of_life_too(log: Console) -> None:
+async def test_a_progress_line_resets_the_ten_seconds(log: Console) -> None:
     run = ARun(total=2, waiting=1)
     with display(log, run) as shown:
         await anyio.sleep(9)
@@ -108,7 +108,7 @@ async def test_a_line_for_progress_is_a_sign_of_life_too(log: Console) -> None:
 
 
 @virtual
-async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Console) -> None:
+async def test_a_failed_app_has_a_line_with_its_guid_and_request_id(log: Console) -> None:
     run = ARun()
     with display(log, run) as shown:
         shown.show(run.end(Status.FAILED, name="web\x1b[2J", error=refused()))
@@ -117,7 +117,7 @@ async def test_a_failed_app_has_a_line_with_all_that_finds_it_in_a_log(log: Cons
 
 
 @virtual
-async def test_a_terminal_shows_the_reason_alone(terminal: Console) -> None:
+async def test_a_terminal_shows_only_the_reason(terminal: Console) -> None:
     run = ARun()
     with display(terminal, run) as shown:
         shown.show(run.end(Status.FAILED, name="[red]web", error=refused()))

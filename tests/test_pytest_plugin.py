@@ -76,7 +76,7 @@ def test_the_marker_takes_faults_a_profile_and_tls(pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=2)
 
 
-def test_what_the_marker_cannot_ask_for_is_said(pytester: pytest.Pytester) -> None:
+def test_a_wrong_marker_is_reported(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
         """
@@ -104,7 +104,7 @@ def test_what_the_marker_cannot_ask_for_is_said(pytester: pytest.Pytester) -> No
         result.stdout.fnmatch_lines([words])
 
 
-def test_without_pytest_asyncio_there_is_the_sandbox_and_a_word_on_the_client(
+def test_without_pytest_asyncio_the_client_fixture_says_what_to_install(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(

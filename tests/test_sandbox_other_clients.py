@@ -52,7 +52,7 @@ def other(cloud: Sandbox) -> Any:
     return client
 
 
-def test_another_client_lists_and_gets(other: Any, cloud: Sandbox) -> None:
+def test_another_client_lists_and_gets_apps(other: Any, cloud: Sandbox) -> None:
     apps = list(other.v3.apps.list(per_page=5))
     assert {app["guid"] for app in apps} == cloud.apps.keys()
     assert other.v3.apps.get(apps[0]["guid"])["name"] == apps[0]["name"]
@@ -75,7 +75,7 @@ def test_another_client_runs_a_task_and_cancels_it(other: Any, cloud: Sandbox) -
     assert task["guid"] in {one["guid"] for one in other.v3.tasks.list()}
 
 
-def test_another_client_reads_what_is_around_the_apps(other: Any, cloud: Sandbox) -> None:
+def test_another_client_reads_every_other_resource(other: Any, cloud: Sandbox) -> None:
     v3 = other.v3
     for manager in (
         v3.audit_events, v3.buildpacks, v3.domains, v3.feature_flags, v3.isolation_segments,
@@ -102,7 +102,7 @@ def test_another_client_switches_a_feature_and_reads_roles(other: Any, cloud: Sa
     assert list(other.v3.roles.list(user_guids=outsider["guid"])) == []
 
 
-def test_another_client_is_told_what_is_wrong_as_it_expects(other: Any) -> None:
+def test_another_client_recognizes_the_error_codes(other: Any) -> None:
     with pytest.raises(Exception, match="CF-ResourceNotFound"):
         other.v3.apps.get("00000000-0000-4000-8000-000000000000")
 
@@ -128,13 +128,13 @@ LIMITS: dict[str, Any] = {
 
 @acting.parametrize()
 @settings(max_examples=8, **LIMITS)
-def test_no_request_of_the_description_breaks_the_server(case: Any, cloud: Sandbox) -> None:
+def test_no_request_to_an_app_endpoint_breaks_the_server(case: Any, cloud: Sandbox) -> None:
     check(case, cloud)
 
 
 @others.parametrize()
 @settings(max_examples=2, **LIMITS)
-def test_nor_does_any_other_even_of_those_that_are_not_there(case: Any, cloud: Sandbox) -> None:
+def test_no_request_to_any_other_endpoint_breaks_the_server(case: Any, cloud: Sandbox) -> None:
     check(case, cloud)
 
 

@@ -26,7 +26,7 @@ SNAPSHOT = jsonschema.Draft202012Validator(json.loads(generate_schema("snapshot"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_stored_schema_is_that_of_the_structs(name: str) -> None:
+def test_the_stored_schema_matches_the_structs(name: str) -> None:
     assert stored_schema(name) == generate_schema(name), "run .ci/schemas"
 
 

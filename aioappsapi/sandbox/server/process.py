@@ -17,15 +17,17 @@ class SandboxProcess:
     RuntimeError with the child's own words if it does not come up.
 
     `options` are those of the command line, `python -m aioappsapi.sandbox --help`:
-    `startup=2.0`, `cells=4`, `tls=True`. With TLS, `ca_file` is the authority to trust. What a
-    `Sandbox` shows and lets change is at `{url}/sandbox`.
+    `startup=2.0`, `cells=4`, `tls=True`. The port is a free one unless `port` is given. With TLS,
+    `ca_file` is the authority to trust. What a `Sandbox` shows and lets change is at
+    `{url}/sandbox`.
     """
 
     def __init__(
         self, apps: int = 10, seed: int = 0, profile: str = "none", **options: object
     ) -> None:
-        command = [sys.executable, "-m", "aioappsapi.sandbox", "--port", "0", "--watch-stdin"]
-        command += _words({"apps": apps, "seed": seed, "profile": profile, **options})
+        command = [sys.executable, "-m", "aioappsapi.sandbox", "--watch-stdin"]
+        given = {"port": 0, "apps": apps, "seed": seed, "profile": profile, **options}
+        command += _words(given)
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -40,6 +42,11 @@ class SandboxProcess:
             raise
         self.url = self._read_url()
         self.ca_file = self._read_line() if options.get("tls") else None
+
+    def kill(self) -> None:
+        """Kill the child at once, as a crash of the server would. Its world is lost."""
+        self._child.kill()
+        self.close()
 
     def close(self) -> None:
         """End the child and wait until it is gone. May be called again."""
