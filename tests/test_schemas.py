@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi import App, Client, Outcome, PasswordGrant, RetryPolicy, Snapshot, Status
+from aioappsapi import App, Client, Outcome, PasswordGrant, RetryPolicy, Snapshot, Status, Waves
 from aioappsapi.bulk import AppState, ProcessState
 from aioappsapi.bulk.reports.timing import LimitLevel, PauseSpan
 from aioappsapi.bulk.schemas import DOCUMENTS, generate_schema, stored_schema
@@ -61,12 +61,14 @@ async def test_every_line_of_a_journal_fits_its_schema(tmp_path: Path) -> None:
         Sandbox(20, faults=faults, clock=clock) as cloud,
         Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="", retry=once) as client,
     ):
-        await client.bulk.start(list(cloud.apps), wait="all", max_failures=10, journal=path)
+        await client.bulk.start(
+            list(cloud.apps), wait="all", max_failures=10, journal=path, waves=Waves.ramp(8)
+        )
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         JOURNAL.validate(line)
     kinds = {line[0] for line in lines[1:]}
-    assert kinds == {"resumed", "sending", "accepted", "not_done", "ended"}
+    assert kinds == {"resumed", "sending", "accepted", "not_done", "ended", "waves"}
 
 
 @pytest.mark.parametrize(
