@@ -121,6 +121,14 @@ class Run(Generic[T_co]):
         return None if self._engine.waves is None else self._engine.waves.present
 
     @property
+    def wave_pause(self) -> float:
+        """Seconds until the pause between two waves ends; 0 when there is none."""
+        waves = self._engine.waves
+        if waves is None or waves.pause_ends is None:
+            return 0.0
+        return max(waves.pause_ends - loop_time(), 0.0)
+
+    @property
     def in_flight(self) -> int:
         """How many apps a worker is busy with."""
         return self._progress.by_state[State.ASKING]
