@@ -294,9 +294,9 @@ def test_faults_refuse_impossible_values() -> None:
     assert not Faults.demo().quiet
     with pytest.raises(ValueError, match="bad_gateway must be a share"):
         Faults(bad_gateway=1.5)
-    with pytest.raises(ValueError, match="the sum of the shares .* is more than 1"):
+    with pytest.raises(ValueError, match=r"the sum of the shares .* is more than 1"):
         Faults(bad_gateway=0.7, unavailable=0.7)
-    with pytest.raises(ValueError, match="the sum of the shares .* is more than 1"):
+    with pytest.raises(ValueError, match=r"the sum of the shares .* is more than 1"):
         Faults(bad_gateway=0.7, reads=2)
     with pytest.raises(ValueError, match="startup must be a number of at least 0, not -1"):
         Faults(startup=-1)
