@@ -61,7 +61,7 @@ def other(cloud: Sandbox) -> Any:
     return client
 
 
-def test_another_client_lists_and_gets(other: Any, cloud: Sandbox) -> None:
+def test_another_client_lists_and_gets_apps(other: Any, cloud: Sandbox) -> None:
     apps = list(other.v3.apps.list(per_page=5))
     assert {app["guid"] for app in apps} == cloud.apps.keys()
     assert other.v3.apps.get(apps[0]["guid"])["name"] == apps[0]["name"]
@@ -84,7 +84,7 @@ def test_another_client_runs_a_task_and_cancels_it(other: Any, cloud: Sandbox) -
     assert task["guid"] in {one["guid"] for one in other.v3.tasks.list()}
 
 
-def test_another_client_reads_what_is_around_the_apps(other: Any, cloud: Sandbox) -> None:
+def test_another_client_reads_every_other_resource(other: Any, cloud: Sandbox) -> None:
     v3 = other.v3
     v3.apps.restart(next(iter(cloud.apps)))  # so there is an audit event
     for manager in (
@@ -112,7 +112,7 @@ def test_another_client_switches_a_feature_and_reads_roles(other: Any, cloud: Sa
     assert list(other.v3.roles.list(user_guids=outsider["guid"])) == []
 
 
-def test_another_client_is_told_what_is_wrong_as_it_expects(other: Any) -> None:
+def test_another_client_recognizes_the_error_codes(other: Any) -> None:
     with pytest.raises(Exception, match="CF-ResourceNotFound"):
         other.v3.apps.get("00000000-0000-4000-8000-000000000000")
 
@@ -150,19 +150,21 @@ LIMITS: dict[str, Any] = {
 
 @acting.parametrize()
 @settings(max_examples=8, **LIMITS)
-def test_no_request_of_the_description_breaks_the_server(case: Any, tested: Sandbox) -> None:
+def test_no_request_to_an_app_endpoint_breaks_the_server(case: Any, tested: Sandbox) -> None:
     check(case, tested)
 
 
 @others.parametrize()
 @settings(max_examples=2, **LIMITS)
-def test_nor_does_any_other(case: Any, tested: Sandbox) -> None:
+def test_no_request_to_any_other_endpoint_breaks_the_server(case: Any, tested: Sandbox) -> None:
     check(case, tested)
 
 
 @absent.parametrize()
 @settings(max_examples=2, **LIMITS)
-def test_nor_does_any_that_is_not_there(case: Any, tested: Sandbox) -> None:
+def test_no_request_to_an_endpoint_that_is_not_there_breaks_the_server(
+    case: Any, tested: Sandbox
+) -> None:
     check(case, tested)
 
 
