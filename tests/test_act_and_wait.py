@@ -78,7 +78,7 @@ async def test_instances_from_before_a_restart_prove_nothing(life: Life) -> None
 
 
 @virtual
-async def test_an_instance_that_came_up_while_the_restart_was_held_up_proves_nothing() -> None:
+async def test_an_instance_that_came_up_while_the_restart_waited_proves_nothing() -> None:
     held_up = Answer(429, b"{}", (("Retry-After", "6"),))
     app = Planned("a", [web(after=1.7)], lingers=4, answers=[held_up])
     cloud = Cloud(app)
@@ -114,7 +114,7 @@ async def test_a_restart_without_new_instances_times_out() -> None:
 
 
 @virtual
-async def test_clocks_that_differ_by_a_second_do_not_hold_up_a_restart() -> None:
+async def test_clocks_that_differ_by_a_second_do_not_delay_a_restart() -> None:
     cloud = Cloud(Planned("a", [web(after=0)]))
     cloud.meddlers.append(lambda seen: ahead(seen, 1))
     await cloud.apps_on().restart("a", wait="all", deadline=10)

@@ -129,7 +129,7 @@ def hold_the_last(report: Report[Any], name: str) -> None:
 
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_happens_twice_whatever_ends_the_run(
+def test_no_action_is_carried_out_twice_however_the_run_ends(
     name: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:

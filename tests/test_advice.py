@@ -12,7 +12,7 @@ from aioappsapi.bulk.reports.advice import ADVICE, advice_for, advice_table
 from aioappsapi.models import ApiError
 from tests.reports import BAD, ERRORS, OK, outcome
 
-DOCS = Path(__file__).parent.parent / "docs" / "failures.md"
+DOCS = Path(__file__).parent.parent / "docs" / "concepts" / "retries.md"
 
 
 def failed(error: AppsApiError) -> str:
@@ -34,11 +34,11 @@ def test_only_apps_that_are_not_done_get_advice(status: Status) -> None:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_has_advice_that_is_not_the_last_resort(error: AppsApiError) -> None:
+def test_no_error_falls_back_to_the_general_advice(error: AppsApiError) -> None:
     assert failed(error) != "Failed without a known cause"
 
 
-def test_every_error_class_has_advice_of_its_own_or_of_its_family() -> None:
+def test_every_error_class_has_its_own_advice_or_that_of_its_base_class() -> None:
     classes = [
         cls
         for _, cls in inspect.getmembers(errors, inspect.isclass)
@@ -71,7 +71,7 @@ def test_every_error_class_has_advice_of_its_own_or_of_its_family() -> None:
         (AppsApiError("?"), "Failed without a known cause"),
     ],
 )
-def test_the_most_special_cause_wins(error: AppsApiError, cause: str) -> None:
+def test_the_most_specific_cause_wins(error: AppsApiError, cause: str) -> None:
     assert failed(error) == cause
 
 

@@ -40,7 +40,7 @@ def old_server(refused: str, said: str) -> Wire:
 
 
 @pytest.mark.parametrize("said", [OLD.format("include"), KORIFI])
-async def test_where_include_is_unknown_related_resources_are_fetched_apart(said: str) -> None:
+async def test_related_resources_are_fetched_separately_if_include_is_unknown(said: str) -> None:
     wire = old_server("include", said)
     apps = Apps(wire.caller())
     for _ in range(2):
@@ -111,7 +111,7 @@ async def test_include_org_fills_the_organization_of_each_app() -> None:
     ]
 
 
-async def test_a_single_organization_takes_no_more_requests() -> None:
+async def test_a_single_organization_takes_no_extra_request() -> None:
     wire = two_organizations()
     app = await Apps(wire.caller()).list(include=["org"]).first()
     assert app is not None
@@ -119,7 +119,7 @@ async def test_a_single_organization_takes_no_more_requests() -> None:
     assert len(wire.seen) == 1
 
 
-async def test_where_include_is_unknown_org_is_fetched_apart_too() -> None:
+async def test_organizations_are_fetched_separately_if_include_is_unknown() -> None:
     wire = old_server("include", KORIFI)
     [app] = await Apps(wire.caller()).list(include=["org"]).all()
     assert app.organization.name == "acme"
@@ -194,7 +194,7 @@ async def test_each_app_gets_its_own_space() -> None:
         ),
     ],
 )
-async def test_what_was_not_included_says_how_to_get_it(name: str, text: str) -> None:
+async def test_a_resource_that_was_not_included_says_how_to_get_it(name: str, text: str) -> None:
     apps = Apps(Wire(lambda _: _answer(page(app_json("a")))).caller())
     (app,) = await apps.list().all()
     with pytest.raises(NotIncludedError) as caught:

@@ -248,7 +248,7 @@ def test_the_end_of_a_run_gives_every_unfinished_app_its_outcome(
             assert (run.did, run.in_the_air) == (Did.MAYBE, False)
 
 
-def test_the_proof_of_one_step_proves_nothing_of_the_next() -> None:
+def test_a_proof_of_one_step_does_not_count_for_the_next() -> None:
     run = app_run(VISIBLE, VISIBLE, state=VERIFYING, noted=True, did=Did.YES)
     run.sent_at = run.accepted_at = 1.0
     run.seen(2.0)
@@ -276,7 +276,7 @@ def test_the_first_attempt_counts_for_durations_and_the_last_for_new_instances()
     assert run.is_open, "the first attempt may have been carried out"
 
 
-def test_a_look_settles_an_earlier_attempt() -> None:
+def test_a_check_of_the_state_settles_an_earlier_attempt() -> None:
     run = app_run(state=ASKING, did=Did.MAYBE, repeat_proves_nothing=True)
     run.looked(in_place=False)
     assert (run.did, run.repeat_proves_nothing) == (Did.NO, False)
@@ -296,7 +296,7 @@ def test_a_look_settles_an_earlier_attempt() -> None:
         ("routable", "all", True),
     ],
 )
-def test_an_outcome_is_taken_over_only_with_a_proof_that_is_enough(
+def test_an_outcome_is_taken_over_only_if_its_proof_is_strong_enough(
     proof: str, wait: str, enough: bool
 ) -> None:
     run = app_run(state=DONE, status=Status.OK, proof=proof, did=Did.YES, noted=True)
@@ -309,9 +309,7 @@ def test_an_outcome_is_taken_over_only_with_a_proof_that_is_enough(
         assert (run.state, run.status) == (PENDING, None)
 
 
-def test_a_process_that_died_after_sending_leaves_a_doubt_and_resuming_twice_changes_nothing() -> (
-    None
-):
+def test_a_process_that_died_after_sending_leaves_a_doubt_that_a_second_resume_keeps() -> None:
     run = app_run(state=ASKING)
     run.sending()
     run.resumed("none")
@@ -330,7 +328,7 @@ def test_a_process_that_died_after_sending_leaves_a_doubt_and_resuming_twice_cha
         (VISIBLE, Did.MAYBE, False, VERIFYING),
     ],
 )
-def test_a_failed_step_is_retried_or_verified_only_where_that_can_help(
+def test_a_failed_step_is_retried_or_verified_only_if_that_can_help(
     step: Step, did: Did, later: bool, state: State
 ) -> None:
     run = app_run(step, state=ASKING, did=did)
@@ -358,7 +356,7 @@ def test_the_next_step_begins_without_the_errors_of_the_last() -> None:
     assert (run.error, run.doubt, run.retried) == (None, None, False)
 
 
-def test_a_resumed_app_keeps_what_was_done_and_nothing_of_the_old_process() -> None:
+def test_a_resumed_app_keeps_its_finished_steps_and_drops_the_rest() -> None:
     run = app_run(
         state=DONE,
         status=Status.FAILED,
@@ -644,7 +642,9 @@ def known_of(run: AppRun) -> tuple[object, ...]:
 
 @settings(max_examples=1500, deadline=None)
 @given(st.data())
-def test_no_life_loses_doubles_or_makes_up_anything(data: st.DataObject) -> None:
+def test_no_history_of_kills_and_resumes_loses_doubles_or_invents_an_outcome(
+    data: st.DataObject,
+) -> None:
     action = data.draw(st.sampled_from(["start", "restart", "rolling", "restage"]))
     world, disk = World(data.draw(st.integers(0, 2))), Disk()
     lives = data.draw(st.integers(1, 4))

@@ -39,7 +39,7 @@ def labels(report: Report[App]) -> list[str]:
 
 
 @virtual
-async def test_outcomes_name_space_and_organization_without_a_request_more() -> None:
+async def test_outcomes_name_space_and_organization_without_extra_requests() -> None:
     cloud = Cloud("a", "b")
     cloud.meddlers.append(places_of)
     report = await cloud.bulk().start(["a", "b"])
@@ -49,7 +49,7 @@ async def test_outcomes_name_space_and_organization_without_a_request_more() -> 
 
 
 @virtual
-async def test_an_old_server_gives_no_names_and_refuses_them_once_only() -> None:
+async def test_an_old_server_without_names_is_asked_for_them_only_once() -> None:
     cloud = Cloud(*(Planned(f"app-{n}") for n in range(500)))
 
     def refuse(seen: Seen) -> Answer | None:
@@ -75,7 +75,7 @@ async def test_without_values_outcomes_keep_their_names() -> None:
 
 
 @virtual
-async def test_a_restart_reads_nothing_and_has_its_name_from_the_answer() -> None:
+async def test_a_restart_takes_the_name_from_its_answer_and_reads_nothing() -> None:
     cloud = Cloud("a")
     report = await cloud.bulk().restart(["a"], keep_values=False)
     [outcome] = report

@@ -80,7 +80,7 @@ def test_any_needs_one_instance_of_each_process_and_all_needs_their_number(
         ([process(C, wanted=0)], 0, 0),
     ],
 )
-def test_a_crash_counts_only_if_it_stands_in_the_way(
+def test_a_crash_counts_only_if_it_prevents_the_proof(
     processes: list[Process], any_: int, all_: int
 ) -> None:
     assert len(assess_started(processes, "any").crashed) == any_
@@ -176,7 +176,7 @@ def aged(*ages: int, kind: str = "web") -> Process:
         ([], "all", 0, 0),
     ],
 )
-def test_ages_tell_when_the_first_and_when_enough_instances_ran(
+def test_ages_show_when_the_first_and_when_enough_instances_ran(
     processes: list[Process], wait: Any, first: float, whole: float
 ) -> None:
     condition = assess_started(processes, wait)

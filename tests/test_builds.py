@@ -44,7 +44,7 @@ async def test_a_failed_build_raises_the_servers_reason(error: str | None) -> No
 
 
 @virtual
-async def test_a_build_that_takes_too_long_meets_the_deadline() -> None:
+async def test_a_build_that_outlasts_the_deadline_raises() -> None:
     _, client = builds(build("STAGING"))
     with pytest.raises(DeadlineError, match="not finished within 20 s; seen last: STAGING"):
         await client.wait("b", deadline=20)

@@ -134,7 +134,7 @@ def cancelled_report(error: BaseException) -> Report[Any]:
 # -- one outcome each, in order
 
 
-async def test_one_outcome_for_each_in_the_order_of_the_input() -> None:
+async def test_every_input_gets_one_outcome_in_input_order() -> None:
     gates = {key: asyncio.Event() for key in "abc"}
 
     async def work(key: str) -> str:
@@ -159,7 +159,7 @@ async def test_one_outcome_for_each_in_the_order_of_the_input() -> None:
     [["a", "b", "a"], (key for key in "aba"), coming("a", "b", "a"), {"a", "b"}],
     ids=["list", "generator", "async generator", "set"],
 )
-async def test_what_comes_twice_is_done_once(keys: Any) -> None:
+async def test_an_input_that_occurs_twice_is_processed_once(keys: Any) -> None:
     done: list[str] = []
 
     async def work(key: str) -> None:
@@ -170,18 +170,18 @@ async def test_what_comes_twice_is_done_once(keys: Any) -> None:
     assert sorted(keys_of(report)) == ["a", "b"]
 
 
-async def test_apps_lend_their_names() -> None:
+async def test_outcomes_take_the_names_of_given_apps() -> None:
     report = await BULK.map(echo, [App(guid="a", name="web"), "b"])
     assert [(o.key, o.name) for o in report] == [("a", "web"), ("b", None)]
 
 
-async def test_nothing_to_do() -> None:
+async def test_an_empty_input_gives_an_empty_successful_report() -> None:
     for keys in ([], coming()):
         report = await BULK.map(echo, keys)
         assert (len(report), report.ok, report.complete) == (0, True, True)
 
 
-async def test_failure_of_one_is_its_outcome() -> None:
+async def test_a_failure_becomes_the_outcome_of_its_app() -> None:
     async def work(key: str) -> str:
         if key == "b":
             raise NotFoundError("get app b: 404", status=404)
@@ -229,7 +229,7 @@ async def test_concurrency_is_reached_and_never_exceeded() -> None:
     assert tasks <= 7, "a task for each app would be 500"
 
 
-async def test_never_more_workers_than_apps() -> None:
+async def test_there_are_never_more_workers_than_apps() -> None:
     before = len(asyncio.all_tasks())
     work = Hanging(3)
     async with run_of(work, ["a", "b", "c"]) as run:
@@ -265,7 +265,7 @@ async def test_default_concurrency_stays_below_the_clients() -> None:
     ],
     ids=repr,
 )
-async def test_bad_settings_are_refused_before_anything_is_done(bad: dict[str, Any]) -> None:
+async def test_bad_settings_are_refused_before_any_work_begins(bad: dict[str, Any]) -> None:
     begun: list[str] = []
 
     async def work(key: str) -> None:
@@ -285,14 +285,14 @@ async def test_bad_input_is_refused_before_anything_is_sent() -> None:
         BULK.stream("delete", ["a"])  # type: ignore[arg-type]
 
 
-async def test_awaitable_callback_is_refused() -> None:
+async def test_an_awaitable_callback_is_refused() -> None:
     async def tell(outcome: object) -> None: ...
 
     with pytest.raises(InvalidInputError, match="plain function"):
         await BULK.map(echo, ["a"], on_outcome=tell)
 
 
-async def test_broken_iterable_raises_as_it_is_before_anything_is_done() -> None:
+async def test_a_broken_iterable_raises_its_own_error_before_any_work_begins() -> None:
     begun: list[str] = []
 
     async def work(key: str) -> None:
@@ -311,7 +311,7 @@ async def test_broken_iterable_raises_as_it_is_before_anything_is_done() -> None
 
 
 @virtual
-async def test_deadline_tells_what_was_in_flight_from_what_was_not() -> None:
+async def test_the_deadline_separates_apps_in_flight_from_apps_not_begun() -> None:
     told: list[Outcome[str]] = []
     hanging = Hanging()
 
@@ -337,7 +337,7 @@ async def test_deadline_tells_what_was_in_flight_from_what_was_not() -> None:
 
 
 @virtual
-async def test_deadline_of_the_caller_bounds_the_run() -> None:
+async def test_a_deadline_of_the_caller_bounds_the_run() -> None:
     told: list[Outcome[str]] = []
     with anyio.move_on_after(0.02):
         await BULK.map(Hanging(), list("abc"), concurrency=2, on_outcome=told.append)
@@ -346,7 +346,7 @@ async def test_deadline_of_the_caller_bounds_the_run() -> None:
 
 
 @virtual
-async def test_deadline_of_the_caller_bounds_a_stream() -> None:
+async def test_a_deadline_of_the_caller_bounds_a_stream() -> None:
     server = Gated("ab")
     run = server.bulk.stream("start", ["a", "b"], concurrency=1)
     with anyio.move_on_after(0.02):
@@ -357,14 +357,14 @@ async def test_deadline_of_the_caller_bounds_a_stream() -> None:
 
 
 @virtual
-async def test_shorter_deadline_of_the_run_leaves_the_callers_alone() -> None:
+async def test_a_shorter_deadline_of_the_run_leaves_the_callers_alone() -> None:
     with anyio.fail_after(30):
         report = await BULK.map(Hanging(), ["a"], deadline=0.01)
         await asyncio.sleep(0)
     assert statuses(report) == [TIMED_OUT]
 
 
-async def test_deadline_of_a_single_call_counts_for_its_app_alone() -> None:
+async def test_a_deadline_of_a_single_call_ends_only_its_app() -> None:
     async def work(key: str) -> str:
         if key == "a":
             raise DeadlineError("start app a: no answer within the deadline")
@@ -381,7 +381,7 @@ async def test_deadline_of_a_single_call_counts_for_its_app_alone() -> None:
 @pytest.mark.parametrize(
     ("max_failures", "failed"), [(1, 1), (3, 3), (0.1, 2), (0.2, 4), (0.001, 1), (None, 20)]
 )
-async def test_run_stops_after_so_many_failures(max_failures: float | None, failed: int) -> None:
+async def test_a_run_stops_after_max_failures(max_failures: float | None, failed: int) -> None:
     async def work(key: str) -> None:
         raise AppsApiError("no")
 
@@ -396,7 +396,7 @@ async def test_run_stops_after_so_many_failures(max_failures: float | None, fail
         assert "max_failures" in str(report[-1].error)
 
 
-async def test_successes_are_no_failures() -> None:
+async def test_successes_do_not_count_as_failures() -> None:
     report = await BULK.map(echo, list("abc"), max_failures=1)
     assert report.ok
 
@@ -419,13 +419,13 @@ async def test_too_many_failures_end_the_apps_in_flight_as_well() -> None:
 # -- callbacks
 
 
-async def test_callback_gets_each_outcome_once() -> None:
+async def test_a_callback_gets_each_outcome_once() -> None:
     told: list[Outcome[str]] = []
     report = await BULK.map(echo, list("abcab"), on_outcome=told.append)
     assert sorted(told, key=lambda o: o.key) == list(report)
 
 
-async def test_callback_that_raises_aborts_the_run_and_loses_nothing() -> None:
+async def test_a_callback_that_raises_aborts_the_run_and_loses_nothing() -> None:
     told: list[str] = []
 
     def tell(outcome: Outcome[str]) -> None:
@@ -443,7 +443,7 @@ async def test_callback_that_raises_aborts_the_run_and_loses_nothing() -> None:
 
 
 @virtual
-async def test_callback_that_raises_at_the_deadline_loses_nothing() -> None:
+async def test_a_callback_that_raises_at_the_deadline_loses_nothing() -> None:
     def tell(outcome: Outcome[str]) -> None:
         raise ZeroDivisionError
 
@@ -453,7 +453,7 @@ async def test_callback_that_raises_at_the_deadline_loses_nothing() -> None:
     assert statuses(caught.value.report) == [TIMED_OUT, NOT_ATTEMPTED, NOT_ATTEMPTED]
 
 
-async def test_callback_that_raises_on_cancellation_cannot_stop_it() -> None:
+async def test_a_callback_that_raises_on_cancellation_cannot_stop_it() -> None:
     def tell(outcome: Outcome[str]) -> None:
         raise ZeroDivisionError
 
@@ -466,7 +466,7 @@ async def test_callback_that_raises_on_cancellation_cannot_stop_it() -> None:
     assert statuses(cancelled_report(caught.value)) == [CANCELLED, NOT_ATTEMPTED, NOT_ATTEMPTED]
 
 
-async def test_bug_in_the_work_aborts_the_run() -> None:
+async def test_a_bug_in_the_work_aborts_the_run() -> None:
     async def work(key: str) -> str:
         if key == "b":
             raise TypeError("a bug")
@@ -480,7 +480,7 @@ async def test_bug_in_the_work_aborts_the_run() -> None:
     check_adds_up(report)
 
 
-async def test_work_that_is_cancelled_from_within_aborts_the_run() -> None:
+async def test_work_that_cancels_itself_aborts_the_run() -> None:
     async def work(key: str) -> str:
         if key == "b":
             raise asyncio.CancelledError
@@ -495,7 +495,7 @@ async def test_work_that_is_cancelled_from_within_aborts_the_run() -> None:
 # -- cancellation
 
 
-async def test_cancelled_caller_gets_the_report() -> None:
+async def test_a_cancelled_caller_gets_the_report() -> None:
     told: list[Outcome[str]] = []
     hanging = Hanging(2)
 
@@ -519,7 +519,7 @@ async def test_cancelled_caller_gets_the_report() -> None:
     check_adds_up(report)
 
 
-async def test_cancelled_run_leaves_no_task() -> None:
+async def test_a_cancelled_run_leaves_no_task() -> None:
     before = asyncio.all_tasks()
     work = Hanging(5)
     run = asyncio.create_task(BULK.map(work, [str(n) for n in range(9)], concurrency=5))
@@ -560,7 +560,7 @@ async def test_a_login_that_fails_for_all_ends_the_run(error: Exception) -> None
     assert str(error) in str(report[-1].error)
 
 
-async def test_login_that_fails_for_a_moment_does_not_end_the_run() -> None:
+async def test_a_login_that_fails_for_a_moment_does_not_end_the_run() -> None:
     login = Refusing(AuthError("the UAA is busy", refused=False))
     report = await bulk_on(Wire(nobody), auth=login).start(list("abc"))
     assert statuses(report) == [FAILED, FAILED, FAILED]
@@ -569,7 +569,7 @@ async def test_login_that_fails_for_a_moment_does_not_end_the_run() -> None:
 # -- inputs that come in time
 
 
-async def test_async_input_that_raises_aborts_with_what_was_seen() -> None:
+async def test_an_async_input_that_raises_aborts_the_run_with_the_outcomes_so_far() -> None:
     with pytest.raises(RunAbortedError) as caught:
         await BULK.map(echo, coming("a", "b", ZeroDivisionError("broken")), concurrency=1)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -579,7 +579,7 @@ async def test_async_input_that_raises_aborts_with_what_was_seen() -> None:
     assert not report.ok
 
 
-async def test_async_input_is_read_to_its_end_after_a_stop() -> None:
+async def test_an_async_input_is_read_to_its_end_after_a_stop() -> None:
     async def work(key: str) -> None:
         raise AppsApiError("no")
 
@@ -590,7 +590,7 @@ async def test_async_input_is_read_to_its_end_after_a_stop() -> None:
 
 
 @virtual
-async def test_async_input_that_stays_away_ends_at_the_deadline() -> None:
+async def test_an_async_input_that_hangs_ends_at_the_deadline() -> None:
     async def endless() -> AsyncIterator[str]:
         yield "a"
         await asyncio.Event().wait()
@@ -601,7 +601,7 @@ async def test_async_input_that_stays_away_ends_at_the_deadline() -> None:
     assert not report.ok
 
 
-async def test_async_input_is_not_read_far_ahead() -> None:
+async def test_an_async_input_is_not_read_far_ahead() -> None:
     read: list[str] = []
 
     async def reading() -> AsyncIterator[str]:
@@ -641,7 +641,7 @@ class Gated:
         return reply(answer_to(seen))
 
 
-async def test_stream_gives_outcomes_as_they_come() -> None:
+async def test_a_stream_yields_outcomes_as_they_come() -> None:
     server = Gated("abc")
     order: list[str] = []
     async with server.bulk.stream("start", list("abc")) as outcomes:
@@ -682,7 +682,7 @@ async def test_leaving_a_stream_at_once_still_gives_a_whole_report() -> None:
     assert outcomes.report.complete
 
 
-async def test_report_of_a_stream_is_live() -> None:
+async def test_the_report_of_a_stream_is_live() -> None:
     server = Gated("ab")
     server.gates["a"].set()
     async with server.bulk.stream("start", list("ab")) as outcomes:
@@ -693,7 +693,7 @@ async def test_report_of_a_stream_is_live() -> None:
     assert outcomes.report.complete
 
 
-async def test_stop_lets_requests_in_flight_end() -> None:
+async def test_a_stop_lets_requests_in_flight_end() -> None:
     server = Gated("abcd")
     async with server.bulk.stream("start", list("abcd"), concurrency=2) as outcomes:
         await server.came.wait()
@@ -707,7 +707,7 @@ async def test_stop_lets_requests_in_flight_end() -> None:
     assert len(got) == 4
 
 
-async def test_stop_with_grace_cancels_what_does_not_end() -> None:
+async def test_a_stop_with_grace_cancels_requests_that_do_not_end() -> None:
     server = Gated("abc")
     async with server.bulk.stream("start", list("abc"), concurrency=2) as outcomes:
         await server.came.wait()
@@ -717,7 +717,7 @@ async def test_stop_with_grace_cancels_what_does_not_end() -> None:
     assert statuses(outcomes.report) == [CANCELLED, CANCELLED, NOT_ATTEMPTED]
 
 
-async def test_error_inside_of_the_block_cancels_the_run_and_goes_on() -> None:
+async def test_an_error_inside_the_block_cancels_the_run_and_propagates() -> None:
     server = Gated("abc")
     run = server.bulk.stream("start", list("abc"))
     with pytest.raises(ZeroDivisionError):
@@ -731,7 +731,7 @@ async def _fail_inside(run: Run[App], came: asyncio.Event) -> None:
         raise ZeroDivisionError
 
 
-async def test_stream_raises_what_aborted_it() -> None:
+async def test_a_stream_raises_the_error_that_aborted_it() -> None:
     def tell(outcome: object) -> None:
         raise ZeroDivisionError
 
@@ -749,7 +749,7 @@ async def _read(run: Run[App]) -> list[Outcome[App]]:
         return [outcome async for outcome in outcomes]
 
 
-async def test_aborted_stream_whose_block_fails_too_is_no_warning() -> None:
+async def test_an_aborted_stream_whose_block_fails_too_causes_no_warning() -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
 
@@ -773,7 +773,7 @@ async def _read_then_fail(run: Run[App]) -> None:
         raise KeyError
 
 
-async def test_cancelled_reader_of_a_stream_ends_the_run() -> None:
+async def test_a_cancelled_reader_of_a_stream_ends_the_run() -> None:
     server = Gated("ab")
     run = server.bulk.stream("start", list("ab"))
     reader = asyncio.create_task(_read(run))
@@ -805,7 +805,7 @@ LOST = refusal(503, "CF-RunnerUnavailable", 170015, "Runner is unavailable")
 
 
 @pytest.mark.parametrize("action", ["start", "stop"])
-async def test_acceptance_after_a_lost_one_proves_nothing(action: Any) -> None:
+async def test_an_acceptance_after_a_lost_answer_proves_nothing(action: Any) -> None:
     state = "STOPPED" if action == "stop" else "STARTED"
     wire = scripted({"b": [LOST, reply(app_json("b", state=state))]})
     report = await getattr(bulk_on(wire, retry=AT_ONCE), action)(["a", "b"])
@@ -816,7 +816,7 @@ async def test_acceptance_after_a_lost_one_proves_nothing(action: Any) -> None:
     assert report.failed_keys() == ["b"]
 
 
-async def test_acceptance_after_a_failure_that_did_nothing_counts() -> None:
+async def test_an_acceptance_after_a_failure_without_effect_counts() -> None:
     busy = refusal(503, "CF-ServiceUnavailable", 10015)
     wire = scripted({"a": [busy, reply(app_json("a"))]})
     report = await bulk_on(wire, retry=AT_ONCE).start(["a"])
@@ -824,7 +824,7 @@ async def test_acceptance_after_a_failure_that_did_nothing_counts() -> None:
     assert report[0].attempts == 2
 
 
-async def test_what_waits_for_the_rate_limit_beyond_the_deadline_is_not_attempted() -> None:
+async def test_an_app_that_waits_for_the_rate_limit_beyond_the_deadline_is_not_attempted() -> None:
     busy = reply({"errors": []}, 429, Retry_After="100")
     wire = scripted({"a": [busy]})
     report = await bulk_on(wire, retry=AT_ONCE).start(["a", "b"], concurrency=1, deadline=30)
@@ -835,7 +835,7 @@ async def test_what_waits_for_the_rate_limit_beyond_the_deadline_is_not_attempte
     assert isinstance(report[1].error, DeadlineError)
 
 
-async def test_restart_is_never_sent_twice() -> None:
+async def test_a_restart_is_never_sent_twice() -> None:
     wire = scripted({"a": [LOST, reply(app_json("a"))]})
     report = await bulk_on(wire, retry=AT_ONCE).restart(["a", "b"])
     assert statuses(report) == [FAILED, OK]
@@ -871,7 +871,7 @@ async def test_warnings_of_the_server_are_kept() -> None:
     assert outcome.warnings == ("Old stack!", "second")
 
 
-async def test_guid_that_cannot_be_one_fails_without_a_request() -> None:
+async def test_an_invalid_guid_fails_without_a_request() -> None:
     wire = scripted({})
     report = await bulk_on(wire).start(["../../v2/info", "", "a"])
     assert statuses(report) == [FAILED, FAILED, OK]
@@ -888,7 +888,7 @@ async def test_abandoned_requests_count_as_sent() -> None:
     assert report.requests.by_status == {"cancelled": 1}
 
 
-async def test_map_over_a_single_call() -> None:
+async def test_map_counts_the_requests_of_single_calls() -> None:
     wire = scripted({"b": [refusal(404, "CF-ResourceNotFound", 10010)]})
     apps = Apps(wire.caller())
     report = await Bulk(wire.caller(), target="http://cc.test", ceiling=9).map(apps.get, ["a", "b"])
@@ -902,7 +902,7 @@ async def test_map_over_a_single_call() -> None:
 # -- over a real socket
 
 
-async def test_start_over_a_socket() -> None:
+async def test_a_start_works_over_a_socket() -> None:
     async def answering(seen: Seen) -> Answer:
         guid = seen.path.split("/")[3]
         if guid.endswith("7"):
@@ -923,7 +923,7 @@ async def test_start_over_a_socket() -> None:
     assert all(not seen.body for seen in server.seen)
 
 
-async def test_deadline_over_a_socket() -> None:
+async def test_a_deadline_works_over_a_socket() -> None:
     async def answering(seen: Seen) -> Answer:
         await asyncio.Event().wait()
         raise AssertionError
@@ -936,7 +936,7 @@ async def test_deadline_over_a_socket() -> None:
     assert len(server.seen) == 2
 
 
-async def test_cancellation_over_a_socket() -> None:
+async def test_a_cancellation_works_over_a_socket() -> None:
     came = asyncio.Event()
 
     async def answering(seen: Seen) -> Answer:
@@ -1038,7 +1038,7 @@ def test_every_app_has_exactly_one_outcome(
         assert (outcome.status is FAILED) <= (script.fates[outcome.key] == "fail")
 
 
-async def test_one_try_is_one_try() -> None:
+async def test_one_attempt_means_no_second_round() -> None:
     wire = scripted({"a": [LOST]})
     (outcome,) = await bulk_on(wire, retry=ONE_TRY).start(["a"])
     assert (outcome.status, outcome.attempts, len(wire.seen)) == (FAILED, 1, 1)

@@ -87,7 +87,7 @@ async def test_a_call_goes_out_and_comes_back() -> None:
 
 
 @virtual
-async def test_a_body_has_a_content_type_and_a_query_its_place() -> None:
+async def test_a_body_gets_a_content_type_and_a_query_goes_into_the_url() -> None:
     transport = FakeTransport(app())
     await caller(transport).call(START, GUID, query={"a": "b,c"}, body={"x": 1})
 
@@ -98,7 +98,7 @@ async def test_a_body_has_a_content_type_and_a_query_its_place() -> None:
 
 
 @virtual
-async def test_nothing_of_tenacity_is_made_for_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tenacity_is_entered_only_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**options: object) -> None:
         raise AssertionError("entered")
 
@@ -119,7 +119,7 @@ async def test_a_bad_argument_costs_no_request_and_no_login() -> None:
 
 
 @virtual
-async def test_a_failure_that_passes_is_repeated() -> None:
+async def test_a_transient_failure_is_retried() -> None:
     transport = FakeTransport(ConnectError("-"), failure(502), app())
 
     assert (await caller(transport).call(START, GUID)).guid == GUID
@@ -138,7 +138,7 @@ async def test_every_attempt_has_a_request_id_of_its_own() -> None:
 
 
 @virtual
-async def test_a_restart_that_may_have_been_delivered_is_not_repeated() -> None:
+async def test_a_restart_that_may_have_been_delivered_is_not_retried() -> None:
     transport = FakeTransport(DisconnectedError("reset"), app())
     with pytest.raises(DisconnectedError):
         await caller(transport).call(RESTART, GUID)
@@ -150,7 +150,7 @@ async def test_a_restart_that_may_have_been_delivered_is_not_repeated() -> None:
 
 
 @virtual
-async def test_a_success_that_cannot_be_read_is_not_repeated() -> None:
+async def test_a_success_that_cannot_be_read_is_not_retried() -> None:
     transport = FakeTransport(response(200, "<html>"), app())
     with pytest.raises(DecodeError):
         await caller(transport).call(START, GUID)
@@ -168,7 +168,7 @@ async def test_a_closed_client_fails_at_once() -> None:
 
 
 @virtual
-async def test_a_rejected_token_is_replaced_once_and_the_call_repeated() -> None:
+async def test_a_rejected_token_is_replaced_once_and_the_call_retried() -> None:
     transport, auth = FakeTransport(EXPIRED, app()), FakeAuth()
     await caller(transport, auth=auth).call(RESTART, GUID)
 
@@ -213,7 +213,7 @@ async def test_many_rejections_of_one_token_cost_one_login() -> None:
 
 
 @virtual
-async def test_a_token_that_cannot_be_renewed_is_not_tried_again() -> None:
+async def test_a_token_that_cannot_be_renewed_is_not_sent_again() -> None:
     transport = FakeTransport(EXPIRED, app())
     token = jwt(exp=time.time() + 600)
     made = caller(transport)
@@ -225,7 +225,7 @@ async def test_a_token_that_cannot_be_renewed_is_not_tried_again() -> None:
 
 
 @virtual
-async def test_a_login_that_is_refused_is_not_repeated_and_one_that_fails_is() -> None:
+async def test_a_refused_login_is_not_retried_but_a_failed_one_is() -> None:
     transport, auth = FakeTransport(app()), FakeAuth(AuthError("no", refused=True))
     with pytest.raises(AuthError):
         await caller(transport, auth=auth).call(START, GUID)
@@ -237,7 +237,7 @@ async def test_a_login_that_is_refused_is_not_repeated_and_one_that_fails_is() -
 
 
 @virtual
-async def test_a_429_closes_the_gate_for_all() -> None:
+async def test_a_429_closes_the_gate_for_all_calls() -> None:
     transport = FakeTransport(limited(30), app())
     one = caller(transport)
     began = anyio.current_time()
@@ -302,7 +302,7 @@ async def test_a_429_without_a_time_closes_the_gate_for_a_moment() -> None:
 
 
 @virtual
-async def test_an_absurd_wait_is_raised() -> None:
+async def test_a_429_with_an_absurd_wait_is_raised_at_once() -> None:
     transport = FakeTransport(limited(100_000), app())
     began = anyio.current_time()
     with pytest.raises(RateLimitedError) as caught:
@@ -329,7 +329,7 @@ async def test_a_rate_limit_that_outlasts_the_deadline_fails_at_once() -> None:
 
 
 @virtual
-async def test_an_answer_that_does_not_come_before_the_deadline() -> None:
+async def test_an_answer_that_misses_the_deadline_raises() -> None:
     one = caller(FakeTransport(hang))
     began = anyio.current_time()
     with pytest.raises(DeadlineError, match=r"start app .* deadline of 7 s.*may have been"):
@@ -340,7 +340,7 @@ async def test_an_answer_that_does_not_come_before_the_deadline() -> None:
 
 
 @virtual
-async def test_no_back_off_beyond_the_deadline() -> None:
+async def test_no_back_off_goes_beyond_the_deadline() -> None:
     header = {"Retry-After": "30"}
     transport = FakeTransport(failure(503, "CF-ServiceUnavailable", header))
     began = anyio.current_time()
@@ -381,7 +381,7 @@ async def test_the_slot_is_free_during_a_back_off() -> None:
 
 
 @virtual
-async def test_no_more_attempts_at_once_than_the_ceiling() -> None:
+async def test_the_ceiling_bounds_concurrent_attempts() -> None:
     most = now = 0
 
     async def answer() -> Response:
@@ -427,7 +427,7 @@ def test_cancellation_frees_the_slot(where: str) -> None:
 
 
 @virtual
-async def test_a_record_counts_what_was_sent() -> None:
+async def test_a_call_log_counts_the_attempts() -> None:
     answer = app()
     answer.headers["X-Vcap-Request-Id"] = "theirs"  # type: ignore[index]
     transport = FakeTransport(failure(502), ConnectError("-"), answer)
@@ -442,7 +442,7 @@ async def test_a_record_counts_what_was_sent() -> None:
 
 
 @virtual
-async def test_a_record_of_a_plain_success_or_refusal() -> None:
+async def test_a_call_log_of_a_success_or_refusal_is_not_ambiguous() -> None:
     with recorded() as record:
         await caller(FakeTransport(app())).call(START, GUID)
         with pytest.raises(NotFoundError):
@@ -452,7 +452,7 @@ async def test_a_record_of_a_plain_success_or_refusal() -> None:
 
 
 @virtual
-async def test_a_record_of_a_cancelled_attempt() -> None:
+async def test_a_call_log_counts_a_cancelled_attempt() -> None:
     with recorded() as record, pytest.raises(DeadlineError):
         await caller(FakeTransport(hang)).call(START, GUID, deadline=1)
 
@@ -460,7 +460,7 @@ async def test_a_record_of_a_cancelled_attempt() -> None:
 
 
 @virtual
-async def test_records_of_calls_side_by_side_do_not_mix() -> None:
+async def test_call_logs_of_concurrent_calls_do_not_mix() -> None:
     one = caller(FakeTransport(failure(502), app()))
 
     async def count() -> int:
@@ -560,7 +560,7 @@ async def test_a_429_of_a_service_broker_holds_only_its_own_call_back() -> None:
 
 
 @virtual
-async def test_a_503_that_asks_for_a_long_wait_is_announced() -> None:
+async def test_a_503_with_a_long_retry_after_is_announced() -> None:
     pauses: list[Pause] = []
     answer = failure(503, "CF-ServiceUnavailable", {"Retry-After": "300"})
     one = caller(FakeTransport(answer, answer, app()))
@@ -583,7 +583,7 @@ async def test_a_short_503_is_not_announced() -> None:
 
 
 @virtual
-async def test_a_deadline_says_that_nothing_was_sent_where_the_login_hangs() -> None:
+async def test_a_deadline_says_that_nothing_was_sent_if_the_login_hangs() -> None:
     transport = FakeTransport(app())
     one = caller(transport, auth=FakeAuth(gate=asyncio.Event()))
     with pytest.raises(DeadlineError, match="the request was not sent"):
@@ -592,7 +592,7 @@ async def test_a_deadline_says_that_nothing_was_sent_where_the_login_hangs() -> 
 
 
 @virtual
-async def test_an_unreadable_success_is_doubted_because_it_proves_nothing() -> None:
+async def test_an_unreadable_success_proves_nothing() -> None:
     with recorded() as calls, pytest.raises(DecodeError):
         await caller(FakeTransport(response(200, "<html>"))).call(START, GUID)
     assert (calls.ambiguous, calls.repeat_proves_nothing) == (True, True)

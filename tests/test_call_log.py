@@ -38,7 +38,7 @@ async def test_the_raw_answer_of_a_call_can_be_kept(caplog: pytest.LogCaptureFix
     assert "use another" in caplog.text
 
 
-async def test_nothing_kept_is_said() -> None:
+async def test_an_empty_capture_raises_a_lookup_error() -> None:
     with Client.capture() as exchanges, pytest.raises(LookupError):
         _ = exchanges.last
 
@@ -58,14 +58,14 @@ async def test_request_reaches_an_endpoint_without_a_method() -> None:
 
 
 @pytest.mark.parametrize("path", ["https://evil.example.org/", "v3/apps", "/a b", "/x\r\nHost: y"])
-async def test_a_free_request_stays_below_the_api(path: str) -> None:
+async def test_a_free_request_cannot_leave_the_api(path: str) -> None:
     async with Server(server_of_everything) as server, server.client() as client:
         with pytest.raises(InvalidInputError, match="a path below the API"):
             await client.request("GET", path)
     assert server.seen == []
 
 
-async def test_a_free_post_is_repeated_only_if_that_is_said_to_do_no_harm() -> None:
+async def test_a_free_post_is_retried_only_if_it_is_declared_repeatable() -> None:
     async def broken(seen: Seen) -> Answer:
         return Answer(502, b"<html>bad gateway</html>")
 
@@ -78,7 +78,7 @@ async def test_a_free_post_is_repeated_only_if_that_is_said_to_do_no_harm() -> N
         assert len(server.seen) == 1 + AT_ONCE.attempts
 
 
-async def test_a_body_that_is_no_json_is_a_value_error() -> None:
+async def test_a_body_that_is_not_json_is_a_value_error() -> None:
     async with Server(server_of_everything) as server, server.client() as client:
         response = await client.request("GET", "/v3/apps/app-1")
     with pytest.raises(ValueError, match="not of"):

@@ -140,7 +140,7 @@ def test_a_field_that_is_not_needed_never_makes_a_login_unusable(home: Path, val
     ],
     ids=repr,
 )
-def test_a_login_at_kubernetes_is_recognised_in_every_shape(
+def test_a_kubernetes_login_is_recognised_in_every_shape(
     home: Path, value: object, on_kubernetes: bool
 ) -> None:
     write(home, login(CFOnK8s=value))
@@ -186,7 +186,7 @@ def test_a_missing_file_is_an_auth_error_that_names_the_file(home: Path) -> None
         read_config()
 
 
-async def test_the_token_in_the_file_is_used_while_it_lasts(home: Path) -> None:
+async def test_the_token_in_the_file_is_used_until_it_expires(home: Path) -> None:
     fields = login()
     write(home, fields)
     endpoint = FakeEndpoint(FRESH)
@@ -209,7 +209,7 @@ async def test_the_token_in_the_file_is_used_while_it_lasts(home: Path) -> None:
     ["", "bearer opaque", f"bearer {jwt(exp=1)}", f"bearer {jwt(exp=time.time() + 59)}"],
     ids=["none", "opaque", "over", "almost over"],
 )
-async def test_a_token_that_is_almost_over_is_refreshed(home: Path, access: str) -> None:
+async def test_a_token_that_is_about_to_expire_is_refreshed(home: Path, access: str) -> None:
     write(home, login(AccessToken=access))
     endpoint = FakeEndpoint(FRESH)
 
@@ -217,7 +217,7 @@ async def test_a_token_that_is_almost_over_is_refreshed(home: Path, access: str)
     assert len(endpoint.asked) == 1
 
 
-async def test_a_client_of_its_own_is_used(home: Path) -> None:
+async def test_an_oauth_client_in_the_file_is_used(home: Path) -> None:
     write(home, login(AccessToken="", UAAOAuthClient="mine", UAAOAuthClientSecret="geheim"))
     endpoint = FakeEndpoint(FRESH)
     await CfCliLogin().obtain(endpoint, None)
@@ -245,7 +245,7 @@ async def test_rotated_refresh_tokens_stay_in_memory_and_the_file_is_never_writt
     assert list(path.parent.iterdir()) == [path]
 
 
-async def test_a_logged_out_user_and_a_login_at_kubernetes_are_refused(home: Path) -> None:
+async def test_a_logged_out_user_and_a_kubernetes_login_are_refused(home: Path) -> None:
     endpoint = FakeEndpoint(FRESH)
     auth = CfCliLogin()
     write(home, login(AccessToken="", RefreshToken=""))
@@ -279,7 +279,7 @@ def client_credentials(**changes: object) -> dict[str, object]:
     return login(**fields | changes)
 
 
-async def test_client_credentials_use_the_token_while_it_lives_then_the_credentials(
+async def test_client_credentials_use_the_token_until_it_expires_and_then_log_in(
     home: Path,
 ) -> None:
     fields = client_credentials()
@@ -310,7 +310,7 @@ async def test_client_credentials_without_a_stored_secret_end_with_their_token(h
 
 
 @pytest.mark.parametrize("access", ["bearer opaque", f"bearer {jwt(sub='bot')}"])
-async def test_a_token_of_unknown_life_is_used_where_nothing_can_renew_it(
+async def test_a_token_of_unknown_lifetime_is_used_if_nothing_can_renew_it(
     home: Path, access: str
 ) -> None:
     write(home, client_credentials(UAAOAuthClientSecret="", AccessToken=access))

@@ -98,14 +98,14 @@ def check(cloud: Sandbox, report: Report[Any], guids: list[str], action: str, wa
     wait=st.sampled_from(["none", "any", "all"]),
     concurrency=st.sampled_from([1, 7, 60]),
 )
-def test_outcomes_are_true_whatever_goes_wrong(
+def test_outcomes_are_true_whatever_fault_occurs(
     action: str, profile: Faults, seed: int, wait: str, concurrency: int
 ) -> None:
     run_virtual(carried_out(action, profile, seed, wait, concurrency))
 
 
 @pytest.mark.parametrize("outage", ["refused", "bbs-503", "bbs-error"])
-def test_the_false_200_is_never_called_ok(outage: str) -> None:
+def test_a_false_200_is_never_ok(outage: str) -> None:
     """While the runner is away a start is written down and refused; its repetition is a 200."""
 
     async def run() -> None:
@@ -120,7 +120,7 @@ def test_the_false_200_is_never_called_ok(outage: str) -> None:
     run_virtual(run())
 
 
-def test_a_runner_that_comes_back_makes_waiting_starts_ok() -> None:
+def test_starts_that_wait_are_ok_once_the_runner_is_back() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         async with Sandbox(20, clock=loop.time) as cloud, client(cloud) as cf:
@@ -137,7 +137,7 @@ def test_a_runner_that_comes_back_makes_waiting_starts_ok() -> None:
     run_virtual(run())
 
 
-def test_a_success_that_cannot_be_read_is_proved_by_a_look_and_not_sent_again() -> None:
+def test_a_success_that_cannot_be_read_is_verified_and_not_sent_again() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         faults = Faults(garbage=1.0, max_per_app=1)
@@ -166,7 +166,7 @@ def test_a_success_that_cannot_be_read_proves_nothing_by_itself() -> None:
     run_virtual(run())
 
 
-def test_a_refusal_settles_what_a_lost_try_left_open() -> None:
+def test_a_refusal_settles_a_lost_attempt() -> None:
     """Repeating what has been done is accepted, so nobody has to look for 45 s."""
 
     async def run() -> None:

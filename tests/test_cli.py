@@ -62,7 +62,7 @@ def test_apps_are_given_by_name_and_by_standard_input(target: str) -> None:
     assert "3 ok" in result.stdout
 
 
-def test_equal_failures_share_a_line_with_what_to_do_and_a_report_continues_the_run(
+def test_equal_failures_share_a_line_with_advice_and_a_report_continues_the_run(
     target: str,
 ) -> None:
     result = run("start", "app-00001", GUID, GUID[:-1] + "1", "--report", "run.json")
@@ -102,7 +102,7 @@ def test_a_run_with_a_journal_continues_from_the_journal(target: str) -> None:
 # -- names
 
 
-def test_an_unknown_name_is_refused_with_the_nearest_names_before_anything_is_sent(
+def test_an_unknown_name_is_refused_with_similar_names_before_anything_is_sent(
     target: str,
 ) -> None:
     result = run("start", "app-00001", "ap-00002", "nothing-like-it")
@@ -194,7 +194,7 @@ def test_a_dry_run_predicts_and_changes_nothing(target: str) -> None:
     assert predicted("--all")["plan"]["requests"]["ask"] > 0
 
 
-def test_many_apps_need_a_yes(target: str) -> None:
+def test_many_apps_need_a_confirmation(target: str) -> None:
     result = run("start", "--all")
     assert result.exit_code == 2
     assert "60 apps" in one_line(result)
@@ -251,7 +251,7 @@ def test_an_empty_standard_input_selects_nothing() -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_without_a_target_it_says_how_to_give_one() -> None:
+def test_without_a_target_the_error_says_how_to_set_one() -> None:
     result = run("start", "x")
     assert result.exit_code == 3
     assert "CF_API" in one_line(result)
@@ -283,7 +283,9 @@ def test_a_command_that_cannot_begin_says_why_in_one_line(
     assert "secret" not in result.output
 
 
-def test_a_page_of_html_is_no_cloud_foundry(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_html_page_is_not_taken_for_cloud_foundry(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CF_API", f"{target}/healthz")
     result = run("start", "app-00001")
     assert result.exit_code == 3
@@ -315,7 +317,7 @@ def test_the_version_is_printed() -> None:
     assert run("--version").stdout.startswith("aioappsapi 0.")
 
 
-def test_ctrl_c_ends_a_run_in_order_with_a_report(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_cleanly_with_a_report(tmp_path: Path) -> None:
     report = tmp_path / "run.json"
     words = ["start", "--all", "--sandbox", "3000", "--report", str(report)]
     process = subprocess.Popen(
@@ -355,7 +357,7 @@ def test_the_sandbox_command_serves_until_a_signal() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
-def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_loses_no_report(target: str, tmp_path: Path) -> None:
     words = ["start", "app-00001", "--output", "json", "--report", str(tmp_path / "run.json")]
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run(
@@ -385,7 +387,7 @@ def test_an_output_that_cannot_be_written_costs_no_report(target: str, tmp_path:
         (signal.SIGTERM, 143, "interrupted; nothing was sent."),
     ],
 )
-def test_a_terminal_is_asked_and_may_close(
+def test_a_terminal_asks_for_confirmation_and_may_close(
     target: str, answer: bytes | signal.Signals, status: int, said: str
 ) -> None:
     ours, theirs = pty.openpty()

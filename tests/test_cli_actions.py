@@ -48,7 +48,7 @@ def test_a_dry_run_predicts_and_ends_with_0(action: str) -> None:
         (("start", "--strategy", "rolling"), "--strategy"),
     ],
 )
-def test_options_that_make_no_sense_end_with_2(words: tuple[str, ...], said: str) -> None:
+def test_options_that_do_not_fit_end_with_2(words: tuple[str, ...], said: str) -> None:
     result = run(words[0], *SANDBOX, *words[1:])
     assert result.exit_code == 2, result
     assert said in result.stderr

@@ -25,7 +25,7 @@ def answer(*words: str) -> dict[str, object]:
     return json.loads(result.stdout)
 
 
-def test_a_list_is_one_document_or_a_line_per_app_or_columns(target: str) -> None:
+def test_a_list_is_json_or_lines_or_columns(target: str) -> None:
     document = answer("list", "--name", "app-0000*")
     assert document["schema"] == 1
     assert document["target"] == target
@@ -63,7 +63,7 @@ def test_an_app_is_shown_by_name_and_by_guid() -> None:
     assert {"name", "state", "stack", "organization"} <= fields.keys()
 
 
-def test_a_start_waits_and_a_stop_ends_it() -> None:
+def test_an_app_is_started_with_wait_and_stopped() -> None:
     assert answer("start", "app-00003", "--wait", "all", "--deadline", "60")["state"] == "STARTED"
     assert answer("restart", "app-00003", "--wait", "any")["state"] == "STARTED"
     stopped = apps("stop", "app-00003")
@@ -75,7 +75,7 @@ def test_a_start_waits_and_a_stop_ends_it() -> None:
     ]
 
 
-def test_what_belongs_to_an_app_is_shown() -> None:
+def test_parts_of_an_app_are_shown() -> None:
     assert answer("permissions", "app-00001") == {
         "read_basic_data": True,
         "read_sensitive_data": True,
@@ -99,7 +99,7 @@ def test_the_environment_is_shown_only_by_its_own_command() -> None:
     assert "environment_variables" not in apps("get", "app-00001").stdout
 
 
-def test_an_app_is_deleted_after_a_yes_and_is_gone_then() -> None:
+def test_an_app_is_deleted_only_after_a_confirmation() -> None:
     refused = apps("delete", "app-00012")
     assert refused.exit_code == 2
     assert "delete app-00012" in refused.stderr
@@ -116,7 +116,7 @@ def test_a_refusal_of_the_server_is_one_line_and_status_1(command: str) -> None:
     result = apps(command, UNKNOWN)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "404 CF-ResourceNotFound" in result.stderr
+    assert f"No app that this login can see is called {UNKNOWN!r}." in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -155,7 +155,9 @@ def test_a_table_on_a_terminal_keeps_guids_whole_and_escapes_names(
     assert max(map(len, text.splitlines())) <= 60
 
 
-def test_a_card_has_a_line_a_field_whatever_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_card_has_one_line_per_field_whatever_the_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     print_card({"A": "two\nlines", "LONG": "", "N": 1, "J": {"a": None}})
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["A     two\\nlines", "LONG", "N     1", 'J     {"a":null}']

@@ -181,7 +181,7 @@ def test_a_closed_standard_input_is_a_clear_error(target: str) -> None:
     assert "- reads standard input, but it is closed. Use a pipe or @FILE." in line
 
 
-def test_a_reader_that_leaves_ends_a_list_quietly(target: str) -> None:
+def test_a_list_ends_quietly_if_its_reader_closes_the_pipe(target: str) -> None:
     done = subprocess.run(
         ["sh", "-c", '"$@" | head -1', "sh", *PROGRAM, "apps", "list", "--output", "jsonl"],
         capture_output=True,
@@ -195,7 +195,7 @@ def test_a_reader_that_leaves_ends_a_list_quietly(target: str) -> None:
 # -- reports as input
 
 
-def test_a_report_with_nothing_left_is_nothing_to_do(target: str) -> None:
+def test_a_report_without_unfinished_apps_leaves_nothing_to_do(target: str) -> None:
     report(OK, target="https://elsewhere.test").write("run.json")
     result = run("start", "@run.json")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -404,7 +404,7 @@ main()
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_before_a_run_says_that_nothing_was_sent(
+def test_a_signal_before_a_run_reports_that_nothing_was_sent(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals, status: int
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -70,7 +70,7 @@ def test_a_log_names_the_first_five_failures_and_then_counts() -> None:
     assert "20 failed: 404" in result.stdout
 
 
-def test_a_stop_speaks_of_stopped_apps() -> None:
+def test_a_stop_reports_stopped_apps() -> None:
     assert run("start", "app-00001", "--wait", "all").exit_code == 0
     result = run("stop", "app-00001", "--wait", "all")
     assert result.exit_code == 0
@@ -101,7 +101,7 @@ def test_no_color_shows_no_colour() -> None:
 
 
 @pytest.mark.parametrize("option", ["--quiet", "-q", "--no-progress"])
-def test_progress_can_be_left_out(option: str) -> None:
+def test_progress_can_be_turned_off(option: str) -> None:
     result = run("stop", "app-00001", option)
     assert (result.exit_code, result.stderr) == (0, "")
     assert ("The app is in the requested" in result.stdout) == (option == "--no-progress")
@@ -140,6 +140,6 @@ def test_the_log_format_json_makes_every_line_a_document() -> None:
     )
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert {"time", "level", "message"} == set(lines[0])
-    assert "no app that this login can see is called 'no-such-app'" in lines[0]["message"]
+    assert "No app that this login can see is called 'no-such-app'" in lines[0]["message"]
     assert lines[0]["level"] == "warning"
     assert any("start: 2 apps" in line["message"] for line in lines)

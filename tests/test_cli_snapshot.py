@@ -38,7 +38,7 @@ def before(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     return tmp_path / "before.json"
 
 
-def test_apps_come_back(before: Path) -> None:
+def test_a_restore_brings_apps_back(before: Path) -> None:
     asked = run("restore", "before.json")
     assert asked.exit_code == 2
     assert "restore 60 apps" in asked.stderr
@@ -72,7 +72,7 @@ def test_an_app_that_could_not_be_restored_is_named(before: Path) -> None:
     assert "aioappsapi restore before.json --yes --report run.json" in restored.stderr
 
 
-def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
+def test_a_second_snapshot_does_not_overwrite_the_first(before: Path) -> None:
     taken = Snapshot.load(before)
     again = run("snapshot", "before.json", "--all")
     assert again.exit_code == 2
@@ -82,7 +82,7 @@ def test_a_good_snapshot_is_not_lost_to_a_second_one(before: Path) -> None:
     assert [one.name for one in Snapshot.load(before).apps] == ["app-00003"]
 
 
-def test_another_target_is_refused_in_the_words_of_the_command_line(before: Path) -> None:
+def test_another_target_is_refused_with_an_error_that_names_the_options(before: Path) -> None:
     refused = run("restore", "before.json", "--sandbox", "60")
     assert refused.exit_code == 2
     assert "before.json is a snapshot of http" in refused.stderr
@@ -109,7 +109,7 @@ def test_wrong_usage_is_one_clear_line(before: Path, words: list[str], said: str
     assert "Traceback" not in result.stderr
 
 
-def test_ctrl_c_leaves_the_rest_and_the_report(before: Path) -> None:
+def test_ctrl_c_stops_a_restore_and_prints_the_report(before: Path) -> None:
     words = ["restore", str(before), "--yes", "--concurrency", "1", "--report", "run.json"]
     process = subprocess.Popen(
         [sys.executable, "-m", "aioappsapi", *words],

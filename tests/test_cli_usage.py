@@ -149,7 +149,7 @@ def test_wrong_usage_is_one_line_with_the_option_as_typed(typed: str, said: str)
     assert "help`." in line
 
 
-def test_a_word_after_two_dashes_is_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_after_two_dashes_is_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("start", "--sandbox", "1", "--", "-x")
     assert result.exit_code == 2
     assert "is called '-x'" in result.stderr
@@ -165,12 +165,12 @@ def test_a_word_after_two_dashes_is_an_app(monkeypatch: pytest.MonkeyPatch) -> N
         *(("2d", 172_800), ("1H30M5S", 5405), (" 7 ", 7)),
     ],
 )
-def test_durations(text: str, seconds: float) -> None:
+def test_durations_are_parsed(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "5x", "-3", "1m1h", "inf", "nan", "1e3", "5 m", "1:30"])
-def test_other_durations_are_refused(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
@@ -189,13 +189,13 @@ def test_a_duration_in_words_can_be_typed(seconds: int) -> None:
 @pytest.mark.parametrize(
     ("text", "limit"), [("5", 5), ("1", 1), ("20%", 0.2), ("0.2", 0.2), ("12.5 %", 0.125)]
 )
-def test_counts_and_shares(text: str, limit: float) -> None:
+def test_counts_and_percentages_are_parsed(text: str, limit: float) -> None:
     assert parse_count_or_share(text) == limit
     assert type(parse_count_or_share(text)) is type(limit)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "0%", "100%", "nan", "few", "", "inf"])
-def test_other_counts_and_shares_are_refused(text: str) -> None:
+def test_invalid_counts_and_percentages_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither a count nor a share"):
         parse_count_or_share(text)
 

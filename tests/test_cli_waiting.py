@@ -77,7 +77,7 @@ def test_a_signal_while_waiting_separates_running_apps_from_accepted_ones(
     assert all("accepted, but the run was interrupted" in str(one.error) for one in unseen)
 
 
-def test_a_started_app_is_ok_and_one_that_ran_before_is_already(target: Path) -> None:
+def test_a_started_app_is_ok_and_an_app_that_already_runs_is_already(target: Path) -> None:
     first = run("start", "app-00001", "--wait", "routable", "--output", "json")
     assert first.exit_code == 0
     [outcome] = json.loads(first.stdout)["outcomes"]
@@ -124,7 +124,7 @@ def test_starts_are_held_back_until_others_have_come_up(target: Path) -> None:
         (["--resume"], "--resume goes with --journal"),
     ],
 )
-def test_options_that_do_not_go_together_are_wrong_usage(words: list[str], said: str) -> None:
+def test_options_that_exclude_each_other_are_wrong_usage(words: list[str], said: str) -> None:
     result = run("start", "x", *words)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -143,7 +143,7 @@ def test_a_bad_cf_startup_timeout_is_refused_before_anything_is_sent(
     assert "CF_STARTUP_TIMEOUT='soon'" in result.stderr
 
 
-def test_the_sandbox_of_a_demo_takes_its_time_and_some_apps_crash() -> None:
+def test_apps_in_the_demo_sandbox_start_slowly_and_some_crash() -> None:
     words = ("--all", "--sandbox", "150", "--wait", "all", "--crash-grace", "0")
     document = json.loads(run("start", *words, "--output", "json").stdout)
     assert document["timings"]["running_s"]["p50"] > document["timings"]["accept_s"]["p50"]

@@ -106,7 +106,7 @@ class Platform:
         ("HTTPS://API.example.org", "HTTPS://API.example.org"),
     ],
 )
-def test_spaces_and_slashes_around_an_address_are_cut(given: str, made: str) -> None:
+def test_spaces_and_slashes_around_an_address_are_removed(given: str, made: str) -> None:
     assert checked_url(given) == made
     assert Client(given, auth=StaticToken("t")).api_url == made
 
@@ -136,7 +136,7 @@ def test_spaces_and_slashes_around_an_address_are_cut(given: str, made: str) -> 
         "https://[::1",
     ],
 )
-def test_unusable_address_is_refused_without_its_secrets(url: str) -> None:
+def test_an_unusable_address_is_refused_without_its_secrets(url: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         Client(url, auth=StaticToken("t"))
     assert "secret" not in str(caught.value)
@@ -171,7 +171,7 @@ def test_unusable_address_is_refused_without_its_secrets(url: str) -> None:
     ],
     ids=["client", "user", "client before user"],
 )
-async def test_login_of_the_environment(
+async def test_a_login_comes_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], form: dict[str, str], basic: str
 ) -> None:
     platform = Platform()
@@ -187,7 +187,7 @@ async def test_login_of_the_environment(
     assert platform.authorizations == ["bearer granted"]
 
 
-async def test_token_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_in_the_environment_takes_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     platform = Platform()
     async with platform.server as server:
         monkeypatch.setenv("CF_API", server.url)
@@ -216,7 +216,7 @@ API = {"CF_API": "https://api.test"}
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
-def test_a_variable_that_is_missing_is_named_together_with_the_remedy(
+def test_a_missing_variable_is_named_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], said: str
 ) -> None:
     for name, value in env.items():
@@ -251,7 +251,7 @@ def log_in_with_cf(home: Path, target: str, **fields: object) -> Path:
     return path
 
 
-async def test_token_of_the_cf_command_is_used_and_its_file_left_alone(
+async def test_the_token_of_the_cf_command_is_used_and_its_file_is_not_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform = Platform()
@@ -267,7 +267,7 @@ async def test_token_of_the_cf_command_is_used_and_its_file_left_alone(
     assert path.read_bytes() == before
 
 
-async def test_expired_login_of_the_cf_command_is_refreshed_in_memory(tmp_path: Path) -> None:
+async def test_an_expired_login_of_the_cf_command_is_refreshed_in_memory(tmp_path: Path) -> None:
     platform = Platform()
     async with platform.server as server:
         path = log_in_with_cf(tmp_path, server.url, AccessToken=f"bearer {jwt(-5)}")
@@ -280,7 +280,9 @@ async def test_expired_login_of_the_cf_command_is_refreshed_in_memory(tmp_path: 
     assert path.read_bytes() == before
 
 
-def test_cf_command_that_is_not_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cf_command_that_is_not_logged_in_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CF_HOME", str(tmp_path))
     with pytest.raises(AuthError, match="cf login"):
         Client.from_cf_cli()
@@ -300,7 +302,7 @@ def untrusted() -> ssl.SSLContext:
     ("disabled", "honour", "works"),
     [(True, True, True), (True, False, False), (False, True, False)],
 )
-async def test_ssl_disabled_of_the_cf_command_counts_only_with_honour_ssl_disabled(
+async def test_ssl_disabled_counts_only_with_honour_ssl_disabled(
     tmp_path: Path, untrusted: ssl.SSLContext, disabled: bool, honour: bool, works: bool
 ) -> None:
     platform = Platform(tls=untrusted)
@@ -316,7 +318,7 @@ async def test_ssl_disabled_of_the_cf_command_counts_only_with_honour_ssl_disabl
     assert len(platform.authorizations) == works
 
 
-async def test_settings_for_tls_go_before_those_of_the_cf_command(
+async def test_given_tls_settings_override_those_of_the_cf_command(
     tmp_path: Path, untrusted: ssl.SSLContext
 ) -> None:
     platform = Platform(tls=untrusted)
@@ -332,7 +334,7 @@ async def test_settings_for_tls_go_before_those_of_the_cf_command(
 # -- views
 
 
-async def test_view_shares_the_connection_and_the_login() -> None:
+async def test_a_view_shares_the_connection_and_the_login() -> None:
     platform = Platform()
     login = ClientCredentials("bot", "s3")
     async with platform.server as server, server.client(auth=login) as client:
@@ -345,7 +347,7 @@ async def test_view_shares_the_connection_and_the_login() -> None:
     assert len(platform.authorizations) == 6
 
 
-async def test_view_shares_the_limit() -> None:
+async def test_a_view_shares_the_limit() -> None:
     now = most = 0
 
     async def answering(seen: Seen) -> Answer:
@@ -366,7 +368,7 @@ async def test_view_shares_the_limit() -> None:
     assert most == 2
 
 
-async def test_view_has_its_own_retry_and_leaves_the_clients() -> None:
+async def test_a_view_has_its_own_retry_policy() -> None:
     async def answering(seen: Seen) -> Answer:
         return refusal(503, "CF-ServiceUnavailable", 10015)
 
@@ -384,7 +386,7 @@ async def test_view_has_its_own_retry_and_leaves_the_clients() -> None:
         assert report.requests.sent == 4, "two tries, and as many at the end of the run"
 
 
-async def test_view_has_its_own_timeouts() -> None:
+async def test_a_view_has_its_own_timeouts() -> None:
     async def answering(seen: Seen) -> Answer:
         if seen.path.endswith("slow"):
             await asyncio.Event().wait()
@@ -402,7 +404,7 @@ async def test_view_has_its_own_timeouts() -> None:
         await asyncio.wait([waiting])
 
 
-async def test_view_ends_with_its_client() -> None:
+async def test_a_view_closes_with_its_client() -> None:
     platform = Platform()
     async with platform.server as server:
         async with server.client() as client:
@@ -415,7 +417,7 @@ async def test_view_ends_with_its_client() -> None:
 # -- logging in
 
 
-async def test_log_in_asks_for_the_token_once() -> None:
+async def test_log_in_requests_one_token() -> None:
     platform = Platform()
     login = PasswordGrant("ann", "pw")
     async with platform.server as server, server.client(auth=login) as client:
@@ -445,7 +447,7 @@ HTML = Answer(200, b"<html><title>Welcome</title></html>", (("Content-Type", "te
     ],
     ids=lambda value: f"{value.status} {value.body[:9]!r}" if isinstance(value, Answer) else "",
 )
-async def test_address_that_is_no_api(root: Answer, error: type[Exception]) -> None:
+async def test_an_address_without_an_api_is_an_error(root: Answer, error: type[Exception]) -> None:
     async def answering(seen: Seen) -> Answer:
         return root
 
@@ -509,7 +511,7 @@ def test_nothing_shows_a_secret(login: Auth) -> None:
     assert all("s3cret" not in f"{one!r} {one}" for one in shown)
 
 
-async def test_user_agent() -> None:
+async def test_the_user_agent_names_the_library_unless_it_is_set() -> None:
     platform = Platform()
     async with platform.server as server:
         for settings in ({}, {"user_agent": "mine/1"}):
@@ -666,7 +668,7 @@ async def test_closing_twice_is_harmless() -> None:
             assert (await client.apps.get("a")).guid == "a"
 
 
-async def test_client_that_was_never_opened_can_be_closed() -> None:
+async def test_a_client_that_was_never_opened_can_be_closed() -> None:
     await Client("https://api.test", auth=StaticToken("t")).aclose()
 
 

@@ -48,7 +48,7 @@ def test_figures_are_side_by_side() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_a_run_is_no_better_and_no_worse_than_itself() -> None:
+def test_a_run_compared_with_itself_is_neither_better_nor_worse() -> None:
     found = BEFORE.compare(BEFORE)
     assert [*found.changed, *found.only_before, *found.only_after, *found.worse] == []
     ratios = {pair.ratio for pair in found.counts.values()}
@@ -63,8 +63,8 @@ def test_the_text_has_one_figure_or_app_per_line() -> None:
     assert "total 3 -> 3 x 1.00" in told
     assert "already 0 -> 1" in told
     assert not any(line.startswith("cancelled") for line in told)
-    assert "accept_s p50 0.250 -> 0.500 x 2.00" in told
-    assert "first_instance_s p50 2.500 -> -" in told
+    assert "seconds until accepted, p50 0.250 -> 0.500 x 2.00" in told
+    assert "seconds until first instance, p50 2.500 -> -" in told
     assert told[-4:] == [
         "ok -> failed: wéb (a)",
         "failed -> ok: worker (b)",
@@ -73,13 +73,13 @@ def test_the_text_has_one_figure_or_app_per_line() -> None:
     ]
 
 
-def test_a_name_cannot_write_lines_of_its_own() -> None:
+def test_a_name_cannot_add_lines_to_the_text() -> None:
     hostile = report(outcome("a", Status.OK, name="x\nok -> failed: y\x1b[2J"))
     (line,) = [line for line in str(report().compare(hostile)).splitlines() if "absent" in line]
     assert line == r"absent -> ok: x\nok -> failed: y\x1b[2J (a)"
 
 
-def test_runs_of_nothing_can_be_compared() -> None:
+def test_empty_runs_can_be_compared() -> None:
     empty = report(finished_at=BEGAN)
     found = empty.compare(empty)
     assert found.requests_per_app.before is None

@@ -43,7 +43,7 @@ def check(report: Report[object] | None) -> None:
 
 
 @virtual
-async def test_the_report_is_found_in_a_time_out_of_asyncio() -> None:
+async def test_the_report_is_found_in_a_timeout_of_asyncio() -> None:
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(5):
             await bulk().start(["a", "b", "c"], concurrency=2)
@@ -51,14 +51,14 @@ async def test_the_report_is_found_in_a_time_out_of_asyncio() -> None:
 
 
 @virtual
-async def test_the_report_is_found_in_a_time_out_of_anyio() -> None:
+async def test_the_report_is_found_in_a_timeout_of_anyio() -> None:
     with pytest.raises(TimeoutError) as caught, anyio.fail_after(5):
         await bulk().start(["a", "b", "c"], concurrency=2)
     check(report_of(caught.value))
 
 
 @virtual
-async def test_the_report_is_found_in_a_group() -> None:
+async def test_the_report_is_found_in_an_exception_group() -> None:
     async def broken(key: str) -> None:
         raise ZeroDivisionError
 
@@ -68,12 +68,12 @@ async def test_the_report_is_found_in_a_group() -> None:
     check(report_of(caught.value))
 
 
-def test_where_there_is_none_none_is_found() -> None:
+def test_an_exception_without_a_report_gives_none() -> None:
     assert report_of(ValueError("x")) is None
 
 
 @virtual
-async def test_a_rate_limit_that_lasts_too_long_ends_the_run_and_is_said(
+async def test_a_rate_limit_that_lasts_too_long_ends_the_run_with_that_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     seen: list[Seen] = []

@@ -49,7 +49,7 @@ SEARCHED = {
 
 
 @pytest.mark.parametrize("name", SEARCHED)
-def test_a_run_is_nearly_as_fast_as_at_the_best_fixed_level_and_loses_no_app(name: str) -> None:
+def test_a_run_is_nearly_as_fast_as_with_the_best_fixed_limit(name: str) -> None:
     model = replace(MODELS[name], apps=SEARCHED[name])
     best = best_fixed(model)
     runs = [simulate(model, seed) for seed in SEEDS]
@@ -84,7 +84,7 @@ def test_a_small_run_loses_no_app_in_an_outage_of_8_seconds(count: int) -> None:
 
 
 @pytest.mark.parametrize("name", GONE)
-def test_a_run_ends_after_a_minute_where_nothing_succeeds(name: str) -> None:
+def test_a_run_ends_after_a_minute_without_success(name: str) -> None:
     run = simulate(GONE[name], 500)
     assert run.sent <= 120
     assert 60.0 <= run.ended_at <= 65.0
@@ -93,7 +93,7 @@ def test_a_run_ends_after_a_minute_where_nothing_succeeds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPS_AT_FAULT)
-def test_apps_that_always_fail_end_quickly_on_a_server_that_is_well(name: str) -> None:
+def test_apps_that_always_fail_end_quickly_on_a_healthy_server(name: str) -> None:
     model = APPS_AT_FAULT[name]
     for seed in SEEDS:
         run = simulate(model, seed)
@@ -102,7 +102,7 @@ def test_apps_that_always_fail_end_quickly_on_a_server_that_is_well(name: str) -
         assert run.ended_at < 45.0
 
 
-def test_a_database_that_is_read_only_is_an_outage_of_writes() -> None:
+def test_a_read_only_database_is_an_outage_of_writes() -> None:
     model = Model(apps=300, workers=20, read_only=(0.0, 8.0))
     for seed in SEEDS:
         run = simulate(model, seed)
@@ -110,7 +110,7 @@ def test_a_database_that_is_read_only_is_an_outage_of_writes() -> None:
         assert run.ended_at < 12.0
 
 
-def test_another_try_is_allowed_where_many_requests_fail_anyway() -> None:
+def test_another_attempt_is_allowed_if_many_requests_fail_anyway() -> None:
     run = Run(ConcurrencyLimiter(200), MODELS["15 % 503"], 500)
     run.finish()
     assert run.limit.usual_failures == pytest.approx(0.15, abs=0.06)
@@ -178,14 +178,14 @@ def test_twenty_failures_in_a_row_are_an_outage_and_one_probe_goes_out_at_a_time
     assert not talk.limiter.allows(talk.now + 1.0, write=True)
 
 
-def test_four_failures_are_an_outage_if_a_second_lies_between_them() -> None:
+def test_four_failures_over_more_than_a_second_are_an_outage() -> None:
     talk = Conversation()
     for expected in (False, False, False, True):
         assert talk.fails() is expected
         talk.now += 0.4
 
 
-def test_a_success_in_between_is_no_outage() -> None:
+def test_a_success_between_failures_prevents_an_outage() -> None:
     talk = Conversation()
     for _ in range(3):
         talk.fails()
@@ -225,7 +225,7 @@ def test_an_answer_to_a_request_from_before_does_not_end_an_outage() -> None:
     assert talk.limiter.in_outage(write=True)
 
 
-def test_places_of_failed_requests_stay_empty_until_one_succeeds() -> None:
+def test_slots_of_failed_requests_stay_empty_until_a_request_succeeds() -> None:
     talk = Conversation()
     talk.limiter._search.level = 100.0
     tickets = [talk.start() for _ in range(100)]
@@ -374,7 +374,7 @@ TestAnyHistory = AnyHistory.TestCase
     workers=st.sampled_from([3, 20, inf]),
     away=st.tuples(st.floats(0.0, 2.0), st.floats(0.1, 30.0)),
 )
-def test_no_app_is_lost_whatever_the_server_does_for_a_while(
+def test_no_app_is_lost_however_the_server_fails_for_a_while(
     seed: int, flaky: float, edge: float, workers: float, away: tuple[float, float]
 ) -> None:
     model = Model(apps=300, flaky=flaky, edge=edge, workers=workers, away=(away[0], sum(away)))

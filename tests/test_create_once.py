@@ -95,7 +95,7 @@ async def test_an_app_that_was_not_created_is_requested_again() -> None:
     assert record.results == ["DisconnectedError", "200", "201"]
 
 
-async def test_a_name_taken_since_the_first_attempt_is_taken_by_the_app_itself() -> None:
+async def test_a_name_taken_since_the_first_attempt_belongs_to_the_new_app() -> None:
     space = Space(LOST, TAKEN)
     looks: list[Callable[[], object]] = [lambda: None, space.holds]
     answer = space.answer
@@ -117,7 +117,7 @@ async def test_a_name_that_was_taken_before_is_an_error() -> None:
     assert space.sent == "POST"
 
 
-async def test_an_older_app_of_that_name_is_not_taken_for_the_new_one() -> None:
+async def test_an_older_app_with_that_name_is_not_taken_for_the_new_app() -> None:
     space = Space(LOST, TAKEN).holds(age=10)
     with pytest.raises(UnprocessableError):
         await space.create()

@@ -137,7 +137,7 @@ async def watched(watcher: DeploymentWatcher, cloud: Cloud, *keys: str) -> list[
 
 
 @virtual
-async def test_one_list_request_per_200_apps_and_poll_follows_all_deployments() -> None:
+async def test_one_list_request_per_poll_follows_200_deployments() -> None:
     cloud = Cloud()
     cloud.status = lambda now: ACTIVE if now < 4 else DEPLOYED
     keys = [f"a-{number}" for number in range(400)]
@@ -181,7 +181,7 @@ async def test_new_instances_that_never_get_requests_fail_and_are_cancelled() ->
 
 
 @virtual
-async def test_new_instances_without_a_cell_fail_with_the_words_of_the_server() -> None:
+async def test_new_instances_without_a_cell_fail_with_the_servers_reason() -> None:
     cloud = Cloud()
     cloud.status = lambda now: ACTIVE
     cloud.processes = lambda key, now: [
@@ -204,7 +204,7 @@ async def test_after_a_cancel_old_instances_that_stay_down_are_reported() -> Non
 
 
 @virtual
-async def test_routable_false_for_a_moment_is_no_failure() -> None:
+async def test_instances_that_are_unroutable_for_a_moment_do_not_fail() -> None:
     cloud = Cloud()
     cloud.status = lambda now: ACTIVE if now < 12 else DEPLOYED
     cloud.stats = [InstanceStats(index=0, state="RUNNING", routable=False)]
@@ -214,7 +214,7 @@ async def test_routable_false_for_a_moment_is_no_failure() -> None:
 
 
 @virtual
-async def test_a_deployment_that_is_gone_means_that_the_app_was_deleted() -> None:
+async def test_a_missing_deployment_means_that_the_app_was_deleted() -> None:
     cloud = Cloud()
     cloud.status = lambda now: ("GONE", "GONE")
     watcher = cloud.watcher()

@@ -52,7 +52,7 @@ async def test_a_canary_that_pauses_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("reason", ["CANCELED", "SUPERSEDED"])
 @virtual
-async def test_a_deployment_that_did_not_come_about_is_an_error(reason: str) -> None:
+async def test_a_deployment_that_ended_otherwise_is_an_error(reason: str) -> None:
     _, client = deployments([DEPLOYING, deployment("FINALIZED", reason)])
     with pytest.raises(
         DeploymentFailedError, match=f"deployment d is not deployed: .*{reason}"
@@ -62,7 +62,7 @@ async def test_a_deployment_that_did_not_come_about_is_an_error(reason: str) -> 
 
 
 @virtual
-async def test_the_servers_passing_error_is_no_end_and_is_shown_at_the_deadline() -> None:
+async def test_an_error_of_a_running_deployment_is_shown_only_at_the_deadline() -> None:
     stuck = deployment("ACTIVE", "DEPLOYING", "InstancesUnavailable")
     _, client = deployments([stuck, DEPLOYING, deployment("FINALIZED", "DEPLOYED")])
     assert (await client.wait("d")).status.reason == "DEPLOYED"
@@ -77,7 +77,7 @@ async def test_the_servers_passing_error_is_no_end_and_is_shown_at_the_deadline(
 
 
 @virtual
-async def test_a_deployment_that_went_away_with_its_app_is_not_found() -> None:
+async def test_a_deployment_that_was_deleted_with_its_app_is_not_found() -> None:
     gone = refusal(404, "CF-ResourceNotFound", 10010, "Deployment not found")
     _, client = deployments([DEPLOYING, gone])
     with pytest.raises(NotFoundError):
@@ -93,7 +93,7 @@ async def test_a_deployment_that_went_away_with_its_app_is_not_found() -> None:
     ],
 )
 @virtual
-async def test_what_the_server_would_refuse_is_sent_only_without_validation(
+async def test_invalid_options_are_sent_only_without_validation(
     wrong: dict[str, Any],
 ) -> None:
     wire, client = deployments([DEPLOYING])

@@ -91,7 +91,7 @@ async def test_an_unverified_app_that_was_stopped_meanwhile_is_started() -> None
 
 @pytest.mark.parametrize("way", WAYS)
 @virtual
-async def test_a_failed_start_that_was_written_down_is_not_already_afterwards(way: str) -> None:
+async def test_a_failed_start_from_an_earlier_report_is_not_already(way: str) -> None:
     cloud = Cloud(Planned("a", lost=2))
     first = await cloud.bulk(ONE_TRY).start(["a"])
     assert statuses(first) == [FAILED]
@@ -100,7 +100,7 @@ async def test_a_failed_start_that_was_written_down_is_not_already_afterwards(wa
 
 
 @virtual
-async def test_a_start_in_flight_at_the_deadline_is_not_already_afterwards() -> None:
+async def test_a_start_in_flight_at_the_deadline_is_not_already_in_the_next_run() -> None:
     cloud = Cloud(Planned("a"), latency=10.0)
     first = await cloud.bulk().start(["a"], skip_unchanged=False, deadline=5.0)
     assert statuses(first) == [TIMED_OUT]

@@ -115,7 +115,7 @@ def comparable(value: object) -> object:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("way", ["pickle", "copy"])
-def test_every_error_survives_a_copy_with_all_it_carries(
+def test_every_error_survives_a_copy_with_all_its_attributes(
     cls: type[BaseException], way: str
 ) -> None:
     error = example(cls)
@@ -153,11 +153,11 @@ def test_every_error_is_exported(cls: type[BaseException]) -> None:
         (199, ResponseError),
     ],
 )
-def test_class_of_a_status(status: int, cls: type[ResponseError]) -> None:
+def test_each_status_has_its_error_class(status: int, cls: type[ResponseError]) -> None:
     assert error_class(status) is cls
 
 
-def test_the_first_error_of_the_server_is_at_hand() -> None:
+def test_code_title_and_detail_are_those_of_the_servers_first_error() -> None:
     second = ApiError(code=1, title="CF-Other", detail="other")
     error = UnprocessableError("no", status=422, errors=(*API_ERRORS, second))
 
@@ -187,7 +187,7 @@ def test_detached_drops_the_traceback_and_the_chain() -> None:
     assert (str(error), error.error) == ("outer", "e")
 
 
-def test_errors_are_the_builtin_ones_too() -> None:
+def test_errors_are_subclasses_of_builtin_errors() -> None:
     assert issubclass(InvalidInputError, ValueError)
     assert issubclass(NotIncludedError, AttributeError)
     assert str(NotIncludedError("space", ask_for="space")) == (

@@ -45,7 +45,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
     assert mode(path) == 0o604
 
 
-def test_a_private_file_is_for_its_owner_alone_even_if_it_was_not(tmp_path: Path) -> None:
+def test_a_private_file_becomes_readable_only_by_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "snapshot.json"
     path.write_text("before")
     path.chmod(0o644)
@@ -105,9 +105,7 @@ def test_pipes_and_devices_and_folders_are_refused(tmp_path: Path, write: object
 @pytest.mark.parametrize(
     ("content", "kind"), [(JOURNAL, "journal"), (SNAPSHOT, "snapshot"), (JOURNAL[:-1], "journal")]
 )
-def test_a_journal_or_snapshot_is_not_to_be_replaced(
-    tmp_path: Path, content: str, kind: str
-) -> None:
+def test_a_journal_or_snapshot_may_not_be_replaced(tmp_path: Path, content: str, kind: str) -> None:
     path = tmp_path / "run.json"
     path.write_text(content)
     with pytest.raises(InvalidInputError, match=f"is a {kind}, which a report must not replace"):
@@ -133,7 +131,7 @@ def test_other_files_may_be_replaced(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000])
-def test_nesting_without_end_is_a_value_error(data: bytes) -> None:
+def test_endless_nesting_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         decode_json(data, object)
 

@@ -88,7 +88,7 @@ async def test_each_login_sends_the_form_of_its_grant(
     assert dict(parse_qsl(endpoint.asked[0][3])) == query
 
 
-async def test_a_hint_of_the_origin_is_json() -> None:
+async def test_the_origin_is_sent_as_a_json_login_hint() -> None:
     endpoint = FakeEndpoint(TOKEN)
     await PasswordGrant("u", "p", origin='we"ird&').obtain(endpoint, None)
 
@@ -116,7 +116,7 @@ async def test_a_password_is_used_once_and_then_refreshed() -> None:
     assert third.refresh_token == "r-3"
 
 
-async def test_a_password_is_used_again_when_the_refresh_token_is_over() -> None:
+async def test_a_password_is_used_again_when_the_refresh_token_expires() -> None:
     endpoint = FakeEndpoint(AuthError("expired", error="invalid_token", status=401), TOKEN)
     token = await PasswordGrant("u", "p").obtain(endpoint, WITH_REFRESH)
 
@@ -239,7 +239,7 @@ async def test_an_on_rotate_that_raises_is_logged_and_the_new_refresh_token_is_k
 
 
 @pytest.mark.parametrize("given", ["{}", "bearer {}", "Bearer {}", "BEARER {}", "  bearer {} \n"])
-async def test_a_given_token_may_have_its_prefix(given: str) -> None:
+async def test_a_given_token_may_have_the_bearer_prefix(given: str) -> None:
     access = jwt(exp=time.time() + 600)
     auth = StaticToken(given.format(access))
     endpoint = FakeEndpoint(TOKEN)
@@ -293,6 +293,6 @@ def test_an_empty_or_broken_credential_is_refused_at_once(make: Callable[[], Aut
     ],
     ids=lambda auth: type(auth).__name__,
 )
-def test_no_secret_in_the_text_of_a_login(auth: Auth) -> None:
+def test_the_repr_of_a_login_shows_no_secret(auth: Auth) -> None:
     assert "geheim" not in f"{auth!r} {auth!s} {[auth]}"
     assert type(auth).__name__ in repr(auth)

@@ -95,7 +95,7 @@ def ours(module: str) -> bool:
     return module == NAME or module.startswith(f"{NAME}.")
 
 
-def test_every_public_name_of_the_stub_is_there() -> None:
+def test_every_public_name_of_the_stub_exists() -> None:
     names = aioappsapi.__all__
 
     assert 60 <= len(names) <= 75, "models belong to aioappsapi.models"
@@ -128,12 +128,12 @@ def _classes_in(annotation: object) -> Iterator[type]:
         yield from _classes_in(inner)
 
 
-def test_the_version_is_one() -> None:
+def test_the_version_is_the_same_everywhere() -> None:
     assert aioappsapi.__version__.count(".") == 2
     assert all(piece.isdecimal() for piece in aioappsapi.__version__.split(".")[:2])
 
 
-def test_every_module_has_its_place() -> None:
+def test_every_module_has_a_rank() -> None:
     unknown = {part(module) for module in MODULES} - set(RANKS) - ASIDE
 
     assert not unknown, f"say in RANKS where they belong: {unknown}"
@@ -152,7 +152,7 @@ def test_imports_only_go_down(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_the_sandbox_stands_alone(module: str) -> None:
+def test_the_sandbox_shares_no_code_with_the_client(module: str) -> None:
     """A wrong path in the client must not pass because the sandbox uses the same one."""
     for imported in filter(ours, imports_of(MODULES[module])):
         if part(module) == "sandbox":
@@ -161,7 +161,7 @@ def test_the_sandbox_stands_alone(module: str) -> None:
             assert part(module) in MAY_USE_SANDBOX, f"{module} imports {imported}"
 
 
-def test_the_errors_import_nothing_of_ours_not_even_for_types() -> None:
+def test_the_errors_import_no_module_of_the_package() -> None:
     tree = ast.parse(MODULES[f"{NAME}.errors"].read_text(encoding="utf-8"))
     froms = [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 

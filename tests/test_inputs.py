@@ -51,7 +51,7 @@ def generated() -> Iterator[str]:
     [["a", "b", "a"], ("a", "b"), {"a": 1, "b": 2}, generated(), iter("ab"), coming("a", "b", "a")],
     ids=lambda keys: type(keys).__name__,
 )
-async def test_anything_that_gives_guids(keys: object) -> None:
+async def test_every_kind_of_iterable_is_accepted(keys: object) -> None:
     assert await handed_out(Inputs(keys)) == ["a", "b"]  # type: ignore[arg-type]
 
 
@@ -64,18 +64,18 @@ async def test_apps_and_guids_may_be_mixed(in_time: bool) -> None:
 
 
 @given(st.lists(st.text(max_size=2)))
-def test_each_once_in_the_order_of_the_first(keys: list[str]) -> None:
+def test_duplicates_are_dropped_and_the_order_is_kept(keys: list[str]) -> None:
     assert asyncio.run(handed_out(Inputs(keys))) == list(dict.fromkeys(keys))
     assert asyncio.run(handed_out(Inputs(coming(*keys)))) == list(dict.fromkeys(keys))
 
 
-async def test_iterable_is_known_at_once() -> None:
+async def test_an_iterable_is_read_at_once() -> None:
     inputs = Inputs(generated())
     assert inputs.exhausted
     assert inputs.keys == ["a", "b"]
 
 
-async def test_async_iterable_is_read_as_it_is_needed() -> None:
+async def test_an_async_iterable_is_read_on_demand() -> None:
     inputs = Inputs(coming("a", "b"))
     assert (inputs.exhausted, inputs.keys) == (False, [])
     read: list[list[str]] = []
@@ -103,12 +103,12 @@ async def test_the_rest_is_read_without_being_claimed() -> None:
 
 
 @pytest.mark.parametrize("keys", ["guid", b"guid", 7, None, [7], [None], [b"guid"], ["a", ["b"]]])
-def test_an_input_that_is_no_list_of_guids_is_refused(keys: object) -> None:
+def test_an_input_that_is_not_a_list_of_guids_is_refused(keys: object) -> None:
     with pytest.raises(InvalidInputError):
         Inputs(keys)  # type: ignore[arg-type]
 
 
-async def test_async_input_of_something_else_is_refused_when_it_comes() -> None:
+async def test_an_invalid_item_of_an_async_input_is_refused_when_it_comes() -> None:
     inputs = Inputs(coming("a", 7))
     with pytest.raises(InvalidInputError, match="7 is no GUID, App or Outcome"):
         await inputs.read_all()
@@ -125,7 +125,7 @@ def test_an_unverified_outcome_is_in_doubt_and_a_settled_one_is_not() -> None:
     assert (inputs.keys, inputs.in_doubt, inputs.names) == (["a", "b"], {"a"}, {"a": "web"})
 
 
-def test_a_place_is_known_of_an_outcome_and_of_an_app_whose_space_was_included() -> None:
+def test_outcomes_and_apps_with_included_spaces_name_their_space() -> None:
     space = msgspec.convert({"guid": "s", "name": "prod"}, Space)
     app = msgspec.convert({"guid": "a", "name": "web"}, App)
     msgspec.structs.force_setattr(app, "included_space", space)
@@ -149,7 +149,7 @@ def test_a_place_is_known_of_an_outcome_and_of_an_app_whose_space_was_included()
     ],
     ids=lambda value: getattr(value, "status", None),
 )
-def test_an_outcome_that_leaves_its_request_open_is_in_doubt(
+def test_an_outcome_with_an_unanswered_request_is_in_doubt(
     outcome: Outcome[object], in_doubt: bool
 ) -> None:
     inputs = Inputs([outcome])

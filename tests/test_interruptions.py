@@ -50,7 +50,7 @@ def check(report: Report[Any] | None, told: list[str], count: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @virtual
-async def test_an_awaited_run_raises_it_as_it_is_and_the_report_is_found(
+async def test_an_awaited_run_raises_the_original_error_with_the_report(
     kind: type[BaseException], complaints: list[dict[str, Any]]
 ) -> None:
     listen(complaints)
@@ -65,7 +65,7 @@ async def test_an_awaited_run_raises_it_as_it_is_and_the_report_is_found(
 
 @pytest.mark.parametrize("kind", KINDS)
 @virtual
-async def test_a_run_that_waits_raises_it_as_it_is_and_the_report_is_found(
+async def test_a_run_that_waits_raises_the_original_error_with_the_report(
     kind: type[BaseException], complaints: list[dict[str, Any]]
 ) -> None:
     listen(complaints)
@@ -80,7 +80,7 @@ async def test_a_run_that_waits_raises_it_as_it_is_and_the_report_is_found(
 @pytest.mark.parametrize("wait", ["none", "all"])
 @pytest.mark.parametrize("kind", KINDS)
 @virtual
-async def test_a_stream_raises_it_at_the_end_of_its_block_and_the_report_is_found(
+async def test_a_stream_raises_the_original_error_with_the_report_at_the_end_of_its_block(
     kind: type[BaseException], wait: Any, complaints: list[dict[str, Any]]
 ) -> None:
     listen(complaints)
@@ -107,7 +107,7 @@ async def _read(run: Run[App], got: list[Outcome[App]]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @virtual
-async def test_a_map_raises_what_its_function_raises_and_the_report_is_found(
+async def test_a_map_raises_the_error_of_its_function_with_the_report(
     kind: type[BaseException], complaints: list[dict[str, Any]]
 ) -> None:
     listen(complaints)
@@ -126,7 +126,7 @@ async def test_a_map_raises_what_its_function_raises_and_the_report_is_found(
 
 
 @virtual
-async def test_a_stream_that_was_never_entered_is_an_error_to_iterate() -> None:
+async def test_iterating_a_stream_that_was_never_entered_is_an_error() -> None:
     cloud = Cloud("a")
     run = cloud.bulk().stream("start", ["a"])
     with pytest.raises(InvalidInputError, match="`async with`"):
@@ -135,7 +135,7 @@ async def test_a_stream_that_was_never_entered_is_an_error_to_iterate() -> None:
 
 
 @virtual
-async def test_a_certificate_that_is_not_trusted_ends_the_run_at_once() -> None:
+async def test_an_untrusted_certificate_ends_the_run_at_once() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(50)))
     cloud.meddlers.append(lambda seen: CertificateError("self-signed certificate"))
     report = await cloud.bulk().start(list(cloud.apps), concurrency=5)

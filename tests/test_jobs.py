@@ -69,7 +69,7 @@ async def test_a_failed_job_raises_its_own_errors() -> None:
     assert caught.value.errors[0].title == "CF-UnprocessableEntity"
 
 
-async def test_a_job_that_takes_too_long_meets_the_deadline() -> None:
+async def test_a_job_that_outlasts_the_deadline_raises() -> None:
     wire = Wire(playing([job("PROCESSING")]))
     with pytest.raises(DeadlineError, match="wait for job job-1"):
         await Jobs(wire.caller()).wait("job-1", deadline=0.001)
@@ -82,7 +82,7 @@ async def test_delete_returns_the_job_that_its_answer_names() -> None:
     assert not deleted.done
 
 
-async def test_an_accepted_delete_without_a_job_is_no_success() -> None:
+async def test_an_accepted_delete_without_a_job_is_an_error() -> None:
     with pytest.raises(DecodeError, match="it was accepted"):
         await Apps(Wire(playing([Answer(202)])).caller()).delete("app-1")
 

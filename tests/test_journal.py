@@ -105,7 +105,7 @@ async def test_finished_apps_are_taken_over_and_not_sent_again(tmp_path: Path) -
     assert [outcome.name for outcome in report][:2] == ["app-00001", "app-00002"]
 
 
-async def test_apps_that_surely_failed_are_sent_again(tmp_path: Path) -> None:
+async def test_apps_that_failed_without_effect_are_sent_again(tmp_path: Path) -> None:
     path = tmp_path / "run.journal"
     async with Sandbox(1) as cloud, client(cloud) as cf:
         empty = cloud.add_app("empty", droplet=False)
@@ -115,7 +115,9 @@ async def test_apps_that_surely_failed_are_sent_again(tmp_path: Path) -> None:
     assert [first[0].status, again[0].status] == [Status.FAILED] * 2
 
 
-async def test_what_was_in_flight_is_looked_at_first(tmp_path: Path) -> None:
+async def test_apps_that_were_in_flight_are_checked_before_they_are_sent_again(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "run.journal"
     async with Sandbox(2) as cloud, client(cloud) as cf:
         started, stopped = cloud.apps
@@ -167,7 +169,7 @@ async def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 1, 9, 30])
-async def test_a_torn_first_line_alone_is_an_empty_journal(tmp_path: Path, left: int) -> None:
+async def test_a_journal_with_only_a_torn_line_is_empty(tmp_path: Path, left: int) -> None:
     path = tmp_path / "run.journal"
     journal(path).close()
     path.write_bytes(path.read_bytes()[:left])
@@ -191,7 +193,7 @@ async def test_a_torn_first_line_alone_is_an_empty_journal(tmp_path: Path, left:
         ),
     ],
 )
-async def test_a_file_that_is_no_journal_of_this_run_is_refused(
+async def test_a_journal_of_another_run_is_refused(
     tmp_path: Path, content: bytes, said: str
 ) -> None:
     path = tmp_path / "run.journal"
@@ -294,7 +296,7 @@ def kill_after(process: subprocess.Popen[bytes], cloud: Sandbox, what: str, ofte
     process.wait()
 
 
-async def test_what_cannot_be_saved_is_not_sent(
+async def test_an_app_that_cannot_be_journaled_is_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "run.journal"
@@ -324,7 +326,7 @@ async def test_what_cannot_be_saved_is_not_sent(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size")
-async def test_a_disk_that_takes_half_a_line_leaves_none(tmp_path: Path) -> None:
+async def test_a_half_written_line_is_taken_back(tmp_path: Path) -> None:
     """In a process of its own, because a limit cannot be taken back."""
     path = tmp_path / "run.journal"
     journal(path).close()
@@ -353,7 +355,7 @@ asyncio.run(main())
     mended.close()
 
 
-async def test_outcomes_that_cannot_be_saved_cost_no_report(
+async def test_outcomes_that_cannot_be_saved_are_still_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "run.journal"
@@ -376,13 +378,13 @@ async def test_outcomes_that_cannot_be_saved_cost_no_report(
 
 
 @pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "."])
-async def test_a_device_or_folder_can_be_no_journal(tmp_path: Path, name: str) -> None:
+async def test_a_device_or_folder_is_refused_as_a_journal(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidInputError, match="not a regular file"):
         journal(tmp_path / name)
 
 
 @virtual
-async def test_a_restart_that_was_accepted_is_looked_at_and_not_sent_again() -> None:
+async def test_an_accepted_restart_is_verified_and_not_sent_again() -> None:
     loop = asyncio.get_running_loop()
     with TemporaryDirectory() as folder:
         path = Path(folder, "run.journal")
@@ -416,7 +418,7 @@ async def test_a_restart_that_crashed_is_not_sent_again() -> None:
 
 
 @virtual
-async def test_what_was_put_off_is_known_not_to_have_happened() -> None:
+async def test_a_restart_that_surely_failed_may_be_sent_again_after_a_kill() -> None:
     """A restart that did not arrive may be sent again, should the run not come to that."""
     loop = asyncio.get_running_loop()
     with TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="rights and links of 
 
 
 @posix
-async def test_a_journal_and_its_lock_are_for_their_owner_alone(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_a_journal_and_its_lock(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         journal(tmp_path / "run.journal").close()
@@ -42,14 +42,14 @@ async def test_a_journal_follows_no_link(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.timeout(10)  # opened, a pipe would wait for its reader for ever
-async def test_a_pipe_can_be_no_journal(tmp_path: Path) -> None:
+async def test_a_pipe_is_refused_as_a_journal(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "run.journal")
     with pytest.raises(InvalidInputError, match="not a regular file"):
         journal(tmp_path / "run.journal")
 
 
 @virtual
-async def test_a_journal_works_where_the_system_has_neither_links_nor_folders_to_flush(
+async def test_a_journal_works_without_support_for_links_and_folder_flushes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows: no O_NOFOLLOW, and a folder cannot be opened."""
@@ -76,7 +76,7 @@ async def test_a_journal_works_where_the_system_has_neither_links_nor_folders_to
 
 @pytest.mark.parametrize("name", ["run.json", "run.jsonl", "before.json"])
 @virtual
-async def test_a_report_or_snapshot_that_exists_is_never_taken_for_a_journal(
+async def test_an_existing_report_or_snapshot_is_refused_as_a_journal(
     name: str, tmp_path: Path
 ) -> None:
     path, cloud = tmp_path / name, Cloud("a")

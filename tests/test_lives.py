@@ -9,7 +9,7 @@ from tests.lives import live_through
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_history_of_faults_kills_and_resumes_makes_a_run_lie(seed: int) -> None:
+def test_outcomes_are_true_after_any_history_of_faults_kills_and_resumes(seed: int) -> None:
     async def history() -> None:
         findings = await live_through(seed)
         assert findings.is_right, findings

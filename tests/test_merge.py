@@ -39,7 +39,7 @@ def test_reports_of_two_targets_become_one() -> None:
     assert both[0].value == App(guid="a"), "values stay"
 
 
-def test_reports_of_one_target_stay_at_it() -> None:
+def test_merged_reports_of_one_target_keep_it() -> None:
     both = report(OK, target=EU) + report(BAD, target=EU)
     assert (both.target, both.targets) == (EU, [EU])
     assert all(one.target is None for one in both)
@@ -90,7 +90,7 @@ def test_only_options_that_all_parts_share_are_kept() -> None:
     assert both.version is None
 
 
-def test_reports_that_do_not_fit_together_are_refused() -> None:
+def test_reports_that_cannot_be_merged_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="different actions cannot be merged: start, stop"):
         Report.merge([report(OK), report(BAD, action="stop")])
     with pytest.raises(InvalidInputError, match="prediction"):

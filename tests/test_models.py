@@ -106,7 +106,7 @@ def test_states_of_newer_servers_are_kept() -> None:
 # -- shapes that surprise, as recorded
 
 
-def test_app_without_a_droplet_has_a_relation_to_nothing() -> None:
+def test_an_app_without_a_droplet_has_an_empty_relation() -> None:
     one = recording("stop-app__never-started-no-droplet")
     assert one.json["relationships"]["current_droplet"] == {"data": {"guid": None}}
     droplet = msgspec.json.decode(one.text, type=App).relationships.current_droplet
@@ -114,7 +114,7 @@ def test_app_without_a_droplet_has_a_relation_to_nothing() -> None:
     assert droplet.guid is None
 
 
-def test_space_without_a_quota() -> None:
+def test_a_space_may_have_no_quota() -> None:
     one = recording("list-apps__include-space")
     page = msgspec.json.decode(one.text, type=Page[App])
     assert one.json["included"]["spaces"][0]["relationships"]["quota"] == {"data": None}
@@ -123,7 +123,7 @@ def test_space_without_a_quota() -> None:
     assert quota.guid is None
 
 
-def test_docker_app_has_an_empty_lifecycle() -> None:
+def test_a_docker_app_has_an_empty_lifecycle() -> None:
     app = msgspec.json.decode(recording("get-app__docker").text, type=App)
     assert app.lifecycle.type == "docker"
     assert (app.lifecycle.data.buildpacks, app.lifecycle.data.stack) == (None, None)
@@ -137,7 +137,7 @@ def test_credentials_of_a_cnb_app_are_read_and_not_shown(said: object) -> None:
     assert "registry" not in repr(app)
 
 
-def test_links_that_are_not_got_name_their_method() -> None:
+def test_links_with_another_method_than_get_name_it() -> None:
     links = msgspec.json.decode(recording("get-app__docker").text, type=App).links
     assert links.start is not None
     assert links.start.method == "POST"
@@ -146,7 +146,7 @@ def test_links_that_are_not_got_name_their_method() -> None:
 
 
 @pytest.mark.parametrize("null", [None, {"data": None}, {"data": {"guid": None}}, {"data": {}}])
-def test_every_way_to_say_none_means_none(null: object) -> None:
+def test_every_form_of_an_empty_relation_is_none(null: object) -> None:
     relation = msgspec.convert(null, Relationship | None)
     assert (relation.guid if relation is not None else None) is None
 

@@ -11,7 +11,7 @@ from aioappsapi import Client, StaticToken
 from aioappsapi.api.endpoint import Endpoints
 from tests.operations import classes, modules, table
 
-DOCS = Path(__file__).parent.parent / "docs" / "operations.md"
+DOCS = Path(__file__).parent.parent / "docs" / "reference" / "operations.md"
 
 # The names of the twenty operations of the API's section on apps.
 APPS = [
@@ -38,7 +38,7 @@ APPS = [
 ]
 
 
-def test_the_documented_table_is_that_of_the_code() -> None:
+def test_the_documented_table_matches_the_code() -> None:
     assert DOCS.read_text(encoding="utf-8").endswith("\n\n" + table())
 
 
@@ -71,7 +71,7 @@ def test_every_docstring_names_the_endpoints_of_its_method(
 
 
 @pytest.mark.parametrize(("name", "method"), METHODS, ids=[name for name, _ in METHODS])
-def test_whatever_is_checked_can_be_sent_unchecked(
+def test_every_method_that_checks_its_values_takes_validate(
     name: str, method: Callable[..., object]
 ) -> None:
     text = inspect.getdoc(method) or ""

@@ -13,7 +13,7 @@ def test_only_ok_and_already_are_done(status: Status) -> None:
     assert status.done == outcome("a", status).done == (status in {"ok", "already"})
 
 
-def test_a_label_is_as_long_as_the_place_is_known() -> None:
+def test_a_label_has_every_known_part_of_the_path() -> None:
     assert Outcome(key="g", status=Status.OK).label == "g"
     assert Outcome(key="g", status=Status.OK, name="web").label == "web"
     full = Outcome(key="g", status=Status.OK, name="web", space="dev", organization="acme")

@@ -95,7 +95,7 @@ def summary(report: Report[Any]) -> dict[str, int]:
 @pytest.mark.parametrize("action", ["start", "stop"])
 @pytest.mark.parametrize(("count", "seconds"), [(1, 8), (3, 8), (5, 8), (500, 8), (500, 30)])
 @virtual
-async def test_an_outage_within_the_deadline_costs_no_app_its_outcome(
+async def test_no_app_fails_in_an_outage_that_ends_before_the_deadline(
     action: str, count: int, seconds: float
 ) -> None:
     server = Server(away(0.0 if count < 10 else 0.2, seconds))
@@ -106,14 +106,14 @@ async def test_an_outage_within_the_deadline_costs_no_app_its_outcome(
 
 
 @virtual
-async def test_no_app_fails_although_an_answer_of_500_leaves_open_what_happened() -> None:
+async def test_no_app_fails_in_an_outage_with_ambiguous_500s() -> None:
     server = Server(away(0.2, 8.0), failure=UNKNOWN)
     counts = summary(await server.bulk.start(guids(500), skip_unchanged=False))
     assert counts["ok"] + counts["unverified"] == 500
 
 
 @virtual
-async def test_a_login_server_that_is_away_costs_no_app_its_outcome() -> None:
+async def test_no_app_fails_in_an_outage_of_the_login_server() -> None:
     class Auth:
         renewable = True
 
@@ -140,7 +140,7 @@ async def test_an_outage_during_a_restart_loses_only_the_apps_that_were_sent_int
 
 
 @virtual
-async def test_a_server_that_answers_nothing_but_503_ends_a_run_after_a_minute() -> None:
+async def test_a_server_that_answers_only_503_ends_a_run_after_a_minute() -> None:
     server = Server(lambda seen, seconds: True)
     report = await server.bulk.start(guids(200))
     assert server.sent <= 1.5 * 200
@@ -172,7 +172,7 @@ async def test_a_bad_app_at_the_end_of_a_run_fails_within_seconds() -> None:
 
 
 @virtual
-async def test_many_bad_apps_cost_the_good_ones_nothing() -> None:
+async def test_many_bad_apps_do_not_slow_down_the_good_apps() -> None:
     bad = guids(60)[:30]
     server = Server(writes_of(*bad))
     report = await server.bulk.start(guids(1_000))
@@ -195,7 +195,7 @@ async def test_a_server_that_fails_15_percent_of_requests_loses_no_app() -> None
 
 
 @virtual
-async def test_a_single_call_keeps_its_few_tries() -> None:
+async def test_a_single_call_keeps_its_few_attempts() -> None:
     server = Server(lambda seen, seconds: True)
     for _ in range(5):
         began = server.seconds()
@@ -206,7 +206,7 @@ async def test_a_single_call_keeps_its_few_tries() -> None:
 
 
 @virtual
-async def test_single_calls_during_an_outage_of_a_run_are_not_held_up() -> None:
+async def test_single_calls_are_not_delayed_during_an_outage_of_a_run() -> None:
     server = Server(away(0.2, 30.0))
     run = asyncio.create_task(server.bulk.start(guids(300)))
     await asyncio.sleep(5.0)

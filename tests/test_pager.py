@@ -92,7 +92,7 @@ async def test_every_page_is_followed_in_order() -> None:
     assert pages.targets == ["/v3/apps", "/v3/apps?page=2", "/v3/apps?page=3"]
 
 
-async def test_all_and_pages_give_the_same() -> None:
+async def test_all_and_pages_yield_the_same_resources() -> None:
     pages = three_pages()
     assert guids_of(await pages.apps.list().all()) == ["a", "b", "c", "d"]
     assert [len(one.resources) async for one in pages.apps.list().pages()] == [2, 1, 1]
@@ -162,7 +162,7 @@ async def test_no_link_can_change_the_host(href: str) -> None:
     assert {urlsplit(url).netloc for url in wire.urls} == {"cc.test"}
 
 
-async def test_links_below_an_address_with_a_path() -> None:
+async def test_links_keep_the_path_of_the_address() -> None:
     base = "http://gateway.test/cf"
     table = {
         f"{base}/v3/apps": page("a", next_href=f"{base}/v3/apps?page=2"),
@@ -222,7 +222,7 @@ async def test_a_link_beyond_the_last_page_is_an_error() -> None:
     assert len(wire.seen) == 3
 
 
-async def test_pages_without_a_count_end_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pages_without_a_count_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioappsapi.api.pager._MOST_PAGES", 20)
     wire, apps = endless()
     with pytest.raises(DecodeError, match="follows page 20"):
@@ -274,7 +274,7 @@ async def test_all_and_first_take_a_deadline() -> None:
 # -- lists of what has no GUID
 
 
-async def test_flags_and_features_are_pagers_like_all_lists() -> None:
+async def test_lists_of_flags_and_features_are_pagers_too() -> None:
     async def answering(seen: Seen) -> Answer:
         more = seen.target == "/v3/feature_flags?per_page=1"
         link = {"href": "/v3/feature_flags?page=2&per_page=1"} if more else None
@@ -385,7 +385,7 @@ async def test_a_long_list_is_split_and_merged_without_duplicates() -> None:
     assert all("," in seen.target for seen in wire.seen), "commas are not spelt out"
 
 
-async def test_two_long_lists_stay_short_together() -> None:
+async def test_two_long_lists_are_split_into_short_addresses() -> None:
     async def answering(seen: Seen) -> Answer:
         return page()
 
@@ -400,7 +400,7 @@ async def test_two_long_lists_stay_short_together() -> None:
     } == {f"näme of {n}" for n in range(400)}
 
 
-async def test_a_short_list_beside_a_long_one_takes_no_more_requests() -> None:
+async def test_a_short_list_beside_a_long_list_takes_no_extra_request() -> None:
     async def answering(seen: Seen) -> Answer:
         return page()
 

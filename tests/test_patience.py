@@ -35,7 +35,7 @@ def test_one_success_makes_a_run_patient_again() -> None:
     assert patience.gives_up(110.0)
 
 
-def test_the_reason_says_what_failed_and_what_to_do() -> None:
+def test_the_reason_names_the_failures_and_the_remedy() -> None:
     patience = Patience(give_up_after=5.0)
     for second in range(20):
         patience.failed(float(second), "start app 1: 503 CF-ServiceUnavailable")
@@ -47,7 +47,7 @@ def test_the_reason_says_what_failed_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(("usual", "tries"), [(0.01, 5), (0.05, 6), (0.15, 10), (0.4, 20)])
-def test_more_tries_are_allowed_where_more_requests_fail_by_chance(
+def test_more_attempts_are_allowed_if_more_requests_fail_by_chance(
     usual: float, tries: int
 ) -> None:
     assert tries_allowed(5, usual) == tries

@@ -17,7 +17,7 @@ def client(cloud: Sandbox) -> Client:
     return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="")
 
 
-async def test_a_plan_counts_what_a_run_then_sends() -> None:
+async def test_a_plan_counts_the_requests_that_a_run_sends() -> None:
     async with Sandbox(450, faults=Faults(without_droplet=0.1)) as cloud, client(cloud) as cf:
         for app in list(cloud.apps.values())[:50]:
             app.state = "STARTED"
@@ -32,14 +32,14 @@ async def test_a_plan_counts_what_a_run_then_sends() -> None:
     assert "rate limit: none for this login" in "\n".join(plan.lines())
 
 
-async def test_waiting_is_planned_for() -> None:
+async def test_a_plan_includes_the_requests_of_waiting() -> None:
     async with Sandbox(1_000) as cloud, client(cloud) as cf:
         plan = await cf.bulk.plan("start", list(cloud.apps), wait="all")
     assert 0 < plan.wait <= 1_000 * 1.2
     assert plan.requests <= 2.2 * 1_000
 
 
-async def test_more_requests_than_the_rate_limit_allows_take_more_windows() -> None:
+async def test_a_plan_counts_the_windows_of_the_rate_limit() -> None:
     faults = Faults(rate_limit=200, rate_window=60.0)
     async with Sandbox(700, faults=faults) as cloud, client(cloud) as cf:
         plan = await cf.bulk.plan("start", list(cloud.apps))
@@ -105,7 +105,7 @@ def test_a_run_that_waits_is_nearly_as_planned(action: str, options: dict[str, A
     assert close(plan.seconds, seconds, 0.25)
 
 
-async def test_a_stop_is_planned_for_what_goes() -> None:
+async def test_a_plan_of_a_stop_counts_the_time_until_instances_are_gone() -> None:
     async with Sandbox(10, started=True) as cloud, client(cloud) as cf:
         plan = await cf.bulk.plan("stop", list(cloud.apps), wait="all", max_starting=1)
     assert 10 <= plan.seconds < 12
@@ -123,7 +123,7 @@ async def test_a_plan_counts_few_requests_for_a_suspended_space_and_none_for_bad
     assert plan.ask == 10
 
 
-async def test_only_actions_are_planned() -> None:
+async def test_a_plan_of_an_unknown_action_is_refused() -> None:
     async with Sandbox(1) as cloud, client(cloud) as cf:
         with pytest.raises(InvalidInputError, match="one of start, stop, restart"):
             await cf.bulk.plan("delete", list(cloud.apps))  # type: ignore[arg-type]

@@ -135,7 +135,9 @@ ROWS = [
 @pytest.mark.parametrize(
     ("error", "meaning"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
-def test_which_failures_are_retried(error: AppsApiError, meaning: Meaning, operation: str) -> None:
+def test_each_failure_is_retried_as_the_table_says(
+    error: AppsApiError, meaning: Meaning, operation: str
+) -> None:
     said, _ = classify(error)
 
     assert said is meaning
@@ -180,7 +182,7 @@ def sights() -> list[Sight]:
 SEEN_BY = [{sight for sight in sights() if row.matches(*sight)} for row in TABLE]
 
 
-def test_where_rows_collide_the_first_is_the_special_case() -> None:
+def test_a_row_before_an_overlapping_row_is_more_specific() -> None:
     for first, second in combinations(range(len(TABLE)), 2):
         both = SEEN_BY[first] & SEEN_BY[second]
         assert not both or SEEN_BY[first] < SEEN_BY[second], (TABLE[first], TABLE[second])
@@ -191,11 +193,11 @@ def test_every_row_decides_something(number: int) -> None:
     assert SEEN_BY[number] - set().union(*SEEN_BY[:number])
 
 
-def test_every_answer_is_of_some_row() -> None:
+def test_every_answer_matches_a_row() -> None:
     assert set().union(*SEEN_BY) == set(sights())
 
 
-def test_every_row_has_a_case_above() -> None:
+def test_every_row_is_tested() -> None:
     decided: set[Row] = set()
     for _, error, _ in ROWS:
         if isinstance(error, ResponseError):
@@ -220,12 +222,12 @@ def test_every_row_has_a_case_above() -> None:
         ("", False),
     ],
 )
-def test_what_a_quota_refused(detail: str, quota: bool) -> None:
+def test_a_refusal_by_a_quota_is_recognised(detail: str, quota: bool) -> None:
     answer = failure(422, "CF-UnprocessableEntity", detail=detail)
     assert is_quota(response_error(request(), answer)) is quota
 
 
-def test_which_refusals_are_no_quota() -> None:
+def test_other_refusals_are_not_taken_for_a_quota() -> None:
     recorded = recording("start-app__422-org-quota-memory").response
     assert is_quota(response_error(request(), recorded))
     assert not is_quota(response_error(request(), failure(403, "CF-X", detail="quota_exceeded")))
@@ -246,11 +248,11 @@ def test_which_refusals_are_no_quota() -> None:
         (DecodeError("-", status=200), False),
     ],
 )
-def test_what_every_app_would_fail_with_is_final(error: AppsApiError, final: bool) -> None:
+def test_an_error_that_every_app_would_get_is_final(error: AppsApiError, final: bool) -> None:
     assert is_final(error) is final
 
 
-def test_a_limit_of_a_service_broker_is_not_the_apis() -> None:
+def test_a_429_of_a_service_broker_is_not_the_apis_rate_limit() -> None:
     assert is_broker_limit(failure(429, "CF-ServiceBrokerRateLimitExceeded"))
     assert not is_broker_limit(failure(429, "CF-RateLimitExceeded"))
     assert not is_broker_limit(response(429, "null"))

@@ -139,7 +139,7 @@ async def test_stops_and_restarts_are_predicted_as_well(action: Any) -> None:
     assert [one.status for one in predicted] == [one.status for one in real]
 
 
-async def test_what_a_switched_off_feature_says_is_predicted_too() -> None:
+async def test_the_message_of_a_disabled_feature_is_predicted() -> None:
     async with Sandbox(3) as cloud:
         for app in cloud.apps.values():
             app.lifecycle = "docker"
@@ -150,7 +150,7 @@ async def test_what_a_switched_off_feature_says_is_predicted_too() -> None:
     assert str(real[0].error).count("no containers today") == 1
 
 
-async def test_however_many_are_under_way_together_a_quota_takes_as_many_as_predicted() -> None:
+async def test_a_quota_admits_as_many_concurrent_starts_as_predicted() -> None:
     async with Sandbox(400) as cloud, client(cloud) as cf:
         next(iter(cloud.organizations.values())).memory_limit = 100 * 1024
         guids = list(cloud.apps)
@@ -159,7 +159,7 @@ async def test_however_many_are_under_way_together_a_quota_takes_as_many_as_pred
     assert predicted.counts == real.counts
 
 
-async def test_reasons_are_errors_of_the_classes_that_a_run_would_meet() -> None:
+async def test_predicted_errors_have_the_classes_of_real_errors() -> None:
     async with Sandbox(6, faults=Faults(without_droplet=1.0)) as cloud, client(cloud) as cf:
         report = await cf.bulk.start([*cloud.apps, UNKNOWN, "no guid"], dry_run=True)
     assert [type(outcome.error) for outcome in report[-3:]] == [
@@ -174,7 +174,7 @@ async def test_reasons_are_errors_of_the_classes_that_a_run_would_meet() -> None
     assert report[0].name == "app-00001"
 
 
-async def test_an_auditor_is_predicted_to_change_nothing() -> None:
+async def test_an_auditor_is_predicted_to_be_refused() -> None:
     async with Sandbox(4) as cloud, client(cloud, "auditor") as cf:
         seen = [app.guid async for app in cf.apps.list()]
         report = await cf.bulk.start(seen, dry_run=True)
@@ -191,7 +191,7 @@ async def test_a_prediction_takes_few_requests_and_counts_them() -> None:
     assert sent <= 12, "three batches of states, three of processes, quotas and the rate limit"
 
 
-async def test_what_cannot_be_read_is_not_held_against_an_app(
+async def test_unreadable_data_does_not_make_a_prediction_fail(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Sandbox(3) as cloud, client(cloud) as cf:

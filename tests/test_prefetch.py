@@ -41,7 +41,7 @@ def ahead(reader: Reader, names: list[str]) -> Prefetcher[str]:
     return Prefetcher(Inputs(names), reader, CallLog())
 
 
-async def test_two_hundred_with_one_request_each_once() -> None:
+async def test_one_request_reads_two_hundred_apps() -> None:
     reader, names = Reader(), keys(450)
     known = ahead(reader, names)
     assert [await known.get(n) for n in range(450)] == [name.upper() for name in names]
@@ -49,7 +49,7 @@ async def test_two_hundred_with_one_request_each_once() -> None:
     assert [one for batch in reader.asked for one in batch] == names
 
 
-async def test_the_next_ones_are_read_while_these_are_worked_on() -> None:
+async def test_the_next_batch_is_read_while_this_batch_is_in_use() -> None:
     reader = Reader()
     known = ahead(reader, keys(400))
     for number in range(100):
@@ -73,13 +73,13 @@ async def test_workers_that_come_together_share_a_request() -> None:
     assert len(reader.asked) == 1
 
 
-async def test_what_the_server_does_not_know_is_none() -> None:
+async def test_an_app_that_the_server_does_not_know_is_none() -> None:
     known = ahead(Reader(), ["a", "gone-1"])
     assert [await known.get(0), await known.get(1)] == ["A", None]
 
 
 @pytest.mark.parametrize("odd", ["", "a,b", "../x", "x" * 65, "a b"])
-async def test_an_odd_key_does_not_spoil_the_read_of_the_others(odd: str) -> None:
+async def test_an_invalid_guid_does_not_spoil_its_batch(odd: str) -> None:
     reader = Reader()
     known = ahead(reader, [odd, "b"])
     assert [await known.get(0), await known.get(1)] == [None, "B"]
@@ -89,7 +89,7 @@ async def test_an_odd_key_does_not_spoil_the_read_of_the_others(odd: str) -> Non
     assert nothing.asked == []
 
 
-async def test_what_cannot_be_read_stays_unknown() -> None:
+async def test_a_batch_that_cannot_be_read_stays_unknown() -> None:
     failures = (ServerError("500", status=500), AuthError("the UAA is away", refused=False))
     for failure in failures:
         reader = Reader(failure)
@@ -117,7 +117,7 @@ async def test_batches_that_no_worker_needs_are_not_read() -> None:
     assert await known.get(3_999) is None
 
 
-async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> None:
+async def test_an_async_input_is_read_in_batches_without_repetition() -> None:
     async def coming() -> AsyncIterator[str]:
         for name in keys(30):
             yield name
@@ -139,7 +139,7 @@ async def test_an_input_that_comes_in_time_is_read_as_far_as_it_is_known() -> No
     assert [name for batch in reader.asked for name in batch] == keys(30)
 
 
-async def test_the_requests_are_the_runs_and_not_an_apps() -> None:
+async def test_reads_are_counted_for_the_run_and_not_for_an_app() -> None:
     reader, mine = Reader(), CallLog()
     known = Prefetcher(Inputs(["a"]), reader, mine)
     own = CallLog()
@@ -152,7 +152,7 @@ async def test_the_requests_are_the_runs_and_not_an_apps() -> None:
     assert reader.records == {id(mine)}
 
 
-async def test_a_reader_that_is_cancelled_leaves_it_to_the_next() -> None:
+async def test_a_cancelled_read_is_repeated_by_the_next_reader() -> None:
     reader = Reader()
     reader.gate.clear()
     known = ahead(reader, ["a"])

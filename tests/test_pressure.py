@@ -10,7 +10,7 @@ from tests.fakes import virtual
 
 
 @virtual
-async def test_a_growing_pause_is_one_pause_that_is_announced_twice() -> None:
+async def test_a_growing_pause_is_announced_twice_but_recorded_once() -> None:
     heard: list[Pause] = []
     pressure = Pressure(None)
     pressure.begin()
@@ -37,7 +37,7 @@ class Levels(Throttle):
 
 
 @virtual
-async def test_a_level_is_kept_when_it_changes_and_at_most_once_a_second() -> None:
+async def test_a_limit_is_recorded_when_it_changes_and_at_most_once_a_second() -> None:
     throttle = Levels(100)
     pressure = Pressure(throttle)
     now = asyncio.get_running_loop().time()

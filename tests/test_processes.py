@@ -15,7 +15,7 @@ from tests.test_app_pager import OLD, old_server
 STATS = reply({"resources": [{"index": 0, "state": "RUNNING"}]})
 
 
-async def test_where_embed_is_unknown_each_process_is_read() -> None:
+async def test_each_process_is_read_separately_if_embed_is_unknown() -> None:
     wire = old_server("embed", OLD.format("embed"))
     processes = Processes(wire.caller())
     for _ in range(2):

@@ -109,7 +109,7 @@ def test_two_hundred_guids_stay_below_what_servers_and_proxies_take() -> None:
         b"abc",
     ],
 )
-def test_what_no_path_can_hold_is_refused_in_clear_text(bad: object) -> None:
+def test_invalid_path_arguments_are_refused_with_a_clear_error(bad: object) -> None:
     with pytest.raises(InvalidInputError, match="is not a GUID: it would look like") as caught:
         GET.build(bad)  # type: ignore[arg-type]
 
@@ -118,7 +118,7 @@ def test_what_no_path_can_hold_is_refused_in_clear_text(bad: object) -> None:
 
 
 @pytest.mark.parametrize("good", [GUID, "a", "A-1_b.c~d", "a" * 255])
-def test_other_servers_guids_are_fine(good: str) -> None:
+def test_guids_of_other_servers_are_accepted(good: str) -> None:
     assert GET.build(good).path == f"/v3/apps/{good}"
 
 
@@ -148,7 +148,7 @@ def test_the_repr_of_a_response_hides_its_body_and_headers() -> None:
     assert "200" in repr(answer)
 
 
-def test_parse_of_a_recorded_start() -> None:
+def test_a_recorded_start_is_parsed() -> None:
     exchange = recording("start-app__stopped-app")
 
     started = START.parse(request(), exchange.response)
@@ -161,13 +161,13 @@ def test_parse_of_a_recorded_start() -> None:
     "name",
     ["get-app__docker", "get-app__stopped", "create-app__unicode-name", "create-app__full"],
 )
-def test_parse_of_recorded_apps(name: str) -> None:
+def test_recorded_apps_are_parsed(name: str) -> None:
     answer = recording(name).response
 
     assert GET.parse(request(GET), answer).name == json.loads(answer.body)["name"]
 
 
-def test_parse_of_a_recorded_list() -> None:
+def test_a_recorded_list_is_parsed() -> None:
     answer = recording("list-apps__page-1-of-n").response
     page = LIST.parse(LIST.build(), answer)
 
@@ -177,7 +177,7 @@ def test_parse_of_a_recorded_list() -> None:
     assert page.resources
 
 
-def test_a_success_without_a_body_is_one() -> None:
+def test_a_success_may_have_no_body() -> None:
     for answer in (recording("delete-app__accepted").response, response(204), response(200, "x")):
         DELETE.parse(DELETE.build(GUID), answer)
 
@@ -203,7 +203,7 @@ def test_a_success_without_a_body_is_one() -> None:
         ("diego-down__refused-start", ServerError, 503, 170015, "CF-RunnerUnavailable"),
     ],
 )
-def test_parse_of_recorded_errors(
+def test_recorded_errors_are_parsed(
     name: str, cls: type[ResponseError], status: int, code: int, title: str
 ) -> None:
     answer = recording(name).response
@@ -263,7 +263,9 @@ def test_every_recorded_answer_is_a_result_or_a_typed_error_of_one_line() -> Non
         ("x" * 10_000, "xxx..."),
     ],
 )
-def test_bodies_that_are_not_the_apis_json(body: str | bytes, said: str) -> None:
+def test_bodies_that_are_not_json_of_the_api_still_give_an_error(
+    body: str | bytes, said: str
+) -> None:
     error = response_error(request(), response(502, body))
 
     assert type(error) is ServerError
@@ -280,7 +282,7 @@ def test_the_older_form_of_errors_is_read() -> None:
     assert (error.code, error.title, error.detail) == (10000, "CF-NotFound", "Unknown request")
 
 
-def test_several_errors_are_all_in_the_text() -> None:
+def test_the_text_contains_all_errors_of_the_server() -> None:
     body = {
         "errors": [
             {"code": 1, "title": "CF-A", "detail": "first"},
@@ -310,7 +312,7 @@ def test_the_routers_own_errors_are_in_the_text() -> None:
     assert error.headers["X-Cf-RouterError"] == "unknown_route"
 
 
-def test_a_redirect_says_where_to() -> None:
+def test_a_redirect_names_its_location() -> None:
     headers = {"Location": "https://api.other.example.org/"}
     error = response_error(request(), response(301, "", headers))
 
@@ -391,12 +393,12 @@ NOW = 1_795_424_600.0
         ({"Retry-After": "Fri, 99 Foo 2026 25:00:00 GMT"}, None),
     ],
 )
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(CIMultiDict(headers), NOW) == seconds
 
 
 @pytest.mark.parametrize("ours", [-3600, 0, 3600])
-def test_a_date_to_come_back_at_is_by_the_servers_clock(ours: int) -> None:
+def test_a_retry_after_date_is_compared_with_the_servers_clock(ours: int) -> None:
     now = time.time() + ours
     headers = {"Date": email.utils.formatdate(now, usegmt=True)}
     later = email.utils.formatdate(now + 40, usegmt=True)
@@ -411,7 +413,7 @@ def test_retry_after_counts_from_now() -> None:
     assert 90 < (retry_after(headers) or 0) <= 100
 
 
-def test_a_recorded_429_says_when_to_come_back() -> None:
+def test_the_reset_time_of_a_recorded_429_is_read() -> None:
     error = response_error(request(), recording("rate-limit__429-start").response)
 
     assert isinstance(error, RateLimitedError)
@@ -459,7 +461,7 @@ def test_any_answer_gives_a_result_or_one_of_our_errors(
 
 
 @given(st.text(max_size=40))
-def test_any_header_says_a_sane_wait_or_none(text: str) -> None:
+def test_any_header_gives_a_sane_wait_or_none(text: str) -> None:
     seconds = retry_after(CIMultiDict({"Retry-After": text, "X-RateLimit-Reset": text}), NOW)
 
     assert seconds is None or 0 <= seconds < float("inf")
@@ -548,7 +550,7 @@ def test_an_error_keeps_little_of_a_large_body() -> None:
         "/v3/environment_variable_groups/running/",
     ],
 )
-def test_other_ways_to_write_a_path_of_secrets_are_as_secret(path: str) -> None:
+def test_other_spellings_of_a_secret_path_are_masked_too(path: str) -> None:
     assert free_request("PATCH", path, json={"var": {"KEY": "geheim"}}).sensitive
 
 

@@ -76,7 +76,7 @@ def test_the_marker_takes_faults_a_profile_and_tls(pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=2)
 
 
-def test_what_the_marker_cannot_ask_for_is_said(pytester: pytest.Pytester) -> None:
+def test_a_wrong_marker_is_reported(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
         """
@@ -97,14 +97,14 @@ def test_what_the_marker_cannot_ask_for_is_said(pytester: pytest.Pytester) -> No
     )
     result.assert_outcomes(errors=3)
     for words in (
-        "*profile='nice': 'none', 'demo', 'chaos' are known.*",
+        "*no profile 'nice'; the profiles are 'none', 'demo', 'chaos'*",
         "*cf_sandbox: *unexpected keyword argument 'appz'*",
-        "*cf_sandbox: apps is at least 0, not -1*",
+        "*cf_sandbox: apps must be at least 0, not -1*",
     ):
         result.stdout.fnmatch_lines([words])
 
 
-def test_without_pytest_asyncio_there_is_the_sandbox_and_a_word_on_the_client(
+def test_without_pytest_asyncio_the_client_fixture_says_what_to_install(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(

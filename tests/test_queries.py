@@ -46,14 +46,14 @@ def test_a_page_size_out_of_bounds_is_sent_only_without_validation(per_page: int
     assert list_queries(per_page=per_page, validate=False) == [{"per_page": str(per_page)}]
 
 
-def test_long_lists_are_spread_and_all_else_is_sent_with_each() -> None:
+def test_long_lists_are_split_and_other_parameters_are_sent_with_each_part() -> None:
     guids = [f"{n:036}" for n in range(201)]
     queries = list_queries({"guids": guids}, lists={"types": ["web"]}, per_page=7)
     assert [len(query["guids"].split(",")) for query in queries] == [200, 1]
     assert {(query["types"], query["per_page"]) for query in queries} == {("web", "7")}
 
 
-def test_nothing_to_include_is_no_parameter() -> None:
+def test_an_empty_include_is_not_sent() -> None:
     assert joined("include", None) is None
     assert joined("include", []) is None
     assert joined("include", ["space", "org"]) == "space,org"

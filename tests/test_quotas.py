@@ -14,7 +14,7 @@ async def _usage(seen: Seen) -> Answer:
     return reply({"usage_summary": {"started_instances": 3, "memory_in_mb": 500}})
 
 
-async def test_usage_is_that_of_an_organization_or_of_a_space() -> None:
+async def test_usage_is_read_for_an_organization_or_a_space() -> None:
     wire = Wire(_usage)
     quotas = Quotas(wire.caller())
     usage = await quotas.get_usage(organization_guid="org-1")
@@ -27,7 +27,7 @@ async def test_usage_is_that_of_an_organization_or_of_a_space() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{}, {"organization_guid": "o", "space_guid": "s"}])
-async def test_usage_needs_one_guid(wrong: dict[str, Any]) -> None:
+async def test_usage_needs_exactly_one_guid(wrong: dict[str, Any]) -> None:
     wire = Wire(_usage)
     with pytest.raises(TypeError, match="an organization_guid or a space_guid"):
         await Quotas(wire.caller()).get_usage(**wrong)

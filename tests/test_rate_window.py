@@ -58,14 +58,14 @@ class Sent:
 # -- what is known
 
 
-def test_nothing_is_known_without_a_rate_limit() -> None:
+def test_a_server_without_a_rate_limit_sets_no_window() -> None:
     sent = Sent()
     assert sent.get(app()) is None
     assert (sent.window.limit, sent.window.resets_in, sent.window.opens_at) == (None, None, -inf)
     assert not sent.window.has_less_than(1_000_000)
 
 
-def test_the_announced_rest_is_a_lower_bound_that_the_first_step_makes_exact() -> None:
+def test_the_announced_remainder_is_a_lower_bound_until_its_first_change() -> None:
     sent = Sent()
     # Twenty, of which somebody has used three: 16, 15 and 14 remain, then.
     assert [sent.get(told(n, EPOCH + 60)) for n in (16, 14, 14, 12)] == [16, 15, 14, 13]
@@ -79,7 +79,7 @@ def test_a_recorded_window_is_read() -> None:
     assert sent.get(recording("rate-limit__403-counts").response) == 5
 
 
-def test_requests_in_flight_are_taken_for_counted() -> None:
+def test_requests_in_flight_count_as_spent() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     sent.in_flight = 5
@@ -96,7 +96,7 @@ def test_a_lost_answer_may_have_been_counted() -> None:
     assert sent.get(Response(status=200, headers={}, body=b"")) == 16  # the root is not counted
 
 
-def test_an_outage_spends_no_window() -> None:
+def test_an_outage_leaves_one_request_at_a_time() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     for _ in range(100):
@@ -108,21 +108,21 @@ def test_an_outage_spends_no_window() -> None:
     assert sent.get(told(16, EPOCH + 60)) == 16
 
 
-def test_failures_before_anything_is_known_are_not_held_against_the_first_window() -> None:
+def test_failures_before_the_first_window_do_not_count() -> None:
     sent = Sent()
     for _ in range(100):
         sent.get(None)
     assert sent.get(told(18, EPOCH + 60)) == 18
 
 
-def test_counts_for_an_address_do_not_change_those_of_the_user() -> None:
+def test_counts_of_an_address_do_not_change_counts_of_the_user() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(recording("rate-limit__unauthenticated-expired-token").response) == 18
     assert sent.window.limit == 20
 
 
-def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> None:
+def test_a_429_counts_and_lowers_the_estimate_of_the_next_window() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     assert sent.get(told(0, EPOCH + 60, status=429)) == 17
@@ -130,7 +130,7 @@ def test_a_refusal_was_counted_and_makes_the_next_window_be_believed_less() -> N
     assert sent.get(told(18, EPOCH + 120)) == 18
 
 
-def test_a_late_answer_of_the_window_before_says_nothing() -> None:
+def test_a_late_answer_of_the_previous_window_is_ignored() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 60))
     sent.now = 61.0
@@ -138,7 +138,7 @@ def test_a_late_answer_of_the_window_before_says_nothing() -> None:
     assert sent.get(told(0, EPOCH + 60)) == 19
 
 
-def test_the_end_of_a_window_may_wobble_by_a_second() -> None:
+def test_the_end_of_a_window_may_differ_by_a_second() -> None:
     sent = Sent()
     ends = [sent.get(told(n, EPOCH + end)) for n, end in ((18, 60), (16, 61), (16, 60), (14, 61))]
     assert ends == [18, 17, 16, 15]
@@ -151,7 +151,7 @@ def test_another_client_is_noticed() -> None:
     assert sent.get(told(6, EPOCH + 60)) == 7
 
 
-def test_after_a_window_that_others_used_the_next_is_not_taken_for_ours() -> None:
+def test_after_a_window_shared_with_others_the_next_estimate_stays_careful() -> None:
     sent = Sent()
     for remaining in (18, 8):
         sent.get(told(remaining, EPOCH + 60))
@@ -161,14 +161,14 @@ def test_after_a_window_that_others_used_the_next_is_not_taken_for_ours() -> Non
     assert sent.get(told(18, EPOCH + 180)) == 19
 
 
-def test_machines_that_count_each_on_its_own_promise_no_more_than_they_tell() -> None:
+def test_servers_that_count_separately_are_bounded_by_the_lowest_count() -> None:
     sent = Sent()
     sent.get(told(18, EPOCH + 30))
     assert sent.get(told(10, EPOCH + 50)) == 10
     assert sent.get(told(16, EPOCH + 30)) == 10  # that of the other one
 
 
-def test_the_next_window_is_ours_when_its_time_has_come() -> None:
+def test_the_next_window_opens_when_its_time_has_come() -> None:
     sent = Sent()
     for remaining in (0, 0):
         sent.get(told(remaining, EPOCH + 40))
@@ -178,7 +178,7 @@ def test_the_next_window_is_ours_when_its_time_has_come() -> None:
     assert (sent.window.left, sent.window.opens_at) == (20, -inf)
 
 
-def test_a_server_that_answers_no_more_gets_one_request_at_a_time() -> None:
+def test_a_server_that_stops_answering_gets_one_request_at_a_time() -> None:
     sent = Sent()
     sent.get(told(0, EPOCH + 40))
     sent.now = 42.0
@@ -226,14 +226,14 @@ def test_a_date_that_is_none_leaves_our_own_time(date: str) -> None:
         {"X-RateLimit-Reset": "inf"},
     ],
 )
-def test_headers_that_say_nothing(header: dict[str, str]) -> None:
+def test_unusable_headers_are_ignored(header: dict[str, str]) -> None:
     sent = Sent()
     answer = told(18, EPOCH + 60)
     answer.headers.update(header)  # type: ignore[attr-defined]
     assert sent.get(answer) is None
 
 
-def test_absurd_numbers_overflow_nothing() -> None:
+def test_absurd_numbers_do_not_overflow() -> None:
     sent = Sent()
     for remaining in (10**400, 0, 10**400):
         assert sent.get(told(remaining, EPOCH + 60, limit=10**400)) is None
@@ -244,7 +244,7 @@ def test_absurd_numbers_overflow_nothing() -> None:
 
 @pytest.mark.parametrize("exactly", [False, True])
 @pytest.mark.parametrize(("limit", "taken"), [(100, 0), (300, 0), (300, 137), (1999, 1500)])
-def test_a_client_alone_on_its_account_gets_no_429_and_loses_no_time(
+def test_a_client_that_has_the_account_to_itself_gets_no_429_and_loses_no_time(
     limit: int, taken: int, exactly: bool
 ) -> None:
     async def scenario() -> None:
@@ -270,7 +270,7 @@ def test_a_client_alone_on_its_account_gets_no_429_and_loses_no_time(
     begins=st.floats(0, 0.999),
     seed=st.integers(0, 9),
 )
-def test_whatever_the_limit_nothing_is_refused(
+def test_no_request_is_refused_whatever_the_limit(
     limit: int, used: float, concurrency: int, ahead: float, begins: float, seed: int
 ) -> None:
     async def scenario() -> None:
@@ -284,7 +284,7 @@ def test_whatever_the_limit_nothing_is_refused(
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(limit=st.integers(100, 300), hiccups=st.floats(0, 0.03), seed=st.integers(0, 99))
-def test_other_refusals_make_it_promise_two_too_many_at_the_most(
+def test_other_failures_cause_at_most_two_refused_requests(
     limit: int, hiccups: float, seed: int
 ) -> None:
     async def scenario() -> None:
@@ -297,7 +297,7 @@ def test_other_refusals_make_it_promise_two_too_many_at_the_most(
 
 
 @virtual
-async def test_others_are_noticed_and_nothing_is_lost() -> None:
+async def test_other_clients_are_noticed_and_no_request_is_lost() -> None:
     server = Counting(200)
 
     async def other() -> None:
@@ -313,7 +313,7 @@ async def test_others_are_noticed_and_nothing_is_lost() -> None:
 
 
 @virtual
-async def test_a_clock_that_is_wrong_meets_the_gate_and_loses_nothing() -> None:
+async def test_with_a_wrong_clock_the_gate_decides_and_no_request_is_lost() -> None:
     server = Counting(100, dated=False, ahead=-30)  # so the window seems to be over early
     took, _ = await run(server, 300)
     assert server.answered == 300
@@ -321,7 +321,7 @@ async def test_a_clock_that_is_wrong_meets_the_gate_and_loses_nothing() -> None:
 
 
 @virtual
-async def test_a_request_asks_the_server_where_the_window_ends_after_its_deadline() -> None:
+async def test_a_request_is_sent_anyway_if_the_window_ends_after_its_deadline() -> None:
     # The announced number is rounded down: 0 may stand for a tenth of the limit.
     server = Counting(400, taken=365, latency=0.1)
     one = caller(FakeTransport(server.answer), ceiling=5)
@@ -340,7 +340,7 @@ async def test_a_request_asks_the_server_where_the_window_ends_after_its_deadlin
 
 
 @virtual
-async def test_a_request_waits_where_the_window_ends_before_its_deadline() -> None:
+async def test_a_request_waits_if_the_window_ends_before_its_deadline() -> None:
     server = Counting(400, taken=365, latency=0.1)
     one = caller(FakeTransport(server.answer), ceiling=5)
     await one.call(GET, GUID)
@@ -352,7 +352,7 @@ async def test_a_request_waits_where_the_window_ends_before_its_deadline() -> No
 
 
 @virtual
-async def test_an_answer_of_a_request_in_flight_may_show_that_there_is_room() -> None:
+async def test_an_answer_of_a_request_in_flight_can_reopen_the_window() -> None:
     throttle = Throttle(5, wall=lambda: EPOCH)
     tickets = [await throttle.admit(request(GET)) for _ in range(2)]
     throttle.rate_window.observe(told(0, EPOCH + 60))  # of whom one is in flight all the same
@@ -393,7 +393,7 @@ async def test_a_pause_above_the_maximum_raises_the_servers_own_refusal() -> Non
 
 
 @virtual
-async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_not() -> None:
+async def test_a_lost_request_counts_as_spent() -> None:
     server = Counting(40, latency=0)
     transport = FakeTransport(server.answer)
     one = caller(transport, retry=RetryPolicy(attempts=1))
@@ -406,7 +406,7 @@ async def test_a_request_that_was_lost_is_paid_for_and_one_that_was_not_sent_is_
     assert one.throttle.rate_window.left == left - 1
 
 
-async def test_a_run_over_the_sandbox_is_refused_nothing() -> None:
+async def test_a_run_over_the_sandbox_gets_no_429() -> None:
     faults = Faults(rate_limit=60, rate_window=1.0)
     async with Sandbox(80, faults=faults) as cloud:
         auth = PasswordGrant("admin", "admin")

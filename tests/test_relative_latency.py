@@ -13,7 +13,7 @@ def warm(**seconds: float) -> RelativeLatency:
     return latency
 
 
-def test_operations_of_unlike_cost_are_on_one_scale() -> None:
+def test_operations_of_different_cost_share_one_scale() -> None:
     latency = warm(start=0.1, page=4.0)
     assert latency.measure("start", 0.1) == pytest.approx(latency.measure("page", 4.0))
 
@@ -26,10 +26,10 @@ def test_a_single_answer_that_hung_is_bounded() -> None:
     assert warm(start=0.1).measure("start", 120.0) == pytest.approx(8.0)
 
 
-def test_answers_that_stay_slow_are_believed_soon() -> None:
+def test_answers_that_stay_slow_soon_count_fully() -> None:
     latency = warm(start=0.1)
     assert [latency.measure("start", 10.0) for _ in range(12)][-1] == pytest.approx(100.0)
 
 
-def test_an_answer_in_no_time_is_no_division_by_zero() -> None:
+def test_an_answer_in_no_time_divides_nothing_by_zero() -> None:
     assert RelativeLatency().measure("start", 0.0) == 1.0

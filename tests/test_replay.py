@@ -223,7 +223,7 @@ def same_question(seen: Seen, one: Recording) -> bool:
 
 
 @pytest.mark.parametrize("one", DRIVEN, ids=lambda one: one.name)
-async def test_recorded_answer_comes_out_as_it_is(one: Recording) -> None:
+async def test_each_recorded_answer_is_parsed_completely(one: Recording) -> None:
     async with Server(always(one)) as server, server.client() as client:
         work = DRIVERS[one.category](client, one)
         assert work is not None, "neither a way to drive it nor a reason why not"
@@ -263,7 +263,7 @@ def test_most_lists_go_through_the_public_parameters() -> None:
     assert sum(list_parameters(one.target) is not None for one in lists) > len(lists) / 2
 
 
-async def test_server_answers_by_method_and_target() -> None:
+async def test_the_replay_server_answers_by_method_and_target() -> None:
     start = recording("start-app__stopped-app")
     get = recording("get-app__docker")
     table = {(one.method, one.target): one for one in (start, get)}

@@ -76,7 +76,7 @@ def data_of(one: Recording, value: object) -> Any:
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
-async def test_recorded_answer_comes_out_as_it_is(one: Recording) -> None:
+async def test_each_recorded_answer_is_parsed_completely(one: Recording) -> None:
     async with Server(always(one)) as server, server.client() as client:
         if one.status >= 300:
             with pytest.raises(ResponseError) as caught:

@@ -34,7 +34,7 @@ def test_raise_for_failures_covers_apps_without_an_error_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["report", "report.yaml", "report.JSONX", ".json"])
-def test_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(InvalidInputError, match="json"):
         MIXED.write(path)
@@ -43,7 +43,7 @@ def test_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path, na
         Report.load(path)
 
 
-def test_file_that_is_not_there_is_the_systems_error(tmp_path: Path) -> None:
+def test_a_missing_file_raises_the_systems_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Report.load(tmp_path / "none.json")
     with pytest.raises(FileNotFoundError):

@@ -6,7 +6,7 @@ from aioappsapi import Status
 from tests.reports import BAD, MIXED, OK, REST, outcome, report
 
 
-def test_report_is_a_sequence_of_its_outcomes() -> None:
+def test_a_report_is_a_sequence_of_its_outcomes() -> None:
     assert list(MIXED) == [OK, BAD, REST]
     assert len(MIXED) == 3
     assert MIXED[1] is BAD
@@ -14,7 +14,7 @@ def test_report_is_a_sequence_of_its_outcomes() -> None:
     assert BAD in MIXED
 
 
-def test_everything_but_ok_and_already_remains_for_the_next_run() -> None:
+def test_all_outcomes_but_ok_and_already_remain_for_the_next_run() -> None:
     doubted = outcome("d", Status.UNVERIFIED)
     already = outcome("e", Status.ALREADY)
     mixed = report(OK, BAD, REST, doubted, already)
@@ -46,7 +46,7 @@ def test_a_report_that_lacks_a_part_of_its_input_is_not_ok() -> None:
     assert part.failed_keys() == []
 
 
-def test_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None:
+def test_a_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None:
     usual = report(OK).to_dict()
     assert not {"dry_run", "stopped"} & usual.keys()
     assert report(OK, predicted=True).to_dict()["dry_run"] is True
@@ -54,7 +54,7 @@ def test_report_says_whether_it_is_a_prediction_and_why_it_ended_early() -> None
     assert repr(report(OK, predicted=True)) == "<Report of start (predicted): 1 ok>"
 
 
-def test_repr_is_short_and_says_what_happened() -> None:
+def test_the_repr_is_short_and_has_the_counts() -> None:
     assert repr(MIXED) == "<Report of start: 1 ok, 1 failed, 1 not attempted>"
     assert repr(report()) == "<Report of start: no apps>"
     assert repr(MIXED.requests) == "<Requests sent=4 retried=1>"

@@ -49,7 +49,7 @@ async def test_a_rolling_restage_deploys_the_droplet_and_an_instance_always_runs
 
 
 @virtual
-async def test_a_build_that_fails_gives_the_words_of_the_server_and_changes_nothing() -> None:
+async def test_a_failed_build_gives_the_servers_reason_and_changes_nothing() -> None:
     async with sandbox(3) as cloud, client(cloud) as cf:
         cloud.shelf.staging_error = "no buildpack wants it"
         before = {guid: app.droplet for guid, app in cloud.apps.items()}
@@ -73,7 +73,7 @@ async def test_an_app_without_a_package_fails_and_gets_no_build() -> None:
 
 
 @virtual
-async def test_no_more_apps_build_at_a_time_than_allowed() -> None:
+async def test_max_building_bounds_the_builds_at_a_time() -> None:
     async with sandbox(30) as cloud, client(cloud) as cf:
         most = 0
 

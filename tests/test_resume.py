@@ -33,7 +33,7 @@ def running(*guids: str, after: float = 1.5) -> Cloud:
 
 
 @virtual
-async def test_an_old_instance_that_comes_up_while_a_gate_holds_a_restart_is_no_proof() -> None:
+async def test_an_old_instance_that_comes_up_while_a_gate_holds_a_restart_proves_nothing() -> None:
     held_up = Answer(429, b"{}", (("Retry-After", "6"),))
     app = Planned("a", [web(after=1.7)], lingers=4, answers=[held_up])
     cloud = Cloud(app)

@@ -91,7 +91,7 @@ async def test_the_first_failure_counts_as_an_attempt_and_is_backed_off_from() -
     assert (result, attempts.count, len(pauses)) == ("done", 1, 1)
 
 
-async def test_attempts_are_bound_and_the_last_failure_is_raised() -> None:
+async def test_attempts_are_bounded_and_the_last_failure_is_raised() -> None:
     failures = [down() for _ in range(9)]
     result, attempts, pauses = await go(*failures)
 
@@ -99,7 +99,7 @@ async def test_attempts_are_bound_and_the_last_failure_is_raised() -> None:
     assert (attempts.count, len(pauses)) == (4, 4)
 
 
-async def test_one_attempt_is_none_more() -> None:
+async def test_one_attempt_means_no_retry() -> None:
     first = down()
     result, attempts, pauses = await go(first, policy=RetryPolicy(attempts=1))
 
@@ -124,7 +124,7 @@ async def test_a_failure_of_another_kind_ends_it() -> None:
     assert attempts.count == 1
 
 
-async def test_a_bug_is_not_repeated() -> None:
+async def test_a_bug_is_not_retried() -> None:
     attempts = Attempts(KeyError("bug"))
     with pytest.raises(KeyError):
         await repeat(
@@ -193,7 +193,7 @@ async def test_429s_have_a_count_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_an_absurd_wait_is_raised(status: int) -> None:
+async def test_an_answer_with_an_absurd_wait_is_raised_at_once(status: int) -> None:
     title = {503: "CF-ServiceUnavailable"}.get(status)
     first = error(status, title, Retry_After="4000")
     result, attempts, pauses = await go(first)
@@ -217,7 +217,7 @@ async def test_an_unknown_error_is_tried_twice() -> None:
     assert (result, attempts.count) == ("done", 1)
 
 
-async def test_two_new_tokens_and_no_third() -> None:
+async def test_a_call_gets_at_most_two_new_tokens() -> None:
     result, attempts, pauses = await go(error(401, "CF-InvalidAuthToken"))
     assert (result, attempts.count, pauses) == ("done", 1, [0.0])
 
@@ -227,7 +227,7 @@ async def test_two_new_tokens_and_no_third() -> None:
     assert attempts.count == 2
 
 
-async def test_without_another_token_there_is_no_other_try() -> None:
+async def test_without_another_token_there_is_no_retry() -> None:
     result, attempts, _ = await go(error(401, "CF-InvalidAuthToken"), renewable=False)
 
     assert isinstance(result, UnauthorizedError)
@@ -257,7 +257,7 @@ async def test_a_new_token_costs_no_attempt() -> None:
     ],
     ids=lambda value: None if isinstance(value, bool) else f"{type(value).__name__}",
 )
-async def test_a_restart_is_repeated_only_if_it_surely_was_not_delivered(
+async def test_a_restart_is_retried_only_if_it_surely_was_not_delivered(
     first: AppsApiError, repeated: bool
 ) -> None:
     result, attempts, _ = await go(first, operation=RESTART)
@@ -268,7 +268,7 @@ async def test_a_restart_is_repeated_only_if_it_surely_was_not_delivered(
         assert (await go(first, operation=other))[0] == "done"
 
 
-async def test_a_record_says_that_it_may_have_happened() -> None:
+async def test_the_call_log_notes_an_ambiguous_attempt() -> None:
     record = CallLog()
     token = current_call_log.set(record)
     try:
@@ -316,7 +316,7 @@ async def test_a_pause_before_the_deadline_is_made() -> None:
 
 
 @virtual
-async def test_a_final_failure_is_raised_instead_of_a_deadline_error() -> None:
+async def test_a_final_failure_is_raised_rather_than_a_deadline_error() -> None:
     first = error(404, "CF-ResourceNotFound")
     with anyio.move_on_after(0):
         result, _, _ = await go(first)
@@ -340,7 +340,7 @@ async def test_the_error_of_a_late_call_keeps_no_frames() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 6), st.lists(st.sampled_from(["down", "reset", "unknown"]), max_size=8))
-def test_no_mixture_of_failures_is_tried_more_often_than_allowed(
+def test_no_mixture_of_failures_gets_more_attempts_than_allowed(
     attempts: int, kinds: list[str]
 ) -> None:
     make = {"down": down, "reset": lambda: DisconnectedError("-"), "unknown": unknown}

@@ -145,7 +145,7 @@ async def test_an_app_with_a_deployment_in_progress_gets_no_request() -> None:
 
 
 @virtual
-async def test_an_app_that_was_held_back_is_looked_at_again() -> None:
+async def test_an_app_that_was_held_back_is_checked_again() -> None:
     async with sandbox(3, faults=Faults(startup=20.0)) as cloud, client(cloud) as cf:
         await asyncio.sleep(60)
         first, second, last = cloud.apps
@@ -183,7 +183,7 @@ async def test_a_deployment_whose_answer_was_lost_is_found_and_not_made_twice() 
 
 
 @virtual
-async def test_a_deployment_that_somebody_supersedes_fails() -> None:
+async def test_a_superseded_deployment_fails() -> None:
     async with sandbox(1) as cloud, client(cloud) as cf:
         await asyncio.sleep(10)
         (guid,) = cloud.apps
@@ -209,7 +209,7 @@ async def test_a_canary_goes_on_when_its_new_instances_run() -> None:
 
 
 @virtual
-async def test_an_app_that_does_not_exist_fails_with_the_words_of_the_server() -> None:
+async def test_an_app_that_does_not_exist_fails_with_the_servers_error() -> None:
     async with sandbox(1) as cloud, client(cloud) as cf:
         report = await cf.bulk.restart(
             ["0" * 8 + "-0000-4000-8000-" + "0" * 12], strategy="rolling"
@@ -268,7 +268,7 @@ async def test_a_killed_run_is_resumed_and_no_app_is_deployed_twice(tmp_path: Pa
     ],
 )
 @virtual
-async def test_options_that_make_no_sense_are_refused_before_anything_is_sent(
+async def test_options_that_do_not_fit_are_refused_before_anything_is_sent(
     options: Any,
 ) -> None:
     async with sandbox(1) as cloud, client(cloud) as cf:

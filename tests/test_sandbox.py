@@ -18,7 +18,7 @@ from .sandbox_caller import (
 )
 
 
-async def test_start_stop_restart(caller: Caller) -> None:
+async def test_starts_stops_and_restarts_change_the_app_only_when_needed(caller: Caller) -> None:
     app = next(iter(caller.sandbox.apps.values()))
     actions = f"/v3/apps/{app.guid}/actions"
     status, text, _ = await caller.ask("POST", f"{actions}/start")
@@ -35,7 +35,7 @@ async def test_start_stop_restart(caller: Caller) -> None:
     assert caller.sandbox.count("POST", r"/actions/") == 6
 
 
-async def test_instances_follow_the_app(caller: Caller) -> None:
+async def test_instances_follow_the_state_of_their_app(caller: Caller) -> None:
     app = next(iter(caller.sandbox.apps.values()))
     path = f"/v3/processes?app_guids={app.guid}&embed=process_instances"
 
@@ -54,7 +54,7 @@ async def test_instances_follow_the_app(caller: Caller) -> None:
     assert await states() == ["STARTING"]
 
 
-async def test_the_rest_of_processes(caller: Caller) -> None:
+async def test_process_endpoints_answer_in_the_recorded_shape(caller: Caller) -> None:
     app = caller.sandbox.add_app("steady", state="STARTED")
     other = caller.sandbox.add_app("other", state="STARTED")
     for path, name in (
@@ -102,7 +102,7 @@ async def test_the_rest_of_processes(caller: Caller) -> None:
         ("admin", "GET", "/healthz", "rate-limit__healthz"),
     ],
 )
-async def test_refusals_are_the_recorded_ones(
+async def test_refusals_match_the_recordings(
     caller: Caller, user: str, method: str, path: str, name: str
 ) -> None:
     app = next(iter(caller.sandbox.apps.values()))
@@ -129,7 +129,7 @@ def bad_lists() -> list[str]:
 
 
 @pytest.mark.parametrize("name", bad_lists())
-async def test_bad_lists_are_refused_in_the_recorded_words(caller: Caller, name: str) -> None:
+async def test_refusals_of_bad_list_queries_match_the_recordings(caller: Caller, name: str) -> None:
     record = json.loads((RECORDINGS / f"{name}.json").read_text())
     asked, truth = record["request"], record["response"]
     status, text, response = await caller.ask(asked["method"], asked["target"], data=asked["body"])
@@ -137,7 +137,7 @@ async def test_bad_lists_are_refused_in_the_recorded_words(caller: Caller, name:
     assert_same_headers(response, truth)
 
 
-async def test_no_token_and_broken_tokens(caller: Caller) -> None:
+async def test_requests_without_a_valid_token_are_refused_as_recorded(caller: Caller) -> None:
     app = next(iter(caller.sandbox.apps))
     for sent, name in (
         ("", "list-apps__auth-header-empty"),
@@ -154,7 +154,9 @@ async def test_no_token_and_broken_tokens(caller: Caller) -> None:
     assert (status, text) == (404, recorded("root__unknown-v3-route-no-token")["body"])
 
 
-async def test_suspended_places_refuse_all_but_admins(caller: Caller) -> None:
+async def test_suspended_spaces_and_organizations_refuse_everyone_but_admins(
+    caller: Caller,
+) -> None:
     app = caller.sandbox.add_app("here")
     path = f"/v3/apps/{app.guid}/actions/start"
     await caller.login("developer")
@@ -168,7 +170,7 @@ async def test_suspended_places_refuse_all_but_admins(caller: Caller) -> None:
     assert (await caller.ask("POST", path))[0] == 200
 
 
-async def test_a_token_without_scopes_does_nothing(caller: Caller) -> None:
+async def test_a_token_without_the_needed_scope_is_refused(caller: Caller) -> None:
     caller.sandbox.world.add_user("weak", "weak", scopes=["openid"])
     caller.sandbox.world.add_user("shy", "shy", scopes=["cloud_controller.read"])
     app = next(iter(caller.sandbox.apps))
@@ -181,7 +183,7 @@ async def test_a_token_without_scopes_does_nothing(caller: Caller) -> None:
         assert (status, text) == (403, recorded("get-app__403-no-scope")["body"])
 
 
-async def test_a_start_parses_only_what_is_declared_as_json(caller: Caller) -> None:
+async def test_a_start_parses_its_body_only_if_it_is_declared_as_json(caller: Caller) -> None:
     path = f"/v3/apps/{next(iter(caller.sandbox.apps))}/actions/start"
     as_json = {"Content-Type": "application/json"}
     status, text, _ = await caller.ask("POST", path, data="{x", headers=as_json)
@@ -196,7 +198,7 @@ async def test_a_start_parses_only_what_is_declared_as_json(caller: Caller) -> N
     assert (await caller.ask("POST", f"{path}?foo=1"))[0] == 200
 
 
-async def test_the_seed_makes_the_world() -> None:
+async def test_the_same_seed_makes_the_same_world() -> None:
     def world(seed: int, **options: Any) -> list[tuple[str, str, str]]:
         return [
             (a.guid, a.name, a.space.guid) for a in Sandbox(20, seed=seed, **options).apps.values()
@@ -209,7 +211,7 @@ async def test_the_seed_makes_the_world() -> None:
     assert {app.state for app in running if not app.droplet} == {"STOPPED"}
 
 
-async def test_a_connection_ends_with_its_last_request() -> None:
+async def test_a_connection_closes_after_the_set_number_of_requests() -> None:
     async with Sandbox(1, close_after=3) as sandbox, aiohttp.ClientSession() as session:
         closing = []
         for _ in range(4):
@@ -231,7 +233,7 @@ async def test_a_stopped_sandbox_has_no_url() -> None:
     await sandbox.stop()
 
 
-def test_a_sandbox_in_a_process() -> None:
+def test_a_sandbox_process_serves_and_ends_cleanly() -> None:
     with SandboxProcess(3, seed=1, profile="demo") as process:
         assert process.url.startswith("http://127.0.0.1:")
         child = process._child
@@ -239,6 +241,6 @@ def test_a_sandbox_in_a_process() -> None:
     process.close()
 
 
-def test_a_sandbox_that_does_not_come_up() -> None:
+def test_a_sandbox_process_that_cannot_start_raises_its_error() -> None:
     with pytest.raises(RuntimeError, match="invalid choice: 'sunny'"):
         SandboxProcess(3, profile="sunny")

@@ -27,7 +27,7 @@ async def steer(caller: Caller, method: str, path: str, fields: Any = None) -> t
         return response.status, await response.json()
 
 
-async def test_faults_are_shown_and_changed() -> None:
+async def test_the_control_endpoint_shows_and_changes_faults() -> None:
     async with admin_calls() as caller:
         _, shown = await steer(caller, "GET", "/faults")
         assert Faults(**shown) == Faults()
@@ -37,10 +37,10 @@ async def test_faults_are_shown_and_changed() -> None:
         for fields, words in (
             ({"nope": 1}, "there is no fault 'nope'"),
             ({"crash": "much"}, "crash cannot be 'much'"),
-            ({"crash": 2}, "crash is a share"),
+            ({"crash": 2}, "crash must be a share"),
             ({"rate_limit": 1.5}, "rate_limit cannot be 1.5"),
-            ({"profile": "sunny"}, "'chaos' are known"),
-            ([], "the body is a JSON object"),
+            ({"profile": "sunny"}, "the profiles are 'none', 'demo', 'chaos'"),
+            ([], "the body must be a JSON object"),
         ):
             status, said = await steer(caller, "PATCH", "/faults", fields)
             assert (status, words in said["error"]) == (400, True), said
@@ -51,7 +51,7 @@ async def test_faults_are_shown_and_changed() -> None:
         assert caller.sandbox.faults.rate_limit is None
 
 
-async def test_the_truth_about_apps_and_requests() -> None:
+async def test_the_control_endpoint_shows_apps_cells_and_requests() -> None:
     async with admin_calls(Sandbox(2, cell_memory_mb=1024)) as caller:
         one, two = caller.sandbox.apps
         for guid in (one, two):
@@ -76,7 +76,7 @@ async def test_the_truth_about_apps_and_requests() -> None:
         assert not caller.sandbox.requests
 
 
-async def test_outages_and_tokens() -> None:
+async def test_the_control_endpoint_makes_outages_and_expires_tokens() -> None:
     async with admin_calls() as caller:
         path = f"/v3/apps/{next(iter(caller.sandbox.apps))}/processes/web/stats"
         assert (await steer(caller, "PUT", "/diego", {"mode": "refused"}))[0] == 200
@@ -95,7 +95,7 @@ async def test_outages_and_tokens() -> None:
         assert (await caller.ask("GET", path))[0] == 401
 
 
-async def test_wrong_usage_is_said() -> None:
+async def test_bad_control_requests_get_an_error() -> None:
     async with admin_calls() as caller:
         for method, path, status in (
             ("GET", "/nope", 404),
@@ -110,7 +110,7 @@ async def test_wrong_usage_is_said() -> None:
         assert (await caller.ask("GET", "/sandboxes"))[0] == 404
 
 
-async def test_tls_with_a_certificate_made_on_the_spot() -> None:
+async def test_tls_uses_a_temporary_certificate() -> None:
     async with Sandbox(1, tls=True) as sandbox, aiohttp.ClientSession() as session:
         assert sandbox.url.startswith("https://127.0.0.1:")
         ca_file = sandbox.ca_file
@@ -125,7 +125,7 @@ async def test_tls_with_a_certificate_made_on_the_spot() -> None:
         _ = sandbox.ca_file
 
 
-async def test_tls_without_the_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tls_without_trustme_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(
         ImportError, match=r"TLS needs trustme: pip install 'aioappsapi\[sandbox\]'"
@@ -133,7 +133,7 @@ async def test_tls_without_the_package_is_said(monkeypatch: pytest.MonkeyPatch) 
         await Sandbox(1, tls=True).start()
 
 
-def test_a_process_takes_the_options_of_the_command_line() -> None:
+def test_a_sandbox_process_takes_the_options_of_the_command_line() -> None:
     options: dict[str, Any] = {"tls": True, "cells": 3, "startup": 1.5, "started": True}
     with SandboxProcess(2, profile="chaos", fault="crash=0.5", **options) as sandbox:
         assert sandbox.url.startswith("https://")
@@ -142,15 +142,16 @@ def test_a_process_takes_the_options_of_the_command_line() -> None:
     assert not Path(sandbox.ca_file).exists()
 
 
-def test_the_page_in_the_docs_names_every_fault_every_option_and_every_profile() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "sandbox.md").read_text(encoding="utf-8")
+def test_the_docs_name_every_fault_option_and_profile() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    page = (docs / "reference" / "sandbox.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(\w+)`", page))
     assert set(FIELDS) <= named
     assert set(inspect.signature(Sandbox).parameters) <= named
     assert all(f"Faults.{name}()" in page for name in PROFILES)
 
 
-def test_a_thread_that_cannot_listen_ends() -> None:
+def test_a_sandbox_thread_that_cannot_listen_raises() -> None:
     with (
         SandboxThread(Sandbox(1)) as sandbox,
         pytest.raises(OSError, match="in use"),
@@ -168,7 +169,7 @@ def serve(*words: str) -> tuple[subprocess.Popen[str], str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(number: int) -> None:
+def test_a_signal_ends_the_command_cleanly(number: int) -> None:
     child, url = serve("--apps=3")
     assert url.startswith("http://127.0.0.1:")
     child.send_signal(number)
@@ -180,13 +181,13 @@ def test_a_signal_ends_it_cleanly(number: int) -> None:
     ("words", "code", "told"),
     [
         (["--fault", "crash"], 2, "--fault takes NAME=VALUE, not 'crash'"),
-        (["--fault", "crash=2"], 2, "crash is a share between 0 and 1, not 2"),
-        (["--cells", "0"], 2, "cells is at least 1, not 0"),
-        (["--apps=-1"], 2, "apps is at least 0, not -1"),
+        (["--fault", "crash=2"], 2, "crash must be a share between 0 and 1, not 2"),
+        (["--cells", "0"], 2, "cells must be at least 1, not 0"),
+        (["--apps=-1"], 2, "apps must be at least 0, not -1"),
         (["--port", "70000"], 3, "cannot listen on port 70000"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(words: list[str], code: int, told: str) -> None:
+def test_wrong_options_are_reported_in_one_line(words: list[str], code: int, told: str) -> None:
     child, _ = serve(*words)
     _, errors = child.communicate(timeout=20)
     assert child.returncode == code
@@ -195,7 +196,7 @@ def test_what_is_wrong_is_said_in_a_line(words: list[str], code: int, told: str)
 
 
 @pytest.mark.parametrize("module", ["aioappsapi.sandbox", "aioappsapi"])
-def test_a_port_in_use_is_one_line(module: str) -> None:
+def test_a_port_in_use_is_reported_in_one_line(module: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         words = [] if module.endswith("sandbox") else ["sandbox"]
@@ -205,7 +206,7 @@ def test_a_port_in_use_is_one_line(module: str) -> None:
     assert done.stderr == f"cannot listen on port {port}: Address already in use\n"
 
 
-def test_the_help_names_the_options() -> None:
+def test_the_help_lists_the_options() -> None:
     command = [sys.executable, "-m", "aioappsapi", "sandbox", "--help"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0

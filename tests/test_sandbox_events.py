@@ -26,7 +26,7 @@ async def act(caller: Caller, app: App, action: str) -> int:
     return status
 
 
-async def test_every_start_and_stop_leaves_an_event_even_if_nothing_changed(
+async def test_every_start_and_stop_makes_an_audit_event_even_if_nothing_changed(
     caller: Caller, app: App
 ) -> None:
     for action in ("start", "start", "stop", "stop", "restart"):
@@ -35,7 +35,7 @@ async def test_every_start_and_stop_leaves_an_event_even_if_nothing_changed(
     assert found == [f"audit.app.{name}" for name in ("start", "start", "stop", "stop", "restart")]
 
 
-async def test_usage_events_tell_changes_only(caller: Caller, app: App) -> None:
+async def test_usage_events_record_only_changes(caller: Caller, app: App) -> None:
     for action in ("start", "start", "stop", "stop", "restart"):
         await act(caller, app, action)
     rows = (await caller.get("/v3/app_usage_events"))["resources"]
@@ -45,7 +45,7 @@ async def test_usage_events_tell_changes_only(caller: Caller, app: App) -> None:
     assert [row["guid"] for row in later["resources"]] == [row["guid"] for row in rows[1:]]
 
 
-async def test_a_start_that_diego_refuses_leaves_its_event_a_restart_does_not(
+async def test_a_start_that_diego_refuses_makes_an_event_but_a_restart_does_not(
     caller: Caller, app: App
 ) -> None:
     caller.sandbox.diego = "refused"
@@ -54,13 +54,15 @@ async def test_a_start_that_diego_refuses_leaves_its_event_a_restart_does_not(
     assert await kinds(caller, f"&types={ACTIONS}") == ["audit.app.start"]
 
 
-async def test_a_refused_start_leaves_nothing(caller: Caller, app: App) -> None:
+async def test_a_start_that_the_quota_refuses_makes_no_event(caller: Caller, app: App) -> None:
     app.space.organization.memory_limit = 1
     assert await act(caller, app, "start") == 422
     assert await kinds(caller) == []
 
 
-async def test_requests_around_apps_leave_events(caller: Caller, app: App) -> None:
+async def test_changes_of_an_app_make_audit_events_without_secrets(
+    caller: Caller, app: App
+) -> None:
     at = f"/v3/apps/{app.guid}"
     links = {"space": {"data": {"guid": app.space.guid}}}
     for method, path, fields in (
@@ -92,7 +94,9 @@ async def test_requests_around_apps_leave_events(caller: Caller, app: App) -> No
     assert "s3cr3t" not in str(page)
 
 
-async def test_requests_around_places_leave_events(caller: Caller, app: App) -> None:
+async def test_changes_of_spaces_and_organizations_make_audit_events_without_secrets(
+    caller: Caller, app: App
+) -> None:
     space, home = app.space, app.space.organization
     [outsider] = [user for user in caller.sandbox.users.values() if user.name == "outsider"]
     domain = next(iter(caller.sandbox.network.domains))
@@ -131,7 +135,7 @@ async def test_requests_around_places_leave_events(caller: Caller, app: App) -> 
     assert "s3cr3t" not in str(page)
 
 
-async def test_events_are_listed_in_either_order_and_one_by_one(caller: Caller, app: App) -> None:
+async def test_events_can_be_sorted_filtered_and_read_one_by_one(caller: Caller, app: App) -> None:
     for action in ("start", "stop"):
         await act(caller, app, action)
     assert await kinds(caller, "&order_by=-created_at") == ["audit.app.stop", "audit.app.start"]
@@ -150,7 +154,7 @@ async def test_events_are_listed_in_either_order_and_one_by_one(caller: Caller, 
     ("name", "sees"), [("developer", True), ("supporter", True), ("auditor", True),
                        ("manager", False), ("outsider", False)]
 )  # fmt: skip
-async def test_events_are_for_those_who_work_in_the_space(
+async def test_only_members_of_the_space_see_its_events(
     caller: Caller, name: str, sees: bool
 ) -> None:
     user = caller.sandbox.world.user_named(name)

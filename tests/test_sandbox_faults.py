@@ -56,21 +56,21 @@ def state(sandbox: Sandbox) -> str:
     return next(iter(sandbox.apps.values())).state
 
 
-async def test_rate_limited() -> None:
+async def test_a_rate_limited_start_changes_nothing() -> None:
     (status, text, headers), sandbox = await suffer("rate_limited")
     assert (status, headers["retry-after"], state(sandbox)) == (429, "1", "STOPPED")
     assert headers["content-type"] == "text/plain; charset=utf-8"
     assert json.loads(text)["errors"][0]["title"] == "CF-RateLimitExceeded"
 
 
-async def test_bad_gateway() -> None:
+async def test_a_bad_gateway_answers_with_html() -> None:
     (status, text, headers), _ = await suffer("bad_gateway")
     assert (status, headers["content-type"]) == (502, "text/html")
     assert "<html>" in text
     assert "x-user-guid" not in headers
 
 
-async def test_unavailable() -> None:
+async def test_an_unavailable_server_changes_nothing() -> None:
     (status, _, headers), sandbox = await suffer("unavailable")
     assert (status, headers["x-cf-routererror"], state(sandbox)) == (503, "no_endpoints", "STOPPED")
 
@@ -85,7 +85,7 @@ async def test_unavailable() -> None:
         ("unknown_route", 404, "unknown_route", "404 Not Found: Requested route ('127.0.0.1:"),
     ],
 )
-async def test_what_stands_in_gate_answers(
+async def test_proxies_before_the_api_send_their_own_errors(
     name: str, status: int, reason: str | None, words: str
 ) -> None:
     got, sandbox = await suffer(name)
@@ -95,7 +95,7 @@ async def test_what_stands_in_gate_answers(
     assert sandbox.requests[-1].status == status
 
 
-async def test_half_of_what_is_lost_on_the_way_was_done() -> None:
+async def test_about_half_of_the_failed_starts_took_effect() -> None:
     for name in ("bad_gateway", "gateway_timeout", "unknown_error"):
         async with (
             Sandbox(40, faults=Faults(**{name: 1.0})) as sandbox,
@@ -108,7 +108,7 @@ async def test_half_of_what_is_lost_on_the_way_was_done() -> None:
             assert 10 < done < 30
 
 
-async def test_errors_of_the_api_itself() -> None:
+async def test_errors_of_the_api_have_its_error_codes() -> None:
     (status, text, _), _ = await suffer("unknown_error")
     assert (status, json.loads(text)["errors"][0]["title"]) == (500, "UnknownError")
     (status, text, _), sandbox = await suffer("runner_error")
@@ -119,7 +119,7 @@ async def test_errors_of_the_api_itself() -> None:
     assert not sandbox.running(next(iter(sandbox.apps)))
 
 
-async def test_a_body_that_ends_too_early() -> None:
+async def test_a_truncated_answer_may_follow_a_start_that_took_effect() -> None:
     (status, _, _), sandbox = await suffer("truncated")
     assert (status, state(sandbox), sandbox.requests[-1].status) == (0, "STARTED", 0)
     (status, text, _), sandbox = await suffer("garbage")
@@ -128,12 +128,12 @@ async def test_a_body_that_ends_too_early() -> None:
         json.loads(text)
 
 
-async def test_a_body_that_comes_in_drips_is_whole() -> None:
+async def test_an_answer_sent_in_small_pieces_is_complete() -> None:
     (status, text, _), _ = await suffer("drip")
     assert (status, json.loads(text)["state"]) == (200, "STARTED")
 
 
-async def test_a_token_ends_in_the_middle() -> None:
+async def test_a_token_that_expires_early_is_refused_from_then_on() -> None:
     faults = Faults(token_expired=1.0, max_per_app=1)
     async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
         guid = next(iter(sandbox.apps))
@@ -144,7 +144,7 @@ async def test_a_token_ends_in_the_middle() -> None:
         assert (await act(sandbox, session, others, guid))[0] == 200
 
 
-async def test_a_window_of_429_meets_everybody() -> None:
+async def test_a_rate_limit_window_refuses_every_app_until_it_ends() -> None:
     time = Time()
     faults = Faults(rate_limited=1.0, max_per_app=1, rate_limited_for=3, retry_after=3)
     async with (
@@ -160,7 +160,7 @@ async def test_a_window_of_429_meets_everybody() -> None:
         assert (await act(sandbox, session, headers, one))[0] == 200
 
 
-async def test_reads_and_other_changes_meet_faults_if_asked_to() -> None:
+async def test_reads_and_other_changes_fail_only_if_their_shares_are_set() -> None:
     faults = Faults(unavailable=1.0, reads=1.0, writes=1.0)
     async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
         headers = await log_in(sandbox, session)
@@ -176,14 +176,14 @@ async def test_reads_and_other_changes_meet_faults_if_asked_to() -> None:
             assert response.status == 200
 
 
-async def test_reset_before_and_after() -> None:
+async def test_a_connection_can_be_reset_before_or_after_the_start() -> None:
     (status, _, _), sandbox = await suffer("reset_before")
     assert (status, state(sandbox), sandbox.requests[-1].status) == (0, "STOPPED", 0)
     (status, _, _), sandbox = await suffer("reset_after")
     assert (status, state(sandbox)) == (0, "STARTED")
 
 
-async def test_runner_unavailable_is_followed_by_a_hollow_success() -> None:
+async def test_a_start_after_a_runner_failure_succeeds_but_starts_nothing_yet() -> None:
     faults = Faults(runner_unavailable=1.0, max_per_app=1)
     time = Time()
     async with (
@@ -211,7 +211,7 @@ async def test_a_failed_restart_is_rolled_back() -> None:
 
 
 @pytest.mark.parametrize("name", TRANSIENT)
-async def test_whoever_repeats_gets_through(name: str) -> None:
+async def test_every_fault_ends_after_the_maximum_per_app(name: str) -> None:
     faults = Faults(**{name: 1.0}, max_per_app=2)
     async with Sandbox(2, faults=faults) as sandbox, aiohttp.ClientSession() as session:
         headers = await log_in(sandbox, session)
@@ -243,7 +243,7 @@ async def statuses(faults: Faults, *, backwards: bool, together: bool) -> dict[s
         return dict([await start(guid) for guid in guids])
 
 
-async def test_faults_do_not_depend_on_the_order() -> None:
+async def test_faults_do_not_depend_on_the_order_of_requests() -> None:
     faults = Faults(**dict.fromkeys(ORDERLY, 0.05), without_droplet=0.1)
     first = await statuses(faults, backwards=False, together=False)
     assert first == await statuses(faults, backwards=True, together=False)
@@ -253,7 +253,7 @@ async def test_faults_do_not_depend_on_the_order() -> None:
     }
 
 
-async def test_the_rate_limit_counts_by_user() -> None:
+async def test_the_rate_limit_is_counted_per_user() -> None:
     faults = Faults(rate_limit=20, rate_window=3600)
     async with Sandbox(1, faults=faults) as sandbox, aiohttp.ClientSession() as session:
         headers = await log_in(sandbox, session)
@@ -280,7 +280,7 @@ async def test_the_rate_limit_counts_by_user() -> None:
             assert "X-RateLimit-Limit" not in response.headers
 
 
-def test_latency_is_drawn_and_repeatable() -> None:
+def test_latency_is_random_but_repeatable() -> None:
     faults = Faults(latency=0.02)
     delays = [faults.draw(0, "app", number).delay for number in range(2000)]
     assert delays == [faults.draw(0, "app", number).delay for number in range(2000)]
@@ -289,24 +289,24 @@ def test_latency_is_drawn_and_repeatable() -> None:
     assert even.draw(0, "app", 1).delay == 0.02
 
 
-def test_presets_and_limits_of_shares() -> None:
+def test_faults_refuse_impossible_values() -> None:
     assert Faults.none().quiet
     assert not Faults.demo().quiet
-    with pytest.raises(ValueError, match="bad_gateway is a share"):
+    with pytest.raises(ValueError, match="bad_gateway must be a share"):
         Faults(bad_gateway=1.5)
-    with pytest.raises(ValueError, match="more than 1 together"):
+    with pytest.raises(ValueError, match=r"the sum of the shares .* is more than 1"):
         Faults(bad_gateway=0.7, unavailable=0.7)
-    with pytest.raises(ValueError, match="more than 1 together"):
+    with pytest.raises(ValueError, match=r"the sum of the shares .* is more than 1"):
         Faults(bad_gateway=0.7, reads=2)
-    with pytest.raises(ValueError, match="startup is a number from 0 on, not -1"):
+    with pytest.raises(ValueError, match="startup must be a number of at least 0, not -1"):
         Faults(startup=-1)
     with pytest.raises(ValueError, match="crash_backoff"):
         Faults(crash_backoff=0)
-    with pytest.raises(ValueError, match="profile='sunny': 'none', 'demo', 'chaos' are known"):
+    with pytest.raises(ValueError, match="the profiles are 'none', 'demo', 'chaos'"):
         Faults.profile("sunny")
 
 
-async def test_under_chaos_every_app_starts_and_the_log_knows_each_request() -> None:
+async def test_with_the_chaos_profile_retries_start_every_app_exactly_once() -> None:
     sent = 0
     async with (
         Sandbox(300, seed=2, faults=Faults.chaos()) as sandbox,

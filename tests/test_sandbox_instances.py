@@ -41,7 +41,7 @@ def launch(sandbox: Sandbox, apps: Iterable[App]) -> None:
         sandbox.world.fleet.launch(app)
 
 
-async def test_an_instance_starts_runs_becomes_routable_and_goes() -> None:
+async def test_an_instance_starts_runs_becomes_routable_and_stops() -> None:
     time = Time()
     sandbox = world(time, startup=10, startup_spread=0, readiness=2, shutdown=5)
     async with admin_calls(sandbox) as caller:
@@ -85,7 +85,7 @@ def test_delays_are_drawn_per_instance_and_repeat_with_the_seed() -> None:
     assert first[-1] > 390
 
 
-def test_every_start_draws_anew() -> None:
+def test_every_start_gets_a_new_random_delay() -> None:
     time = Time()
     sandbox = world(time, startup=10)
     app = next(iter(sandbox.apps.values()))
@@ -98,7 +98,7 @@ def test_every_start_draws_anew() -> None:
     assert len(moments) == 5
 
 
-async def test_an_instance_that_crashes_once_comes_up() -> None:
+async def test_an_instance_that_crashes_once_starts_again() -> None:
     time = Time()
     sandbox = world(time, startup=2, startup_spread=0, crash_once=1.0, crash_backoff=3)
     async with admin_calls(sandbox) as caller:
@@ -119,7 +119,7 @@ async def test_an_instance_that_crashes_once_comes_up() -> None:
         assert seen == ["CRASHED", "STARTING", "RUNNING", "RUNNING"]
 
 
-def test_a_crash_loop_waits_longer_each_time_until_the_cause_is_gone() -> None:
+def test_a_crash_loop_backs_off_until_the_cause_is_gone() -> None:
     time = Time()
     sandbox = world(time, startup=1, startup_spread=0, crash=1.0, crash_backoff=2)
     app = next(iter(sandbox.apps.values()))
@@ -140,7 +140,7 @@ def test_a_crash_loop_waits_longer_each_time_until_the_cause_is_gone() -> None:
     assert sandbox.running(app.guid)
 
 
-def test_the_share_that_crashes_is_the_one_asked_for() -> None:
+def test_the_share_of_crashing_instances_matches_the_setting() -> None:
     time = Time()
     sandbox = world(time, apps=1000, startup=1, crash=0.1, crash_once=0.2, crash_backoff=1000)
     apps = list(sandbox.apps.values())
@@ -151,7 +151,7 @@ def test_the_share_that_crashes_is_the_one_asked_for() -> None:
     assert 70 < states(sandbox, apps)["CRASHED"] < 130
 
 
-async def test_what_finds_no_room_is_down_and_says_why_until_there_is_room() -> None:
+async def test_an_instance_without_memory_on_a_cell_is_down_until_memory_is_free() -> None:
     time = Time()
     sandbox = Sandbox(5, clock=time, cells=2, cell_memory_mb=2048)
     async with admin_calls(sandbox) as caller:
@@ -172,13 +172,13 @@ async def test_what_finds_no_room_is_down_and_says_why_until_there_is_room() -> 
         assert sum(cell.used_mb for cell in sandbox.cells) == 3072
 
 
-def test_apps_that_run_from_the_beginning_take_room() -> None:
+def test_apps_that_run_from_the_beginning_use_memory_of_the_cells() -> None:
     sandbox = Sandbox(3, started=True, cell_memory_mb=2048)
     assert states(sandbox, sandbox.apps.values()) == {"RUNNING": 2, "DOWN": 1}
     assert sandbox.cells[0].used_mb == 2048
 
 
-async def test_scaling_starts_what_is_new_and_lets_go_what_is_too_much() -> None:
+async def test_scaling_starts_new_instances_and_stops_surplus_ones() -> None:
     time = Time()
     sandbox = world(time, startup=10, startup_spread=0)
     async with admin_calls(sandbox) as caller:
@@ -201,7 +201,7 @@ async def test_scaling_starts_what_is_new_and_lets_go_what_is_too_much() -> None
         assert sandbox.cells[0].used_mb == 1024
 
 
-def test_too_many_starts_at_a_time_are_slow_and_crash() -> None:
+def test_too_many_starts_at_a_time_are_slow_and_some_crash() -> None:
     def crashed(wave: int) -> tuple[int, float, int]:
         time = Time()
         faults = Faults(startup=10, startup_spread=0, crash_backoff=10_000)
@@ -224,7 +224,7 @@ def test_too_many_starts_at_a_time_are_slow_and_crash() -> None:
     assert crashed(100)[0] > some
 
 
-async def test_diego_hears_of_a_stop_only_when_it_is_back() -> None:
+async def test_a_stop_during_a_diego_outage_takes_effect_after_it() -> None:
     time = Time()
     sandbox = world(time, repair_after=5)
     async with admin_calls(sandbox) as caller:
@@ -241,7 +241,7 @@ async def test_diego_hears_of_a_stop_only_when_it_is_back() -> None:
         assert states(sandbox, [app]) == {"DOWN": 1}
 
 
-async def test_what_was_really_done_is_counted() -> None:
+async def test_applied_counts_only_actions_that_took_effect() -> None:
     sandbox = Sandbox(1, faults=Faults(runner_unavailable=1.0, max_per_app=1))
     async with admin_calls(sandbox) as caller:
         app = next(iter(sandbox.apps.values()))
@@ -256,7 +256,7 @@ async def test_what_was_really_done_is_counted() -> None:
         assert app.applied["restart"] == 2
 
 
-def test_what_is_set_by_hand_counts_as_well() -> None:
+def test_a_state_set_by_hand_starts_and_stops_instances() -> None:
     sandbox = Sandbox(1, cell_memory_mb=1024)
     app = next(iter(sandbox.apps.values()))
     for _ in range(2):
@@ -280,5 +280,5 @@ def test_a_long_queue_of_crashing_instances_does_not_overflow() -> None:
 
 
 def test_a_sandbox_needs_a_cell() -> None:
-    with pytest.raises(ValueError, match="cells is at least 1, not 0"):
+    with pytest.raises(ValueError, match="cells must be at least 1, not 0"):
         Sandbox(1, cells=0)

@@ -27,7 +27,7 @@ def first(caller: Caller) -> App:
     return next(iter(caller.sandbox.apps.values()))
 
 
-async def test_an_app_from_its_creation_to_its_end(caller: Caller) -> None:
+async def test_an_app_can_be_created_staged_started_and_deleted(caller: Caller) -> None:
     space = next(iter(caller.sandbox.spaces))
     related = {"space": {"data": {"guid": space}}}
     asked = {"name": "new", "relationships": related, "environment_variables": {"A": 1}}
@@ -59,7 +59,7 @@ async def test_an_app_from_its_creation_to_its_end(caller: Caller) -> None:
     assert (await send(caller, "GET", f"/v3/packages/{package['guid']}"))[0] == 404
 
 
-async def test_builds_fail_by_lot_or_by_word(caller: Caller) -> None:
+async def test_builds_fail_by_the_set_share_or_with_the_set_error(caller: Caller) -> None:
     async def staged(package: str) -> tuple[str, str | None]:
         _, build = await send(caller, "POST", "/v3/builds", {"package": {"guid": package}})
         for _ in range(2):
@@ -86,7 +86,7 @@ async def test_builds_fail_by_lot_or_by_word(caller: Caller) -> None:
     )
 
 
-async def test_a_deployment_rolls_out_and_can_be_taken_back(caller: Caller) -> None:
+async def test_a_deployment_can_be_continued_and_canceled(caller: Caller) -> None:
     async def reasons(here: str) -> list[str]:
         """What it says, as often as it says something else, until it ends or waits."""
         seen: list[str] = []
@@ -111,7 +111,7 @@ async def test_a_deployment_rolls_out_and_can_be_taken_back(caller: Caller) -> N
     assert (await send(caller, "POST", f"{here}/actions/cancel"))[0] == 422
 
 
-async def test_diego_comes_back_and_so_do_the_instances(caller: Caller) -> None:
+async def test_instances_come_back_after_a_diego_outage(caller: Caller) -> None:
     sandbox, app = caller.sandbox, first(caller)
     start = f"/v3/apps/{app.guid}/actions/start"
     stats = f"/v3/apps/{app.guid}/processes/web/stats"
@@ -128,7 +128,7 @@ async def test_diego_comes_back_and_so_do_the_instances(caller: Caller) -> None:
         sandbox.diego = "tired"
 
 
-async def test_the_database_goes_away_and_comes_back(caller: Caller) -> None:
+async def test_requests_fail_during_a_database_outage_and_work_after_it(caller: Caller) -> None:
     caller.sandbox.database = "down"
     status, text, response = await caller.ask("GET", "/v3/apps")
     assert (status, text[:23]) == (500, "Puma caught this error:")
@@ -138,7 +138,7 @@ async def test_the_database_goes_away_and_comes_back(caller: Caller) -> None:
     assert (await caller.ask("GET", "/v3/apps"))[0] == 200
 
 
-async def test_a_quota_is_full_until_others_stop(caller: Caller) -> None:
+async def test_a_full_quota_refuses_starts_until_another_app_stops(caller: Caller) -> None:
     one, two = list(caller.sandbox.apps.values())[:2]
     two.space = one.space
     one.space.organization.memory_limit = 1024
@@ -154,7 +154,7 @@ async def test_a_quota_is_full_until_others_stop(caller: Caller) -> None:
     assert (await send(caller, "POST", path.format(two.guid, "start")))[0] == 200
 
 
-async def test_tasks_run_and_are_canceled(caller: Caller) -> None:
+async def test_tasks_run_and_can_be_canceled(caller: Caller) -> None:
     tasks = f"/v3/apps/{first(caller).guid}/tasks"
     _, task = await send(caller, "POST", tasks, {"command": "ls"})
     here = f"/v3/tasks/{task['guid']}"
@@ -166,7 +166,7 @@ async def test_tasks_run_and_are_canceled(caller: Caller) -> None:
     assert (await caller.get(tasks))["pagination"]["total_results"] == 2
 
 
-async def test_spaces_are_made_and_deleted(caller: Caller) -> None:
+async def test_a_space_can_be_created_and_deleted(caller: Caller) -> None:
     _, organization = await send(caller, "POST", "/v3/organizations", {"name": "fresh"})
     related = {"organization": {"data": {"guid": organization["guid"]}}}
     _, space = await send(caller, "POST", "/v3/spaces", {"name": "s", "relationships": related})
@@ -211,7 +211,7 @@ BODIES: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("fields", BODIES, ids=repr)
-async def test_no_body_makes_it_stumble(caller: Caller, fields: Any) -> None:
+async def test_no_request_body_breaks_the_server(caller: Caller, fields: Any) -> None:
     app = first(caller)
     for method, path in (
         ("POST", "apps"),

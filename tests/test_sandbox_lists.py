@@ -10,7 +10,7 @@ from .sandbox_caller import (
 )
 
 
-async def test_resources_have_the_recorded_keys(caller: Caller) -> None:
+async def test_resources_match_the_shape_of_the_recordings(caller: Caller) -> None:
     world = caller.sandbox
     app = world.add_app("web-shop", labels={"env": "prod", "team": "payments"})
     app.annotations = {"contact": "shop@example.com"}
@@ -44,7 +44,7 @@ async def test_resources_have_the_recorded_keys(caller: Caller) -> None:
     assert no_droplet == {"data": {"guid": None}}
 
 
-async def test_paging_and_its_links(caller: Caller) -> None:
+async def test_pages_link_to_the_next_page_with_the_whole_query(caller: Caller) -> None:
     query = (
         "include=space.organization&order_by=name&per_page=5&label_selector=env%20in%20(prod,dev)"
     )
@@ -73,7 +73,7 @@ async def test_links_are_escaped_as_recorded(caller: Caller) -> None:
     assert "?page=1\\u0026per_page=1\\u0026updated_ats%5Blt%5D=2099-01-01T00%3A00%3A00Z" in text
 
 
-async def test_filters(caller: Caller) -> None:
+async def test_filters_select_and_order_apps(caller: Caller) -> None:
     sandbox = caller.sandbox
     one, two, three, *_ = sandbox.apps.values()
     one.labels, two.labels, three.labels = {"a": "x"}, {"a": "y", "b": "z"}, {}
@@ -106,7 +106,7 @@ async def test_filters(caller: Caller) -> None:
     assert (await caller.names(f"{those}&order_by=state"))[0] == two.name
 
 
-async def test_a_user_sees_only_his_own(caller: Caller) -> None:
+async def test_users_see_only_apps_of_their_spaces(caller: Caller) -> None:
     everything = await caller.names("")
     await caller.login("developer")
     assert 0 < len(await caller.names("")) < len(everything)
@@ -124,7 +124,7 @@ async def test_a_query_that_is_too_long_is_refused_without_a_content_type(caller
     assert "Content-Type" not in response.headers
 
 
-async def test_heads_and_request_ids(caller: Caller) -> None:
+async def test_a_head_request_has_no_body_and_keeps_its_request_id(caller: Caller) -> None:
     given = {"X-Vcap-Request-Id": "my-request-id"}
     status, text, response = await caller.ask("HEAD", "/v3/apps?per_page=1", headers=given)
     assert (status, text) == (200, "")

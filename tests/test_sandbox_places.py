@@ -18,7 +18,9 @@ def space(caller: Caller) -> Space:
     return next(iter(caller.sandbox.spaces.values()))
 
 
-async def test_a_place_is_renamed_labelled_and_suspended(caller: Caller, space: Space) -> None:
+async def test_organizations_and_spaces_can_be_changed_but_names_stay_unique(
+    caller: Caller, space: Space
+) -> None:
     at = f"/v3/organizations/{space.organization.guid}"
     status, shown = await caller.change("PATCH", at, {"name": "new", "suspended": True})
     assert (status, shown["name"], shown["suspended"]) == (200, "new", True)
@@ -34,7 +36,7 @@ async def test_a_place_is_renamed_labelled_and_suspended(caller: Caller, space: 
     )
 
 
-async def test_only_managers_change_places_and_only_admins_suspend(
+async def test_managers_change_an_organization_but_only_admins_suspend_or_delete_it(
     caller: Caller, space: Space
 ) -> None:
     at = f"/v3/organizations/{space.organization.guid}"
@@ -49,7 +51,9 @@ async def test_only_managers_change_places_and_only_admins_suspend(
     assert (await caller.change("PATCH", at, NAMELESS))[0] == 404
 
 
-async def test_an_organization_goes_with_its_spaces_and_apps(caller: Caller, space: Space) -> None:
+async def test_deleting_an_organization_deletes_its_spaces_and_apps(
+    caller: Caller, space: Space
+) -> None:
     home = space.organization
     job = await caller.ended("DELETE", f"/v3/organizations/{home.guid}")
     assert job["state"] == "COMPLETE"
@@ -67,14 +71,16 @@ async def test_ssh_is_a_feature_of_a_space(caller: Caller, space: Space) -> None
     assert (await caller.change("GET", f"{at}/other"))[0] == 404
 
 
-async def test_people_found_organizations_if_the_flag_lets_them(caller: Caller) -> None:
+async def test_users_create_organizations_only_if_the_flag_allows_it(caller: Caller) -> None:
     await caller.login("developer")
     assert (await caller.change("POST", "/v3/organizations", {"name": "own"}))[0] == 403
     caller.sandbox.flags["user_org_creation"] = True
     assert (await caller.change("POST", "/v3/organizations", {"name": "own"}))[0] == 201
 
 
-async def test_a_domain_is_everybodys_or_of_one_organization(caller: Caller, space: Space) -> None:
+async def test_a_domain_is_shared_or_belongs_to_one_organization(
+    caller: Caller, space: Space
+) -> None:
     home = space.organization
     links = {"organization": {"data": {"guid": home.guid}}}
     private = {"name": "Shop.Example.org", "relationships": links}
@@ -110,12 +116,14 @@ async def test_a_domain_is_everybodys_or_of_one_organization(caller: Caller, spa
         ),
     ],
 )
-async def test_a_domain_wants_a_good_name(caller: Caller, body: dict[str, Any], words: str) -> None:
+async def test_a_domain_with_a_bad_name_is_refused(
+    caller: Caller, body: dict[str, Any], words: str
+) -> None:
     status, error = await caller.change("POST", "/v3/domains", body)
     assert (status, error["detail"]) == (422, words)
 
 
-async def test_operators_set_the_variables_of_all_apps(caller: Caller) -> None:
+async def test_admins_set_environment_variables_for_all_apps(caller: Caller) -> None:
     at = "/v3/environment_variable_groups/running"
     status, shown = await caller.change("PATCH", at, {"var": {"REGION": "eu"}})
     assert (status, shown["var"]) == (200, {"REGION": "eu"})

@@ -28,7 +28,7 @@ async def started(caller: Caller, app: App) -> tuple[int, str]:
         (1023, 1023, "memory space_quota_exceeded, memory quota_exceeded"),
     ],
 )
-async def test_a_quota_refuses_a_start(
+async def test_a_start_beyond_the_memory_quota_is_refused(
     caller: Caller, app: App, of_space: int | None, of_organization: int | None, words: str
 ) -> None:
     app.space.memory_limit = of_space
@@ -37,7 +37,7 @@ async def test_a_quota_refuses_a_start(
     assert app.state == "STOPPED"
 
 
-async def test_quotas_limit_the_instances_and_their_size_as_well(caller: Caller, app: App) -> None:
+async def test_quotas_limit_the_number_and_the_size_of_instances(caller: Caller, app: App) -> None:
     space, home = app.space, app.space.organization
     app.processes[0].instances = 2
     space.instance_limit = home.instance_limit = 1
@@ -58,7 +58,7 @@ async def test_quotas_limit_the_instances_and_their_size_as_well(caller: Caller,
     assert (await started(caller, app))[0] == 200
 
 
-async def test_cloud_native_buildpacks_have_a_flag_which_is_off(caller: Caller) -> None:
+async def test_cloud_native_buildpacks_are_off_until_their_flag_is_set(caller: Caller) -> None:
     app = caller.sandbox.add_app("cnb", lifecycle="cnb")
     await caller.login("developer")
     assert await started(caller, app) == (403, "Feature Disabled: diego_cnb")
@@ -66,7 +66,9 @@ async def test_cloud_native_buildpacks_have_a_flag_which_is_off(caller: Caller) 
     assert (await started(caller, app))[0] == 200
 
 
-async def test_a_quota_counts_what_runs_in_the_space_tasks_too(caller: Caller, app: App) -> None:
+async def test_a_space_quota_counts_the_apps_and_tasks_of_its_space(
+    caller: Caller, app: App
+) -> None:
     other = caller.sandbox.add_app("other", space=app.space)
     far = next(s for s in caller.sandbox.spaces.values() if s is not app.space)
     elsewhere = caller.sandbox.add_app("elsewhere", space=far)
@@ -80,7 +82,9 @@ async def test_a_quota_counts_what_runs_in_the_space_tasks_too(caller: Caller, a
     assert (await started(caller, other))[0] == 200
 
 
-async def test_quotas_tell_the_limits_and_places_point_to_them(caller: Caller, app: App) -> None:
+async def test_quotas_show_the_limits_and_are_linked_from_their_space_or_organization(
+    caller: Caller, app: App
+) -> None:
     space, home = app.space, app.space.organization
     page = await caller.get(f"/v3/space_quotas?space_guids={space.guid}")
     assert page["resources"] == []
@@ -101,7 +105,7 @@ async def test_quotas_tell_the_limits_and_places_point_to_them(caller: Caller, a
     assert same == quota
 
 
-async def test_a_quota_shows_only_organizations_that_its_reader_knows(
+async def test_a_quota_lists_only_organizations_that_the_user_can_see(
     caller: Caller, app: App
 ) -> None:
     for organization in caller.sandbox.organizations.values():
@@ -114,7 +118,7 @@ async def test_a_quota_shows_only_organizations_that_its_reader_knows(
 
 
 @pytest.mark.parametrize("kind", ["organizations", "spaces"])
-async def test_the_usage_adds_up(caller: Caller, app: App, kind: str) -> None:
+async def test_usage_summaries_add_up_the_running_apps(caller: Caller, app: App, kind: str) -> None:
     place = app.space if kind == "spaces" else app.space.organization
     app.processes[0].instances, app.processes[0].memory_in_mb = 3, 256
     app.state = "STARTED"
@@ -130,7 +134,7 @@ async def test_the_usage_adds_up(caller: Caller, app: App, kind: str) -> None:
     assert (await caller.change("GET", "/v3/info/usage_summary"))[0] == 403
 
 
-async def test_flags_are_switched_by_admins_and_work(caller: Caller) -> None:
+async def test_only_admins_switch_feature_flags(caller: Caller) -> None:
     page = await caller.get("/v3/feature_flags")
     assert {flag["name"]: flag["enabled"] for flag in page["resources"]} == DEFAULTS
     change = {"enabled": False, "custom_error_message": "no containers today"}
@@ -146,7 +150,7 @@ async def test_flags_are_switched_by_admins_and_work(caller: Caller) -> None:
     assert (await started(caller, docker))[0] == 200
 
 
-async def test_a_flag_is_a_boolean(caller: Caller) -> None:
+async def test_a_feature_flag_must_be_a_boolean(caller: Caller) -> None:
     status, error = await caller.change(
         "PATCH", "/v3/feature_flags/app_scaling", {"enabled": "yes", "other": 1}
     )

@@ -32,7 +32,9 @@ async def types(caller: Caller, query: str) -> list[str]:
     return [one["type"] for one in (await caller.get(f"/v3/roles?{query}"))["resources"]]
 
 
-async def test_roles_are_listed_by_user_place_and_type(caller: Caller, space: Space) -> None:
+async def test_roles_can_be_filtered_by_user_space_organization_and_type(
+    caller: Caller, space: Space
+) -> None:
     developer = named(caller, "developer")
     own = f"user_guids={developer.guid}"
     homes = [s for s in caller.sandbox.spaces.values() if s.organization is space.organization]
@@ -45,7 +47,7 @@ async def test_roles_are_listed_by_user_place_and_type(caller: Caller, space: Sp
     assert sorted(await types(caller, home)) == ["organization_manager", "organization_user"]
 
 
-async def test_a_role_includes_what_it_relates(caller: Caller, space: Space) -> None:
+async def test_a_role_can_include_its_user_and_space(caller: Caller, space: Space) -> None:
     query = f"types=space_developer&space_guids={space.guid}&include=user,space"
     page = await caller.get(f"/v3/roles?{query}")
     assert [user["username"] for user in page["included"]["users"]] == ["developer"]
@@ -55,7 +57,7 @@ async def test_a_role_includes_what_it_relates(caller: Caller, space: Space) -> 
     assert one["included"]["users"] == page["included"]["users"]
 
 
-async def test_a_role_is_given_works_and_is_taken_away(caller: Caller, space: Space) -> None:
+async def test_a_role_gives_rights_until_it_is_deleted(caller: Caller, space: Space) -> None:
     outsider = named(caller, "outsider")
     wanted = role("space_developer", outsider, space)
     status, error = await caller.change("POST", "/v3/roles", wanted)
@@ -72,7 +74,7 @@ async def test_a_role_is_given_works_and_is_taken_away(caller: Caller, space: Sp
     assert not outsider.changes(space)
 
 
-async def test_only_managers_give_roles(caller: Caller, space: Space) -> None:
+async def test_only_managers_create_roles(caller: Caller, space: Space) -> None:
     body = role("organization_auditor", named(caller, "auditor"), space.organization)
     await caller.login("developer")
     assert (await caller.change("POST", "/v3/roles", body))[0] == 403
@@ -80,7 +82,9 @@ async def test_only_managers_give_roles(caller: Caller, space: Space) -> None:
     assert (await caller.change("POST", "/v3/roles", body))[0] == 201
 
 
-async def test_people_know_those_of_their_organizations(caller: Caller, space: Space) -> None:
+async def test_users_see_only_the_users_of_their_organizations(
+    caller: Caller, space: Space
+) -> None:
     insiders = {"developer", "supporter", "auditor", "manager"}
     await caller.login("developer")
     page = await caller.get("/v3/users")
@@ -94,7 +98,7 @@ async def test_people_know_those_of_their_organizations(caller: Caller, space: S
     assert (await caller.get("/v3/roles"))["resources"] == []
 
 
-async def test_users_are_found_by_their_names(caller: Caller) -> None:
+async def test_users_can_be_filtered_by_name(caller: Caller) -> None:
     page = await caller.get("/v3/users?usernames=auditor&origins=uaa")
     assert [user["username"] for user in page["resources"]] == ["auditor"]
     page = await caller.get("/v3/users?partial_usernames=ANAG")
@@ -104,7 +108,7 @@ async def test_users_are_found_by_their_names(caller: Caller) -> None:
     assert "without usernames" in error["detail"]
 
 
-async def test_an_admin_makes_and_removes_users(caller: Caller) -> None:
+async def test_only_admins_create_and_delete_users(caller: Caller) -> None:
     status, made = await caller.change("POST", "/v3/users", {"guid": "new-user"})
     assert (status, made["username"], made["presentation_name"]) == (201, None, "new-user")
     labels = {"metadata": {"labels": {"team": "a"}}}
@@ -141,7 +145,9 @@ async def test_an_admin_makes_and_removes_users(caller: Caller) -> None:
         ("app_usage_events", "App usage event"),
     ],
 )
-async def test_what_is_not_there_is_named(caller: Caller, kind: str, words: str) -> None:
+async def test_a_missing_resource_is_named_in_the_error(
+    caller: Caller, kind: str, words: str
+) -> None:
     status, error = await caller.change("GET", f"/v3/{kind}/{UNKNOWN}")
     assert (status, error["code"], error["detail"]) == (404, 10010, f"{words} not found")
 
@@ -162,7 +168,7 @@ async def test_global_readers_see_everything_and_change_nothing(
     assert (await caller.change("PATCH", flag, {"enabled": False}))[0] == 403
 
 
-async def test_an_auditor_of_the_organization_sees_routes_but_no_apps(
+async def test_an_organization_auditor_sees_routes_but_no_apps(
     caller: Caller, space: Space
 ) -> None:
     named(caller, "outsider").roles[space.organization.guid] = {"organization_auditor"}
@@ -172,7 +178,7 @@ async def test_an_auditor_of_the_organization_sees_routes_but_no_apps(
     assert len((await caller.get("/v3/organizations"))["resources"]) == 1
 
 
-async def test_auditors_may_look_and_outsiders_may_not(caller: Caller, space: Space) -> None:
+async def test_auditors_can_read_a_space_but_outsiders_cannot(caller: Caller, space: Space) -> None:
     paths = [f"/v3/spaces/{space.guid}", f"/v3/spaces/{space.guid}/usage_summary"]
     paths += [f"/v3/spaces/{space.guid}/users"]
     for name, expected in (("auditor", 200), ("manager", 200), ("outsider", 404)):
@@ -211,7 +217,7 @@ async def test_auditors_may_look_and_outsiders_may_not(caller: Caller, space: Sp
         ({"type": "space_manager"}, "Relationships 'relationships' is not an object"),
     ],
 )
-async def test_a_role_wants_a_user_and_its_place(
+async def test_a_role_without_a_user_or_the_right_place_is_refused(
     caller: Caller, body: dict[str, Any], words: str
 ) -> None:
     status, error = await caller.change("POST", "/v3/roles", body)

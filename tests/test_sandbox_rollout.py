@@ -63,7 +63,7 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rolling, "now", 1_800_000_000.0)
 
 
-async def test_new_instances_come_up_while_old_ones_leave(rolling: Rolling) -> None:
+async def test_a_deployment_replaces_instances_one_by_one(rolling: Rolling) -> None:
     deployment = await rolling.deploy()
     run, begin = "RUNNING", "STARTING"
     seen = []
@@ -87,7 +87,7 @@ async def test_new_instances_come_up_while_old_ones_leave(rolling: Rolling) -> N
     assert (await rolling.ask("GET", f"/v3/processes/{rolling.app.guid}"))[0] == 404
 
 
-async def test_an_hour_may_pass_in_one_line(rolling: Rolling) -> None:
+async def test_a_deployment_catches_up_when_the_clock_jumps(rolling: Rolling) -> None:
     deployment = await rolling.deploy(options={"max_in_flight": 2, "web_instances": 5})
     assert await rolling.states() == {"old": ["RUNNING"] * 3, "new": ["STARTING"] * 2}
     Rolling.now += 3600
@@ -95,7 +95,9 @@ async def test_an_hour_may_pass_in_one_line(rolling: Rolling) -> None:
     assert await rolling.reason(deployment) == "DEPLOYED"
 
 
-async def test_what_crashes_stays_half_way_and_is_taken_back(rolling: Rolling) -> None:
+async def test_a_deployment_that_crashes_stays_unfinished_until_it_is_canceled(
+    rolling: Rolling,
+) -> None:
     await rolling.get(f"/v3/processes/{rolling.app.guid}/stats")
     rolling.sandbox.faults = Faults(crash=1.0)
     deployment = await rolling.deploy()
@@ -109,7 +111,7 @@ async def test_what_crashes_stays_half_way_and_is_taken_back(rolling: Rolling) -
     assert await rolling.reason(deployment) == "CANCELED"
 
 
-async def test_a_roll_that_is_taken_back_restores_what_left(rolling: Rolling) -> None:
+async def test_a_canceled_deployment_restores_the_old_instances(rolling: Rolling) -> None:
     deployment = await rolling.deploy()
     Rolling.now += 4
     assert (await rolling.states())["old"] == ["RUNNING"]
@@ -120,7 +122,7 @@ async def test_a_roll_that_is_taken_back_restores_what_left(rolling: Rolling) ->
     assert await rolling.states() == {"old": ["RUNNING"] * 3}
 
 
-async def test_a_canary_goes_through_its_steps(rolling: Rolling) -> None:
+async def test_a_canary_pauses_after_each_step(rolling: Rolling) -> None:
     steps = {"steps": [{"instance_weight": 34}, {"instance_weight": 67}]}
     deployment = await rolling.deploy(strategy="canary", options={"canary": steps})
     for old, new in ((3, 1), (2, 2)):
@@ -132,7 +134,7 @@ async def test_a_canary_goes_through_its_steps(rolling: Rolling) -> None:
     assert await rolling.states() == {"new": ["RUNNING"] * 3}
 
 
-async def test_a_canary_waits_for_a_word(rolling: Rolling) -> None:
+async def test_a_canary_pauses_until_it_is_continued(rolling: Rolling) -> None:
     deployment = await rolling.deploy(strategy="canary")
     Rolling.now += 60
     assert await rolling.states() == {"old": ["RUNNING"] * 3, "new": ["RUNNING"]}
@@ -142,7 +144,7 @@ async def test_a_canary_waits_for_a_word(rolling: Rolling) -> None:
     assert await rolling.states() == {"new": ["RUNNING"] * 3}
 
 
-async def test_a_second_deployment_takes_over(rolling: Rolling) -> None:
+async def test_a_second_deployment_supersedes_the_first(rolling: Rolling) -> None:
     first = await rolling.deploy()
     Rolling.now += 4
     second = await rolling.deploy(options={"max_in_flight": 3})
@@ -153,7 +155,7 @@ async def test_a_second_deployment_takes_over(rolling: Rolling) -> None:
     assert await rolling.reason(second) == "DEPLOYED"
 
 
-async def test_deleting_the_app_ends_it(rolling: Rolling) -> None:
+async def test_deleting_the_app_ends_its_deployment(rolling: Rolling) -> None:
     await rolling.deploy()
     await rolling.ended("DELETE", f"/v3/apps/{rolling.app.guid}")
     Rolling.now += 60
@@ -179,7 +181,9 @@ async def test_deleting_the_app_ends_it(rolling: Rolling) -> None:
         ({"revision": {"guid": "b"}}, "The revision does not exist"),
     ],
 )  # fmt: skip
-async def test_a_bad_deployment(rolling: Rolling, fields: dict[str, Any], detail: str) -> None:
+async def test_a_deployment_with_bad_fields_is_refused(
+    rolling: Rolling, fields: dict[str, Any], detail: str
+) -> None:
     relationships = {"app": {"data": {"guid": rolling.app.guid}}}
     body = {"relationships": relationships} | fields
     status, error = await rolling.change("POST", "/v3/deployments", body)

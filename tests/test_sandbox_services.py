@@ -22,7 +22,7 @@ def to(**links: str) -> dict[str, Any]:
     return {name: {"data": {"guid": guid}} for name, guid in links.items()}
 
 
-def test_a_twin_is_a_guid_and_leads_back() -> None:
+def test_a_twin_guid_is_valid_and_reversible() -> None:
     other = twin(UNKNOWN, "route")
     assert len(other) == len(UNKNOWN)
     assert (other[14], other[19]) == (UNKNOWN[14], UNKNOWN[19])
@@ -42,7 +42,7 @@ async def test_every_seeded_app_has_its_route(caller: Caller, app: App) -> None:
     assert env["application_env_json"]["VCAP_APPLICATION"]["uris"] == [route["url"]]
 
 
-async def test_a_seeded_route_stays_changed(caller: Caller, app: App) -> None:
+async def test_changes_of_a_seeded_route_are_kept(caller: Caller, app: App) -> None:
     [route] = (await caller.get(f"/v3/apps/{app.guid}/routes"))["resources"]
     at = f"/v3/routes/{route['guid']}"
     assert (await caller.change("PATCH", at, {"metadata": {"labels": {"a": "b"}}}))[0] == 200
@@ -55,7 +55,7 @@ async def test_a_seeded_route_stays_changed(caller: Caller, app: App) -> None:
     assert (await caller.change("GET", at))[0] == 404
 
 
-async def test_a_route_is_made_and_led_to_an_app(caller: Caller, app: App) -> None:
+async def test_a_route_can_be_created_and_mapped_to_an_app_once(caller: Caller, app: App) -> None:
     domain = next(iter(caller.sandbox.network.domains))
     body = {"host": "shop", "relationships": to(space=app.space.guid, domain=domain)}
     await caller.login("developer")
@@ -75,7 +75,9 @@ async def test_a_route_is_made_and_led_to_an_app(caller: Caller, app: App) -> No
     assert (await caller.get(f"{reserved}other"))["matching_route"] is False
 
 
-async def test_a_route_wants_a_right_and_a_place(caller: Caller, app: App) -> None:
+async def test_a_route_needs_a_valid_domain_and_the_right_to_create_it(
+    caller: Caller, app: App
+) -> None:
     body = {"host": "x", "relationships": to(space=app.space.guid, domain=UNKNOWN)}
     status, error = await caller.change("POST", "/v3/routes", body)
     assert error["detail"].startswith("Invalid domain.")
@@ -90,7 +92,7 @@ async def test_a_route_wants_a_right_and_a_place(caller: Caller, app: App) -> No
     assert (status, error["code"]) == (403, 330002)
 
 
-async def test_the_first_app_is_bound_to_what_it_finds_in_its_environment(
+async def test_the_environment_of_the_first_app_shows_its_service_bindings(
     caller: Caller, app: App
 ) -> None:
     page = await caller.get(f"/v3/service_credential_bindings?app_guids={app.guid}")
@@ -101,7 +103,9 @@ async def test_the_first_app_is_bound_to_what_it_finds_in_its_environment(
     assert (await caller.get("/v3/service_credential_bindings"))["resources"] == []
 
 
-async def test_an_instance_is_made_bound_and_taken_away(caller: Caller, app: App) -> None:
+async def test_a_service_instance_can_be_created_bound_and_deleted(
+    caller: Caller, app: App
+) -> None:
     plan = (await caller.get("/v3/service_plans?names=small"))["resources"][0]["guid"]
     body = {
         "type": "managed", "name": "mine", "parameters": {"size": 3},
@@ -127,7 +131,7 @@ async def test_an_instance_is_made_bound_and_taken_away(caller: Caller, app: App
     assert (await caller.change("GET", at))[0] == 404
 
 
-async def test_credentials_are_for_developers(caller: Caller, app: App) -> None:
+async def test_only_developers_and_admins_read_credentials(caller: Caller, app: App) -> None:
     [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
     path = f"/v3/service_instances/{own['guid']}/credentials"
     [bound] = (
@@ -148,7 +152,9 @@ async def test_credentials_are_for_developers(caller: Caller, app: App) -> None:
     assert (status, error["code"]) == (400, 120004)
 
 
-async def test_fields_bring_members_of_what_is_related(caller: Caller, app: App) -> None:
+async def test_the_fields_parameter_includes_parts_of_related_resources(
+    caller: Caller, app: App
+) -> None:
     fields = (
         "fields[space]=guid,relationships.organization&fields[space.organization]=name"
         "&fields[service_plan]=name&fields[service_plan.service_offering]=name"
@@ -170,7 +176,7 @@ async def test_fields_bring_members_of_what_is_related(caller: Caller, app: App)
     }
 
 
-async def test_sidecars_come_and_go(caller: Caller, app: App) -> None:
+async def test_sidecars_can_be_created_changed_and_deleted(caller: Caller, app: App) -> None:
     body = {"name": "proxy", "command": "run", "process_types": ["web"], "memory_in_mb": 64}
     status, made = await caller.change("POST", f"/v3/apps/{app.guid}/sidecars", body)
     assert (status, made["origin"]) == (201, "user")
@@ -182,7 +188,7 @@ async def test_sidecars_come_and_go(caller: Caller, app: App) -> None:
     assert (await caller.change("DELETE", at))[0] == 204
 
 
-async def test_a_manifest_makes_an_app(caller: Caller, app: App) -> None:
+async def test_a_manifest_creates_its_apps(caller: Caller, app: App) -> None:
     manifest = b"applications:\n- name: fresh\n  memory: 2G\n  instances: 3\n- name: second\n"
     at = f"/v3/spaces/{app.space.guid}"
     headers = {"Content-Type": "application/x-yaml"}
@@ -202,7 +208,7 @@ async def test_a_manifest_makes_an_app(caller: Caller, app: App) -> None:
     assert "    instances: 3\n" in text
 
 
-async def test_version_two_has_a_limit_of_its_own(caller: Caller) -> None:
+async def test_v2_requests_have_a_rate_limit_of_their_own(caller: Caller) -> None:
     caller.sandbox.faults = type(caller.sandbox.faults)(v2_rate_limit=1)
     await caller.login("developer")
     statuses = [(await caller.ask("GET", "/v2/apps"))[0] for _ in range(2)]
@@ -215,7 +221,7 @@ async def test_version_two_has_a_limit_of_its_own(caller: Caller) -> None:
     assert (await caller.ask("GET", "/v2/other"))[0] == 404
 
 
-async def test_a_key_is_made_once_and_taken_away(caller: Caller, app: App) -> None:
+async def test_a_service_key_can_be_created_once_and_deleted(caller: Caller, app: App) -> None:
     [database] = (await caller.get("/v3/service_instances?type=managed"))["resources"]
     body = {
         "type": "key", "name": "mine", "relationships": to(service_instance=database["guid"]),
@@ -237,7 +243,9 @@ async def test_a_key_is_made_once_and_taken_away(caller: Caller, app: App) -> No
     assert (await caller.get(f"{path}?type=key"))["resources"] == []
 
 
-async def test_a_binding_wants_an_app_and_an_instance(caller: Caller, app: App) -> None:
+async def test_a_binding_without_a_valid_app_and_service_instance_is_refused(
+    caller: Caller, app: App
+) -> None:
     path = "/v3/service_credential_bindings"
     [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
     for body, words in (
@@ -272,7 +280,9 @@ async def test_a_binding_wants_an_app_and_an_instance(caller: Caller, app: App) 
     assert (status, error["detail"]) == (404, "Service credential binding not found")
 
 
-async def test_an_instance_wants_a_name_a_place_and_a_plan(caller: Caller, app: App) -> None:
+async def test_a_service_instance_without_a_valid_type_space_and_plan_is_refused(
+    caller: Caller, app: App
+) -> None:
     space = to(space=app.space.guid)
     for body, words in (
         ({"type": "x", "name": 1}, "Type must be one of 'managed', 'user-provided', Name must"),
@@ -294,7 +304,7 @@ async def test_an_instance_wants_a_name_a_place_and_a_plan(caller: Caller, app: 
         assert error["detail"].startswith(words)
 
 
-async def test_the_destinations_of_a_route_are_replaced(caller: Caller, app: App) -> None:
+async def test_the_destinations_of_a_route_can_be_replaced(caller: Caller, app: App) -> None:
     [route] = (await caller.get(f"/v3/apps/{app.guid}/routes?include=space"))["resources"]
     at = f"/v3/routes/{route['guid']}/destinations"
     other = caller.sandbox.add_app("other", space=app.space)
@@ -336,7 +346,7 @@ async def test_the_destinations_of_a_route_are_replaced(caller: Caller, app: App
         ({"host": ""}, "Missing host. Routes in shared domains must have a host defined."),
     ],
 )
-async def test_a_route_wants_a_good_address(
+async def test_a_route_with_a_bad_address_is_refused(
     caller: Caller, app: App, change: dict[str, Any], words: str
 ) -> None:
     domain = next(iter(caller.sandbox.network.domains))

@@ -111,7 +111,7 @@ def sequences(rows: list[Recording]) -> dict[str, list[Recording]]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", ["first", "second", "sequences"])
-async def test_the_sandbox_says_what_was_recorded(part: str) -> None:
+async def test_the_sandbox_answers_as_recorded(part: str) -> None:
     rows = [r for r in recordings() if (r.server if r.sequence is None else "sequences") == part]
     found = await ask_all(rows)
     wrong = {name: why for name, why in found.items() if why}
@@ -120,7 +120,7 @@ async def test_the_sandbox_says_what_was_recorded(part: str) -> None:
     assert [name for name in EXCEPTIONS if name in found and name not in wrong] == []
 
 
-def test_nothing_is_listed_that_was_not_recorded() -> None:
+def test_every_listed_exception_and_circumstance_has_a_recording() -> None:
     names = {row.name for row in recordings()}
     assert set(EXCEPTIONS) <= names
     assert {row.name for row in recordings() if not row.seen} <= names

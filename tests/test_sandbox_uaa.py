@@ -25,7 +25,7 @@ async def test_every_grant_gives_a_token(caller: Caller) -> None:
     assert (await caller.token(grant_type="password", passcode="once"))[0] == 401
 
 
-async def test_who_is_logged_in_gets_a_passcode_that_works_once(caller: Caller) -> None:
+async def test_a_user_gets_a_passcode_that_works_once(caller: Caller) -> None:
     await caller.login("developer")
     status, text, _ = await caller.ask("GET", "/uaa/passcode")
     form = {"grant_type": "password", "passcode": json.loads(text)}
@@ -59,7 +59,7 @@ async def test_a_refresh_token_works_once(caller: Caller) -> None:
     assert (status, error["error"]) == (400, "invalid_grant")
 
 
-async def test_refused_logins(caller: Caller) -> None:
+async def test_bad_logins_are_refused_with_the_standard_errors(caller: Caller) -> None:
     good = {"grant_type": "password", "username": "admin", "password": "admin"}
     for expected, answer in (
         ((401, "invalid_client"), await caller.token("cf:wrong", **good)),
@@ -83,7 +83,7 @@ async def test_five_wrong_passwords_lock_the_account(caller: Caller) -> None:
     assert error["error_description"].startswith("Your account has been locked")
 
 
-async def test_an_ended_token_is_refused(caller: Caller) -> None:
+async def test_an_expired_token_is_refused(caller: Caller) -> None:
     caller.sandbox.expire_tokens()
     status, text, _ = await caller.ask("GET", "/v3/apps")
     assert (status, text) == (401, recorded("get-app__401-expired")["body"])
@@ -92,7 +92,7 @@ async def test_an_ended_token_is_refused(caller: Caller) -> None:
     assert (await caller.ask("GET", "/v3/apps"))[0] == 401
 
 
-async def test_the_root_leads_to_the_uaa(caller: Caller) -> None:
+async def test_the_root_links_to_the_uaa(caller: Caller) -> None:
     links = (await caller.get("/"))["links"]
     assert links["uaa"]["href"] == links["login"]["href"] == f"{caller.sandbox.url}/uaa"
     assert (await caller.get("/uaa/info"))["prompts"]["username"]

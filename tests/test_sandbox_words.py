@@ -47,7 +47,7 @@ SHAPE = 'Space must be structured like this: "space: {"data": {"guid": "valid-gu
         ),
     ],
 )
-async def test_a_bad_query_is_told_everything(
+async def test_a_bad_query_gets_all_of_its_errors_at_once(
     caller: Caller, query: str, problems: list[str]
 ) -> None:
     status, error = await caller.change("GET", f"/v3/apps?{query}")
@@ -56,7 +56,7 @@ async def test_a_bad_query_is_told_everything(
     assert error["detail"] == "The query parameter is invalid: " + ", ".join(problems)
 
 
-async def test_what_the_server_forgives(caller: Caller) -> None:
+async def test_names_numbers_and_label_keys_are_parsed_leniently(caller: Caller) -> None:
     one, two, *_ = caller.sandbox.apps.values()
     one.name, two.name = "a+b", "c,d"
     assert await caller.names("names=a%2Bb") == ["a+b"]
@@ -93,7 +93,7 @@ async def test_what_the_server_forgives(caller: Caller) -> None:
         ),
     ],
 )
-async def test_bad_metadata_comes_before_the_rest(
+async def test_errors_of_metadata_come_before_other_errors(
     caller: Caller, metadata: Any, problems: list[str]
 ) -> None:
     [guid, *_] = caller.sandbox.apps
@@ -121,7 +121,9 @@ async def test_bad_metadata_comes_before_the_rest(
          "Lifecycle Buildpacks entries must be between 1 and 4096 characters")),
     ],
 )  # fmt: skip
-async def test_a_bad_new_app(caller: Caller, changes: dict[str, Any], detail: str) -> None:
+async def test_an_app_with_bad_fields_is_refused(
+    caller: Caller, changes: dict[str, Any], detail: str
+) -> None:
     space = next(iter(caller.sandbox.spaces))
     body = {"name": "new", "relationships": {"space": {"data": {"guid": space}}}} | changes
     status, error = await caller.change("POST", "/v3/apps", body)
@@ -142,14 +144,16 @@ async def test_a_bad_new_app(caller: Caller, changes: dict[str, Any], detail: st
          "Log rate limit in bytes per second must be greater than or equal to -1"),
     ],
 )  # fmt: skip
-async def test_bad_scaling(caller: Caller, fields: dict[str, Any], detail: str) -> None:
+async def test_scaling_with_bad_fields_is_refused(
+    caller: Caller, fields: dict[str, Any], detail: str
+) -> None:
     [guid, *_] = caller.sandbox.apps
     status, error = await caller.change("POST", f"/v3/processes/{guid}/actions/scale", fields)
 
     assert (status, error["detail"]) == (422, detail)
 
 
-async def test_scaling_to_null_is_more_than_the_server_copes_with(caller: Caller) -> None:
+async def test_scaling_to_null_fails_as_on_the_real_server(caller: Caller) -> None:
     [guid, *_] = caller.sandbox.apps
     at = f"/v3/processes/{guid}/actions/scale"
     for name, status in (("instances", 500), ("memory_in_mb", 500), ("disk_in_mb", 202)):
@@ -167,7 +171,7 @@ async def test_scaling_to_null_is_more_than_the_server_copes_with(caller: Caller
          'Readiness health check type must be "port", "process", or "http"'),
     ],
 )  # fmt: skip
-async def test_a_bad_change_of_a_process(
+async def test_a_process_change_with_bad_fields_is_refused(
     caller: Caller, fields: dict[str, Any], detail: str
 ) -> None:
     [guid, *_] = caller.sandbox.apps
@@ -176,7 +180,7 @@ async def test_a_bad_change_of_a_process(
     assert (status, error["detail"]) == (422, detail)
 
 
-async def test_bad_tasks_and_variables(caller: Caller) -> None:
+async def test_bad_tasks_and_environment_variables_are_refused(caller: Caller) -> None:
     [guid, *_] = caller.sandbox.apps
     body: dict[str, Any] = {"command": "x", "memory_in_mb": 0, "disk_in_mb": "y"}
     _, error = await caller.change("POST", f"/v3/apps/{guid}/tasks", body)
@@ -191,14 +195,16 @@ async def test_bad_tasks_and_variables(caller: Caller) -> None:
     ("body", "status"),
     [(b'{"name":"\\ud800"}', 500), (b'{"name":NaN}', 400), (b'{"name":"\\ud83d\\ude00"}', 200)],
 )
-async def test_a_body_that_is_no_text_or_no_json(caller: Caller, body: bytes, status: int) -> None:
+async def test_a_body_must_be_valid_utf_8_and_json(
+    caller: Caller, body: bytes, status: int
+) -> None:
     [guid, *_] = caller.sandbox.apps
     headers = {"Content-Type": "application/json"}
     answer = await caller.ask("PATCH", f"/v3/apps/{guid}", data=body, headers=headers)
     assert answer[0] == status
 
 
-async def test_any_path_may_end_with_a_format(caller: Caller) -> None:
+async def test_every_path_accepts_the_suffix_json(caller: Caller) -> None:
     [guid, *_] = caller.sandbox.apps
     for path in ("/v3/apps", f"/v3/apps/{guid}/env", f"/v3/processes/{guid}/stats"):
         plain, formed = await caller.get(path), await caller.get(f"{path}.json")
@@ -207,7 +213,7 @@ async def test_any_path_may_end_with_a_format(caller: Caller) -> None:
     assert caller.sandbox.apps[guid].state == "STARTED"
 
 
-async def test_a_change_of_a_health_check_keeps_the_rest(caller: Caller) -> None:
+async def test_changing_a_health_check_keeps_its_other_fields(caller: Caller) -> None:
     [guid, *_] = caller.sandbox.apps
     for check in ({"type": "http", "data": {"timeout": 9}}, {"data": {"endpoint": "/up"}}):
         _, process = await caller.change("PATCH", f"/v3/processes/{guid}", {"health_check": check})
@@ -215,7 +221,7 @@ async def test_a_change_of_a_health_check_keeps_the_rest(caller: Caller) -> None
     assert process["health_check"]["data"].items() >= {"timeout": 9, "endpoint": "/up"}.items()
 
 
-async def test_one_resource_takes_what_its_list_takes(caller: Caller) -> None:
+async def test_a_single_resource_accepts_include_and_embed_like_its_list(caller: Caller) -> None:
     app = next(iter(caller.sandbox.apps.values()))
     space = await caller.get(f"/v3/spaces/{app.space.guid}?include=organization")
     assert [one["name"] for one in space["included"]["organizations"]] == ["acme"]
@@ -253,7 +259,7 @@ async def test_one_resource_takes_what_its_list_takes(caller: Caller) -> None:
          "Type must be one of 'bits, docker'"),
     ],
 )  # fmt: skip
-async def test_bad_new_places_and_packages(
+async def test_organizations_spaces_and_packages_with_bad_fields_are_refused(
     caller: Caller, path: str, fields: dict[str, Any], detail: str
 ) -> None:
     status, error = await caller.change("POST", f"/v3/{path}", fields)

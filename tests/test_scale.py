@@ -26,7 +26,7 @@ async def test_numbers_are_set_where_they_differ() -> None:
 
 
 @virtual
-async def test_each_app_may_have_numbers_of_its_own_and_its_instances_are_verified() -> None:
+async def test_each_app_may_have_its_own_numbers_and_its_instances_are_verified() -> None:
     async with sandbox(3) as cloud, client(cloud) as cf:
         wanted = {guid: Scale(instances=number) for number, guid in enumerate(cloud.apps, 1)}
         report = await cf.bulk.scale(wanted, wait="all")
@@ -43,7 +43,7 @@ async def test_the_instances_of_a_stopped_app_are_not_waited_for() -> None:
 
 
 @virtual
-async def test_a_process_that_the_app_does_not_have_is_an_error_and_nothing_is_sent() -> None:
+async def test_a_missing_process_is_an_error_and_nothing_is_sent() -> None:
     async with sandbox(1) as cloud, client(cloud) as cf:
         report = await cf.bulk.scale(list(cloud.apps), Scale(instances=1, process="clock"))
         assert "no process of the type clock" in str(report[0].error)

@@ -76,7 +76,7 @@ async def sins(client: Client, guid: str) -> AsyncIterator[AppsApiError]:
 
 
 @virtual
-async def test_a_bad_day_tells_no_secret(
+async def test_a_chaotic_run_shows_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -139,7 +139,7 @@ async def update(client: Client, guid: str) -> object:
     return await client.apps.update_environment_variables(guid, bad, validate=False)
 
 
-async def test_a_refused_login_tells_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_refused_login_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with Sandbox(1) as cloud:
         for auth in (PasswordGrant("admin", PASSWORD), ClientCredentials("admin-client", PASSWORD)):
@@ -150,7 +150,7 @@ async def test_a_refused_login_tells_no_secret(caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("proxy", ["http://user:{}@127.0.0.1:9", "user:{}@127.0.0.1:9"])
-async def test_a_proxy_that_is_away_tells_no_password(
+async def test_an_unreachable_proxy_shows_no_password(
     proxy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -165,7 +165,7 @@ async def test_a_proxy_that_is_away_tells_no_password(
     assert PASSWORD not in "\n".join([*told, everything_of(refused.value)])
 
 
-async def test_a_redirection_tells_no_token_of_its_address() -> None:
+async def test_a_redirect_shows_no_token_in_its_address() -> None:
     secret = "t0ken-in-a-link"
 
     async def elsewhere(seen: Seen) -> Answer:
@@ -177,7 +177,7 @@ async def test_a_redirection_tells_no_token_of_its_address() -> None:
     assert secret not in everything_of(caught.value)
 
 
-def test_a_login_of_the_cf_command_tells_no_token(
+def test_a_login_of_the_cf_command_shows_no_token(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -199,7 +199,7 @@ def test_a_login_of_the_cf_command_tells_no_token(
     assert PASSWORD not in everything_of(caught.value)
 
 
-async def test_a_value_is_taken_out_of_whatever_words_quote_it() -> None:
+async def test_a_secret_value_is_masked_in_every_text() -> None:
     said = f"I do not like {VARIABLE}, nor PIN, nor deep {VARIABLE}!"
     body = {"errors": [{"code": 1, "title": "CF-Unprocessable", "detail": said}]}
 
@@ -213,7 +213,7 @@ async def test_a_value_is_taken_out_of_whatever_words_quote_it() -> None:
     assert VARIABLE not in everything_of(caught.value)
 
 
-async def test_a_value_is_taken_out_of_words_that_quote_a_body_that_is_no_json() -> None:
+async def test_a_secret_value_is_masked_in_texts_about_invalid_json() -> None:
     body = {"errors": [{"code": 1, "title": "CF-ParseError", "detail": f"near {VARIABLE}"}]}
 
     async def refuse(seen: Seen) -> Answer:

@@ -87,7 +87,7 @@ async def test_apps_that_match_the_snapshot_are_skipped(cloud: Sandbox, client: 
     assert cloud.count("POST", "/v3/") == 0
 
 
-async def test_an_app_that_only_had_to_be_scaled_was_not_so_already(
+async def test_an_app_that_only_had_to_be_scaled_is_not_already(
     cloud: Sandbox, client: Client
 ) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
@@ -134,7 +134,7 @@ async def test_a_scale_that_is_refused_is_the_apps_failure(cloud: Sandbox, clien
     assert "memory" in str(report[0].error)
 
 
-async def test_what_cannot_be_read_ends_it_before_it_begins(cloud: Sandbox, client: Client) -> None:
+async def test_a_restore_that_cannot_read_changes_nothing(cloud: Sandbox, client: Client) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     turn_around(cloud)
     async with Client(cloud.url, auth=PasswordGrant("admin", "wrong"), proxy="") as stranger:
@@ -143,9 +143,7 @@ async def test_what_cannot_be_read_ends_it_before_it_begins(cloud: Sandbox, clie
     assert cloud.count("POST", "/v3/") == 0
 
 
-async def test_time_that_is_over_leaves_the_rest_unattempted(
-    cloud: Sandbox, client: Client
-) -> None:
+async def test_a_restore_past_its_deadline_attempts_nothing(cloud: Sandbox, client: Client) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     turn_around(cloud)
     report = await client.bulk.restore(snapshot, deadline=1e-9)
@@ -182,7 +180,7 @@ async def test_a_restore_that_is_ended_early_has_the_report_of_all_its_runs(
     assert report.counts["not_attempted"] >= 3, "nothing was started any more"
 
 
-async def test_another_api_is_only_restored_by_force(cloud: Sandbox, client: Client) -> None:
+async def test_another_api_is_restored_only_by_force(cloud: Sandbox, client: Client) -> None:
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     async with Sandbox(6) as twin:
         async with Client(twin.url, auth=PasswordGrant("admin", "admin"), proxy="") as other:
@@ -194,7 +192,7 @@ async def test_another_api_is_only_restored_by_force(cloud: Sandbox, client: Cli
         assert [app.state for app in twin.apps.values()] == ["STARTED"] * 3 + ["STOPPED"] * 3
 
 
-async def test_what_cannot_be_noted_is_refused(client: Client, cloud: Sandbox) -> None:
+async def test_invisible_apps_and_journals_are_refused(client: Client, cloud: Sandbox) -> None:
     with pytest.raises(InvalidInputError, match="1 app is not visible"):
         await client.bulk.snapshot([*cloud.apps, "00000000-0000-4000-8000-000000000000"])
     snapshot = await client.bulk.snapshot(list(cloud.apps))
@@ -227,7 +225,7 @@ def document(**fields: object) -> str:
         '{"schema": 2, "other": ' + "[" * 100_000,
     ],
 )
-def test_another_file_is_no_snapshot(text: str, tmp_path: Path) -> None:
+def test_another_file_is_not_a_snapshot(text: str, tmp_path: Path) -> None:
     path = tmp_path / "before.json"
     path.write_text(text)
     with pytest.raises(InvalidInputError, match=r"before\.json is not a snapshot: "):

@@ -78,7 +78,7 @@ async def queue(*footprints: Footprint, **bounds: int | None) -> Queue:
     return made
 
 
-async def test_first_come_first_served() -> None:
+async def test_places_are_given_in_order_of_arrival() -> None:
     line = await queue(*(one() for _ in range(4)), instances=2)
     assert (line.inside, line.held, line.limiter.starting) == ([0, 1], 2, 2)
     await line.leave(1)
@@ -145,7 +145,7 @@ async def test_crashes_of_apps_that_started_together_halve_the_bound_once() -> N
     assert line.limiter.share == 0.25, "it began after the bound was halved"
 
 
-async def test_one_app_may_start_however_much_crashes() -> None:
+async def test_one_app_may_always_start_however_many_crash() -> None:
     line = await queue(*(one(1, 100) for _ in range(100)), instances=3, memory=50)
     for number in range(100):
         assert line.inside == list(range(number + 1))
@@ -154,14 +154,14 @@ async def test_one_app_may_start_however_much_crashes() -> None:
     assert line.limiter.share > 0
 
 
-async def test_an_app_that_comes_up_after_a_crash_lets_nothing_grow() -> None:
+async def test_an_app_that_comes_up_after_a_crash_does_not_raise_the_bound() -> None:
     line = await queue(one(), one(), instances=10)
     line.crash(0)
     await line.leave(0, well=True)
     assert line.limiter.share == 0.5
 
 
-async def test_a_cancelled_app_gives_way_to_those_behind_it() -> None:
+async def test_a_cancelled_app_gives_way_to_the_apps_behind_it() -> None:
     line = await queue(one(), one(2), one(), instances=2)
     line.tasks[1].cancel()
     await settle()
@@ -169,7 +169,7 @@ async def test_a_cancelled_app_gives_way_to_those_behind_it() -> None:
     assert line.limiter.starting == 2
 
 
-async def test_an_app_cancelled_at_the_moment_of_its_turn_gives_the_room_back() -> None:
+async def test_an_app_cancelled_at_the_moment_of_its_turn_returns_its_place() -> None:
     line = await queue(one(), one(), one(), instances=1)
     line.runs[0].proved(1.0, 1.0, "all")
     line.tasks[1].cancel()  # its turn has come, and it has not run since
@@ -248,7 +248,7 @@ async def _live(apps: list[Any], bound: int | None, memory: int | None) -> None:
 
 
 @virtual
-async def test_a_time_out_while_an_app_is_held_back_leaves_nothing_behind() -> None:
+async def test_a_timeout_while_an_app_is_held_back_leaves_nothing_behind() -> None:
     line = Queue(one(), one(), instances=1)
     await settle()
     with pytest.raises(TimeoutError):

@@ -77,7 +77,7 @@ async def test_skip_unchanged_false_sends_the_request_anyway() -> None:
 
 
 @virtual
-async def test_states_that_cannot_be_read_cost_a_request_and_no_app() -> None:
+async def test_apps_whose_state_cannot_be_read_are_sent_anyway() -> None:
     cloud = Cloud(Planned("a", state="STARTED"), "b")
     cloud.meddlers.append(
         lambda seen: refusal(500, "UnknownError") if seen.path == "/v3/apps" else None
@@ -101,7 +101,7 @@ async def test_with_wait_already_apps_are_verified() -> None:
 
 
 @virtual
-async def test_already_stopped_with_instances_left_is_waited_for() -> None:
+async def test_a_stopped_app_with_instances_left_is_waited_for() -> None:
     cloud = Cloud(Planned("a", shutdown=30))
     set_state(cloud.apps["a"], "STARTED")
     await asyncio.sleep(5)
@@ -117,7 +117,7 @@ async def test_already_stopped_with_instances_left_is_waited_for() -> None:
     "first", [QUOTA, BUSY, ConnectError("refused")], ids=["quota", "503", "tcp"]
 )
 @virtual
-async def test_what_may_do_better_is_tried_again_at_the_end(first: Any) -> None:
+async def test_failures_without_effect_are_retried_at_the_end(first: Any) -> None:
     cloud = Cloud(Planned("a", answers=[first]), "b", "c")
     report = await cloud.bulk(ONE_TRY).start(["a", "b", "c"], concurrency=1)
     assert statuses(report) == [OK, OK, OK]
@@ -127,7 +127,7 @@ async def test_what_may_do_better_is_tried_again_at_the_end(first: Any) -> None:
 
 
 @virtual
-async def test_there_is_one_more_try_and_not_two() -> None:
+async def test_there_is_only_one_second_round() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA] * 9), "b")
     report = await cloud.bulk().start(["a", "b"], concurrency=1)
     assert statuses(report) == [FAILED, OK]
@@ -149,13 +149,13 @@ async def test_a_final_or_ambiguous_failure_gets_no_second_round(first: Any) -> 
 
 
 @virtual
-async def test_a_restart_that_a_quota_refused_is_tried_again_too() -> None:
+async def test_a_restart_that_a_quota_refused_is_retried_too() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA]), "b")
     assert statuses(await cloud.bulk().restart(["a", "b"], concurrency=1)) == [OK, OK]
 
 
 @virtual
-async def test_a_login_that_is_away_for_a_moment_gets_a_second_round() -> None:
+async def test_a_login_that_fails_for_a_moment_gets_a_second_round() -> None:
     cloud = Cloud("a", "b")
     away = [AuthError("the UAA is away", refused=False)] * 2
     auth = FakeAuth(*away, Token(access_token="t"))
@@ -165,7 +165,7 @@ async def test_a_login_that_is_away_for_a_moment_gets_a_second_round() -> None:
 
 
 @virtual
-async def test_put_off_counts_as_failed_for_max_failures() -> None:
+async def test_apps_that_wait_for_the_second_round_count_for_max_failures() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", answers=[QUOTA] * 9) for n in range(10)))
     report = await cloud.bulk().start(list(cloud.apps), concurrency=1, max_failures=3)
     assert statuses(report) == [FAILED] * 3 + [NOT_ATTEMPTED] * 7
@@ -175,7 +175,7 @@ async def test_put_off_counts_as_failed_for_max_failures() -> None:
 
 
 @virtual
-async def test_a_run_that_is_stopped_has_no_second_round() -> None:
+async def test_a_stopped_run_has_no_second_round() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA]), "b", "c")
     bulk = cloud.bulk()
     async with bulk.stream("start", ["a", "b", "c"], concurrency=1) as outcomes:
@@ -188,7 +188,7 @@ async def test_a_run_that_is_stopped_has_no_second_round() -> None:
 
 
 @virtual
-async def test_a_second_round_may_wait_and_what_it_proves_is_ok() -> None:
+async def test_an_app_that_the_second_round_proves_is_ok() -> None:
     cloud = Cloud(Planned("a", [web(after=5)], answers=[QUOTA]), "b")
     report = await cloud.bulk().start(["a", "b"], wait="all", concurrency=1)
     assert statuses(report) == [OK, OK]
@@ -196,7 +196,7 @@ async def test_a_second_round_may_wait_and_what_it_proves_is_ok() -> None:
 
 
 @virtual
-async def test_the_deadline_before_a_second_round_leaves_what_the_first_came_to() -> None:
+async def test_a_deadline_before_the_second_round_keeps_the_first_outcome() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA] * 9), Planned("b", [web(after=500)]))
     report = await cloud.bulk().start(["a", "b"], wait="all", deadline=60, max_starting=1)
     assert statuses(report) == [FAILED, TIMED_OUT]
@@ -205,7 +205,7 @@ async def test_the_deadline_before_a_second_round_leaves_what_the_first_came_to(
 
 
 @virtual
-async def test_a_second_try_in_flight_at_the_deadline_may_have_happened() -> None:
+async def test_a_second_attempt_in_flight_at_the_deadline_may_have_taken_effect() -> None:
     cloud = Cloud(Planned("a", answers=[QUOTA]), "b")
     answer = cloud._answer
 
@@ -240,7 +240,7 @@ async def test_without_wait_a_false_200_is_unverified() -> None:
 
 @pytest.mark.parametrize("action", ["start", "stop"])
 @virtual
-async def test_out_of_tries_a_look_may_prove_it(action: str) -> None:
+async def test_a_look_may_prove_an_app_after_its_last_attempt(action: str) -> None:
     cloud = Cloud(
         Planned("a", lost=9, repaired_after=25),
         Planned("b", lost=9),
@@ -264,7 +264,7 @@ async def test_out_of_tries_a_look_may_prove_it(action: str) -> None:
 
 
 @virtual
-async def test_what_may_have_happened_is_looked_at_whatever_the_last_failure_was() -> None:
+async def test_an_ambiguous_attempt_is_verified_whatever_failed_last() -> None:
     """The first try is written down, and the others meet a server that is busy."""
     cloud = Cloud(Planned("a", answers=[BUSY] * 9), "b")
     cloud.meddlers.append(committed_at_first(cloud, "a"))
@@ -289,7 +289,7 @@ def committed_at_first(cloud: Cloud, guid: str) -> Any:
 
 
 @virtual
-async def test_a_restart_that_failed_is_not_proved_by_running() -> None:
+async def test_running_instances_do_not_prove_a_failed_restart() -> None:
     cloud = Cloud(Planned("a", answers=[RUNNER]))
     set_state(cloud.apps["a"], "STARTED")
     report = await cloud.bulk().restart(["a"], wait="all")
@@ -301,7 +301,7 @@ async def test_a_restart_that_failed_is_not_proved_by_running() -> None:
 
 
 @virtual
-async def test_so_many_instances_are_starting_and_not_more() -> None:
+async def test_max_starting_bounds_the_starting_instances() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", [web(after=4, count=2)]) for n in range(30)))
     bulk = cloud.bulk()
     report = await bulk.start(list(cloud.apps), wait="all", max_starting=8)
@@ -312,7 +312,7 @@ async def test_so_many_instances_are_starting_and_not_more() -> None:
 
 
 @virtual
-async def test_a_first_crash_slows_what_follows_though_the_app_comes_up() -> None:
+async def test_a_first_crash_slows_down_later_starts() -> None:
     once = ((0.0, "STARTING"), (4.0, "CRASHED"), (30.0, "STARTING"), (34.0, "RUNNING"))
     apps = [Planned(f"app-{n}", [web(once if n < 4 else up(4))]) for n in range(12)]
     cloud = Cloud(*apps)
@@ -379,7 +379,7 @@ async def test_apps_held_back_are_counted_apart_from_those_in_flight() -> None:
 
 
 @virtual
-async def test_held_back_in_the_second_round_at_the_deadline_it_is_what_the_first_came_to() -> None:
+async def test_an_app_held_back_in_the_second_round_keeps_its_first_outcome() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", [web(after=40)], answers=[QUOTA]) for n in range(2)))
     report = await cloud.bulk().start(list(cloud.apps), wait="all", max_starting=1, deadline=20)
     assert statuses(report) == [TIMED_OUT, FAILED]
@@ -460,7 +460,7 @@ def doubtful(path: Path, cloud: Sandbox, action: str, *guids: str) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-async def test_what_was_in_flight_is_proved_by_waiting_and_not_by_asking(tmp_path: Path) -> None:
+async def test_apps_in_flight_are_proved_by_waiting_and_not_sent_again(tmp_path: Path) -> None:
     time, path = Time(), tmp_path / "run.journal"
     cloud = Sandbox(3, faults=Faults(startup=10), clock=time)
     async with cloud, client(cloud, time) as cf:
@@ -475,7 +475,7 @@ async def test_what_was_in_flight_is_proved_by_waiting_and_not_by_asking(tmp_pat
         assert all(cloud.running(guid) for guid in cloud.apps)
 
 
-async def test_a_restart_in_flight_stays_unverified_though_it_runs(tmp_path: Path) -> None:
+async def test_a_restart_in_flight_stays_unverified_although_the_app_runs(tmp_path: Path) -> None:
     time, path = Time(), tmp_path / "run.journal"
     cloud = Sandbox(2, started=True, clock=time)
     async with cloud, client(cloud, time) as cf:
@@ -486,7 +486,7 @@ async def test_a_restart_in_flight_stays_unverified_though_it_runs(tmp_path: Pat
         assert actions(cloud) == [second]
 
 
-async def test_what_waiting_proved_is_done_for_a_resumed_run(tmp_path: Path) -> None:
+async def test_apps_that_waiting_proved_are_done_for_a_resumed_run(tmp_path: Path) -> None:
     time, path = Time(), tmp_path / "run.journal"
     cloud = Sandbox(4, faults=Faults(startup=3), clock=time)
     async with cloud, client(cloud, time) as cf:
@@ -508,7 +508,7 @@ async def test_apps_in_the_requested_state_get_no_audit_event() -> None:
     assert {request.method for request in cloud.requests if "/v3/" in request.path_qs} == {"GET"}
 
 
-async def test_each_ends_as_the_sandbox_knows() -> None:
+async def test_every_outcome_agrees_with_the_sandbox() -> None:
     time = Time()
     faults = Faults(startup=5, crash=0.1, crash_once=0.1, without_droplet=0.05, readiness=2)
     cloud = Sandbox(300, seed=3, faults=faults, clock=time)

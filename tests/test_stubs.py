@@ -107,7 +107,7 @@ async def test_a_lost_restart_is_not_sent_again(stub: aioresponses) -> None:
     assert len(requests) == 1
 
 
-async def test_a_stub_of_no_json_is_an_error_of_this_library(stub: aioresponses) -> None:
+async def test_a_stub_without_json_is_an_error_of_this_library(stub: aioresponses) -> None:
     stub.get(address(GUIDS[0]), body=b"<html>")
     async with client() as cf:
         with pytest.raises(DecodeError):

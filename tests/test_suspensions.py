@@ -44,7 +44,7 @@ def statuses(report: Any) -> list[Status]:
 
 @pytest.mark.parametrize("action", ["start", "restart"])
 @virtual
-async def test_the_other_apps_of_a_suspended_space_are_spared(action: str) -> None:
+async def test_the_other_apps_of_a_suspended_space_get_no_request(action: str) -> None:
     made = cloud(SPACE, 1, 3, 1, 2, 1)
     report = await getattr(made.bulk(), action)(list(made.apps), concurrency=1)
     assert statuses(report) == [FAILED, OK, NOT_ATTEMPTED, FAILED, NOT_ATTEMPTED]
@@ -57,7 +57,7 @@ async def test_the_other_apps_of_a_suspended_space_are_spared(action: str) -> No
 
 
 @virtual
-async def test_a_suspended_organization_is_for_all_of_its_spaces() -> None:
+async def test_a_suspended_organization_covers_all_of_its_spaces() -> None:
     made = cloud(ORGANIZATION, 1, 2, 3, 1)
     report = await made.bulk().start(list(made.apps), concurrency=1)
     assert statuses(report) == [FAILED, NOT_ATTEMPTED, OK, NOT_ATTEMPTED]
@@ -66,7 +66,7 @@ async def test_a_suspended_organization_is_for_all_of_its_spaces() -> None:
 
 
 @virtual
-async def test_where_the_spaces_cannot_be_read_the_one_is_spared_all_the_same() -> None:
+async def test_apps_of_the_space_are_skipped_even_if_its_organization_is_unreadable() -> None:
     made = cloud(ORGANIZATION, 1, 2, 3, 1)
     made.meddlers[0] = lambda seen: (
         refusal(403, "CF-NotAuthorized", 10003) if "/v3/spaces" in seen.path else None
@@ -86,7 +86,7 @@ async def test_an_app_that_cannot_be_read_keeps_the_servers_refusal() -> None:
 
 
 @virtual
-async def test_another_refusal_is_the_apps_alone() -> None:
+async def test_another_refusal_concerns_only_its_app() -> None:
     made = cloud(refusal(403, "CF-NotAuthorized", 10003), 1, 1)
     report = await made.bulk().start(list(made.apps), concurrency=1)
     assert statuses(report) == [FAILED, FAILED]
@@ -95,7 +95,7 @@ async def test_another_refusal_is_the_apps_alone() -> None:
 
 
 @virtual
-async def test_a_restart_reads_nothing_until_it_has_to() -> None:
+async def test_a_restart_reads_spaces_only_after_a_refusal() -> None:
     made = cloud(SPACE, *[3] * 600, 1, *[3] * 250, 1)
     report = await made.bulk().restart(list(made.apps), concurrency=1)
     assert statuses(report) == [OK] * 600 + [FAILED] + [OK] * 250 + [NOT_ATTEMPTED]

@@ -26,7 +26,7 @@ def test_a_number_agrees_with_its_noun(number: int, text: str) -> None:
         (7500.0, "2 h 5 min"),
     ],
 )
-def test_a_span_of_time_has_the_unit_that_fits(seconds: float, text: str) -> None:
+def test_a_duration_has_the_unit_that_fits(seconds: float, text: str) -> None:
     assert span(seconds) == text
 
 

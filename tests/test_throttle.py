@@ -29,7 +29,7 @@ async def later(throttle: Throttle, name: str, order: list[str]) -> Ticket:
 
 
 @virtual
-async def test_no_more_than_the_ceiling_at_once() -> None:
+async def test_the_ceiling_bounds_requests_in_flight() -> None:
     throttle = Throttle(3)
     most = 0
 
@@ -49,7 +49,7 @@ async def test_no_more_than_the_ceiling_at_once() -> None:
 
 
 @virtual
-async def test_a_free_place_is_taken_at_once() -> None:
+async def test_a_free_slot_is_taken_at_once() -> None:
     throttle = Throttle(1)
     assert throttle.try_admit(CALL) is not None
     assert throttle.try_admit(CALL) is None
@@ -57,7 +57,7 @@ async def test_a_free_place_is_taken_at_once() -> None:
 
 
 @virtual
-async def test_first_come_first_served() -> None:
+async def test_slots_are_given_in_order_of_arrival() -> None:
     throttle = Throttle(1)
     ticket = await throttle.admit(CALL)
     order: list[str] = []
@@ -73,7 +73,7 @@ async def test_first_come_first_served() -> None:
 
 
 @virtual
-async def test_no_request_overtakes_those_that_wait() -> None:
+async def test_no_request_overtakes_waiting_requests() -> None:
     throttle = Throttle(1)
     ticket = await throttle.admit(CALL)
     order: list[str] = []
@@ -89,7 +89,7 @@ async def test_no_request_overtakes_those_that_wait() -> None:
 
 
 @virtual
-async def test_the_gate_holds_all_back_until_it_opens() -> None:
+async def test_the_gate_holds_all_requests_until_it_opens() -> None:
     throttle = Throttle(6)
     throttle.close_gate(30)
     began = anyio.current_time()
@@ -105,7 +105,7 @@ async def test_the_gate_holds_all_back_until_it_opens() -> None:
 
 
 @virtual
-async def test_the_gate_holds_back_those_that_wait_for_a_place_as_well() -> None:
+async def test_the_gate_holds_requests_that_wait_for_a_slot_too() -> None:
     throttle = Throttle(1)
     ticket = await throttle.admit(CALL)
     waiting = asyncio.create_task(throttle.admit(CALL))
@@ -121,7 +121,7 @@ async def test_the_gate_holds_back_those_that_wait_for_a_place_as_well() -> None
 
 
 @virtual
-async def test_no_request_overtakes_in_the_moment_in_which_the_gate_opens() -> None:
+async def test_no_request_overtakes_at_the_moment_when_the_gate_opens() -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     throttle = Throttle(1)
@@ -256,7 +256,7 @@ async def test_a_clock_may_be_given() -> None:
 
 
 @pytest.mark.parametrize("moment", ["waiting", "given", "passed over"])
-def test_cancelling_a_request_that_waits_loses_no_place(moment: str) -> None:
+def test_cancelling_a_waiting_request_loses_no_slot(moment: str) -> None:
     async def scenario() -> None:
         throttle = Throttle(1)
         ticket = await throttle.admit(CALL)
@@ -305,7 +305,7 @@ async def goes_away(throttle: Throttle, request: Request = WRITE) -> None:
 
 
 @virtual
-async def test_requests_of_a_run_go_out_one_at_a_time_and_at_longer_and_longer_pauses() -> None:
+async def test_requests_of_a_run_are_probes_with_growing_pauses() -> None:
     throttle = Throttle(50)
     await goes_away(throttle)
     began = anyio.current_time()
@@ -340,7 +340,7 @@ async def test_a_single_call_is_the_next_probe_although_a_run_waited_before_it()
 
 
 @virtual
-async def test_single_calls_wait_for_two_seconds_at_most() -> None:
+async def test_single_calls_wait_at_most_two_seconds() -> None:
     throttle = Throttle(50)
     await goes_away(throttle)
     began = anyio.current_time()
@@ -395,7 +395,7 @@ async def test_the_beginning_and_the_end_of_an_outage_are_logged(
 
 
 @virtual
-async def test_requests_of_a_run_that_gives_up_are_sent_away_at_once() -> None:
+async def test_requests_of_a_run_that_gives_up_fail_at_once() -> None:
     throttle = Throttle(50)
     await goes_away(throttle)
     patience = Patience(give_up_after=0.0)

@@ -31,7 +31,7 @@ def test_percentiles_are_members_of_the_input(values: list[float]) -> None:
     assert below >= 0.9 * len(values)
 
 
-def test_timings_are_of_what_was_accepted() -> None:
+def test_timings_cover_accepted_requests() -> None:
     doubted = outcome("d", Status.UNVERIFIED, duration=2.0)
     assert report(OK, BAD, doubted).timings == {
         "accept_s": {"p50": 0.25, "p90": 2.0, "p99": 2.0, "max": 2.0},
@@ -59,7 +59,7 @@ def test_acceptance_and_end_are_separate_times_if_both_were_seen() -> None:
 # -- the time line
 
 
-def test_time_line_has_the_moments_of_each_app_since_the_start() -> None:
+def test_the_time_line_has_the_moments_of_each_app_since_the_start() -> None:
     late = outcome(
         "d",
         Status.OK,
@@ -79,7 +79,7 @@ def test_time_line_has_the_moments_of_each_app_since_the_start() -> None:
     ]
 
 
-def test_throughput_counts_what_happened_in_each_step() -> None:
+def test_throughput_counts_the_events_of_each_step() -> None:
     late = outcome(
         "d",
         Status.OK,
@@ -98,7 +98,7 @@ def test_throughput_counts_what_happened_in_each_step() -> None:
     assert report(REST).throughput() == report().throughput() == []
 
 
-def test_what_an_earlier_run_did_is_before_the_start_and_no_throughput() -> None:
+def test_work_of_an_earlier_run_does_not_count_for_throughput() -> None:
     earlier = outcome("a", Status.OK, started_at=BEGAN - timedelta(seconds=60), duration=1.0)
     (moments,) = report(earlier).timeline()
     assert (moments.asked, moments.accepted) == (-60, -59)
@@ -125,6 +125,6 @@ def test_throughput_loses_nothing(times: list[tuple[float, float]], step: float)
 
 
 @pytest.mark.parametrize("step", [0, -1.0, float("nan")])
-def test_step_is_above_zero(step: float) -> None:
+def test_a_step_must_be_above_zero(step: float) -> None:
     with pytest.raises(InvalidInputError, match="more than 0 seconds"):
         report(OK).throughput(step)

@@ -173,7 +173,7 @@ async def test_the_pauses_grow_to_a_quarter_of_a_minute_and_start_again_after_a_
 
 
 @virtual
-async def test_a_uaa_that_is_away_for_most_of_a_minute_fails_no_call_that_was_logged_in() -> None:
+async def test_no_call_fails_while_the_uaa_is_away_for_most_of_a_minute() -> None:
     class Away(FakeAuth):
         async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
             self.outcomes = [down()] if 1_005.0 <= now() < 1_045.0 else []
@@ -213,7 +213,7 @@ async def test_a_uaa_that_is_away_for_longer_fails_all_calls_at_once() -> None:
 
 
 @virtual
-async def test_the_uaas_retry_after_is_waited_for() -> None:
+async def test_a_login_waits_for_the_uaas_retry_after() -> None:
     auth = FakeAuth(down(retry_after=7.0))
     tokens = source(auth)
     with pytest.raises(AuthError):
@@ -243,7 +243,7 @@ async def test_a_long_retry_after_fails_calls_at_once_and_says_how_long_it_is() 
 
 
 @virtual
-async def test_a_refused_login_is_not_repeated_by_every_caller() -> None:
+async def test_a_refused_login_is_sent_once_for_all_callers() -> None:
     auth = FakeAuth(*[AuthError("Bad credentials", status=401)] * 100)
     tokens = source(auth)
     for _ in range(100):
@@ -450,7 +450,7 @@ async def test_a_short_lived_token_is_used_for_half_its_life() -> None:
 
 
 @virtual
-async def test_a_token_that_is_over_already_does_not_cost_login_after_login() -> None:
+async def test_an_expired_token_does_not_cause_login_after_login() -> None:
     clock = Clock()
     auth = FakeAuth(*[token("over", clock.now - 10) for _ in range(5)])
     tokens = source(auth, clock)
@@ -528,14 +528,14 @@ async def test_a_caller_that_is_cancelled_while_the_client_closes_is_cancelled()
         await waiting
 
 
-def test_no_secret_in_the_text_of_a_token() -> None:
+def test_the_repr_of_a_token_shows_no_secret() -> None:
     secret = Token(access_token="geheim", refresh_token="auch-geheim", expires_at=1.0)
 
     assert "geheim" not in f"{secret!r} {secret!s} {[secret]}"
     assert secret.authorization == "bearer geheim"
 
 
-def test_how_long_a_token_lasts() -> None:
+def test_a_token_lasts_until_its_end_is_near() -> None:
     now = time.monotonic()
 
     assert Token(access_token="-").lasts(1e9)
@@ -567,5 +567,5 @@ def test_the_end_of_a_jwt_is_read_from_it() -> None:
         "a._w.c",
     ],
 )
-def test_a_token_that_is_no_jwt_does_not_say_when_it_ends(text: str) -> None:
+def test_a_token_that_is_not_a_jwt_has_no_known_end(text: str) -> None:
     assert jwt_expiry(text) is None

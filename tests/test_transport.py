@@ -47,6 +47,7 @@ from aioappsapi.errors import (
 )
 from aioappsapi.sandbox import Sandbox
 from tests.fakes import GUID, recording
+from tests.sockets import free_port
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -156,12 +157,6 @@ async def ask(
         return await opened.send(method, f"{scheme}://{host}:{port}{path}", headers or {}, None)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_a_request_goes_out_as_it_is_and_its_answer_comes_back() -> None:
     seen: list[tuple[str, str, dict[str, str], bytes]] = []
 
@@ -194,7 +189,7 @@ async def test_a_request_goes_out_as_it_is_and_its_answer_comes_back() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 404, 429, 503])
-async def test_an_answer_that_is_no_success_is_an_answer_too(status: int) -> None:
+async def test_an_error_status_is_returned_as_an_answer(status: int) -> None:
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=status)
 
@@ -202,7 +197,7 @@ async def test_an_answer_that_is_no_success_is_an_answer_too(status: int) -> Non
         assert (await ask(port)).status == status
 
 
-async def test_connections_are_used_again_and_cookies_are_not_kept() -> None:
+async def test_connections_are_reused_and_cookies_are_not_kept() -> None:
     peers, cookies = [], []
 
     async def handler(request: web.Request) -> web.Response:
@@ -219,7 +214,7 @@ async def test_connections_are_used_again_and_cookies_are_not_kept() -> None:
     assert cookies == [None] * 3
 
 
-async def test_a_refused_connection() -> None:
+async def test_a_refused_connection_is_a_connect_error() -> None:
     port = free_port()
     with pytest.raises(
         ConnectError, match=f"POST http://127.0.0.1:{port}/v3/x: no connection"
@@ -230,7 +225,7 @@ async def test_a_refused_connection() -> None:
     assert (e.value.method, e.value.url) == ("POST", f"http://127.0.0.1:{port}/v3/x")
 
 
-async def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_host_is_a_connect_error(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unknown(*args: object, **options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -261,7 +256,7 @@ async def test_a_handshake_that_hangs_counts_as_connecting() -> None:
 
 
 @pytest.mark.parametrize("after", ["accept", "request", "half an answer"])
-async def test_a_reset(after: str) -> None:
+async def test_a_reset_connection_is_a_disconnected_error(after: str) -> None:
     requests = 0
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -283,7 +278,9 @@ async def test_a_reset(after: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
-async def test_a_connection_that_ends_without_an_answer(method: str) -> None:
+async def test_a_connection_that_ends_without_an_answer_is_a_disconnected_error(
+    method: str,
+) -> None:
     seen: list[bytes] = []
     async with raw_server(answering(b"", seen)) as port:
         with pytest.raises(DisconnectedError, match="the server closed the connection"):
@@ -307,7 +304,7 @@ async def test_a_connection_that_ends_without_an_answer(method: str) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", "not HTTP"),
     ],
 )
-async def test_an_answer_that_cannot_be_read(data: bytes, said: str) -> None:
+async def test_an_unreadable_answer_is_a_disconnected_error(data: bytes, said: str) -> None:
     async with raw_server(answering(data)) as port:
         with pytest.raises(DisconnectedError, match=said) as caught:
             await ask(port)
@@ -322,7 +319,7 @@ async def test_an_answer_that_cannot_be_read(data: bytes, said: str) -> None:
     ids=["read", "total"],
 )
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
-async def test_an_answer_that_does_not_come_in_time(timeouts: Timeouts, sent: bytes) -> None:
+async def test_a_late_answer_is_a_read_timeout(timeouts: Timeouts, sent: bytes) -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(sent)
@@ -343,7 +340,7 @@ async def test_a_single_request_may_have_timeouts_of_its_own() -> None:
             )
 
 
-async def test_a_time_out_leaves_no_trace_in_the_task() -> None:
+async def test_a_timeout_leaves_no_trace_in_the_task() -> None:
     task = asyncio.current_task()
     assert task is not None
     async with raw_server(silent) as port, pool(timeouts=Timeouts(read=0.02)) as opened:
@@ -353,7 +350,7 @@ async def test_a_time_out_leaves_no_trace_in_the_task() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_cancellation_that_comes_with_a_time_out_stays_one() -> None:
+async def test_a_cancellation_together_with_a_timeout_stays_a_cancellation() -> None:
     async with raw_server(silent) as port, pool() as opened:
         url = f"http://127.0.0.1:{port}/"
         flying = asyncio.create_task(opened.send("GET", url, {}, None, Timeouts(read=0.02)))
@@ -462,7 +459,7 @@ async def test_a_stub_that_lets_a_request_through_counts_it_once() -> None:
 
 @pytest.mark.parametrize("size", [1000, 1001, 300_000])
 @pytest.mark.parametrize("known", [True, False])
-async def test_an_answer_is_read_up_to_a_bound(size: int, known: bool) -> None:
+async def test_a_large_answer_is_read_only_up_to_a_bound(size: int, known: bool) -> None:
     length = f"Content-Length: {size}\r\n" if known else "Connection: close\r\n"
     data = f"HTTP/1.1 200 OK\r\n{length}\r\n".encode() + b"x" * size
     async with raw_server(answering(data)) as port, pool(limits=Limits(max_answer=1000)) as opened:
@@ -552,7 +549,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     return str(path)
 
 
-async def test_an_untrusted_certificate(server_tls: ssl.SSLContext) -> None:
+async def test_an_untrusted_certificate_is_a_certificate_error(server_tls: ssl.SSLContext) -> None:
     seen: list[bytes] = []
     async with raw_server(answering(OK, seen), server_tls) as port:
         with pytest.raises(CertificateError, match="certificate is not trusted") as caught:
@@ -563,7 +560,9 @@ async def test_an_untrusted_certificate(server_tls: ssl.SSLContext) -> None:
     assert "geheim" not in str(caught.value)
 
 
-async def test_a_certificate_of_another_host(authority: trustme.CA, ca_file: str) -> None:
+async def test_a_certificate_of_another_host_is_refused(
+    authority: trustme.CA, ca_file: str
+) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("other.example.org").configure_cert(context)
     async with raw_server(answering(OK), context) as port:
@@ -571,7 +570,9 @@ async def test_a_certificate_of_another_host(authority: trustme.CA, ca_file: str
             await ask(port, scheme="https", tls=Tls(ca_file=ca_file))
 
 
-async def test_an_authority_of_ones_own(server_tls: ssl.SSLContext, ca_file: str) -> None:
+async def test_a_certificate_of_a_given_authority_is_accepted(
+    server_tls: ssl.SSLContext, ca_file: str
+) -> None:
     async with raw_server(answering(OK), server_tls) as port:
         answer = await ask(port, scheme="https", tls=Tls(ca_file=ca_file))
         assert answer.body == b"ok"
@@ -579,12 +580,12 @@ async def test_an_authority_of_ones_own(server_tls: ssl.SSLContext, ca_file: str
         assert (await ask(port, scheme="https", tls=ready)).body == b"ok"
 
 
-async def test_no_check_at_all(server_tls: ssl.SSLContext) -> None:
+async def test_insecure_turns_the_check_off(server_tls: ssl.SSLContext) -> None:
     async with raw_server(answering(OK), server_tls) as port:
         assert (await ask(port, scheme="https", tls=Tls(insecure=True))).body == b"ok"
 
 
-async def test_a_certificate_of_the_clients_own(
+async def test_a_client_certificate_is_sent(
     authority: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -610,7 +611,7 @@ async def test_a_certificate_of_the_clients_own(
     assert shown == [(("email", "me@example.org"),)]
 
 
-async def test_a_server_without_tls_where_it_was_expected() -> None:
+async def test_a_server_without_tls_is_a_tls_error() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.org ESMTP\r\n" * 3)
         await reader.read()
@@ -622,7 +623,7 @@ async def test_a_server_without_tls_where_it_was_expected() -> None:
     assert not isinstance(caught.value, CertificateError)
 
 
-def test_a_file_of_tls_that_is_missing_or_broken(tmp_path: Path) -> None:
+def test_a_missing_or_broken_tls_file_is_refused(tmp_path: Path) -> None:
     missing, broken = str(tmp_path / "none.pem"), tmp_path / "broken.pem"
     broken.write_text("no certificate")
 
@@ -643,7 +644,7 @@ def test_certificates_are_checked_unless_insecure() -> None:
     assert (unchecked.check_hostname, unchecked.verify_mode) == (False, ssl.CERT_NONE)
 
 
-async def test_a_client_that_is_closed_or_was_never_opened() -> None:
+async def test_a_closed_or_never_opened_transport_says_so() -> None:
     unopened = SessionPool(
         user_agent="t", timeouts=Timeouts(), limits=Limits(), tls=Tls(), proxy=None
     )
@@ -709,7 +710,7 @@ async def test_a_header_that_cannot_be_sent_is_the_callers_mistake() -> None:
             await ask(port, headers={"Authorization": "a\r\nX-Injected: 1"})
 
 
-async def test_no_password_of_an_address_in_a_message() -> None:
+async def test_messages_show_no_password_of_an_address() -> None:
     port = free_port()
     for host in ("user:geheim@127.0.0.1", "geheim@127.0.0.1"):
         with pytest.raises(ConnectError) as caught:
@@ -731,7 +732,7 @@ async def test_requests_go_through_a_proxy() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_is_not_there(scheme: str) -> None:
+async def test_an_unreachable_proxy_is_a_connect_error(scheme: str) -> None:
     proxy = f"http://user:geheim@127.0.0.1:{free_port()}"
     with pytest.raises(ConnectError, match="the proxy cannot be reached") as caught:
         await ask(80, host="api.example.invalid", scheme=scheme, proxy=proxy)
@@ -739,7 +740,7 @@ async def test_a_proxy_that_is_not_there(scheme: str) -> None:
     assert "geheim" not in f"{caught.value} {caught.value!r} {vars(caught.value)}"
 
 
-async def test_a_proxy_that_refuses() -> None:
+async def test_a_refusal_of_the_proxy_is_a_connect_error() -> None:
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with raw_server(answering(refusal)) as port:
         with pytest.raises(ConnectError, match="the proxy refused") as caught:
@@ -756,7 +757,7 @@ async def test_a_proxy_that_refuses() -> None:
 @pytest.mark.parametrize(
     "proxy", ["socks5://u:geheim@p:1", "http://u:geheim@[p", "http://", "http://u:geheim@p:x"]
 )
-async def test_an_address_that_is_no_proxys(proxy: str) -> None:
+async def test_an_invalid_proxy_address_is_refused(proxy: str) -> None:
     with pytest.raises(InvalidInputError, match="The proxy's address would look like") as caught:
         await ask(80, proxy=proxy)
 
@@ -806,7 +807,7 @@ async def test_a_proxys_address_may_lack_its_scheme() -> None:
         ),
     ],
 )
-def test_the_proxy_of_the_environment(
+def test_the_proxy_comes_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str, proxy: str | None
 ) -> None:
     for name, value in variables.items():
@@ -815,7 +816,7 @@ def test_the_proxy_of_the_environment(
     assert proxy_from_environment(url) == proxy
 
 
-async def test_the_environment_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     body = recording("get-app__stopped").response.body
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     seen: list[bytes] = []
@@ -840,7 +841,7 @@ async def test_the_environment_is_looked_at_once(monkeypatch: pytest.MonkeyPatch
     ]
 
 
-def test_the_client_does_not_call_itself_a_cf() -> None:
+def test_the_default_user_agent_begins_with_aioappsapi() -> None:
     assert default_user_agent().startswith("aioappsapi/")
 
 
@@ -862,7 +863,7 @@ def example(cls: type[aiohttp.ClientError]) -> aiohttp.ClientError:
 
 
 @pytest.mark.parametrize("name", sorted(EXPORTED))
-def test_every_exception_of_the_network_library_has_a_meaning(name: str) -> None:
+def test_every_exception_of_aiohttp_is_mapped(name: str) -> None:
     error = transport_error(example(EXPORTED[name]), "GET", "https://api.example.org/")
 
     assert isinstance(error, AppsApiError)
@@ -901,7 +902,7 @@ def test_every_exception_of_the_network_library_has_a_meaning(name: str) -> None
         (UnicodeError("bad"), InvalidInputError),
     ],
 )
-def test_other_exceptions_have_a_meaning_too(cause: Exception, kind: type[AppsApiError]) -> None:
+def test_other_exceptions_are_mapped_too(cause: Exception, kind: type[AppsApiError]) -> None:
     assert type(transport_error(cause, "GET", "https://a/")) is kind
 
 

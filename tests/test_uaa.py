@@ -99,7 +99,7 @@ async def test_the_token_comes_from_the_uaa_that_the_api_names() -> None:
     assert 598 <= token.expires_at - began <= 600
 
 
-async def test_a_clients_secret_goes_by_basic_and_not_into_the_form() -> None:
+async def test_a_client_secret_is_sent_by_basic_auth_and_not_in_the_form() -> None:
     network = Network()
     await Uaa(API, network).grant("f=1", client_id="me", client_secret="gehéim:x")
 
@@ -129,7 +129,7 @@ async def test_a_failed_discovery_is_not_remembered() -> None:
     assert await uaa.discover() == UAA
 
 
-async def test_the_login_server_will_do_where_no_uaa_is_named() -> None:
+async def test_the_login_server_is_used_if_no_uaa_is_named() -> None:
     assert await Uaa(API, Network(root(login=LOGIN))).discover() == LOGIN
     assert await Uaa(API, Network(root(login=LOGIN, uaa=None))).discover() == LOGIN
 
@@ -181,7 +181,7 @@ async def test_a_uaa_without_tls_is_accepted_with_allow_plain_or_a_plain_api() -
 
 
 @pytest.mark.parametrize("cause", [ReadTimeout("slow"), DisconnectedError("reset")])
-async def test_an_api_whose_root_does_not_answer_leaves_nothing_in_doubt(
+async def test_an_api_without_an_answer_at_its_root_leaves_no_doubt(
     cause: TransportError,
 ) -> None:
     """What the caller wants to send has not been sent, so a restart may be tried again."""
@@ -305,7 +305,7 @@ async def test_a_refusal_may_have_any_body(body: bytes, status: int, refused: bo
         b'{"error": "invalid_grant"}',
     ],
 )
-async def test_a_success_that_is_no_token(body: bytes) -> None:
+async def test_a_success_without_a_token_is_an_error(body: bytes) -> None:
     with pytest.raises(AuthError, match="but not with a token") as caught:
         await ask(Network(token=Answer(200, body)))
 
@@ -313,7 +313,7 @@ async def test_a_success_that_is_no_token(body: bytes) -> None:
 
 
 @given(st.integers(100, 599), st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
-def test_any_answer_is_a_token_or_an_auth_error(status: int, body: bytes) -> None:
+def test_any_answer_gives_a_token_or_an_auth_error(status: int, body: bytes) -> None:
     try:
         token = read_token(Answer(status, body), 0.0)
     except AuthError as error:
@@ -329,7 +329,7 @@ NAMES = ["access_token", "token_type", "expires_in", "expires_at", "refresh_toke
 
 
 @given(st.dictionaries(st.sampled_from([*NAMES, "error"]), FIELD))
-def test_any_fields_are_a_token_or_an_auth_error(fields: dict[str, object]) -> None:
+def test_any_fields_give_a_token_or_an_auth_error(fields: dict[str, object]) -> None:
     try:
         token = read_token(answer(200, fields), 0.0)
     except AuthError:
@@ -359,7 +359,7 @@ def test_the_authorization_type_is_always_bearer_in_lower_case() -> None:
     assert (token.authorization, token.refresh_token) == ("bearer a", "r")
 
 
-async def test_no_secret_in_any_error() -> None:
+async def test_no_error_shows_a_secret() -> None:
     for status in (200, 401, 500):
         body = b'{"refresh_token": "geheim"}'
         with pytest.raises(AuthError) as caught:

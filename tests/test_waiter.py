@@ -150,7 +150,7 @@ async def test_an_app_without_instances_to_wait_for_is_proved_by_the_first_poll(
 
 
 @virtual
-async def test_an_app_that_is_scaled_to_zero_meanwhile_is_proved() -> None:
+async def test_an_app_that_is_scaled_to_zero_while_it_starts_is_proved() -> None:
     cloud = Cloud(Planned("a", [web(after=1_000)]))
     cloud.at(10, lambda app: setattr(app.processes[0], "wanted", 0), "a")
     assert await error_of(cloud) is None
@@ -192,7 +192,7 @@ async def test_routable_waits_until_all_instances_get_requests() -> None:
 
 
 @virtual
-async def test_running_is_enough_where_the_server_does_not_know_routable() -> None:
+async def test_running_is_enough_if_the_server_does_not_know_routable() -> None:
     def silent(seen: Seen) -> Answer | None:
         stat = {"type": "web", "index": 0, "state": "RUNNING", "routable": None}
         return reply({"resources": [stat]}) if "stats" in seen.path else None
@@ -316,7 +316,7 @@ async def test_a_crash_beyond_the_grace_is_final_and_says_why() -> None:
 
 
 @virtual
-async def test_a_crash_loop_has_one_grace_and_not_one_each() -> None:
+async def test_a_crash_loop_has_one_grace_for_all_its_crashes() -> None:
     life = tuple(
         (7.0 * n + at, state) for n in range(20) for at, state in ((0, "STARTING"), (1, "CRASHED"))
     )
@@ -383,7 +383,7 @@ async def test_a_process_crash_event_with_a_plain_reason_gives_it() -> None:
 
 @pytest.mark.parametrize("details", ["insufficient resources: memory", "found no compatible cell"])
 @virtual
-async def test_a_lack_of_room_for_longer_than_the_grace_is_final(
+async def test_an_instance_without_a_cell_beyond_the_grace_is_final(
     details: str,
 ) -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),), details=details)]))
@@ -397,14 +397,14 @@ async def test_a_lack_of_room_for_longer_than_the_grace_is_final(
 
 
 @virtual
-async def test_an_app_that_finds_room_within_the_grace_is_proved() -> None:
+async def test_an_app_that_gets_a_cell_within_the_grace_is_proved() -> None:
     life = ((0.0, "DOWN"), (25.0, "STARTING"), (27.0, "RUNNING"))
     kind = web(life, details="insufficient resources: memory")
     assert await error_of(Cloud(Planned("a", [kind]))) is None
 
 
 @virtual
-async def test_the_deadline_error_shows_the_lack_of_room() -> None:
+async def test_the_deadline_error_names_the_missing_cell() -> None:
     kind = web(((0.0, "DOWN"),), details="insufficient resources: memory")
     error = await error_of(Cloud(Planned("a", [kind])), crash_grace=1_000, patience=9)
     assert isinstance(error, DeadlineError)
@@ -412,7 +412,7 @@ async def test_the_deadline_error_shows_the_lack_of_room() -> None:
 
 
 @virtual
-async def test_a_lack_of_room_and_a_crash_of_one_app_are_both_seen() -> None:
+async def test_a_missing_cell_and_a_crash_of_one_app_are_both_seen() -> None:
     kind = web(CRASHING, ((0.0, "STARTING"), (7.0, "DOWN")))
     cloud = Cloud(Planned("a", [kind]))
 
@@ -530,7 +530,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: str(getattr(bad, "status", "reset")))
 @virtual
-async def test_polls_that_fail_for_a_while_fail_no_app(bad: Answer) -> None:
+async def test_no_app_fails_because_polls_fail_for_a_while(bad: Answer) -> None:
     cloud = Cloud(Planned("a", [web(after=2)]))
     # The permanent one passes, too, unless it comes three times in a row.
     last = 3.0 if isinstance(bad, Answer) and bad.status == 403 else 60.0
@@ -551,7 +551,7 @@ async def test_polls_that_never_succeed_end_at_the_apps_deadline() -> None:
 
 
 @virtual
-async def test_polls_that_hang_hold_up_no_deadline() -> None:
+async def test_polls_that_hang_delay_no_deadline() -> None:
     cloud = Cloud("a", latency=10_000)
     watch, errors = await waited(cloud, patience=30)
     assert isinstance(errors["a"], DeadlineError)
@@ -616,7 +616,7 @@ async def test_without_a_login_or_a_server_there_is_one_poll(failure: AppsApiErr
 
 @pytest.mark.parametrize("embeds", ["refused", "ignored"])
 @virtual
-async def test_where_instances_cannot_be_embedded_each_process_is_read(
+async def test_each_process_is_read_if_instances_cannot_be_embedded(
     embeds: str,
 ) -> None:
     apps = [Planned(f"app-{n}", [web(after=4), web(wanted=0, number=2)]) for n in range(20)]
@@ -637,7 +637,7 @@ async def test_a_server_may_refuse_to_embed_at_any_poll() -> None:
 
 
 @virtual
-async def test_one_process_that_cannot_be_read_holds_up_no_other() -> None:
+async def test_an_unreadable_process_does_not_delay_other_apps() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(50)), embeds="refused")
     begin = now()
 
@@ -741,7 +741,7 @@ async def test_each_failed_app_takes_one_request_for_its_reason_and_four_at_once
 
 
 @virtual
-async def test_the_reason_of_a_silent_down_is_read_ever_more_rarely() -> None:
+async def test_the_reason_of_a_down_instance_is_read_at_growing_intervals() -> None:
     cloud = Cloud(Planned("a", [web(((0.0, "DOWN"),))]))
     assert isinstance(await error_of(cloud), DeadlineError)
     assert 3 <= cloud.count("GET", "/stats") <= 6

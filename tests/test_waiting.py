@@ -64,7 +64,7 @@ def check(report: Report[Any], cloud: Cloud, keys: list[str]) -> None:
 
 
 @virtual
-async def test_moments_of_an_app() -> None:
+async def test_an_outcome_has_the_times_of_each_stage() -> None:
     cloud = Cloud(Planned("a", [web(up(3), up(11))]), latency=0.25)
     (outcome,) = await cloud.bulk().start(["a"], wait="all")
     assert outcome.status is OK
@@ -80,7 +80,7 @@ async def test_moments_of_an_app() -> None:
 
 
 @virtual
-async def test_each_trouble_ends_in_its_own_outcome() -> None:
+async def test_each_kind_of_failure_has_its_own_outcome() -> None:
     cloud = Cloud(
         Planned("well", [web(after=20)]),
         Planned("deleted", [web(after=500)]),
@@ -117,7 +117,7 @@ async def test_each_trouble_ends_in_its_own_outcome() -> None:
 
 
 @virtual
-async def test_polls_that_fail_delay_and_do_not_harm() -> None:
+async def test_failed_polls_delay_apps_but_fail_none() -> None:
     cloud = Cloud(*(f"app-{n}" for n in range(5)))
     bad = [
         refusal(500, "UnknownError"),
@@ -137,7 +137,7 @@ async def test_polls_that_fail_delay_and_do_not_harm() -> None:
 
 
 @virtual
-async def test_an_older_server_is_waited_for_as_well() -> None:
+async def test_waiting_works_with_an_older_server() -> None:
     for embeds in ("refused", "ignored"):
         cloud = Cloud(*(f"app-{n}" for n in range(300)), embeds=embeds)
         keys = list(cloud.apps)
@@ -205,7 +205,7 @@ async def test_polls_are_rare_while_the_rate_limit_is_needed_for_starts() -> Non
 
 
 @virtual
-async def test_cancelled_while_it_waits() -> None:
+async def test_a_run_cancelled_while_it_waits_reports_every_app() -> None:
     cloud = Cloud(Planned("a", [web(up(1), up(500))]), Planned("b", [web(after=3)]), "c")
     run = asyncio.create_task(cloud.bulk().start(list(cloud.apps), wait="all"))
     await asyncio.sleep(20)
@@ -221,7 +221,7 @@ async def test_cancelled_while_it_waits() -> None:
 
 
 @virtual
-async def test_the_runs_deadline_while_it_waits() -> None:
+async def test_a_deadline_while_a_run_waits_ends_every_app() -> None:
     cloud = Cloud(Planned("a", [web(after=500)]), "b", Planned("c", [web(after=500)]))
     began = now()
     report = await cloud.bulk().start(["a", "b", "c"], wait="all", deadline=30, concurrency=2)
@@ -233,7 +233,7 @@ async def test_the_runs_deadline_while_it_waits() -> None:
 
 
 @virtual
-async def test_the_runs_deadline_holds_though_the_polls_hang() -> None:
+async def test_a_deadline_of_the_run_holds_although_polls_hang() -> None:
     cloud = Cloud("a", "b")
     keys = list(cloud.apps)
     answer = cloud._answer
@@ -251,7 +251,7 @@ async def test_the_runs_deadline_holds_though_the_polls_hang() -> None:
 
 
 @virtual
-async def test_stopped_with_grace_while_it_waits() -> None:
+async def test_a_stop_with_grace_ends_the_waiting() -> None:
     cloud = Cloud(
         Planned("a", [web(after=8)]), Planned("b", [web(after=500)]), Planned("c", answers=[RUNNER])
     )
@@ -268,7 +268,7 @@ async def test_stopped_with_grace_while_it_waits() -> None:
 
 
 @virtual
-async def test_stopped_without_grace_it_waits_for_what_was_begun() -> None:
+async def test_a_stop_without_grace_waits_for_the_apps_that_began() -> None:
     cloud = Cloud(*(Planned(guid, [web(after=20)]) for guid in "abc"))
     async with cloud.bulk().stream("start", list("abc"), wait="all", concurrency=1) as run:
         await asyncio.sleep(1)
@@ -284,7 +284,7 @@ async def test_stopped_without_grace_it_waits_for_what_was_begun() -> None:
 
 
 @virtual
-async def test_too_many_that_crash_stop_the_run() -> None:
+async def test_too_many_crashes_stop_the_run() -> None:
     cloud = Cloud(*(Planned(f"app-{n}", [web(CRASHING)]) for n in range(55)))
     keys = list(cloud.apps)
     report = await cloud.bulk().start(

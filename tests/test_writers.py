@@ -93,7 +93,7 @@ def test_any_report_can_be_written(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_interrupted_write_leaves_what_was_there(
+def test_an_interrupted_write_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     def interrupt(_: int) -> None:
@@ -192,7 +192,7 @@ def test_csv_contains_no_formula(name: str) -> None:
 
 
 @given(reports)
-def test_any_csv_can_be_read_and_computes_nothing(one: Report[App]) -> None:
+def test_any_csv_can_be_read_and_contains_no_formula(one: Report[App]) -> None:
     rows = table(one)
     assert [row["key"].removeprefix("'") for row in rows] == [
         key.removeprefix("'") for key in shown(one)
@@ -279,19 +279,31 @@ class Page(HTMLParser):
             self.json += data
 
 
-def test_a_page_needs_nothing_else_and_runs_no_script_but_its_own() -> None:
+def test_a_page_needs_no_other_file_and_runs_only_its_own_script() -> None:
     page = Page(page_of(MIXED))
     assert page.links == []
     assert (page.tags["script"], page.tags["link"], page.tags["img"]) == (2, 0, 0)
     assert "default-src 'none'" in page_of(MIXED)
 
 
-def test_a_page_has_charts_where_there_is_something_to_draw() -> None:
-    assert "Time to running" in page_of(MIXED)
+def test_a_page_has_charts_only_if_there_is_data() -> None:
+    assert "Time until running" in page_of(MIXED)
     accepted = report(outcome("a", Status.OK, started_at=BEGAN, duration=0.5))
-    assert "Time to acceptance" in page_of(accepted)
+    assert "Time until accepted" in page_of(accepted)
     assert "<figure" not in page_of(report(REST))
     assert "<figure" not in page_of(report())
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_a_stop_speaks_of_stopped_apps_in_reports_for_people(tmp_path: Path, suffix: str) -> None:
+    one = outcome("a", Status.OK, started_at=BEGAN, duration=3.0, time_to_running=2.0)
+    path = tmp_path / f"stop{suffix}"
+    report(one, action="stop").write(path)
+    text = path.read_text().partition("<main>")[2] if suffix == ".html" else path.read_text()
+    text = text.partition("<script>")[0]
+    shown = re.sub(r"class=\"[^\"]*\"|\"(id|kind)\":\"[^\"]*\"", "", text)
+    assert "running" not in shown.lower()
+    assert "stopped" in shown
 
 
 def test_a_page_begins_with_the_verdict_then_causes_then_charts_then_the_table() -> None:
@@ -365,7 +377,7 @@ def test_a_comparison_is_a_page_or_json(tmp_path: Path) -> None:
         write_comparison(found, tmp_path / "compare.md")
 
 
-def test_a_plan_is_a_page_with_what_it_takes(tmp_path: Path) -> None:
+def test_a_plan_is_a_page_with_requests_and_time(tmp_path: Path) -> None:
     predicted = report(OK, BAD, predicted=True)
     write_plan(predicted, ["requests: 3 <to> read"], tmp_path / "plan.html")
     page = (tmp_path / "plan.html").read_text(encoding="utf-8")
@@ -387,7 +399,7 @@ def test_a_notebook_shows_verdict_counts_and_causes() -> None:
 
 
 @given(reports)
-def test_any_fragment_for_notebooks_has_text_only(one: Report[App]) -> None:
+def test_any_notebook_fragment_shows_names_as_text(one: Report[App]) -> None:
     parser = HTMLParser()
     tags: Counter[str] = Counter()
     parser.handle_starttag = lambda tag, attrs: tags.update([tag, *(name for name, _ in attrs)])  # type: ignore[method-assign]

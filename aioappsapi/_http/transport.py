@@ -10,6 +10,7 @@ import asyncio
 import ssl as ssl_module
 import urllib.request
 from collections.abc import Coroutine, Mapping
+from io import BytesIO
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, Protocol
 
@@ -181,21 +182,21 @@ class SessionPool:
 
     async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
         """Read a body that comes in parts, and end as soon as it is larger than allowed."""
-        parts: list[bytes] = []
+        # Not a list: joining the parts of a large body would hold up the event loop.
+        body = BytesIO()
         size = 0
         most = self._limits.max_answer
         attempt.received(loop_time())  # the headers
         try:
             while size <= most and (part := await response.content.readany()):
                 attempt.received(loop_time())
-                parts.append(part)
-                size += len(part)
+                size += body.write(part)
         except BaseException:
             response.close()
             raise
         if size > most:
             response.close()
-        return b"".join(parts)
+        return body.getvalue()
 
 
 # So much of an answer that is larger than allowed is kept, to show what it was.

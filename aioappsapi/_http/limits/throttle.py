@@ -26,12 +26,11 @@ from aioappsapi._http.limits.concurrency import ConcurrencyLimiter, Ticket
 from aioappsapi._http.limits.patience import Patience
 from aioappsapi._http.limits.rate_window import RateWindow
 from aioappsapi._http.limits.server_clock import Clock
-from aioappsapi._http.message import Replay, Request
+from aioappsapi._http.limits.waiting import SAFE, Turn, Waiting
+from aioappsapi._http.message import Request
 from aioappsapi.errors import DeadlineError, NotAttemptedError
 
 log = logging.getLogger("aioappsapi")
-
-SAFE: Final = Replay.SAFE  # fast path: a member looked up in its class costs ten times a global
 
 _REFUSED: Final = "rate limit reached"
 _TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
@@ -63,23 +62,6 @@ class Pause(msgspec.Struct, frozen=True):
 OnPause = Callable[[Pause], object]
 
 
-class _Turn:
-    """A request that waits. Its future gets a ticket, or None if waiting became pointless."""
-
-    __slots__ = ("deadline", "given", "operation", "patience", "retried", "since", "write")
-
-    def __init__(
-        self, request: Request, patience: Patience | None, now: float, *, retried: bool
-    ) -> None:
-        self.operation = request.operation
-        self.write = request.replay is not SAFE
-        self.patience = patience
-        self.retried = retried
-        self.since = now
-        self.deadline = anyio.current_effective_deadline()
-        self.given: asyncio.Future[Ticket | None] = asyncio.get_running_loop().create_future()
-
-
 class Throttle:
     """Tickets for requests in flight, first come, first served, behind a gate.
 
@@ -102,7 +84,7 @@ class Throttle:
             lambda: self.limiter.in_flight, clock=clock, wall=wall, longest=longest_pause
         )
         self._clock = clock
-        self._waiting: dict[_Turn, None] = {}  # in their order
+        self._waiting = Waiting()
         self._closed_until = -math.inf  # by a 429
         self._spread_until = -math.inf
         self._next_start_at = -math.inf  # while requests are spread
@@ -134,7 +116,7 @@ class Throttle:
 
     def outage_shows_at(self, request: Request) -> float:
         """When the failures of such requests will be an outage if they go on."""
-        return self.limiter.outage_shows_at(write=request.replay is not Replay.SAFE)
+        return self.limiter.outage_shows_at(write=request.replay is not SAFE)
 
     def on_pause(self, callback: OnPause) -> Callable[[], None]:
         """Call `callback` when a pause begins, and again when it grows by more than a second.
@@ -169,9 +151,9 @@ class Throttle:
         the run gives up.
         """
         self._check_patience(request, patience)
-        turn = _Turn(request, patience, self._clock(), retried=retried)
+        turn = Turn(request, patience, self._clock(), retried=retried)
         if turn.deadline >= self._closed_until:
-            self._waiting[turn] = None
+            self._waiting.add(turn)
             self._admit_all()
             if (ticket := await self._given(turn)) is not None:
                 return ticket
@@ -182,12 +164,12 @@ class Throttle:
         if patience is not None and patience.gives_up(self._clock()):
             raise NotAttemptedError(f"{request}: {patience.reason}")
 
-    async def _given(self, turn: _Turn) -> Ticket | None:
+    async def _given(self, turn: Turn) -> Ticket | None:
         try:
             return await turn.given
         except asyncio.CancelledError:
             if turn.given.cancelled():
-                self._waiting.pop(turn, None)
+                self._waiting.remove(turn)
             elif (ticket := turn.given.result()) is not None:
                 self.discarded(ticket)  # it was given in the very moment of the cancellation
             raise
@@ -214,11 +196,11 @@ class Throttle:
 
     def only_retries_wait(self) -> bool:
         """Check whether every request that waits has failed before."""
-        return all(turn.retried for turn in self._waiting)
+        return self._waiting.only_retries
 
     def dismiss(self, patience: Patience) -> None:
         """Dismiss all waiting requests of a run that gives up."""
-        self._dismiss(turn for turn in self._waiting if turn.patience is patience)
+        self._dismiss(self._waiting.of_run(patience))
 
     # -- the end of a request
 
@@ -256,7 +238,7 @@ class Throttle:
             self._closed_until = until
             self._spread_until = until + min(_SPREAD, seconds * _SPREAD_SHARE)
         self._announce(until, _REFUSED)
-        self._dismiss(turn for turn in self._waiting if turn.deadline < self._closed_until)
+        self._dismiss(self._waiting.late(self._closed_until))
         if self._waiting:
             self._admit_all()
 
@@ -277,7 +259,7 @@ class Throttle:
         """Give tickets to those who wait, as many as there are, and look again when due."""
         now = self._clock()
         while (turn := self._next_turn(now)) is not None:
-            del self._waiting[turn]
+            self._waiting.remove(turn)
             turn.given.set_result(self.limiter.start(now, turn.operation, write=turn.write))
             if now < self._spread_until:
                 gap = (self._spread_until - self._closed_until) / self.limit
@@ -296,53 +278,51 @@ class Throttle:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(wake_at - now, self._admit_all)
 
-    def _next_turn(self, now: float) -> _Turn | None:
+    def _next_turn(self, now: float) -> Turn | None:
         """Return the first request that may go out now. In an outage, single calls come first."""
         if now < self._closed_until or now < self._next_start_at:
             return None
-        limiter = self.limiter
-        away = (limiter.in_outage(write=False), limiter.in_outage(write=True))
-        allowed = (limiter.allows(now, write=False), limiter.allows(now, write=True))
-        if not any(allowed) and not any(away):
-            return None  # fast path: the limit is reached
-        probe = None
-        for turn in self._that_pass_the_gate(now):
-            single = turn.patience is None
-            if away[turn.write] and single and now >= turn.since + _SINGLE_CALL_WAITS:
-                return turn
-            if allowed[turn.write]:
-                if single or not away[turn.write]:
-                    return turn
-                probe = probe or turn
-        return probe
+        firsts = [self._first_of(now, write=write) for write in (False, True)]
+        found = [first for first in firsts if first is not None]
+        return min(found)[2] if found else None
 
-    def _that_pass_the_gate(self, now: float) -> Iterator[_Turn]:
-        """Return the requests that need not wait for the next rate window.
+    def _first_of(self, now: float, *, write: bool) -> tuple[bool, int, Turn] | None:
+        """Return the first read or write that may go out, after whether a run sends it as a probe.
 
-        The announced number is rounded down, so the window may not be used up yet. A request that
-        can wait, waits; where the window ends after the deadline, only the server can tell.
+        The announced number of requests is rounded down, so the window may not be used up yet. A
+        request that can wait for the next window, waits; where that begins after the deadline, only
+        the server can tell.
         """
+        away = self.limiter.in_outage(write=write)
+        allowed = self.limiter.allows(now, write=write)
+        if not (allowed or away):
+            return None  # fast path: the limit is reached
         opens_at = self.rate_window.opens_at
-        for turn in self._waiting:
-            cancelled = turn.given.done()  # in this moment; it leaves when its task runs
-            if not cancelled and (now >= opens_at or turn.deadline < opens_at):
-                yield turn
+        before = opens_at if now < opens_at else math.inf
+        found = []
+        single = self._waiting.next(write=write, single=True, before=before)
+        if single and (allowed or now >= single.since + _SINGLE_CALL_WAITS):
+            found.append((False, single.number, single))
+        if allowed and (of_run := self._waiting.next(write=write, single=False, before=before)):
+            found.append((away, of_run.number, of_run))
+        return min(found, default=None)
 
     def _wake_times(self) -> Iterator[float]:
         """Return the moments at which a request may go out although no other one ended."""
+        opens_at = self.rate_window.opens_at
         yield self._closed_until
         yield self._next_start_at
-        yield self.rate_window.opens_at
+        yield opens_at
         for write in (False, True):
             if self.limiter.in_outage(write=write):
                 yield self.limiter.wake_at(write=write)
-                for turn in self._waiting:
-                    if turn.write is write and turn.patience is None:
+                for before in (opens_at, math.inf):
+                    turn = self._waiting.next(write=write, single=True, before=before)
+                    if turn is not None:
                         yield turn.since + _SINGLE_CALL_WAITS
 
-    def _dismiss(self, turns: Iterator[_Turn]) -> None:
-        for turn in list(turns):
-            del self._waiting[turn]
+    def _dismiss(self, turns: Iterator[Turn]) -> None:
+        for turn in turns:
             if not turn.given.done():
                 turn.given.set_result(None)
 

@@ -2,7 +2,7 @@
 
 The rules are in the table; `classify` only reads it. The first row that matches decides. Where two
 rows match an answer, the first is a special case of the second. The reasons for the rows are from
-the sources of the server and the router, and from recordings: docs/failures.md.
+the sources of the server and the router, and from recordings: docs/concepts/retries.md.
 """
 
 from __future__ import annotations

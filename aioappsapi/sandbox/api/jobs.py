@@ -1,25 +1,25 @@
-"""Work that goes on after the answer: what is deleted, what is cleared, and how it went."""
+"""Jobs: work that goes on after the answer, such as a deletion."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..world.model import STARTED, App, guid
-from ..world.realm import Realm
-from ..world.resources import Job
-from . import errors
-from .access import DEVELOPERS, Access
-from .answer import Answer, accepted, json_text
-from .call import Call
-from .outages import UP, runner_error
-from .router import Handler
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import Answer, accepted, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.outages import UP, runner_error
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.model import STARTED, App, guid
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Jobs:
-    """The routes of jobs, and those that begin one."""
+    """The routes of jobs, and the routes that begin a job."""
 
     def __init__(self, realm: Realm, access: Access) -> None:
         self._realm = realm
@@ -38,7 +38,7 @@ class Jobs:
     def begin(
         self, operation: str, app_guid: str | None, finish: Callable[[Job], None] | None = None
     ) -> Job:
-        """Begin a job, which is complete when `finish` has run and left it in progress."""
+        """Begin a job. It is complete after `finish`, unless `finish` has set another state."""
         job = Job(guid=guid(self._world.rng), operation=operation, app=app_guid)
         self._shelf.jobs[job.guid] = job
 
@@ -52,7 +52,7 @@ class Jobs:
         return job
 
     def sent_to(self, call: Call, job: Job) -> Answer:
-        """Answer 202 with the way to the job."""
+        """Answer 202 with the location of the job."""
         return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.wished_type)
 
     def _show(self, call: Call, job_guid: str) -> Answer:

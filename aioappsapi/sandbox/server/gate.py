@@ -1,4 +1,4 @@
-"""What a request passes on its way to the API: the rate limits, and the faults of the moment."""
+"""The way of a request to the API: through the rate limits and the present faults."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from ..api import errors
-from ..api.answer import Answer, crashed
-from ..api.api import Api
-from ..api.call import Call
-from ..api.errors import ApiError
-from ..api.list_query import UndecodableQueryError
-from ..api.outages import UnknownError
-from ..api.rate_limits import RateLimiter, refused
-from ..api.token import Token
-from ..world.faults import RUNNER, Fault, Faults, Lot
-from ..world.state import World
-from .intermediaries import NOT_DELIVERED, passing
-from .uaa import Uaa
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.answer import Answer, crashed
+from aioappsapi.sandbox.api.api import Api
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.list_query import UndecodableQueryError
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.rate_limits import RateLimiter, refused
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.server.intermediaries import NOT_DELIVERED, passing
+from aioappsapi.sandbox.server.uaa import Uaa
+from aioappsapi.sandbox.world.faults import RUNNER, Fault, Faults, Lot
+from aioappsapi.sandbox.world.state import World
 
-# As they are written: with a query or another slash, they count.
+# Compared literally: with a query or another slash, the request counts.
 _UNCOUNTED: Final = frozenset({"/", "/v3", "/healthz", "/v2/info"})
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})
 _UNLIMITED: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
@@ -31,7 +31,7 @@ _MOST_SUBJECTS: Final = 50_000
 
 
 class _Subject(Protocol):
-    """What draws lots: an app, or a request that may be repeated."""
+    """The subject of faults: an app, or a request that may be repeated."""
 
     actions: int
     faults: int
@@ -39,14 +39,14 @@ class _Subject(Protocol):
 
 @dataclass(slots=True)
 class _Repeated:
-    """How often the same request came, and how often it met a fault."""
+    """How often the same request came, and how often it got a fault."""
 
     actions: int = 0
     faults: int = 0
 
 
 class Gate:
-    """The way to the API. An answer of None is a connection that breaks."""
+    """The way to the API. An answer of None means that the connection breaks."""
 
     def __init__(self, world: World, uaa: Uaa, api: Api, faults: Callable[[], Faults]) -> None:
         self._world = world
@@ -61,7 +61,7 @@ class Gate:
     async def pass_on(
         self, call: Call, request: web.BaseRequest, token: Token | ApiError
     ) -> Answer | None:
-        """Let a request through to the API, unless a limit or a fault keeps it back."""
+        """Send a request to the API, unless a limit or a fault answers it first."""
         faults = self._faults()
         limit_headers: dict[str, str] = {}
         if faults.rate_limit is not None and _counts(request, token, faults):
@@ -69,7 +69,7 @@ class Gate:
             if not passes:
                 return _refusal(token, limit_headers, request.raw_path)
         if faults.quiet or request.method == "HEAD":
-            # An answer without a body is of little use for trouble.
+            # Faults of the body need an answer with a body.
             answer: Answer | None = self._answer(call)
         elif self._refusing_until > self._world.clock() and request.raw_path not in _UNCOUNTED:
             return self._too_many(faults)

@@ -1,12 +1,12 @@
-"""What the faults look like that are answered by something in front of the API."""
+"""The answers of load balancers and routers in front of the API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from ..api.answer import TEXT, Answer
-from ..world.faults import Fault
+from aioappsapi.sandbox.api.answer import TEXT, Answer
+from aioappsapi.sandbox.world.faults import Fault
 
 _HTML: Final = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
@@ -39,7 +39,7 @@ NOT_DELIVERED: Final = frozenset({Fault.UNAVAILABLE, Fault.UNKNOWN_ROUTE})
 
 
 def passing(fault: Fault, host: str) -> Answer:
-    """Return the answer of a load balancer, or of the router, which names its reason."""
+    """Return the answer of a load balancer or router for this fault."""
     if fault in _BALANCER:
         status, title = _BALANCER[fault]
         return Answer(status, _HTML.format(title), "text/html", framed=False, in_gate=True)

@@ -1,22 +1,13 @@
-"""An app's making and changing, and what hangs on it: variables, features, permissions."""
+"""Apps: creating and changing them, with their variables, features and permissions."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import App, Space, timestamp
-from ...world.realm import Realm
-from .. import errors, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..labels import metadata_problems
-from ..platform.stacks import stack_warning
-from ..router import Handler
-from ..views import HIDDEN
-from .lifecycles import (
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.lifecycles import (
     BUILDPACK,
     CNB,
     DOCKER,
@@ -26,6 +17,15 @@ from .lifecycles import (
     lifecycle_problems,
     missing_lifecycle_data,
 )
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.platform.stacks import stack_warning
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import HIDDEN
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Space, timestamp
+from aioappsapi.sandbox.world.realm import Realm
 
 _FEATURES: Final = {
     "ssh": "Enable SSHing into the app.",
@@ -40,7 +40,7 @@ _NO_SPACE: Final = "Invalid space. Ensure that the space exists and you have acc
 
 
 class AppRoutes:
-    """The routes below /v3/apps that are about one app alone."""
+    """The routes below /v3/apps that concern one app."""
 
     def __init__(self, realm: Realm, access: Access) -> None:
         self._realm = realm
@@ -62,7 +62,7 @@ class AppRoutes:
             "GET apps/*/ssh_enabled": self._ssh_enabled,
         }
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -119,7 +119,7 @@ class AppRoutes:
         _apply(app, fields, wanted, fresh=False)
         if fields:
             app.updated_at = timestamp()
-        # The server looks at the stack's state last, when all else has happened.
+        # The server checks the state of the stack last.
         builds = self._realm.shelf.builds.values()
         fresh = not any(build.app is app for build in builds)
         warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=fresh)
@@ -188,7 +188,7 @@ class AppRoutes:
 
     def _features(self, call: Call, app_guid: str) -> Answer:
         app = self._access.readable(call, app_guid)
-        # These links have no host, and the list no pages.
+        # The links here have no host, and the list has no pages.
         here = {"href": f"/v3/apps/{app.guid}/features"}
         pagination = {
             "total_results": len(_FEATURES),
@@ -237,7 +237,7 @@ class AppRoutes:
 
 
 def app_features(app: App) -> dict[str, bool]:
-    """Return which features of the app are on."""
+    """Return each feature of the app, and whether it is on."""
     return {name: app.has(name) for name in _FEATURES}
 
 

@@ -1,13 +1,13 @@
-"""Making a droplet an app's current one, with the processes that it brings along."""
+"""Assigning a droplet to an app, with the processes that the droplet defines."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...world.model import App, Process, guid_of, timestamp
-from ...world.resources import Droplet
-from ...world.shelf import Shelf
-from .. import errors
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.world.model import App, Process, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import Droplet
+from aioappsapi.sandbox.world.shelf import Shelf
 
 _NOT_OURS: Final = (
     "Unable to assign current droplet. Ensure the droplet exists and belongs to this app."
@@ -19,9 +19,9 @@ _NO_TYPES: Final = (
 
 
 def assign_droplet(shelf: Shelf, app: App, droplet: Droplet | None) -> None:
-    """Make this the app's current droplet. Raises ApiError 422 if it is not a droplet of the app.
+    """Make this the app's current droplet. Raises ApiError 422 if it belongs to another app.
 
-    A type of process that the app does not have yet begins with no instances, but for `web`.
+    A new type of process begins with no instances, except for `web`.
     """
     if droplet is None or droplet.app is not app or droplet.state != "STAGED":
         raise errors.unprocessable(_NOT_OURS)

@@ -1,28 +1,28 @@
-"""Droplets: the staged apps, which of them is current, and copies of them."""
+"""Droplets: staged apps, the current droplet of an app, copies, uploads and downloads."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from ...world.model import App, guid, guid_of
-from ...world.resources import Droplet
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access, holds
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..listing import DROPLETS, metadata_of, page_of, to_app
-from ..outages import UnknownError
-from ..router import Handler
-from ..token import Token
-from ..views import HIDDEN, HIDDEN_IN_LISTS
-from .assigning import assign_droplet
-from .uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.assigning import assign_droplet
+from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import DROPLETS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import HIDDEN, HIDDEN_IN_LISTS
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import App, guid, guid_of
+from aioappsapi.sandbox.world.resources import Droplet
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_REMOVAL: Final = "Current droplet cannot be removed. Replace it with a preferred droplet."
 _DEPLOYING: Final = (
@@ -159,7 +159,7 @@ class Droplets:
         headers = {"content-disposition": f'attachment; filename="{droplet.guid}"'}
         return Answer(200, EMPTY_ZIP, "application/octet-stream", headers=headers)
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -254,7 +254,7 @@ class Droplets:
 
 
 def _wanted(fields: Json) -> str | None:
-    # The server falls over data that is no object.
+    # The server answers 500 to data that is not an object.
     if "data" not in fields:
         return None
     data = fields["data"]
@@ -321,7 +321,7 @@ def _associated(call: Call, app: App, droplet_guid: str) -> Answer:
 
 
 def _shown(call: Call, droplet: Droplet, *, hidden: str = "") -> Json:
-    """Return the members of a droplet; `hidden` stands for what not everybody may read."""
+    """Return the members of a droplet; `hidden` replaces the values that need more rights."""
     docker = droplet.lifecycle == "docker"
     types: JsonValue = {"redacted_message": hidden} if hidden else droplet.process_types
     has_bits = droplet.uploaded and droplet.state == "STAGED" and not docker
@@ -368,7 +368,7 @@ def _buildpacks(droplet: Droplet) -> list[Json]:
 
 
 def _buildpack(name: str, detected: bool) -> Json:
-    """Return a buildpack with what it found out, which is not copied along with a droplet."""
+    """Return a buildpack with its detection output, which a copy of the droplet does not have."""
     short = name.removesuffix("_buildpack") if detected else None
     version = "1.8.0" if detected else None
     return {"name": name, "detect_output": short, "buildpack_name": short, "version": version}

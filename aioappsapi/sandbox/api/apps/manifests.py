@@ -1,4 +1,4 @@
-"""Manifests: an app written down in YAML, and apps made from it."""
+"""Manifests: apps as YAML, and apps created from YAML."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.model import App, Process, Space
-from ...world.realm import Realm
-from ...world.resources import Sidecar
-from .. import errors
-from ..access import DEVELOPERS, Access
-from ..answer import YAML, Answer, json_text
-from ..call import Call
-from ..jobs import Jobs
-from ..router import Handler
-from .apps import app_features
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import YAML, Answer, json_text
+from aioappsapi.sandbox.api.apps.apps import app_features
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Process, Space
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Sidecar
 
 _NAME: Final = re.compile(r"^\s*- name:\s*['\"]?([^'\"\n]+?)['\"]?\s*$")
 _SETTING: Final = re.compile(r"^\s+(memory|instances):\s*(\d+)\s*([MG]?)B?\s*$", re.IGNORECASE)
@@ -26,7 +26,7 @@ _MEGABYTES: Final = 1024 * 1024
 
 
 class Manifests:
-    """The routes of manifests. Of one that is applied only names, memory and instances count."""
+    """The routes of manifests. An applied manifest sets only names, memory and instances."""
 
     def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
         self._realm = realm
@@ -150,7 +150,7 @@ def _per_second(rate: int) -> str | int:
 
 
 def _applications(text: str) -> Iterator[Json]:
-    """Iterate over the apps of a manifest, with the little that is understood of them."""
+    """Iterate over the apps of a manifest, with the settings that the sandbox understands."""
     fields: Json = {}
     for line in text.splitlines():
         if name := _NAME.match(line):
@@ -165,7 +165,7 @@ def _applications(text: str) -> Iterator[Json]:
 
 
 def _yaml(value: Json, depth: int) -> Iterator[str]:
-    """Write members as the server does: lists begin where their name does."""
+    """Write members as the server does: a list is indented like its name."""
     indent = "  " * depth
     for name, item in value.items():
         if isinstance(item, dict) and item:

@@ -1,26 +1,30 @@
-"""Routes: which address leads to which app, and how that changes."""
+"""Routes: addresses and the apps that they lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Space, guid, timestamp
-from ...world.network import Destination, Domain, Network, Route
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import SUPPORTERS, Access, holds
-from ..answer import Answer, json_text, no_content
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
-from .domains import domain_fields
-from .route_checks import destination_problems, new_route_problems, option_problems
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import SUPPORTERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.network.domains import domain_fields
+from aioappsapi.sandbox.api.network.route_checks import (
+    destination_problems,
+    new_route_problems,
+    option_problems,
+)
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Space, guid, timestamp
+from aioappsapi.sandbox.world.network import Destination, Domain, Network, Route
+from aioappsapi.sandbox.world.state import World
 
 _ROUTES: Final = ListRules(
     (
@@ -71,12 +75,12 @@ class RouteRoutes:
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
         self._access.readable(call, app_guid)
-        # The links of the pages give the app away as one more filter.
+        # The links of the pages name the app as one more filter.
         given = list_query.decode(call.query) | {"app_guids": app_guid}
         return self._listed(call, call.reader(), given)
 
     def _listed(self, call: Call, token: Token, given: dict[str, str]) -> Answer:
-        # fast path: the routes of a few apps need no walk over those of all.
+        # fast path: the routes of a few apps need no loop over all routes.
         apps = given.get("app_guids", "").split(",")
         found = self._network.routes_of(apps) if apps != [""] else self._network.all_routes()
         return listed(
@@ -112,7 +116,7 @@ class RouteRoutes:
     def _destinations(self, call: Call, route_guid: str) -> Answer:
         return _shown_destinations(call, self._found(call.reader(), route_guid))
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()

@@ -1,4 +1,4 @@
-"""Quotas: what organizations and spaces may use, and how much of it they do."""
+"""Quotas of organizations and spaces, and summaries of their usage."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Organization, Space
-from ...world.state import World
-from .. import errors
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, bad_body
-from ..listing import listed, stamps, to_one
-from ..router import Handler
-from .usage import Usage
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, bad_body
+from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Organization, Space
+from aioappsapi.sandbox.world.state import World
 
 _ORDERS: Final = ("created_at", "updated_at")
 _ORGANIZATION_QUOTAS: Final = ListRules(("names", "organization_guids"), orders=_ORDERS)
@@ -28,7 +28,10 @@ _SPACE_QUOTAS: Final = ListRules(
 
 @dataclass(slots=True)
 class Quota:
-    """What places may use, as the first one says; `organization` is where a space quota belongs."""
+    """A quota and the spaces or organizations that have it.
+
+    The limits are those of the first of them. `organization` is the owner of a space quota.
+    """
 
     guid: str
     name: str
@@ -41,8 +44,8 @@ class Quota:
 class Quotas:
     """The routes of quotas and of usage summaries.
 
-    Quotas are read from the places whenever they are asked for: each organization names its own,
-    and a space has one if it has a limit.
+    Quotas are not stored. They are read from the limits of organizations and spaces: each
+    organization names its quota, and a space has a quota if it has a limit.
     """
 
     def __init__(self, world: World, access: Access, usage: Usage) -> None:

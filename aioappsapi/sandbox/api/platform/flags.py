@@ -1,19 +1,19 @@
-"""Feature flags: what an operator has switched on and off for everybody but admins."""
+"""Feature flags, by which operators switch features on and off."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from ...world.json_types import Json
-from ...world.model import timestamp
-from ...world.state import World
-from .. import errors, validation
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, without
-from ..listing import listed
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, without
+from aioappsapi.sandbox.api.listing import listed
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import timestamp
+from aioappsapi.sandbox.world.state import World
 
 DEFAULTS: Final = {
     "app_bits_upload": True,
@@ -48,12 +48,12 @@ class _Flag:
 
     @property
     def guid(self) -> str:
-        """What lists break ties by."""
+        """The key by which lists break ties."""
         return self.name
 
 
 class Flags:
-    """The routes of feature flags; `World.flags` holds those that are not as they were made."""
+    """The routes of feature flags. `World.flags` holds only the flags that were changed."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,20 +1,20 @@
-"""What operators look after: security groups, isolation segments, buildpacks, variables."""
+"""Resources of operators: security groups, isolation segments, buildpacks and variables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.model import STACK, guid_of, timestamp
-from ...world.resources import Resource
-from ...world.state import World
-from .. import errors, validation
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, bad_body
-from ..listing import listed, metadata_of, stamps
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, bad_body
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import STACK, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import Resource
+from aioappsapi.sandbox.world.state import World
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 _GROUPS: Final = ("running", "staging")
@@ -41,7 +41,7 @@ _BUILDPACKS: Final = ListRules(
 
 @dataclass(slots=True, kw_only=True)
 class Named(Resource):
-    """A resource with a name, and its place among its like."""
+    """A resource with a name and a position in its list."""
 
     name: str
     position: int = 1
@@ -50,7 +50,7 @@ class Named(Resource):
 
 
 class Platform:
-    """The routes of what belongs to the platform and to nobody's space."""
+    """The routes of resources that belong to the platform and not to a space."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -76,7 +76,7 @@ class Platform:
     # Isolation segments and security groups.
 
     def _segments(self, call: Call) -> Answer:
-        # Nobody's organization is entitled to the shared one, so that only operators see it.
+        # No organization is entitled to the shared segment, so only operators see it.
         rows = self.segments if call.reader().sees_everything else []
         return _names(call, _SEGMENTS, rows, lambda row: _segment_fields(call, row))
 

@@ -1,27 +1,27 @@
-"""Stacks: which there are, and which of them must not be used any more."""
+"""Stacks, and the states in which a stack warns or refuses."""
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import quote_plus
 
-from ...world.json_types import Json
-from ...world.model import Stack, timestamp
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..labels import metadata_problems
-from ..list_query import ListQuery, ListRules
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListQuery, ListRules
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Stack, timestamp
+from aioappsapi.sandbox.world.state import World
 
 _STACKS: Final = ListRules(("names", "default", "label_selector"))
 _STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
 
 
 class StackRefusedError(errors.ApiError):
-    """A stack must not be used; an app says so with 422 in general, a build more precisely."""
+    """A stack may not be used. Apps answer with a general 422, builds with this text."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(422, 10008, "CF-UnprocessableEntity", detail)
@@ -84,15 +84,15 @@ class Stacks:
         validation.merge_metadata(fields, stack.labels, stack.annotations)
         shown = _shown(call, stack)
         if not fields.keys().isdisjoint(("state", "state_reason")):
-            # The server compares the stack before and after, and finds that it is another one.
+            # The server compares the old stack with the new one, and treats it as a change.
             shown["default"] = False
         return Answer(200, json_text(shown), headers=warning)
 
 
 def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
-    """Return the headers that warn of a stack; RESTRICTED is refused to `fresh` apps only.
+    """Return the headers with the warning of a stack.
 
-    Raises StackRefusedError for what must not be used.
+    Raises StackRefusedError for a stack that is DISABLED, or RESTRICTED and the app is `fresh`.
     """
     if stack is None:
         return {}

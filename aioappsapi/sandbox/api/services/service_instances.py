@@ -1,26 +1,32 @@
-"""Service instances: what a space has of the marketplace, and what its people provide."""
+"""Service instances: managed by a broker, or provided by a user."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Space, guid
-from ...world.realm import Realm
-from ...world.resources import Job
-from ...world.services import Operation, ServiceInstance
-from .. import errors, validation
-from ..access import DEVELOPERS, Access, holds
-from ..answer import Answer, json_text, no_content
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
-from .marketplace import BROKER_FIELDS, Fields, brokers_included, one_with, shown_fields
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.services.marketplace import (
+    BROKER_FIELDS,
+    Fields,
+    brokers_included,
+    one_with,
+    shown_fields,
+)
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Space, guid
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Job
+from aioappsapi.sandbox.world.services import Operation, ServiceInstance
 
 _TYPES: Final = ("managed", "user-provided")
 _OFFERING: Final = "service_plan.service_offering"
@@ -141,7 +147,7 @@ class ServiceInstances:
         shown = {"manage": token.is_admin or manages, "read": token.reads(row.space)}
         return Answer(200, json_text(shown))
 
-    # Making and taking away.
+    # Creating and deleting.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -218,7 +224,7 @@ class ServiceInstances:
 
 
 def broken(job: Job, detail: str) -> None:
-    """End a job with what the broker said."""
+    """End a job with the broker's error."""
     error = errors.unprocessable(detail)
     job.state = "FAILED"
     job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
@@ -243,7 +249,7 @@ def _problems(fields: Json) -> list[str]:
 
 
 def operation_fields(last: Operation, *names: str) -> Json:
-    """Return what was last done, its members in this order."""
+    """Return the last operation, with its members in the server's order."""
     return {name: getattr(last, name) for name in (*names, "updated_at", "created_at")}
 
 
