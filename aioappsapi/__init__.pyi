@@ -42,6 +42,8 @@ from .bulk import (
     Scale as Scale,
     Snapshot as Snapshot,
     Status as Status,
+    Wave as Wave,
+    Waves as Waves,
     report_of as report_of,
 )
 from .client import (

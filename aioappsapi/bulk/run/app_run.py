@@ -91,7 +91,7 @@ class AppRun(msgspec.Struct, eq=False):
     and no answer came. `state_seen`: the server showed the requested state. With
     `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
     error of a step that failed and is verified all the same. `made` is the build or deployment that
-    a step made, or before its answer the name that it will have.
+    a step made, or before its answer the name that it will have. `wave` is the number of its wave.
     """
 
     index: int
@@ -113,6 +113,7 @@ class AppRun(msgspec.Struct, eq=False):
     name: str | None = None
     space: str | None = None
     organization: str | None = None
+    wave: int | None = None
     state_seen: bool = False
     value: object = None
     error: AppsApiError | None = None
@@ -208,7 +209,6 @@ class AppRun(msgspec.Struct, eq=False):
             self._finish(Status.ALREADY, at)
 
     # -- events of a request
-
     def named(self, made: str) -> None:
         """The step will make a build or a deployment under this name, or has made this one."""
         self._from(ASKING)

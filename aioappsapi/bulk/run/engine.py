@@ -16,7 +16,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents, current_call_log
+from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
@@ -40,6 +40,7 @@ from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
 
@@ -66,10 +67,12 @@ class Engine(Generic[T_co]):
         on_outcome: OnOutcome[T_co] | None,
         pressure: Pressure,
         give_up_after: float,
+        waves: WaveRun | None = None,
     ) -> None:
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
+        self.waves = waves
         self.scope = anyio.CancelScope()
         self._action = action
         self._inputs = inputs
@@ -97,7 +100,7 @@ class Engine(Generic[T_co]):
                 group.start_soon(self._watch, watcher)
             async with anyio.create_task_group() as feeding:
                 feeding.start_soon(self._inputs.feed, self._wake)
-                await self._rounds()
+                await (self._rounds() if self.waves is None else self._in_waves(self.waves))
                 self._inputs.read_rest()
             for watcher in watchers:
                 watcher.complete()
@@ -105,12 +108,32 @@ class Engine(Generic[T_co]):
     def stop(self, reason: str) -> None:
         """Begin nothing new."""
         self.stop_reason = self.stop_reason or reason
+        if self.waves is not None:
+            self.waves.stop()
         self._wake()
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
         current_patience.set(None)
         await watcher.run(self._found, self._crashed)
+
+    async def arrange(self) -> None:
+        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
+        if self.waves is not None:
+            with logged_to(self._calls):
+                await self.waves.arrange(self.journal)
+
+    async def _in_waves(self, waves: WaveRun) -> None:
+        """Work on one wave after the other, each until all of its apps have an outcome."""
+        for wave in waves.waves:
+            if (reason := await waves.why_not(wave, self.scope)) is not None:
+                self.stop(reason)
+            if self.stop_reason is not None:
+                return
+            waves.begin(wave)
+            await self._rounds()
+            while self._runs and self.stop_reason is None:
+                await self._wait_for_change()
 
     async def _rounds(self) -> None:
         await self._round()
@@ -122,7 +145,7 @@ class Engine(Generic[T_co]):
     async def _round(self) -> None:
         workers = self._options.concurrency
         if self._inputs.exhausted:
-            workers = min(workers, self._inputs.left + len(self._ready))
+            workers = min(workers, self._inputs.claimable + len(self._ready))
         async with anyio.create_task_group() as group:
             for _ in range(workers):
                 group.start_soon(self._worker)
@@ -179,6 +202,7 @@ class Engine(Generic[T_co]):
             run.index, run.steps, run.listener = index, self._action.steps, self
         run.name = self._inputs.names.get(key)
         run.space, run.organization = self._inputs.places.get(key, (None, None))
+        run.wave = None if self.waves is None else self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -330,7 +354,7 @@ class Engine(Generic[T_co]):
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
-        self._progress.add(run.index, outcome)
+        self._progress.add(self._inputs.place(run.index), outcome)
         if run.done_at is not None:
             self._pressure.note_limit(run.done_at)
         if outcome.error is not None:
@@ -342,8 +366,10 @@ class Engine(Generic[T_co]):
                 self._interrupt(failure)
 
     def _check_failures(self) -> None:
-        failures = self._progress.failures
-        if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
+        reason = self._options.enough(self._progress.failures, len(self._inputs.keys))
+        if reason is None and self.waves is not None:
+            reason = self.waves.too_many_failures()
+        if reason is not None:
             self.stop(reason)
 
     # -- the end
@@ -352,6 +378,7 @@ class Engine(Generic[T_co]):
         """Give an outcome to every app that has none."""
         for run in list(self._runs.values()):
             self._end(run, why, reason)
+        self._inputs.open_until(None)
         while (index := self._inputs.claim()) is not None:
             if (unclaimed := self._open(index)) is not None:
                 self._end(unclaimed, why, reason)

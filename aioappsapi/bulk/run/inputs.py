@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 
 from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.bulk.reports.outcome import Outcome, Status
@@ -34,6 +34,8 @@ class Inputs:
         self.in_doubt: set[str] = set()
         self._known: set[str] = set()
         self._cursor = 0
+        self._horizon: int | None = None
+        self._places: list[int] | None = None
         self._read_all = False
         self._wanted = asyncio.Event()
         self._source = self._open(keys)
@@ -48,9 +50,34 @@ class Inputs:
         """How many of the known apps are not claimed yet."""
         return len(self.keys) - self._cursor
 
+    @property
+    def horizon(self) -> int:
+        """The index up to which apps may be claimed now."""
+        return len(self.keys) if self._horizon is None else self._horizon
+
+    def arrange(self, keys: Sequence[str]) -> None:
+        """Put all apps into another order, and let none be claimed before `open_until`."""
+        before = {key: place for place, key in enumerate(self.keys)}
+        self._places = [before[key] for key in keys]
+        self.keys = list(keys)
+        self._horizon = 0
+
+    def open_until(self, horizon: int | None) -> None:
+        """Let the apps before this index be claimed; None lets all."""
+        self._horizon = horizon
+
+    def place(self, index: int) -> int:
+        """Return the place of an app in the input as it came."""
+        return index if self._places is None else self._places[index]
+
+    @property
+    def claimable(self) -> int:
+        """How many apps may be claimed now."""
+        return self.horizon - self._cursor
+
     def claim(self) -> int | None:
-        """Return the index of the next app; None if no more are known now."""
-        if self._cursor == len(self.keys):
+        """Return the index of the next app; None if no more may be claimed now."""
+        if self._cursor == self.horizon:
             self._wanted.set()
             return None
         self._cursor += 1

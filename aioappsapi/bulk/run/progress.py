@@ -110,6 +110,7 @@ class Progress(Generic[T_co]):
             name=run.value.name if isinstance(run.value, App) else run.name,
             space=run.space,
             organization=run.organization,
+            wave=run.wave,
             value=run.value if self.keep_values else None,  # type: ignore[arg-type]
             error=error,
             attempts=run.attempts,
