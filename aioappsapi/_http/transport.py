@@ -1,4 +1,4 @@
-"""Bytes over the network: the only module that uses aiohttp's client.
+"""Bytes over the network: with its request class, the only module that uses aiohttp's client.
 
 It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
 TransportError that says whether the server may have seen the request.
