@@ -176,7 +176,7 @@ def test_only_the_transport_touches_the_network_library() -> None:
         and part(module) not in ASIDE
     }
 
-    assert users == {f"{NAME}._http.transport"}
+    assert users == {f"{NAME}._http.transport", f"{NAME}._http.stamped_request"}
 
 
 def test_the_protocol_and_the_models_do_no_input_or_output() -> None:
