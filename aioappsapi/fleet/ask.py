@@ -85,9 +85,15 @@ class _Silence(CallLog):
         self._ends_at = loop_time() + patience
         self._timer = asyncio.get_running_loop().call_at(self._ends_at, self._check)
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
         """Count answers only: a request that failed shows nothing."""
-        super().answered(result, request_id, response)
+        super().answered(result, request_id, response, warnings)
         if response is not None:
             self._ends_at = loop_time() + self._patience
 
