@@ -5,9 +5,9 @@ It knows nothing of the client: its routes and its JSON are its own.
 
 from __future__ import annotations
 
-from .server.process import SandboxProcess
-from .server.sandbox import Sandbox
-from .server.thread import SandboxThread
-from .world.faults import Faults
+from aioappsapi.sandbox.server.process import SandboxProcess
+from aioappsapi.sandbox.server.sandbox import Sandbox
+from aioappsapi.sandbox.server.thread import SandboxThread
+from aioappsapi.sandbox.world.faults import Faults
 
 __all__ = ["Faults", "Sandbox", "SandboxProcess", "SandboxThread"]

@@ -16,9 +16,9 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from .server.sandbox import Sandbox
-from .world.faults import PROFILES, Faults, changed
-from .world.json_types import Json
+from aioappsapi.sandbox.server.sandbox import Sandbox
+from aioappsapi.sandbox.world.faults import PROFILES, Faults, changed
+from aioappsapi.sandbox.world.json_types import Json
 
 COULD_NOT_BEGIN: Final = 3
 _SETTINGS: Final = (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ..api.token import Token
-from ..world.model import App, Organization, Space, User
-from ..world.state import World
-from . import errors
-from .call import Call
-from .platform.flags import DEFAULTS
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.platform.flags import DEFAULTS
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.model import App, Organization, Space, User
+from aioappsapi.sandbox.world.state import World
 
 DEVELOPERS: Final = frozenset({"space_developer"})
 SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})

@@ -4,47 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ..api.token import Token
-from ..world.faults import Faults
-from ..world.model import App, Organization
-from ..world.realm import Realm
-from ..world.state import World
-from . import errors, list_query
-from .access import Access
-from .answer import Answer, outside_api
-from .apps.actions import Actions
-from .apps.apps import AppRoutes
-from .apps.builds import Builds
-from .apps.deployments import Deployments
-from .apps.droplets import Droplets
-from .apps.manifests import Manifests
-from .apps.packages import Packages
-from .apps.processes import Processes
-from .apps.revisions import Revisions
-from .apps.sidecars import Sidecars
-from .apps.tasks import Tasks
-from .call import Call
-from .errors import ApiError
-from .jobs import Jobs
-from .network.domains import Domains
-from .network.routes import RouteRoutes
-from .outages import UP, database_gone
-from .places.places import Places
-from .places.quotas import Quotas
-from .places.roles import Roles
-from .places.usage import Usage
-from .places.users import Users
-from .platform.audit import Audit
-from .platform.events import EventRoutes, Events
-from .platform.flags import Flags
-from .platform.platform import Platform
-from .platform.stacks import Stacks
-from .platform.v2 import VersionTwo
-from .router import Router, Routes
-from .services.bindings import Bindings
-from .services.marketplace import MarketplaceRoutes
-from .services.service_instances import ServiceInstances
-from .views import UAA, Views
+from aioappsapi.sandbox.api import errors, list_query
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, outside_api
+from aioappsapi.sandbox.api.apps.actions import Actions
+from aioappsapi.sandbox.api.apps.apps import AppRoutes
+from aioappsapi.sandbox.api.apps.builds import Builds
+from aioappsapi.sandbox.api.apps.deployments import Deployments
+from aioappsapi.sandbox.api.apps.droplets import Droplets
+from aioappsapi.sandbox.api.apps.manifests import Manifests
+from aioappsapi.sandbox.api.apps.packages import Packages
+from aioappsapi.sandbox.api.apps.processes import Processes
+from aioappsapi.sandbox.api.apps.revisions import Revisions
+from aioappsapi.sandbox.api.apps.sidecars import Sidecars
+from aioappsapi.sandbox.api.apps.tasks import Tasks
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.network.domains import Domains
+from aioappsapi.sandbox.api.network.routes import RouteRoutes
+from aioappsapi.sandbox.api.outages import UP, database_gone
+from aioappsapi.sandbox.api.places.places import Places
+from aioappsapi.sandbox.api.places.quotas import Quotas
+from aioappsapi.sandbox.api.places.roles import Roles
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.places.users import Users
+from aioappsapi.sandbox.api.platform.audit import Audit
+from aioappsapi.sandbox.api.platform.events import EventRoutes, Events
+from aioappsapi.sandbox.api.platform.flags import Flags
+from aioappsapi.sandbox.api.platform.platform import Platform
+from aioappsapi.sandbox.api.platform.stacks import Stacks
+from aioappsapi.sandbox.api.platform.v2 import VersionTwo
+from aioappsapi.sandbox.api.router import Router, Routes
+from aioappsapi.sandbox.api.services.bindings import Bindings
+from aioappsapi.sandbox.api.services.marketplace import MarketplaceRoutes
+from aioappsapi.sandbox.api.services.service_instances import ServiceInstances
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import UAA, Views
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.model import App, Organization
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.state import World
 
 ShowList = Callable[[Call, Token], str]
 ShowOne = Callable[[Call, Token, str], str]

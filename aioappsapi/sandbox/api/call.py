@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from ..api.token import Token
-from ..world.json_types import Json, JsonValue
-from . import errors
-from .list_query import UndecodableQueryError
-from .views import Views
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.list_query import UndecodableQueryError
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import Views
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 ACTIONS: Final = frozenset({"start", "stop", "restart"})
 READERS: Final = frozenset(

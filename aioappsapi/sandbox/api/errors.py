@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .answer import Answer, json_text
+from aioappsapi.sandbox.api.answer import Answer, json_text
 
 
 class ApiError(Exception):

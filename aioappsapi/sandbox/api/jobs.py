@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..world.model import STARTED, App, guid
-from ..world.realm import Realm
-from ..world.resources import Job
-from . import errors
-from .access import DEVELOPERS, Access
-from .answer import Answer, accepted, json_text
-from .call import Call
-from .outages import UP, runner_error
-from .router import Handler
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import Answer, accepted, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.outages import UP, runner_error
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.model import STARTED, App, guid
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

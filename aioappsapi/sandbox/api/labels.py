@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ..world.json_types import Json
+from aioappsapi.sandbox.world.json_types import Json
 
 Predicate = Callable[[dict[str, str]], bool]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from .errors import ApiError, bad_query, unprocessable
-from .labels import Predicate, selected
+from aioappsapi.sandbox.api.errors import ApiError, bad_query, unprocessable
+from aioappsapi.sandbox.api.labels import Predicate, selected
 
 T = TypeVar("T")
 Looked = str | Collection[str] | None

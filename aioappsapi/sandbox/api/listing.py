@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
-from ..api.token import Token
-from ..world.json_types import Json
-from . import list_query
-from .answer import Answer, json_text
-from .call import Call
-from .list_query import ListQuery, ListRules, Looked
+from aioappsapi.sandbox.api import list_query
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListQuery, ListRules, Looked
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
 
 R = TypeVar("R", bound=Any)
 ORDERS: Final = ("created_at", "updated_at")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..world.model import Process, process_version
-from .answer import Answer, json_text
-from .errors import ApiError, stats_unavailable
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.errors import ApiError, stats_unavailable
+from aioappsapi.sandbox.world.model import Process, process_version
 
 UP: Final = "up"
 DNS: Final = "dns"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from .answer import TEXT, Answer
-from .errors import ApiError
+from aioappsapi.sandbox.api.answer import TEXT, Answer
+from aioappsapi.sandbox.api.errors import ApiError
 
 
 class RateLimiter:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from .answer import Answer
-from .call import Call
+from aioappsapi.sandbox.api.answer import Answer
+from aioappsapi.sandbox.api.call import Call
 
 Handler = Callable[..., Answer]
 Routes = Mapping[str, Handler]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..world.model import SEES_EVERYTHING, Space, User
+from aioappsapi.sandbox.world.model import SEES_EVERYTHING, Space, User
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ..world.json_types import Json, JsonValue
-from . import errors
-from .answer import json_text
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.answer import json_text
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 LEADING_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 URI_PATH: Final = re.compile(r"/(?:[^\s/]\S*)?")

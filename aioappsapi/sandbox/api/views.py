@@ -7,12 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from ..world.fleet import Fleet
-from ..world.json_types import Json
-from ..world.model import STARTED, App, Organization, Process, Space, process_version
-from ..world.shelf import Shelf, revision_guid
-from .answer import json_text
-from .apps.instance_views import brief, stat
+from aioappsapi.sandbox.api.answer import json_text
+from aioappsapi.sandbox.api.apps.instance_views import brief, stat
+from aioappsapi.sandbox.world.fleet import Fleet
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import (
+    STARTED,
+    App,
+    Organization,
+    Process,
+    Space,
+    process_version,
+)
+from aioappsapi.sandbox.world.shelf import Shelf, revision_guid
 
 SSH_KEY: Final = "47:0d:d1:c8:c3:3d:0a:36:d1:49:2f:f2:90:27:31:d0"
 VERSION: Final = "3.228.0"

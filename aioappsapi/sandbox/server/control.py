@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Final
 from urllib.parse import parse_qsl
 
-from ..api.answer import Answer, json_text
-from ..world.faults import FIELDS, Faults, changed
-from ..world.json_types import Json
-from ..world.model import App
-from .switches import Switches
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.server.switches import Switches
+from aioappsapi.sandbox.world.faults import FIELDS, Faults, changed
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App
 
 PREFIX: Final = "/sandbox"
 Handler = Callable[[Mapping[str, str], Json], object]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote_plus
 
-from ..api.answer import Answer
+from aioappsapi.sandbox.api.answer import Answer
 
 _CLI: Final = re.compile(r"[cC][fF][^/]*/(\d+)\.(\d+)\.(\d+)[+\s]")
 _OLDEST_CLI: Final = (6, 22, 0)

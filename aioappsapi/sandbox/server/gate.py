@@ -9,19 +9,19 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from ..api import errors
-from ..api.answer import Answer, crashed
-from ..api.api import Api
-from ..api.call import Call
-from ..api.errors import ApiError
-from ..api.list_query import UndecodableQueryError
-from ..api.outages import UnknownError
-from ..api.rate_limits import RateLimiter, refused
-from ..api.token import Token
-from ..world.faults import RUNNER, Fault, Faults, Lot
-from ..world.state import World
-from .intermediaries import NOT_DELIVERED, passing
-from .uaa import Uaa
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.answer import Answer, crashed
+from aioappsapi.sandbox.api.api import Api
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.list_query import UndecodableQueryError
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.rate_limits import RateLimiter, refused
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.server.intermediaries import NOT_DELIVERED, passing
+from aioappsapi.sandbox.server.uaa import Uaa
+from aioappsapi.sandbox.world.faults import RUNNER, Fault, Faults, Lot
+from aioappsapi.sandbox.world.state import World
 
 # As they are written: with a query or another slash, they count.
 _UNCOUNTED: Final = frozenset({"/", "/v3", "/healthz", "/v2/info"})

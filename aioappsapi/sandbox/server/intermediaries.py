@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ..api.answer import TEXT, Answer
-from ..world.faults import Fault
+from aioappsapi.sandbox.api.answer import TEXT, Answer
+from aioappsapi.sandbox.world.faults import Fault
 
 _HTML: Final = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"

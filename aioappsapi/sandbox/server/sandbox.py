@@ -10,25 +10,25 @@ from typing import Self
 
 from aiohttp import web
 
-from ..api.answer import Answer, query_too_long
-from ..api.api import Api
-from ..api.call import Call
-from ..api.errors import ApiError
-from ..api.token import Token
-from ..api.views import UAA, Views
-from ..world.faults import Faults
-from ..world.fleet import Fleet
-from ..world.instances import Cell
-from ..world.model import App, Space
-from ..world.state import World
-from .certificate import Certificate
-from .control import PREFIX as CONTROL
-from .control import Control
-from .extra_headers import preflight
-from .gate import Gate
-from .switches import Request, Switches
-from .uaa import Uaa
-from .wire import Wire, request_id_of
+from aioappsapi.sandbox.api.answer import Answer, query_too_long
+from aioappsapi.sandbox.api.api import Api
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import UAA, Views
+from aioappsapi.sandbox.server.certificate import Certificate
+from aioappsapi.sandbox.server.control import PREFIX as CONTROL
+from aioappsapi.sandbox.server.control import Control
+from aioappsapi.sandbox.server.extra_headers import preflight
+from aioappsapi.sandbox.server.gate import Gate
+from aioappsapi.sandbox.server.switches import Request, Switches
+from aioappsapi.sandbox.server.uaa import Uaa
+from aioappsapi.sandbox.server.wire import Wire, request_id_of
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.fleet import Fleet
+from aioappsapi.sandbox.world.instances import Cell
+from aioappsapi.sandbox.world.model import App, Space
+from aioappsapi.sandbox.world.state import World
 
 _MAX_QUERY = 10_240
 

@@ -6,18 +6,18 @@ import re
 from collections import deque
 from typing import NamedTuple
 
-from ..api.api import Api
-from ..api.outages import DATABASE_MODES, DIEGO_MODES, UP
-from ..api.platform.events import Events
-from ..world.faults import Faults
-from ..world.instances import Cell, Instance
-from ..world.model import App, Organization, Space, User
-from ..world.network import Network
-from ..world.services import Marketplace
-from ..world.shelf import Shelf
-from ..world.state import World
-from .uaa import Uaa
-from .wire import Wire
+from aioappsapi.sandbox.api.api import Api
+from aioappsapi.sandbox.api.outages import DATABASE_MODES, DIEGO_MODES, UP
+from aioappsapi.sandbox.api.platform.events import Events
+from aioappsapi.sandbox.server.uaa import Uaa
+from aioappsapi.sandbox.server.wire import Wire
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.instances import Cell, Instance
+from aioappsapi.sandbox.world.model import App, Organization, Space, User
+from aioappsapi.sandbox.world.network import Network
+from aioappsapi.sandbox.world.services import Marketplace
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 
 class Request(NamedTuple):

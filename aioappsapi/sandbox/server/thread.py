@@ -6,7 +6,7 @@ import asyncio
 import threading
 from types import TracebackType
 
-from .sandbox import Sandbox
+from aioappsapi.sandbox.server.sandbox import Sandbox
 
 
 class SandboxThread:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
 
-from ..api.answer import Answer, json_text
-from ..api.errors import invalid_token, not_authenticated
-from ..api.token import Token
-from ..api.views import UAA
-from ..world.model import OAuthClient, User, guid
-from ..world.state import World
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.errors import invalid_token, not_authenticated
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import UAA
+from aioappsapi.sandbox.world.model import OAuthClient, User, guid
+from aioappsapi.sandbox.world.state import World
 
 JSON: Final = "application/json;charset=UTF-8"
 _LOCKED: Final = "Your account has been locked because of too many failed attempts to login."

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from ..api.answer import JSON, YAML, Answer
-from .extra_headers import add_asked_headers
+from aioappsapi.sandbox.api.answer import JSON, YAML, Answer
+from aioappsapi.sandbox.server.extra_headers import add_asked_headers
 
 _FRAME: Final = {
     "x-frame-options": "SAMEORIGIN",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Final, Self
 
-from .randomness import rolls, stretched
+from aioappsapi.sandbox.world.randomness import rolls, stretched
 
 
 class Fault(Enum):

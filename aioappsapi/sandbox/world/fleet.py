@@ -17,8 +17,8 @@ from collections.abc import Callable
 from sys import intern
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
-from .faults import Faults
-from .instances import (
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.instances import (
     CRASHED,
     DOWN,
     EXITED,
@@ -30,8 +30,8 @@ from .instances import (
     Cell,
     Instance,
 )
-from .model import App, Process
-from .randomness import rolls, stretched
+from aioappsapi.sandbox.world.model import App, Process
+from aioappsapi.sandbox.world.randomness import rolls, stretched
 
 _LONGEST_BACKOFF: Final = 2**10
 _MOMENT: Final = 0.001

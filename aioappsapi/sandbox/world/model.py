@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from .instances import Instance
-from .json_types import Json
+from aioappsapi.sandbox.world.instances import Instance
+from aioappsapi.sandbox.world.json_types import Json
 
 STACK: Final = "cflinuxfs4"
 STARTED: Final = "STARTED"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from .json_types import Json
-from .model import App, Organization, Space, guid_of
-from .resources import Resource
-from .state import World
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Organization, Space, guid_of
+from aioappsapi.sandbox.world.resources import Resource
+from aioappsapi.sandbox.world.state import World
 
 SHARED: Final = "apps.sandbox.example"
 INTERNAL: Final = "apps.internal"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .model import App
-from .network import Network
-from .services import Marketplace
-from .shelf import Shelf
-from .state import World
+from aioappsapi.sandbox.world.model import App
+from aioappsapi.sandbox.world.network import Network
+from aioappsapi.sandbox.world.services import Marketplace
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 
 class Realm:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from .json_types import Json
-from .model import App, timestamp
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, timestamp
 
 PATIENCE: Final = 1.0
 DEFAULT_TYPES: Final[Mapping[str, str]] = {"web": "python app.py"}

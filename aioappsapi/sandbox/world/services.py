@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from .json_types import Json
-from .model import App, Space, guid_of, timestamp
-from .resources import Resource
-from .state import World
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Space, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import Resource
+from aioappsapi.sandbox.world.state import World
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from .json_types import Json
-from .model import STARTED, App, guid_of, timestamp
-from .resources import (
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import STARTED, App, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import (
     Build,
     Deployment,
     Droplet,
@@ -20,7 +20,7 @@ from .resources import (
     Sidecar,
     Task,
 )
-from .state import World
+from aioappsapi.sandbox.world.state import World
 
 PATIENCE: Final = 1.0
 DEFAULT_TYPES: Final[Mapping[str, str]] = {"web": "python app.py"}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from .fleet import Fleet
-from .model import (
+from aioappsapi.sandbox.world.fleet import Fleet
+from aioappsapi.sandbox.world.model import (
     ADMIN_SCOPES,
     STACK,
     STARTED,

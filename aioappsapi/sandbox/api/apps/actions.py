@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...world.faults import Faults
-from ...world.model import STARTED, STOPPED, App, Process
-from ...world.resources import Revision
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors
-from ..access import SUPPORTERS, Access
-from ..call import Call
-from ..outages import DNS, UP, runner_error
-from ..places.usage import Usage
-from ..platform.events import Events
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import SUPPORTERS, Access
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.outages import DNS, UP, runner_error
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.platform.events import Events
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.model import STARTED, STOPPED, App, Process
+from aioappsapi.sandbox.world.resources import Revision
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_DROPLET = "Assign a droplet before starting this app."
 

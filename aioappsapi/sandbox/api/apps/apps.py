@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import App, Space, timestamp
-from ...world.realm import Realm
-from .. import errors, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..labels import metadata_problems
-from ..platform.stacks import stack_warning
-from ..router import Handler
-from ..views import HIDDEN
-from .lifecycles import (
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.lifecycles import (
     BUILDPACK,
     CNB,
     DOCKER,
@@ -26,6 +17,15 @@ from .lifecycles import (
     lifecycle_problems,
     missing_lifecycle_data,
 )
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.platform.stacks import stack_warning
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import HIDDEN
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Space, timestamp
+from aioappsapi.sandbox.world.realm import Realm
 
 _FEATURES: Final = {
     "ssh": "Enable SSHing into the app.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...world.model import App, Process, guid_of, timestamp
-from ...world.resources import Droplet
-from ...world.shelf import Shelf
-from .. import errors
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.world.model import App, Process, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import Droplet
+from aioappsapi.sandbox.world.shelf import Shelf
 
 _NOT_OURS: Final = (
     "Unable to assign current droplet. Ensure the droplet exists and belongs to this app."

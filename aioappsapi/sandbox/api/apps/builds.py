@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...world.faults import Faults
-from ...world.json_types import Json
-from ...world.model import App, guid
-from ...world.randomness import rolls
-from ...world.resources import Build, Droplet, Package
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..errors import ApiError
-from ..labels import metadata_problems
-from ..listing import APP_BUILDS, BUILDS, metadata_of, page_of, to_app
-from ..outages import UP, stager_error
-from ..places.usage import Usage
-from ..platform.stacks import StackRefusedError, stack_warning
-from ..router import Handler
-from ..token import Token
-from .lifecycles import (
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.lifecycles import (
     CNB,
     DOCKER,
     Lifecycle,
@@ -34,8 +18,24 @@ from .lifecycles import (
     lifecycle_problems,
     missing_lifecycle_data,
 )
-from .packages import Packages
-from .rollout import newest_web
+from aioappsapi.sandbox.api.apps.packages import Packages
+from aioappsapi.sandbox.api.apps.rollout import newest_web
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import APP_BUILDS, BUILDS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.outages import UP, stager_error
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.platform.stacks import StackRefusedError, stack_warning
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, guid
+from aioappsapi.sandbox.world.randomness import rolls
+from aioappsapi.sandbox.world.resources import Build, Droplet, Package
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_PACKAGE: Final = (
     "Unable to use package. Ensure that the package exists and you have access to it."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from .. import validation
-from ..labels import metadata_problems
-from .scaling import scaling_problems
+from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api.apps.scaling import scaling_problems
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 _STRATEGIES: Final = ("rolling", "canary")
 SCALED: Final = {

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...world.faults import Faults
-from ...world.json_types import Json, JsonValue
-from ...world.model import STARTED, App, guid
-from ...world.resources import Deployment, Droplet, Phase, Revision
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text, nothing
-from ..call import Call, dig
-from ..labels import metadata_problems
-from ..listing import DEPLOYMENTS, metadata_of, page_of, to_app
-from ..places.usage import Usage
-from ..router import Handler
-from ..token import Token
-from .actions import Actions
-from .assigning import assign_droplet
-from .deployment_checks import check_fields
-from .rollout import Rollouts, apply_options, newest_web, oldest_web
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text, nothing
+from aioappsapi.sandbox.api.apps.actions import Actions
+from aioappsapi.sandbox.api.apps.assigning import assign_droplet
+from aioappsapi.sandbox.api.apps.deployment_checks import check_fields
+from aioappsapi.sandbox.api.apps.rollout import Rollouts, apply_options, newest_web, oldest_web
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import DEPLOYMENTS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import STARTED, App, guid
+from aioappsapi.sandbox.world.resources import Deployment, Droplet, Phase, Revision
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_APP: Final = "Unable to use app. Ensure that the app exists and you have access to it."
 _NO_DROPLET: Final = (

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from ...world.model import App, guid, guid_of
-from ...world.resources import Droplet
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access, holds
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..listing import DROPLETS, metadata_of, page_of, to_app
-from ..outages import UnknownError
-from ..router import Handler
-from ..token import Token
-from ..views import HIDDEN, HIDDEN_IN_LISTS
-from .assigning import assign_droplet
-from .uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.assigning import assign_droplet
+from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import DROPLETS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.api.views import HIDDEN, HIDDEN_IN_LISTS
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import App, guid, guid_of
+from aioappsapi.sandbox.world.resources import Droplet
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_REMOVAL: Final = "Current droplet cannot be removed. Replace it with a preferred droplet."
 _DEPLOYING: Final = (

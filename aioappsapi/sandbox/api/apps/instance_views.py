@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from ...world.instances import DOWN, RUNNING, Instance
-from ...world.json_types import Json
-from ...world.model import Process, instance_guid
-from ...world.randomness import rolls
+from aioappsapi.sandbox.world.instances import DOWN, RUNNING, Instance
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Process, instance_guid
+from aioappsapi.sandbox.world.randomness import rolls
 
 _MEGABYTE: Final = 1024 * 1024
 _FILE_DESCRIPTORS: Final = 16384

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from ...world.model import STACK, App
-from ...world.state import World
-from .. import validation
-from ..outages import UnknownError
+from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import STACK, App
+from aioappsapi.sandbox.world.state import World
 
 BUILDPACK: Final = "buildpack"
 DOCKER: Final = "docker"

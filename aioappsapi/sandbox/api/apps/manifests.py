@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.model import App, Process, Space
-from ...world.realm import Realm
-from ...world.resources import Sidecar
-from .. import errors
-from ..access import DEVELOPERS, Access
-from ..answer import YAML, Answer, json_text
-from ..call import Call
-from ..jobs import Jobs
-from ..router import Handler
-from .apps import app_features
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import YAML, Answer, json_text
+from aioappsapi.sandbox.api.apps.apps import app_features
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Process, Space
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Sidecar
 
 _NAME: Final = re.compile(r"^\s*- name:\s*['\"]?([^'\"\n]+?)['\"]?\s*$")
 _SETTING: Final = re.compile(r"^\s+(memory|instances):\s*(\d+)\s*([MG]?)B?\s*$", re.IGNORECASE)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from ...world.model import App, guid, guid_of
-from ...world.resources import Package
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, Access
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..errors import ApiError
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..listing import PACKAGES, metadata_of, page_of, to_app
-from ..router import Handler
-from ..token import Token
-from .uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import PACKAGES, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import App, guid, guid_of
+from aioappsapi.sandbox.world.resources import Package
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _NO_APP: Final = "App is invalid. Ensure it exists and you have access to it."
 _NO_SOURCE: Final = "Source package is invalid. Ensure it exists and you have access to it."

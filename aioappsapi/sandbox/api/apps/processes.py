@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from ...world.model import STARTED, App, Process
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import SUPPORTERS, Access
-from ..answer import Answer, no_content
-from ..call import Call
-from ..labels import metadata_problems
-from ..outages import UP, UnknownError, check_stats
-from ..places.usage import Usage
-from ..router import Handler
-from ..token import Token
-from .actions import Actions
-from .scaling import LOG_RATE, MOST, SCALED, scaling_problems
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, no_content
+from aioappsapi.sandbox.api.apps.actions import Actions
+from aioappsapi.sandbox.api.apps.scaling import LOG_RATE, MOST, SCALED, scaling_problems
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.outages import UP, UnknownError, check_stats
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.model import STARTED, App, Process
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _UPDATED: Final = ("command", "user", "health_check", "readiness_health_check", "metadata")
 _CHECKS: Final = (

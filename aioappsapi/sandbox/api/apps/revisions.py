@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import STARTED
-from ...world.resources import Revision
-from ...world.shelf import Shelf, revision_guid
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..labels import metadata_problems
-from ..listing import ORDERS, REVISIONS, metadata_of, page_of, to_app
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import ORDERS, REVISIONS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import STARTED
+from aioappsapi.sandbox.world.resources import Revision
+from aioappsapi.sandbox.world.shelf import Shelf, revision_guid
+from aioappsapi.sandbox.world.state import World
 
 
 class Revisions:

@@ -14,14 +14,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from ...world.faults import Faults
-from ...world.fleet import Census
-from ...world.instances import RUNNING
-from ...world.model import App, Process, guid, timestamp
-from ...world.resources import Deployment, Phase
-from ...world.shelf import Shelf
-from ...world.state import World
-from ..outages import UP
+from aioappsapi.sandbox.api.outages import UP
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.fleet import Census
+from aioappsapi.sandbox.world.instances import RUNNING
+from aioappsapi.sandbox.world.model import App, Process, guid, timestamp
+from aioappsapi.sandbox.world.resources import Deployment, Phase
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 WEB: Final = "web"
 # Within this part of an interval, a turn is the present one.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...world.json_types import Json
-from .. import validation
+from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.world.json_types import Json
 
 MOST: Final = 2**31 - 1
 LOG_RATE: Final = "log_rate_limit_in_bytes_per_second"

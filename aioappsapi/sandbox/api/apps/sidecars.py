@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import guid
-from ...world.resources import Sidecar
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, validation
-from ..access import DEVELOPERS, Access
-from ..answer import Answer, json_text, no_content
-from ..call import Call
-from ..list_query import ListRules
-from ..listing import listed, stamps, to_app
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, stamps, to_app
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import guid
+from aioappsapi.sandbox.world.resources import Sidecar
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _SIDECARS: Final = ListRules((), orders=("created_at", "updated_at"))
 _FIELDS: Final = ("name", "command", "process_types", "memory_in_mb")

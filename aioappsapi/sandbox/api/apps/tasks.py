@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import App, Process, guid
-from ...world.resources import Task
-from ...world.shelf import Shelf
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text
-from ..call import Call, dig, dig_value
-from ..errors import ApiError
-from ..labels import metadata_problems
-from ..listing import TASKS, metadata_of, page_of, to_app
-from ..outages import UP, task_error
-from ..router import Handler
-from .scaling import LOG_RATE
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.scaling import LOG_RATE
+from aioappsapi.sandbox.api.call import Call, dig, dig_value
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.listing import TASKS, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.outages import UP, task_error
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Process, guid
+from aioappsapi.sandbox.world.resources import Task
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
 _NO_DROPLET: Final = "Task must have a droplet. Specify droplet or assign current droplet to app."

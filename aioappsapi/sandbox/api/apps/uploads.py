@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..call import Call
+from aioappsapi.sandbox.api.call import Call
 
 EMPTY_ZIP: Final = "PK\5\6" + "\0" * 18
 _PART: Final = re.compile(

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Organization, guid
-from ...world.network import Domain, Network
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import Access, manages
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import Access, manages
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Organization, guid
+from aioappsapi.sandbox.world.network import Domain, Network
+from aioappsapi.sandbox.world.state import World
 
 _DOMAINS: Final = ListRules(
     ("names", "organization_guids", "label_selector"),

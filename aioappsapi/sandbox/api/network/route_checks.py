@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from typing import Final
 
-from ...world.json_types import Json, JsonValue
-from .. import validation
-from ..labels import metadata_problems
+from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 _NEW: Final = ("host", "path", "port", "relationships", "options")
 _HOST: Final = re.compile(r"([\w-]+|\*)?", re.ASCII)

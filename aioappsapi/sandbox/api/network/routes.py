@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Space, guid, timestamp
-from ...world.network import Destination, Domain, Network, Route
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import SUPPORTERS, Access, holds
-from ..answer import Answer, json_text, no_content
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
-from .domains import domain_fields
-from .route_checks import destination_problems, new_route_problems, option_problems
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import SUPPORTERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.network.domains import domain_fields
+from aioappsapi.sandbox.api.network.route_checks import (
+    destination_problems,
+    new_route_problems,
+    option_problems,
+)
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Space, guid, timestamp
+from aioappsapi.sandbox.world.network import Destination, Domain, Network, Route
+from aioappsapi.sandbox.world.state import World
 
 _ROUTES: Final = ListRules(
     (

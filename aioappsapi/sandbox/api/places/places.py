@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Organization, Space, guid, timestamp
-from ...world.realm import Realm
-from .. import errors, validation
-from ..access import Access, holds, manages
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import Access, holds, manages
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Organization, Space, guid, timestamp
+from aioappsapi.sandbox.world.realm import Realm
 
 _LONGEST_NAME: Final = 255
 _SPACE_MANAGERS: Final = frozenset({"space_manager"})

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Organization, Space
-from ...world.state import World
-from .. import errors
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, bad_body
-from ..listing import listed, stamps, to_one
-from ..router import Handler
-from .usage import Usage
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, bad_body
+from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.places.usage import Usage
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Organization, Space
+from aioappsapi.sandbox.world.state import World
 
 _ORDERS: Final = ("created_at", "updated_at")
 _ORGANIZATION_QUOTAS: Final = ListRules(("names", "organization_guids"), orders=_ORDERS)

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Organization, Space, User, guid, guid_of, timestamp
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import Access, holds, manages
-from ..answer import Answer, json_text
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..list_query import ListRules
-from ..listing import listed, stamps, to_one
-from ..router import Handler
-from .users import check_uaa, user_fields
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import Access, holds, manages
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.places.users import check_uaa, user_fields
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Organization, Space, User, guid, guid_of, timestamp
+from aioappsapi.sandbox.world.state import World
 
 TYPES: Final = (
     "organization_auditor",

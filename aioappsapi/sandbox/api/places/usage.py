@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ...world.model import STARTED, App, Organization, Process, Space
-from ...world.realm import Realm
-from .. import errors
+from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.world.model import STARTED, App, Organization, Process, Space
+from aioappsapi.sandbox.world.realm import Realm
 
 _COUNT: Final = "app_instance_limit"
 UNLIMITED: Final = -1

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import User, guid_of, timestamp
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import Wish, listed, metadata_of, stamps
-from ..outages import UP
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import Wish, listed, metadata_of, stamps
+from aioappsapi.sandbox.api.outages import UP
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import User, guid_of, timestamp
+from aioappsapi.sandbox.world.state import World
 
 
 def _check_names(given: Mapping[str, str]) -> list[str]:

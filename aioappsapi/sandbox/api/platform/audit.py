@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.model import App, Organization, Space
-from ...world.shelf import Shelf
-from ...world.state import World
-from ..answer import Answer
-from ..call import Call, dig
-from ..router import Handler, Routes
-from .events import Events
+from aioappsapi.sandbox.api.answer import Answer
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.platform.events import Events
+from aioappsapi.sandbox.api.router import Handler, Routes
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, Organization, Space
+from aioappsapi.sandbox.world.shelf import Shelf
+from aioappsapi.sandbox.world.state import World
 
 _HIDDEN: Final = "[PRIVATE DATA HIDDEN]"
 _SECRETS: Final = ("environment_variables", "command", "var", "password", "credentials")

@@ -7,10 +7,17 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...api.token import Token
-from ...world.instances import Instance
-from ...world.json_types import Json
-from ...world.model import (
+from aioappsapi.sandbox.api import errors, list_query
+from aioappsapi.sandbox.api.access import Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, bad_body, without
+from aioappsapi.sandbox.api.listing import listed, stamps
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.instances import Instance
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import (
     App,
     Organization,
     Process,
@@ -21,14 +28,7 @@ from ...world.model import (
     process_version,
     timestamp,
 )
-from ...world.state import World
-from .. import errors, list_query
-from ..access import Access, holds
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, bad_body, without
-from ..listing import listed, stamps
-from ..router import Handler
+from aioappsapi.sandbox.world.state import World
 
 _KEPT: Final = 100_000
 _AUDIT: Final = ListRules(

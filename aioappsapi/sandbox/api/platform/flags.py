@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ...world.json_types import Json
-from ...world.model import timestamp
-from ...world.state import World
-from .. import errors, validation
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, without
-from ..listing import listed
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, without
+from aioappsapi.sandbox.api.listing import listed
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import timestamp
+from aioappsapi.sandbox.world.state import World
 
 DEFAULTS: Final = {
     "app_bits_upload": True,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.model import STACK, guid_of, timestamp
-from ...world.resources import Resource
-from ...world.state import World
-from .. import errors, validation
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules, bad_body
-from ..listing import listed, metadata_of, stamps
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules, bad_body
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import STACK, guid_of, timestamp
+from aioappsapi.sandbox.world.resources import Resource
+from aioappsapi.sandbox.world.state import World
 
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 _GROUPS: Final = ("running", "staging")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote_plus
 
-from ...world.json_types import Json
-from ...world.model import Stack, timestamp
-from ...world.state import World
-from .. import errors, list_query, validation
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..labels import metadata_problems
-from ..list_query import ListQuery, ListRules
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListQuery, ListRules
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Stack, timestamp
+from aioappsapi.sandbox.world.state import World
 
 _STACKS: Final = ListRules(("names", "default", "label_selector"))
 _STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...world.faults import Faults
-from ...world.json_types import Json
-from ...world.model import STACK, App, guid_of, process_version
-from .. import errors, list_query
-from ..access import Access
-from ..answer import Answer, json_text
-from ..call import Call
-from ..errors import ApiError
-from ..rate_limits import RateLimiter, refused
-from ..views import SSH_KEY, UAA
+from aioappsapi.sandbox.api import errors, list_query
+from aioappsapi.sandbox.api.access import Access
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.errors import ApiError
+from aioappsapi.sandbox.api.rate_limits import RateLimiter, refused
+from aioappsapi.sandbox.api.views import SSH_KEY, UAA
+from aioappsapi.sandbox.world.faults import Faults
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import STACK, App, guid_of, process_version
 
 _JSON: Final = "application/json;charset=utf-8"
 _LINKED: Final = ("routes", "events", "service_bindings", "route_mappings")

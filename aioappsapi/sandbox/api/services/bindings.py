@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import App, guid
-from ...world.realm import Realm
-from ...world.resources import Job
-from ...world.services import Binding, Operation, Plan, ServiceInstance
-from .. import errors, list_query, validation
-from ..access import DEVELOPERS, SUPPORTERS, Access
-from ..answer import Answer, json_text, no_content
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
-from .marketplace import one_with
-from .service_instances import broken, instance_fields, operation_fields
+from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.services.marketplace import one_with
+from aioappsapi.sandbox.api.services.service_instances import (
+    broken,
+    instance_fields,
+    operation_fields,
+)
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App, guid
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Job
+from aioappsapi.sandbox.world.services import Binding, Operation, Plan, ServiceInstance
 
 _TYPES: Final = ("app", "key")
 _BINDINGS: Final = ListRules(

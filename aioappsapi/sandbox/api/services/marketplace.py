@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...world.json_types import Json
-from ...world.services import Broker, Marketplace, Offering, Plan
-from .. import errors, list_query
-from ..answer import Answer, json_text
-from ..call import Call
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
+from aioappsapi.sandbox.api import errors, list_query
+from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.call import Call
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.services import Broker, Marketplace, Offering, Plan
 
 Fields = Mapping[str, tuple[str, ...]]
 

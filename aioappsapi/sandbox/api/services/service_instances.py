@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ...api.token import Token
-from ...world.json_types import Json
-from ...world.model import Space, guid
-from ...world.realm import Realm
-from ...world.resources import Job
-from ...world.services import Operation, ServiceInstance
-from .. import errors, validation
-from ..access import DEVELOPERS, Access, holds
-from ..answer import Answer, json_text, no_content
-from ..call import Call, dig
-from ..jobs import Jobs
-from ..labels import metadata_problems
-from ..list_query import ListRules
-from ..listing import listed, metadata_of, stamps, to_one
-from ..router import Handler
-from .marketplace import BROKER_FIELDS, Fields, brokers_included, one_with, shown_fields
+from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api.access import DEVELOPERS, Access, holds
+from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
+from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.list_query import ListRules
+from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.router import Handler
+from aioappsapi.sandbox.api.services.marketplace import (
+    BROKER_FIELDS,
+    Fields,
+    brokers_included,
+    one_with,
+    shown_fields,
+)
+from aioappsapi.sandbox.api.token import Token
+from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import Space, guid
+from aioappsapi.sandbox.world.realm import Realm
+from aioappsapi.sandbox.world.resources import Job
+from aioappsapi.sandbox.world.services import Operation, ServiceInstance
 
 _TYPES: Final = ("managed", "user-provided")
 _OFFERING: Final = "service_plan.service_offering"
