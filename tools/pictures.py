@@ -6,6 +6,7 @@ an SVG. The report of the same run is opened in a browser.
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import shutil
@@ -52,7 +53,7 @@ def _draw(screen: pyte.Screen, command: str) -> None:
     lines = [_line(screen.buffer[row]) for row in range(HEIGHT)]
     while lines and not lines[-1].plain.strip():
         lines.pop()
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text(f"$ {command}", style="bold"))
     for line in lines:
         console.print(line, no_wrap=True, crop=True)

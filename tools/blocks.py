@@ -2,8 +2,9 @@
 
 A Python block may use `await`, an open `client`, `cloud` (its sandbox), `guids` and `guid`. A block
 with test functions is run by pytest. A shell block runs in a folder that belongs to the page, with
-the sandbox in the environment; variables that it exports are there in the next one. The port 8080
-stands for a free one. A block after ``<!-- skip: next "reason" -->`` is left out.
+the sandbox in the environment; variables that it exports are there in the next one. Its last status
+is 0, or the one that a comment names (``# exit status 1``). The port 8080 stands for a free one. A
+block after ``<!-- skip: next "reason" -->`` is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +24,7 @@ import tomllib
 import unittest
 from contextlib import ExitStack, chdir, suppress
 from pathlib import Path
+from unittest import mock
 
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
@@ -57,6 +60,8 @@ class Page:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             stack.callback(self._end)
             self._cloud = stack.enter_context(SandboxThread(_cloud()))
+            login = {"CF_API": self._cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
+            stack.enter_context(mock.patch.dict(os.environ, login))
             stack.enter_context(chdir(self._folder))
             self._runner.run(self._open())
             for example in self._document:
@@ -102,12 +107,11 @@ class Page:
 
     def _call(self, script: str, example: Example) -> None:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        login = {"CF_API": self._cloud.url, "CF_USERNAME": "admin", "CF_PASSWORD": "admin"}
         with tempfile.TemporaryFile("w+") as output:
             started = subprocess.Popen(
                 ["bash", "-c", script],
                 cwd=self._folder,
-                env={**os.environ, **login, "PATH": path, "HOME": str(self._folder)},
+                env={**os.environ, "PATH": path, "HOME": str(self._folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -117,7 +121,9 @@ class Page:
             status = started.wait(_TIMEOUT)
             output.seek(0)
             where = f"{self.path.name}:{example.line}"
-            assert status == 0, f"{where} ended with {status}:\n{output.read()}"
+            named = re.search(r"# exit status (\d+)", example.parsed)
+            expected = int(named[1]) if named else 0
+            assert status == expected, f"{where} ended with {status}:\n{output.read()}"
 
 
 def _cloud() -> Sandbox:
@@ -125,7 +131,7 @@ def _cloud() -> Sandbox:
     cloud = Sandbox(6, faults=Faults(startup=0.05))
     acme = next(one for one in cloud.spaces.values() if one.name == "prod")
     for name in ("web", "web-shop", "web-api", "batch-night", "worker"):
-        cloud.add_app(name, space=acme, labels={"env": "prod"})
+        cloud.add_app(name, space=acme, labels={"env": "prod"}, state="STARTED")
     return cloud
 
 
