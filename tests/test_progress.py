@@ -11,7 +11,7 @@ import anyio
 import pytest
 from rich.console import Console
 
-from aioappsapi import Client, PasswordGrant, Pause
+from aioappsapi import Client, PasswordGrant, Pause, Wave
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.cli.progress import Lines, Live, display
 from aioappsapi.errors import UnprocessableError
@@ -30,6 +30,7 @@ class ARun:
     held: int = 0
     waiting: int = 0
     retrying: int = 0
+    wave: Wave | None = None
     taken_over: int = 0
     limit: int | None = None
     rate_left: int | None = None

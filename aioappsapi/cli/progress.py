@@ -98,6 +98,7 @@ class Snapshot:
         self.done = sum(count for _, count in self.counts)
         self.in_flight, self.held, self.waiting = run.in_flight, run.held, run.waiting
         self.retrying = run.retrying
+        self.wave = run.wave
         under_way = self.in_flight + self.held + self.waiting + self.retrying
         self.to_go = max(self.total - self.done - under_way, 0)
         self.paused_for = run.paused_for
@@ -111,7 +112,9 @@ class Snapshot:
         return f"{self.done / self.total:.0%}" if self.total else "100%"
 
     def under_way(self) -> Iterator[str]:
-        """Count the apps without an outcome."""
+        """Name the wave, and count the apps without an outcome."""
+        if self.wave is not None and self.wave.of > 1:
+            yield str(self.wave)
         if self.in_flight:
             yield f"{self.in_flight} in progress"
         if self.held:
@@ -202,6 +205,11 @@ class Display:
     ) -> None:
         """End the display."""
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question inside."""
+        yield
+
     def show(self, outcome: Outcome[App]) -> None:
         """Take an outcome; the first few failures are shown one by one."""
         if outcome.status not in _FAILURES:
@@ -274,6 +282,15 @@ class Live(Display):
         """Take the display away."""
         self._beat.stop()
         self._bar.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the display away while a question is asked."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
