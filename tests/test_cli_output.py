@@ -140,6 +140,6 @@ def test_the_log_format_json_makes_every_line_a_document() -> None:
     )
     lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert {"time", "level", "message"} == set(lines[0])
-    assert "no app that this login can see is called 'no-such-app'" in lines[0]["message"]
+    assert "No app that this login can see is called 'no-such-app'" in lines[0]["message"]
     assert lines[0]["level"] == "warning"
     assert any("start: 2 apps" in line["message"] for line in lines)

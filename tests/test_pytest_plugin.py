@@ -97,9 +97,9 @@ def test_a_wrong_marker_is_reported(pytester: pytest.Pytester) -> None:
     )
     result.assert_outcomes(errors=3)
     for words in (
-        "*profile='nice': 'none', 'demo', 'chaos' are known.*",
+        "*no profile 'nice'; the profiles are 'none', 'demo', 'chaos'*",
         "*cf_sandbox: *unexpected keyword argument 'appz'*",
-        "*cf_sandbox: apps is at least 0, not -1*",
+        "*cf_sandbox: apps must be at least 0, not -1*",
     ):
         result.stdout.fnmatch_lines([words])
 

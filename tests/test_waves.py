@@ -108,8 +108,13 @@ async def test_apps_are_read_when_their_wave_comes() -> None:
 async def test_a_pause_can_be_stopped_and_meets_the_deadline() -> None:
     cloud, began = Cloud(*"ab"), now()
     run = cloud.bulk().stream("start", ["a", "b"], waves=Waves.canary(1, pause=100.0))
-    asyncio.get_running_loop().call_later(10.0, run.stop, "enough")
+    left: list[float] = []
+    call_later = asyncio.get_running_loop().call_later
+    call_later(9.0, lambda: left.append(run.wave_pause))
+    call_later(10.0, run.stop, "enough")
     await run.run()
+    assert left == [pytest.approx(91.0, abs=1.0)]
+    assert run.wave_pause == 0.0
     assert statuses(run.report) == [OK, NOT_ATTEMPTED]
     assert 9.0 < now() - began < 20.0
     late = await cloud.bulk().start(

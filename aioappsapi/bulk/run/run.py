@@ -92,6 +92,7 @@ class Run(Generic[T_co]):
         self._started: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._taken_over = 0
+        self.began = False
 
     # -- live numbers
 
@@ -111,6 +112,16 @@ class Run(Generic[T_co]):
         return len(self._inputs.keys) if self._inputs.exhausted else None
 
     @property
+    def known(self) -> int:
+        """How many apps are known so far."""
+        return len(self._inputs.keys)
+
+    @property
+    def failures(self) -> int:
+        """How many apps failed or ran out of time, with those that get a second round."""
+        return self._progress.failures
+
+    @property
     def waves(self) -> Sequence[Wave]:
         """The waves in their order; empty before they are planned, and for a run without waves."""
         return () if self._engine.waves is None else self._engine.waves.waves
@@ -119,6 +130,14 @@ class Run(Generic[T_co]):
     def wave(self) -> Wave | None:
         """The wave that goes on, or went on last."""
         return None if self._engine.waves is None else self._engine.waves.present
+
+    @property
+    def wave_pause(self) -> float:
+        """Seconds until the pause between two waves ends; 0 when there is none."""
+        waves = self._engine.waves
+        if waves is None or waves.pause_ends is None:
+            return 0.0
+        return max(waves.pause_ends - loop_time(), 0.0)
 
     @property
     def in_flight(self) -> int:
@@ -200,6 +219,25 @@ class Run(Generic[T_co]):
             self._abandoned = True
             scope = self._engine.scope
             scope.deadline = min(scope.deadline, loop_time() + grace)
+
+    def end_by(self, at: float) -> None:
+        """End the run at a time of the event loop's clock, at the latest."""
+        self._engine.scope.deadline = min(self._engine.scope.deadline, at)
+
+    def on_failure(self, call: Callable[[], object]) -> None:
+        """Call a function whenever an app failed; it may stop this run and others."""
+        self._engine.on_failure = call
+
+    async def read_keys(self) -> None:
+        """Read an async input to its end, before the run begins."""
+        await self._inputs.read_all()
+
+    def skip_all(self, reason: str) -> None:
+        """End without having begun: every app gets the outcome that it has without a request."""
+        self.began = True
+        self._engine.stop(reason)
+        self._engine.conclude(Why.STOPPED, reason)
+        self._progress.end()
 
     # -- outcomes as they come
 
@@ -302,6 +340,7 @@ class Run(Generic[T_co]):
             raise self._aborted(self._engine.interruption)
 
     def _begin(self) -> None:
+        self.began = True
         self._progress.begin()
         self._pressure.begin()
         deadline = math.inf

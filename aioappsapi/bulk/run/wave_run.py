@@ -34,6 +34,7 @@ class WaveRun:
     def __init__(self, planner: WavePlanner, inputs: Inputs, progress: Progress[object]) -> None:
         self.waves: Sequence[Wave] = ()
         self.present: Wave | None = None
+        self.pause_ends: float | None = None  # by the loop's clock
         self.caller_deadline = math.inf
         self._planner = planner
         self._how = planner.waves
@@ -91,11 +92,18 @@ class WaveRun:
             return None
         with anyio.CancelScope() as self._between:
             if self._worked:
-                await anyio.sleep(self._how.pause)
+                await self._pause(self._how.pause)
             self._worked = True
             if not await self._is_approved(wave, scope):
                 return f"{wave} was not approved"
         return None
+
+    async def _pause(self, seconds: float) -> None:
+        self.pause_ends = loop_time() + seconds
+        try:
+            await anyio.sleep(seconds)
+        finally:
+            self.pause_ends = None
 
     def stop(self) -> None:
         """End a pause or a question."""

@@ -1,4 +1,4 @@
-"""The v3 API's routes: who may do what to which resource, and what the answer is."""
+"""The v3 API: it finds the route of a request, and lists and shows apps and their places."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ShowOne = Callable[[Call, Token, str], str]
 
 
 class Api:
-    """The routes over a world. `faults` gives the faults of the moment."""
+    """The routes over a world. `faults` returns the present faults."""
 
     def __init__(self, world: World, faults: Callable[[], Faults]) -> None:
         self._world = world
@@ -113,7 +113,7 @@ class Api:
             yield audit.watched(part.routes())
 
     def answer(self, call: Call) -> Answer:
-        """Return the response to a request, whatever it asks for."""
+        """Return the response to any request."""
         if call.parts[:1] != ["v3"]:
             return self._outside(call)
         try:

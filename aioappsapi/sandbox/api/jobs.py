@@ -1,4 +1,4 @@
-"""Work that goes on after the answer: what is deleted, what is cleared, and how it went."""
+"""Jobs: work that goes on after the answer, such as a deletion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Jobs:
-    """The routes of jobs, and those that begin one."""
+    """The routes of jobs, and the routes that begin a job."""
 
     def __init__(self, realm: Realm, access: Access) -> None:
         self._realm = realm
@@ -38,7 +38,7 @@ class Jobs:
     def begin(
         self, operation: str, app_guid: str | None, finish: Callable[[Job], None] | None = None
     ) -> Job:
-        """Begin a job, which is complete when `finish` has run and left it in progress."""
+        """Begin a job. It is complete after `finish`, unless `finish` has set another state."""
         job = Job(guid=guid(self._world.rng), operation=operation, app=app_guid)
         self._shelf.jobs[job.guid] = job
 
@@ -52,7 +52,7 @@ class Jobs:
         return job
 
     def sent_to(self, call: Call, job: Job) -> Answer:
-        """Answer 202 with the way to the job."""
+        """Answer 202 with the location of the job."""
         return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.wished_type)
 
     def _show(self, call: Call, job_guid: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Pages of resources: filtered, ordered and cut, and the members that they share."""
+"""Pages of resources, and the members that all resources have."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def page_of(
     show: Callable[[R], Json],
     *wishes: Wish,
 ) -> Answer:
-    """Return the page that the request asks for, of those rows whose apps the token shows."""
+    """Return the requested page of the rows whose apps the token shows."""
     visible = [row for row in rows if token.reads(row.app.space)]
     return listed(call, rules, visible, show, *_APP_WISHES, *wishes)
 
@@ -91,10 +91,10 @@ def listed(
     include: Include | None = None,
     given: dict[str, str] | None = None,
 ) -> Answer:
-    """Return the page that the request asks for, of these rows.
+    """Return the requested page of these rows.
 
-    `include` makes the members of `included` for the rows of the page, if there are to be any,
-    and `given` are the parameters where they are not just the request's.
+    `include` makes the members of `included` for the rows of the page. `given` replaces the
+    parameters of the request.
     """
     query = ListQuery(rules, list_query.decode(call.query) if given is None else given)
     wanted = [wish for wish in wishes if wish[0] in rules.filters]
@@ -107,12 +107,12 @@ def listed(
 
 
 def stamps(row: Any) -> Json:
-    """Return what every resource begins with."""
+    """Return the members at the beginning of every resource."""
     return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
 
 
 def to_one(guid: str | None) -> Json:
-    """Return a relationship to one resource, or to none."""
+    """Return a relationship to one resource, or an empty relationship."""
     return {"data": None if guid is None else {"guid": guid}}
 
 

@@ -1,4 +1,4 @@
-"""Headers beyond the usual: for browsers, for tracing and for outdated command lines."""
+"""Headers for browsers, for tracing and for outdated command lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WARNING: Final = quote_plus(
     "https://github.com/cloudfoundry/cli/releases/latest "
     "\N{POLICE CARS REVOLVING LIGHT}\n"
 )
-# What every command line asks for when it logs in or changes its target.
+# The paths that every command line requests when it logs in or changes its target.
 _WARNED_AT: Final = ("/v3/spaces", "/v3/organizations", "/v2/spaces", "/v2/organizations")
 _METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _TRACING: Final = ("X-B3-TraceId", "X-B3-SpanId")
@@ -24,7 +24,7 @@ _EXPOSED: Final = "x-cf-warnings,x-app-staging-log,x-vcap-request-id,location,ra
 
 
 def add_asked_headers(path: str, asked: Mapping[str, str], headers: dict[str, str]) -> None:
-    """Add the headers that the request's own headers call for."""
+    """Add the headers that depend on the headers of the request."""
     if any(place in path for place in _WARNED_AT):
         version = _CLI.search(asked.get("User-Agent", ""))
         if version is not None and tuple(map(int, version.groups())) < _OLDEST_CLI:
@@ -38,7 +38,7 @@ def add_asked_headers(path: str, asked: Mapping[str, str], headers: dict[str, st
 
 
 def preflight(asked: Mapping[str, str]) -> Answer | None:
-    """Answer a browser's question whether it may ask; None if it is no such question."""
+    """Return the answer to a CORS preflight request, or None for any other request."""
     method = asked.get("Access-Control-Request-Method", "")
     if "Origin" not in asked or method.upper() not in _METHODS:
         return None

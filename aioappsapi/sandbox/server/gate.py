@@ -1,4 +1,4 @@
-"""What a request passes on its way to the API: the rate limits, and the faults of the moment."""
+"""The way of a request to the API: through the rate limits and the present faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aioappsapi.sandbox.server.uaa import Uaa
 from aioappsapi.sandbox.world.faults import RUNNER, Fault, Faults, Lot
 from aioappsapi.sandbox.world.state import World
 
-# As they are written: with a query or another slash, they count.
+# Compared literally: with a query or another slash, the request counts.
 _UNCOUNTED: Final = frozenset({"/", "/v3", "/healthz", "/v2/info"})
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})
 _UNLIMITED: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_read_only"})
@@ -31,7 +31,7 @@ _MOST_SUBJECTS: Final = 50_000
 
 
 class _Subject(Protocol):
-    """What draws lots: an app, or a request that may be repeated."""
+    """The subject of faults: an app, or a request that may be repeated."""
 
     actions: int
     faults: int
@@ -39,14 +39,14 @@ class _Subject(Protocol):
 
 @dataclass(slots=True)
 class _Repeated:
-    """How often the same request came, and how often it met a fault."""
+    """How often the same request came, and how often it got a fault."""
 
     actions: int = 0
     faults: int = 0
 
 
 class Gate:
-    """The way to the API. An answer of None is a connection that breaks."""
+    """The way to the API. An answer of None means that the connection breaks."""
 
     def __init__(self, world: World, uaa: Uaa, api: Api, faults: Callable[[], Faults]) -> None:
         self._world = world
@@ -61,7 +61,7 @@ class Gate:
     async def pass_on(
         self, call: Call, request: web.BaseRequest, token: Token | ApiError
     ) -> Answer | None:
-        """Let a request through to the API, unless a limit or a fault keeps it back."""
+        """Send a request to the API, unless a limit or a fault answers it first."""
         faults = self._faults()
         limit_headers: dict[str, str] = {}
         if faults.rate_limit is not None and _counts(request, token, faults):
@@ -69,7 +69,7 @@ class Gate:
             if not passes:
                 return _refusal(token, limit_headers, request.raw_path)
         if faults.quiet or request.method == "HEAD":
-            # An answer without a body is of little use for trouble.
+            # Faults of the body need an answer with a body.
             answer: Answer | None = self._answer(call)
         elif self._refusing_until > self._world.clock() and request.raw_path not in _UNCOUNTED:
             return self._too_many(faults)

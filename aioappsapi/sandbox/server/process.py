@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, so that it takes no time from the program that uses it."""
+"""A sandbox in a child process, so that it takes no CPU time from the program that uses it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Self
 
 
 class SandboxProcess:
-    """A sandbox in a child process, which ends with its parent at the latest.
+    """A sandbox in a child process, which ends at the latest with its parent.
 
-    `url` is the API's address. A Ctrl-C at the terminal does not reach the child: `close` ends it,
-    and so does the parent's death, which it sees by the end of its standard input. Raises
-    RuntimeError with the child's own words if it does not come up.
+    `url` is the API's address. A Ctrl-C at the terminal does not reach the child. It ends by
+    `close`, or when its standard input ends because the parent died. Raises RuntimeError with the
+    child's error if it does not start.
 
     `options` are those of the command line, `python -m aioappsapi.sandbox --help`:
     `startup=2.0`, `cells=4`, `tls=True`. The port is a free one unless `port` is given. With TLS,
-    `ca_file` is the authority to trust. What a `Sandbox` shows and lets change is at
-    `{url}/sandbox`.
+    `ca_file` is the authority to trust. The endpoint `{url}/sandbox` shows and changes the
+    attributes of a `Sandbox`.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The instances of all apps and the cells they run on: they start, crash, wait for room and stop.
+"""The instances of all apps and their cells: instances start, crash, wait for memory and stop.
 
-Nothing runs in the background. What is due is kept in a heap and carried out, at its own time,
-when somebody looks; so a clock of any kind will do, and a hundred thousand apps cost nothing while
-nobody asks.
+Nothing runs in the background. Future steps are kept in a heap. They are carried out in order, with
+their own times, when the state is read. So any clock works, and 100,000 apps cost nothing while
+no request reads them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Step = Callable[[Instance, float], None]
 
 
 class Census(NamedTuple):
-    """How many instances of a process start, take requests, and do neither."""
+    """The numbers of instances of a process that start, take requests, or do neither."""
 
     starting: int
     routable: int
@@ -51,7 +51,7 @@ class Census(NamedTuple):
 
 
 def _alone(method: Callable[Concatenate[Fleet, P], T]) -> Callable[Concatenate[Fleet, P], T]:
-    """Let one thread in at a time: tests look from theirs while the sandbox serves in another."""
+    """Hold the lock during a method: a test may read while the sandbox serves in another thread."""
 
     def locked(self: Fleet, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self.lock:
@@ -61,11 +61,11 @@ def _alone(method: Callable[Concatenate[Fleet, P], T]) -> Callable[Concatenate[F
 
 
 class Fleet:
-    """All instances. `faults` gives the faults of the moment, `clock` the time in seconds.
+    """All instances. `faults` returns the present faults, `clock` the time in seconds.
 
-    An app that was set to STARTED by hand has instances that have always been running. `starting`
-    is how many instances start now, and `peak_starting` the most there ever were at a time.
-    `on_crash` is called with each instance that crashes, and the moment.
+    If a test sets an app to STARTED, its instances count as always running. `starting` is the
+    number of instances that are starting now, and `peak_starting` its maximum so far. `on_crash` is
+    called with each instance that crashes, and the time.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class Fleet:
         self._began = clock()
         self.on_crash: Callable[[Instance, float], None] | None = None
 
-    # What the API orders.
+    # Orders of the API.
 
     @_alone
     def order(self, app: App, after: float = 0.0) -> None:
-        """Launch or halt the app, as its state says."""
+        """Launch or halt the app, according to its state."""
         if app.state == "STARTED":
             self.launch(app, after)
         else:
@@ -104,7 +104,7 @@ class Fleet:
 
     @_alone
     def launch(self, app: App, after: float = 0.0) -> None:
-        """Replace the app's instances by fresh ones, which Diego hears of some seconds later."""
+        """Replace the app's instances by new ones; Diego gets the order `after` seconds later."""
         now = self.settle()
         app.launches += 1
         for process in app.processes:
@@ -112,7 +112,7 @@ class Fleet:
 
     @_alone
     def relaunch(self, app: App, process: Process, now: float) -> None:
-        """Replace the instances of one process by fresh ones."""
+        """Replace the instances of one process by new instances."""
         app.launches += 1
         self._launch(app, process, now)
 
@@ -125,7 +125,7 @@ class Fleet:
 
     @_alone
     def halt(self, app: App, after: float = 0.0) -> None:
-        """Let the app's instances go, once Diego hears of it some seconds later."""
+        """Stop the app's instances; Diego gets the order `after` seconds later."""
         now = self.settle()
         for process in app.processes:
             if process.live is None:
@@ -136,13 +136,13 @@ class Fleet:
 
     @_alone
     def strand(self, app: App) -> None:
-        """Remember that Diego did not hear of the app's last change."""
+        """Remember that Diego missed the app's last change."""
         self.order(app, math.inf)
         self._stranded.append(app)
 
     @_alone
     def repair(self, after: float) -> None:
-        """Tell Diego, some seconds from now, what it did not hear."""
+        """Send the missed changes to Diego, `after` seconds from now."""
         stranded, self._stranded = self._stranded, []
         now = self.settle()
         for app in {app.guid: app for app in stranded}.values():
@@ -154,19 +154,19 @@ class Fleet:
 
     @_alone
     def resize(self, app: App, now: float | None = None, after: float = 0.0) -> None:
-        """Let go what an app wants no more, and start what it wants more of, some seconds later."""
+        """Stop surplus instances and start missing ones, `after` seconds later."""
         now = self.settle() if now is None else now
         for process in app.processes:
             self._live(app, process, now, after)
 
     @_alone
     def forget_process(self, process: Process, now: float) -> None:
-        """Take the instances of a deleted process away."""
+        """Remove the instances of a deleted process."""
         self._dismiss(process, now)
 
     @_alone
     def replace(self, process: Process, index: int) -> None:
-        """End one instance; another one starts in its place."""
+        """End one instance; another instance starts in its place."""
         now = self.settle()
         for instance in process.live or ():
             if instance.index == index and instance.cell is not None:
@@ -175,16 +175,16 @@ class Fleet:
                 self._place(instance, now)
 
     def take_over(self, app: App) -> None:
-        """Give an app that was made in the state STARTED its room on the cells, if that is scarce.
+        """Place the instances of an app that was created as STARTED, if memory is limited.
 
-        Elsewhere it is enough to do so when somebody looks.
+        Without a limit it is enough to do so when the app is read.
         """
         if any(cell.memory_mb is not None for cell in self.cells):
             self.resize(app)
 
     @_alone
     def forget(self, app: App) -> None:
-        """Take the instances of a deleted app away at once."""
+        """Remove the instances of a deleted app at once."""
         now = self.settle()
         for process in app.processes:
             for instance in process.live or ():
@@ -193,17 +193,17 @@ class Fleet:
 
     @_alone
     def later(self, after: float, act: Callable[[float], None], now: float | None = None) -> None:
-        """Do something some seconds from now, in its turn among what the instances do."""
+        """Call `act` `after` seconds from now, in order with the steps of the instances."""
         now = self.clock() if now is None else now
         self._do(lambda _, due: act(due), Instance(0), now, after)
 
-    # What can be seen.
+    # Observation.
 
     @_alone
     def settle(self) -> float:
-        """Carry out everything that is due, and return the present moment.
+        """Carry out all steps that are due, and return the present time.
 
-        A step that looks at the fleet sees it as of its own turn: what is due later comes later.
+        A step that reads the fleet sees it at its own time, before all later steps.
         """
         now = self.clock()
         if self._is_settling:
@@ -220,7 +220,7 @@ class Fleet:
 
     @_alone
     def instances(self, app: App, process: Process) -> list[Instance]:
-        """Return what each wanted instance of a process is doing right now."""
+        """Return the present instances of a process, one for each requested instance."""
         now = self.settle()
         if process.states is not None:
             states = enumerate(process.states)
@@ -234,7 +234,7 @@ class Fleet:
 
     @_alone
     def census(self, app: App, process: Process, now: float) -> Census:
-        """Count the instances of a process as a deployment does."""
+        """Count the instances of a process for a deployment."""
         rows = self.instances(app, process) if app.state == "STARTED" else []
         healthy = [one for one in rows if one.state in (RUNNING, STARTING)]
         routable = sum(one.routable(now) for one in rows)
@@ -243,14 +243,14 @@ class Fleet:
 
     @_alone
     def running(self, app: App) -> bool:
-        """Whether the app is started and all its instances run."""
+        """Check whether the app is started and all its instances run."""
         return app.state == "STARTED" and all(
             instance.state == RUNNING
             for process in app.processes
             for instance in self.instances(app, process)
         )
 
-    # How an instance lives.
+    # The life of an instance.
 
     def _new(self, app: App, process: Process, index: int) -> Instance:
         (luck,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
@@ -266,7 +266,7 @@ class Fleet:
         return posed
 
     def _live(self, app: App, process: Process, now: float, after: float = 0.0) -> list[Instance]:
-        """Return the instances that there are, after making up for what was changed by hand."""
+        """Return the existing instances, adapted to changes that a test made."""
         live = process.live or []
         if app.state != "STARTED":
             if live and not live[0].leaving:
@@ -283,7 +283,7 @@ class Fleet:
         return process.live
 
     def _adopt(self, app: App, process: Process, now: float) -> list[Instance]:
-        """Take over what was started by hand; where there is room, it has always been running."""
+        """Create the instances of an app that a test has started; they count as always running."""
         self._dismiss(process, now)
         process.live = [self._new(app, process, n) for n in range(process.instances)]
         for instance in process.live:
@@ -327,7 +327,7 @@ class Fleet:
             self._do(self._crash, instance, now, max(delay, _MOMENT))
 
     def _load(self, instance: Instance) -> float:
-        """Return how many times too many instances start on the cell; up to 1 it copes."""
+        """Return the starting instances on the cell, as a multiple of its maximum."""
         if self.max_starting_per_cell is None or instance.cell is None:
             return 0.0
         return (instance.cell.starting + 1) / self.max_starting_per_cell
@@ -361,7 +361,7 @@ class Fleet:
         self._free(instance, now)
 
     def _free(self, instance: Instance, now: float) -> None:
-        """Give the instance's room to those that wait for it."""
+        """Give the memory of the instance to waiting instances."""
         if instance.cell is None:
             return
         instance.cell.used_mb -= instance.memory_mb
@@ -375,7 +375,7 @@ class Fleet:
                     self._place(first, now)
 
     def _turn(self, instance: Instance, state: str, now: float) -> None:
-        """Enter a state; whatever was to come before is off."""
+        """Enter a state and cancel the step that was planned before."""
         change = (state == STARTING) - (instance.state == STARTING)
         if change and instance.cell is not None:
             instance.cell.starting += change
@@ -385,7 +385,7 @@ class Fleet:
         instance.event = 0
 
     def _do(self, step: Step, instance: Instance, now: float, after: float) -> None:
-        """Carry out a step now, later or, if that is infinite, never."""
+        """Carry out a step now, later, or never if `after` is infinite."""
         if not after:
             step(instance, now)
         elif after < math.inf:

@@ -58,7 +58,7 @@ _FIELDS: Final = (
 
 
 class Builds:
-    """The routes of builds. `faults` gives the faults of the moment."""
+    """The routes of builds. `faults` returns the present faults."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Builds:
         build.touch()
         return Answer(200, json_text(_shown(call, build)))
 
-    # Making.
+    # Creating.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -150,7 +150,7 @@ class Builds:
         self._shelf.builds[build.guid] = build
         mode = call.diego or self._world.diego
         if mode != UP:
-            # The build is there, and nobody works on it.
+            # The build exists, but staging never begins.
             raise stager_error(mode, self._world.diego_error)
         error = self._error(package.app)
         self._shelf.begin(build, lambda: self._staged(build, package, error))
@@ -197,7 +197,7 @@ class Builds:
         return build
 
     def _error(self, app: App) -> str | None:
-        """Return what the app's next build fails with, None if it does not."""
+        """Return the error of the app's next build, or None if the build will succeed."""
         if self._shelf.staging_error is not None:
             return f"StagingError - Staging error: {self._shelf.staging_error}"
         number = sum(build.app is app for build in self._shelf.builds.values()) - 1
@@ -218,7 +218,7 @@ class Builds:
 
 
 def _completed(wanted: Lifecycle, app: App) -> Lifecycle:
-    """Return a lifecycle in which what a build leaves open is as the app has it."""
+    """Return the lifecycle of a build, completed with the values of its app."""
     if wanted.kind == DOCKER:
         return wanted
     own = app_lifecycle(app)

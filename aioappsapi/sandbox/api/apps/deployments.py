@@ -1,4 +1,4 @@
-"""Deployments: made, canceled, continued and shown."""
+"""Deployments: how they are created, canceled, continued and shown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TOO_SMALL: Final = (
 
 
 class Deployments:
-    """The routes of deployments. `faults` gives the faults of the moment."""
+    """The routes of deployments. `faults` returns the present faults."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Deployments:
             raise errors.not_found("Deployment")
         return Answer(200, json_text(_fields(call, deployment)))
 
-    # Making.
+    # Creating.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -119,7 +119,7 @@ class Deployments:
     def _app(self, call: Call, token: Token, fields: Json) -> App:
         app = self._world.apps.get(call.asked_app(fields))
         if app is None or not self._access.may_change(token, app.space, SUPPORTERS):
-            # The server names no reason, even to those who see the app.
+            # The server gives no reason, even if the user can see the app.
             raise errors.unprocessable(_NO_APP)
         self._access.check_change(token, app.space, SUPPORTERS)
         return app
@@ -144,7 +144,7 @@ class Deployments:
         return deployment
 
     def _check_quota(self, deployment: Deployment) -> None:
-        """Refuse sizes that would not fit, as if the present web process had them."""
+        """Refuse sizes beyond the quota, as if the present web process got them."""
         asked = (deployment.web_instances, deployment.memory_in_mb, deployment.log_rate)
         if asked == (None, None, None) and deployment.disk_in_mb is None:
             return
@@ -159,7 +159,7 @@ class Deployments:
         )
 
     def _wanted(self, fields: Json, app: App) -> tuple[Droplet | None, Revision | None]:
-        """Return the droplet to deploy, and the revision to go back to."""
+        """Return the droplet to deploy, and the revision if the deployment rolls back to one."""
         revision_guid = dig(fields, "revision", "guid")
         if revision_guid:
             self._shelf.revisions_of(app)
@@ -189,7 +189,7 @@ class Deployments:
         if app.lifecycle == "docker" and not self._access.is_on("diego_docker"):
             raise errors.unprocessable("docker docker_disabled")
         if app.state != STARTED:
-            # There is nothing to exchange, so the app starts in place and that is all.
+            # A stopped app has no instances to replace, so it simply starts.
             process = newest_web(app)
             apply_options(deployment, process)
             if deployment.web_instances is not None:
@@ -222,7 +222,7 @@ class Deployments:
         return Answer(200, json_text(_fields(call, deployment)))
 
     def _managed(self, call: Call, deployment_guid: str) -> Deployment:
-        """Return a deployment that the caller may cancel and continue; others do not find it."""
+        """Return a deployment that the user may cancel and continue; other users get a 404."""
         token = call.writer()
         deployment = self._shelf.deployments.get(deployment_guid)
         if deployment is None or not self._access.may_change(
@@ -257,11 +257,11 @@ class Deployments:
         return nothing(call.wished_type)
 
 
-# What is wrong with a new deployment.
+# Errors of a new deployment.
 
 
 def _explained(error: errors.ApiError, app: App) -> errors.ApiError:
-    """Add to a refusal by a quota what a deployment has to do with it."""
+    """Add an explanation for deployments to a refusal by a quota."""
     if error.status != 422:
         return error
     detail = error.detail
@@ -273,7 +273,7 @@ def _explained(error: errors.ApiError, app: App) -> errors.ApiError:
     return errors.unprocessable(detail)
 
 
-# How a deployment is shown.
+# JSON of a deployment.
 
 
 def _value(deployment: Deployment) -> str:

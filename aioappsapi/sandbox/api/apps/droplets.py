@@ -1,4 +1,4 @@
-"""Droplets: the staged apps, which of them is current, and copies of them."""
+"""Droplets: staged apps, the current droplet of an app, copies, uploads and downloads."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Droplets:
         headers = {"content-disposition": f'attachment; filename="{droplet.guid}"'}
         return Answer(200, EMPTY_ZIP, "application/octet-stream", headers=headers)
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -254,7 +254,7 @@ class Droplets:
 
 
 def _wanted(fields: Json) -> str | None:
-    # The server falls over data that is no object.
+    # The server answers 500 to data that is not an object.
     if "data" not in fields:
         return None
     data = fields["data"]
@@ -321,7 +321,7 @@ def _associated(call: Call, app: App, droplet_guid: str) -> Answer:
 
 
 def _shown(call: Call, droplet: Droplet, *, hidden: str = "") -> Json:
-    """Return the members of a droplet; `hidden` stands for what not everybody may read."""
+    """Return the members of a droplet; `hidden` replaces the values that need more rights."""
     docker = droplet.lifecycle == "docker"
     types: JsonValue = {"redacted_message": hidden} if hidden else droplet.process_types
     has_bits = droplet.uploaded and droplet.state == "STAGED" and not docker
@@ -368,7 +368,7 @@ def _buildpacks(droplet: Droplet) -> list[Json]:
 
 
 def _buildpack(name: str, detected: bool) -> Json:
-    """Return a buildpack with what it found out, which is not copied along with a droplet."""
+    """Return a buildpack with its detection output, which a copy of the droplet does not have."""
     short = name.removesuffix("_buildpack") if detected else None
     version = "1.8.0" if detected else None
     return {"name": name, "detect_output": short, "buildpack_name": short, "version": version}

@@ -1,4 +1,4 @@
-"""Packages: an app's source, or the name of its image."""
+"""Packages: the source of an app, or the name of its Docker image."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Packages:
         }
         return Answer(200, EMPTY_ZIP, "application/octet-stream", headers=headers)
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()

@@ -1,4 +1,4 @@
-"""Sidecars: commands that run beside a process, in the same container."""
+"""Sidecars: commands that run in the container of a process."""
 
 from __future__ import annotations
 

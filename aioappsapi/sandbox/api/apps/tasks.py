@@ -101,7 +101,7 @@ class Tasks:
         secrets = self._access.reads_secrets(token, task.app.space)
         return Answer(200, json_text(_shown(call, task, hidden=not secrets)))
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call, app_guid: str) -> Answer:
         fields = call.fields()
@@ -205,7 +205,7 @@ def _problems(fields: Json) -> list[str]:
     for name in ("disk_in_mb", "memory_in_mb"):
         problems += validation.number_problems(name, fields.get(name), 1, positive=True)
     rate = validation.number_problems(LOG_RATE, fields.get(LOG_RATE), -1, 2**63 - 1)
-    # The same bound, in the words of this endpoint.
+    # The same bound, with the error text of this endpoint.
     problems += [one.replace("or equal to -1", "-2") for one in rate]
     if fields.get("droplet_guid") is not None:
         problems += validation.guid_problems("Droplet guid", fields["droplet_guid"])

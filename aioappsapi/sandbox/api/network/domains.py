@@ -1,4 +1,4 @@
-"""Domains: which there are, whose they are, and what is taken on them."""
+"""Domains: shared domains, private domains of organizations, and reserved routes."""
 
 from __future__ import annotations
 

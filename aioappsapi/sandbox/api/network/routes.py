@@ -1,4 +1,4 @@
-"""Routes: which address leads to which app, and how that changes."""
+"""Routes: addresses and the apps that they lead to."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ class RouteRoutes:
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
         self._access.readable(call, app_guid)
-        # The links of the pages give the app away as one more filter.
+        # The links of the pages name the app as one more filter.
         given = list_query.decode(call.query) | {"app_guids": app_guid}
         return self._listed(call, call.reader(), given)
 
     def _listed(self, call: Call, token: Token, given: dict[str, str]) -> Answer:
-        # fast path: the routes of a few apps need no walk over those of all.
+        # fast path: the routes of a few apps need no loop over all routes.
         apps = given.get("app_guids", "").split(",")
         found = self._network.routes_of(apps) if apps != [""] else self._network.all_routes()
         return listed(
@@ -116,7 +116,7 @@ class RouteRoutes:
     def _destinations(self, call: Call, route_guid: str) -> Answer:
         return _shown_destinations(call, self._found(call.reader(), route_guid))
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()

@@ -1,4 +1,4 @@
-"""Organizations and spaces: made, changed and taken away."""
+"""Organizations and spaces: how they are created, changed and deleted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPACE_MANAGERS: Final = frozenset({"space_manager"})
 
 
 class Places:
-    """The routes of organizations and spaces that change something, and a space's features."""
+    """The routes that change organizations and spaces, and the features of a space."""
 
     def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
         self._realm = realm

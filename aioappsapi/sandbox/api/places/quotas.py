@@ -1,4 +1,4 @@
-"""Quotas: what organizations and spaces may use, and how much of it they do."""
+"""Quotas of organizations and spaces, and summaries of their usage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _SPACE_QUOTAS: Final = ListRules(
 
 @dataclass(slots=True)
 class Quota:
-    """What places may use, as the first one says; `organization` is where a space quota belongs."""
+    """A quota and the spaces or organizations that have it.
+
+    The limits are those of the first of them. `organization` is the owner of a space quota.
+    """
 
     guid: str
     name: str
@@ -41,8 +44,8 @@ class Quota:
 class Quotas:
     """The routes of quotas and of usage summaries.
 
-    Quotas are read from the places whenever they are asked for: each organization names its own,
-    and a space has one if it has a limit.
+    Quotas are not stored. They are read from the limits of organizations and spaces: each
+    organization names its quota, and a space has a quota if it has a limit.
     """
 
     def __init__(self, world: World, access: Access, usage: Usage) -> None:

@@ -1,4 +1,4 @@
-"""Roles: who may do what where, given and taken away."""
+"""Roles of users in organizations and spaces: how they are created, listed and deleted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ROLES: Final = ListRules(
 
 @dataclass(slots=True)
 class Role:
-    """What one user may do in one place."""
+    """One role of a user in a space or organization."""
 
     guid: str
     type: str
@@ -60,10 +60,10 @@ class Role:
 
 
 class Roles:
-    """The routes of roles, which are read from the users whenever they are asked for.
+    """The routes of roles. Roles are not stored but read from the users.
 
-    `given` has the GUID and the moment of those that were given by a request, by user, place and
-    type; the others' GUIDs follow from these three.
+    `given` has the GUID and time of each role that a request created, by user, place and type. The
+    GUID of any other role is computed from these three.
     """
 
     def __init__(self, world: World, access: Access, jobs: Jobs) -> None:

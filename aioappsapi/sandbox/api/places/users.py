@@ -1,4 +1,4 @@
-"""The people: who there is, as far as one may know of them."""
+"""Users, as far as the caller may see them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Users:
 
 
 def check_uaa(world: World) -> None:
-    """Refuse what needs the names of people while the UAA is away."""
+    """Refuse a request that needs names of users while the UAA is away."""
     if world.uaa != UP:
         raise errors.uaa_unavailable()
 
@@ -165,7 +165,7 @@ def _check_admin(token: Token) -> None:
 
 
 def user_fields(call: Call, user: User) -> Json:
-    """Return the members of a user; one whom the UAA does not know has no name."""
+    """Return the members of a user; a user that the UAA does not know has no name."""
     return stamps(user) | {
         "username": user.name or None,
         "presentation_name": user.name or user.guid,

@@ -1,6 +1,6 @@
-"""Which requests leave an audit event behind, and what it says.
+"""The audit events that requests make, apart from starts, stops and restarts.
 
-Starts, stops and restarts note themselves, since they do so even where Diego then fails.
+The actions make their own events, because these stay even if Diego fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SECRETS: Final = ("environment_variables", "command", "var", "password", "crede
 
 @dataclass(slots=True)
 class _Deed:
-    """A request that went well: what was asked for, and what came of it."""
+    """A request that succeeded, with its body and its answer."""
 
     kind: str
     guid: str
@@ -99,7 +99,7 @@ _OF_APPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         ("revision_guid", "revision_version"),
     ),
 }
-# These targets are no apps: what they are, and what was done to them.
+# Events whose target is not an app.
 _OF_PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "POST spaces": ("space", "create"),
     "PATCH spaces/*": ("space", "update"),
@@ -120,7 +120,7 @@ _SPECIAL: Final = {"user-provided": "user_provided_service_instance", "key": "se
 
 
 class Audit:
-    """Wraps the handlers of routes that leave events behind."""
+    """Wraps the handlers of routes that make events."""
 
     def __init__(self, world: World, shelf: Shelf, events: Events) -> None:
         self._world = world
@@ -132,7 +132,7 @@ class Audit:
         }
 
     def watched(self, table: Routes) -> Routes:
-        """Return the routes such that those of interest are noted once they went well."""
+        """Return the routes with handlers that make an event after each success."""
         return {route: self._watching(route, handler) for route, handler in table.items()}
 
     def _watching(self, route: str, handler: Handler) -> Handler:
@@ -152,7 +152,7 @@ class Audit:
         return watching
 
     def _subject(self, call: Call, stars: tuple[str, ...]) -> Any:
-        """Return what the path names, as it is before the request."""
+        """Return the resource in the path, as it is before the request."""
         if not stars:
             return None
         kind, guid = call.parts[1], stars[0]
@@ -197,7 +197,7 @@ class Audit:
             data = {"process_guid": process.guid, "process_type": process.type}
             self._events.of_app("audit.app.process.create", call.token(), app, data)
 
-    # All else.
+    # Other targets.
 
     def _note_other(
         self, kind: str, verb: str, call: Call, subject: Any, answer: Answer, stars: list[str]
@@ -232,12 +232,12 @@ class Audit:
 
 
 def _index(text: str) -> int:
-    """Read the index of an instance as the server does: what is no number is 0."""
+    """Read the index of an instance as the server does: a text that is no number is 0."""
     return int(text) if text.isdecimal() else 0
 
 
 def _asked(kind: str, call: Call, made: Json) -> Json:
-    """Return the request as the event repeats it, which is not always as it was sent."""
+    """Return the request as the event shows it, which may differ from the body sent."""
     if call.method == "GET":
         return {}
     if kind.startswith("task."):
@@ -257,5 +257,5 @@ def _made(answer: Answer) -> Json:
 
 
 def hidden(asked: Json) -> Json:
-    """Return what was asked for without what nobody else may read."""
+    """Return the body of a request with its secrets masked."""
     return {name: _HIDDEN if name in _SECRETS else value for name, value in asked.items()}

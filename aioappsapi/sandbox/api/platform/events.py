@@ -1,4 +1,4 @@
-"""What happened: audit events, one for every call, and usage events, one for every change."""
+"""Audit events, one for every action, and usage events, one for every change of state."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 
 @dataclass(slots=True)
 class Event:
-    """Somebody did something to something; actor and target are (GUID, type, name)."""
+    """An audit event: an actor did something to a target; both are (GUID, type, name)."""
 
     guid: str
     type: str
@@ -66,7 +66,7 @@ class Event:
 
 @dataclass(slots=True)
 class UsageEvent:
-    """The desired state of a process changed."""
+    """A usage event: the requested state of a process changed."""
 
     guid: str
     app: tuple[str, str]
@@ -84,17 +84,17 @@ class UsageEvent:
 
 
 class Events:
-    """The latest 100,000 events of either kind, the oldest first."""
+    """The latest 100,000 events of each kind, the oldest first."""
 
     def __init__(self, world: World) -> None:
         self.audit: deque[Event] = deque(maxlen=_KEPT)
         self.usage: deque[UsageEvent] = deque(maxlen=_KEPT)
         self._world = world
-        # A generator of its own: events must not move the GUIDs of later apps.
+        # A separate generator: events must not change the GUIDs of later apps.
         self._rng = random.Random(f"{world.seed}/events")
 
     def of_app(self, kind: str, token: Token, app: App, data: Json | None = None) -> None:
-        """Note what somebody did to an app, such as `audit.app.start`."""
+        """Add an audit event of an app, such as `audit.app.start`."""
         self.note(kind, token, (app.guid, "app", app.name), app.space, data)
 
     def note(
@@ -105,7 +105,7 @@ class Events:
         place: Space | Organization | None,
         data: Json | None = None,
     ) -> None:
-        """Note what somebody did to anything in a space or an organization."""
+        """Add an audit event of any target in a space or an organization."""
         space = place.guid if isinstance(place, Space) else None
         home = place.organization if isinstance(place, Space) else place
         organization = home.guid if home is not None else None
@@ -123,7 +123,7 @@ class Events:
         self.audit.append(Event(guid(self._rng), kind, actor, target, *place, data or {}))
 
     def crashed(self, instance: Instance, moment: float) -> None:
-        """Note that an instance crashed, for its process and for its app."""
+        """Add the crash events of an instance, for its process and for its app."""
         app = self._world.apps.get(instance.app_guid)
         found = (p for p in app.processes if p.guid == instance.process_guid) if app else ()
         process = next(iter(found), None)
@@ -147,7 +147,7 @@ class Events:
         self._add("app.crash", (app.guid, "app", app.name), target, place, shown)
 
     def switched(self, app: App, current: str, previous: str) -> None:
-        """Note that an app was started or stopped, for each of its processes."""
+        """Add the usage events of an app that was started or stopped, one per process."""
         for process in app.processes:
             self.usage.append(self._usage(app, process, (current, previous)))
 

@@ -1,4 +1,4 @@
-"""What operators look after: security groups, isolation segments, buildpacks, variables."""
+"""Resources of operators: security groups, isolation segments, buildpacks and variables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _BUILDPACKS: Final = ListRules(
 
 @dataclass(slots=True, kw_only=True)
 class Named(Resource):
-    """A resource with a name, and its place among its like."""
+    """A resource with a name and a position in its list."""
 
     name: str
     position: int = 1
@@ -50,7 +50,7 @@ class Named(Resource):
 
 
 class Platform:
-    """The routes of what belongs to the platform and to nobody's space."""
+    """The routes of resources that belong to the platform and not to a space."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -76,7 +76,7 @@ class Platform:
     # Isolation segments and security groups.
 
     def _segments(self, call: Call) -> Answer:
-        # Nobody's organization is entitled to the shared one, so that only operators see it.
+        # No organization is entitled to the shared segment, so only operators see it.
         rows = self.segments if call.reader().sees_everything else []
         return _names(call, _SEGMENTS, rows, lambda row: _segment_fields(call, row))
 

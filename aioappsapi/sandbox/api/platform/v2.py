@@ -1,4 +1,4 @@
-"""What is left of version 2 of the API: its info, its list of apps, and its own rate limit."""
+"""The rest of version 2 of the API: its info, its list of apps, and its rate limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINKED: Final = ("routes", "events", "service_bindings", "route_mappings")
 
 
 class VersionTwo:
-    """The paths below /v2. `faults` gives the faults of the moment, the limit among them."""
+    """The paths below /v2. `faults` returns the present faults, with the rate limit."""
 
     def __init__(
         self, access: Access, faults: Callable[[], Faults], clock: Callable[[], float]
@@ -31,7 +31,7 @@ class VersionTwo:
         self._limiter = RateLimiter(clock)
 
     def answer(self, call: Call) -> Answer | None:
-        """Return the response to a request below /v2; None if there is no such path."""
+        """Return the response to a request below /v2, or None for an unknown path."""
         if call.method != "GET":
             return None
         try:

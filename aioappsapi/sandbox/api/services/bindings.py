@@ -1,4 +1,4 @@
-"""Service credential bindings: which app may use which service instance, and keys."""
+"""Service credential bindings: between apps and service instances, and as keys."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Bindings:
             raise errors.parameters_not_kept("binding")
         return Answer(200, json_text(row.parameters))
 
-    # Making and taking away.
+    # Creating and deleting.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()

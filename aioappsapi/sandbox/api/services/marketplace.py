@@ -1,4 +1,4 @@
-"""The marketplace: brokers, what they offer, and in which plans."""
+"""The marketplace: service brokers, their offerings and plans."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class MarketplaceRoutes:
             "GET service_plans/*/visibility": self._visibility,
         }
 
-    # Brokers belong to the platform, so that only operators see them.
+    # Brokers belong to the platform, so only operators see them.
 
     def _brokers(self, call: Call) -> Answer:
         rows = self._marketplace.brokers.values() if call.reader().sees_everything else ()
@@ -169,7 +169,7 @@ class MarketplaceRoutes:
 
 
 def shown_fields(call: Call, known: Fields, others: tuple[str, ...] = ()) -> Fields:
-    """Return the members of related resources that a request for one resource wishes for."""
+    """Return the requested members of related resources for a request for one resource."""
     given = list_query.decode(call.query)
     names = dict.fromkeys(name.partition("[")[0] for name in given)
     problems = list_query.unknown_parameters(names, (*others, "fields"))
@@ -182,14 +182,14 @@ def shown_fields(call: Call, known: Fields, others: tuple[str, ...] = ()) -> Fie
 
 
 def one_with(fields: Json, included: Json) -> Answer:
-    """Answer with one resource and, if any are wished for, those related to it."""
+    """Answer with one resource and the requested related resources."""
     return Answer(200, json_text(fields | ({"included": included} if included else {})))
 
 
 def brokers_included(
     wanted: Fields, resource: str, brokers: Sequence[Broker]
 ) -> dict[str, list[Json]]:
-    """Return the wished members of the brokers, each once."""
+    """Return the requested members of the brokers, without duplicates."""
     if resource not in wanted:
         return {}
     rows = {broker.guid: broker for broker in brokers}.values()
@@ -204,7 +204,7 @@ def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> Json:
         offerings = {plan.offering.guid: plan.offering for plan in plans}.values()
         included["service_offerings"] = [offering_fields(call, one) for one in offerings]
     if "space.organization" in query.includes:
-        # Plans of one space's own broker would bring their places along.
+        # Only plans of a broker of one space would include that space.
         included |= {"spaces": [], "organizations": []}
     brokers = [plan.offering.broker for plan in plans]
     return included | brokers_included(query.fields, resource, brokers)

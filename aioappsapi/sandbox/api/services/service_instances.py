@@ -1,4 +1,4 @@
-"""Service instances: what a space has of the marketplace, and what its people provide."""
+"""Service instances: managed by a broker, or provided by a user."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class ServiceInstances:
         shown = {"manage": token.is_admin or manages, "read": token.reads(row.space)}
         return Answer(200, json_text(shown))
 
-    # Making and taking away.
+    # Creating and deleting.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -224,7 +224,7 @@ class ServiceInstances:
 
 
 def broken(job: Job, detail: str) -> None:
-    """End a job with what the broker said."""
+    """End a job with the broker's error."""
     error = errors.unprocessable(detail)
     job.state = "FAILED"
     job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
@@ -249,7 +249,7 @@ def _problems(fields: Json) -> list[str]:
 
 
 def operation_fields(last: Operation, *names: str) -> Json:
-    """Return what was last done, its members in this order."""
+    """Return the last operation, with its members in the server's order."""
     return {name: getattr(last, name) for name in (*names, "updated_at", "created_at")}
 
 
