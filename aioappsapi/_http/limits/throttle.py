@@ -137,7 +137,7 @@ class Throttle:
         """Return a ticket if the gate is open, a place is free, and no request waits."""
         # fast path: most requests need not wait, and need no coroutine for it.
         now = self._clock()
-        if self._waiting or now < self._spread_until or now < self.rate_window.opens_at:
+        if self._waiting.count or now < self._spread_until or now < self.rate_window.opens_at:
             return None
         return self.limiter.try_start(now, request.operation, write=request.replay is not SAFE)
 
@@ -206,12 +206,9 @@ class Throttle:
 
     def succeeded(self, ticket: Ticket) -> None:
         """End a request that the server answered, if only with a refusal of the app."""
-        limiter, write = self.limiter, ticket.write
-        was_away = limiter.in_outage(write=write)
-        limiter.succeeded(self._clock(), ticket)
-        if was_away and not limiter.in_outage(write=write):
+        if self.limiter.succeeded(self._clock(), ticket):
             log.warning("The server answers again.")
-        if self._waiting:
+        if self._waiting.count:
             self._admit_all()
 
     def failed(self, ticket: Ticket) -> None:
@@ -220,13 +217,13 @@ class Throttle:
         if self.limiter.failed(self._clock(), ticket) and not was_away:
             kind = "writes" if ticket.write else "reads"
             log.warning("All %s fail: one at a time is sent until the server recovers.", kind)
-        if self._waiting:
+        if self._waiting.count:
             self._admit_all()
 
     def discarded(self, ticket: Ticket) -> None:
         """End a request that says nothing about the load: cancelled, not sent, or a 429."""
         self.limiter.discarded(self._clock(), ticket)
-        if self._waiting:
+        if self._waiting.count:
             self._admit_all()
 
     # -- the gate
@@ -239,7 +236,7 @@ class Throttle:
             self._spread_until = until + min(_SPREAD, seconds * _SPREAD_SHARE)
         self._announce(until, _REFUSED)
         self._dismiss(self._waiting.late(self._closed_until))
-        if self._waiting:
+        if self._waiting.count:
             self._admit_all()
 
     def announce_refusal(self, seconds: float) -> None:
@@ -267,7 +264,7 @@ class Throttle:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._waiting:
+        if self._waiting.count:
             self._look_again(now)
 
     def _look_again(self, now: float) -> None:

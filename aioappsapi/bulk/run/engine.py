@@ -72,6 +72,7 @@ class Engine(Generic[T_co]):
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
+        self.on_failure: Callable[[], object] | None = None
         self.waves = waves
         self.scope = anyio.CancelScope()
         self._action = action
@@ -371,6 +372,8 @@ class Engine(Generic[T_co]):
             reason = self.waves.too_many_failures()
         if reason is not None:
             self.stop(reason)
+        if self.on_failure is not None:
+            self.on_failure()
 
     # -- the end
 

@@ -152,12 +152,18 @@ class RequestCounter(CallEvents):
         if self._outer is not None:
             self._outer.sent(at)
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
         """Count an attempt."""
         self._requests.sent += 1
         self._requests.by_status[result] += 1
         if self._outer is not None:
-            self._outer.answered(result, request_id, response)
+            self._outer.answered(result, request_id, response, warnings)
 
     def repeated(self) -> None:
         """Count a retry."""
@@ -200,19 +206,24 @@ class AppCalls(RequestCounter):
         if self._outer is not None:
             self._outer.sent(at)
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
         """An attempt ended. A cancelled one stays in the air: its effect is unknown."""
         run = self._run
         run.attempts += 1
         run.request_ids += (request_id,)
-        if response is not None and response.warnings:
-            run.warnings += tuple(response.warnings)
+        run.warnings += warnings
         if result != "cancelled":
             run.answered()
         self._requests.sent += 1
         self._requests.by_status[result] += 1
         if self._outer is not None:
-            self._outer.answered(result, request_id, response)
+            self._outer.answered(result, request_id, response, warnings)
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
         """An attempt failed, and may have been carried out."""
