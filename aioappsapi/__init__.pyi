@@ -42,6 +42,8 @@ from .bulk import (
     Scale as Scale,
     Snapshot as Snapshot,
     Status as Status,
+    Wave as Wave,
+    Waves as Waves,
     report_of as report_of,
 )
 from .client import (
@@ -88,6 +90,18 @@ from .errors import (
     UnauthorizedError as UnauthorizedError,
     UnprocessableError as UnprocessableError,
     UnverifiedError as UnverifiedError,
+)
+from .fleet.fleet import (
+    Fleet as Fleet,
+)
+from .fleet.run import (
+    FleetRun as FleetRun,
+)
+from .fleet.target import (
+    Target as Target,
+)
+from .fleet.targets_file import (
+    read_targets as read_targets,
 )
 from .models.app import (
     App as App,

@@ -33,6 +33,7 @@ ALL: Final[dict[str, tuple[str, ...]]] = {
     "limiter": (),
     "faults": (),
     "waiting": (),
+    "report_page": (),
 }
 
 

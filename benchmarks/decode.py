@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from aioappsapi import App
-from aioappsapi.api.app_pager import join
+from aioappsapi.api.app_pager import Places
 from aioappsapi.models.page import Page
 from benchmarks.instructions import GUID, ORGANIZATION, SPACE, recorded_app
 
@@ -59,7 +59,7 @@ def ours() -> Callable[[bytes], object]:
 
     def read(body: bytes) -> object:
         found = decode(body)
-        join(found.resources, found.included)
+        Places(found.included).join(found.resources)
         return found
 
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from aioappsapi import (
     UnprocessableError,
 )
 from aioappsapi.bulk.reports.requests import Requests
+from aioappsapi.bulk.reports.timing import LimitLevel, PauseSpan
 from aioappsapi.models import ApiError
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -93,6 +95,42 @@ ERRORS: list[AppsApiError] = [
     AuthError("The login was refused", error="unauthorized", status=401),
     InvalidInputError("'..' is not a GUID"),
 ]
+
+
+def many(apps: int) -> Report[App]:
+    """A run of many apps, of which some failed."""
+    chance = random.Random(1)
+    errors = [None] * 30 + ERRORS[:4]
+    some = []
+    for n in range(apps):
+        error = chance.choice(errors)
+        took = chance.lognormvariate(1.5, 0.6)
+        some.append(
+            outcome(
+                f"00000000-0000-4000-8000-{n:012}",
+                Status.OK if error is None else Status.FAILED,
+                name=f"app-{n}",
+                space=f"space-{n % 12}",
+                organization=f"org-{n % 5}",
+                wave=1 + n % 3,
+                error=error,
+                attempts=1,
+                started_at=BEGAN + timedelta(seconds=n / 60),
+                duration=took,
+                time_to_accept=0.1,
+                time_to_running=took if error is None else None,
+                request_ids=(f"request-{n}",),
+            )
+        )
+    return report(
+        *some,
+        stopped="enough",
+        options={"wait": "all"},
+        finished_at=BEGAN + timedelta(seconds=apps / 60 + 10),
+        pauses=[PauseSpan(second=1.0, seconds=2.0, reason="429")],
+        limits=[LimitLevel(second=0.0, limit=50)],
+    )
+
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 moments = st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1))  # noqa: DTZ001

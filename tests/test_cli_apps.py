@@ -116,7 +116,7 @@ def test_a_refusal_of_the_server_is_one_line_and_status_1(command: str) -> None:
     result = apps(command, UNKNOWN)
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "404 CF-ResourceNotFound" in result.stderr
+    assert f"No app that this login can see is called {UNKNOWN!r}." in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -63,8 +63,8 @@ def test_the_text_has_one_figure_or_app_per_line() -> None:
     assert "total 3 -> 3 x 1.00" in told
     assert "already 0 -> 1" in told
     assert not any(line.startswith("cancelled") for line in told)
-    assert "accept_s p50 0.250 -> 0.500 x 2.00" in told
-    assert "first_instance_s p50 2.500 -> -" in told
+    assert "seconds until accepted, p50 0.250 -> 0.500 x 2.00" in told
+    assert "seconds until first instance, p50 2.500 -> -" in told
     assert told[-4:] == [
         "ok -> failed: wéb (a)",
         "failed -> ok: worker (b)",

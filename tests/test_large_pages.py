@@ -42,7 +42,10 @@ async def test_a_large_page_has_all_its_apps_in_order_with_their_spaces() -> Non
     assert {(app.space.name, app.organization.name) for app in apps} == {("dev", "acme")}
 
 
-async def test_the_event_loop_runs_while_a_large_page_is_decoded() -> None:
+@pytest.mark.parametrize("include", [None, ["space.organization"]])
+async def test_the_event_loop_runs_while_a_large_page_is_decoded_and_joined(
+    include: list[str] | None,
+) -> None:
     turns = 0
 
     async def count() -> None:
@@ -52,9 +55,10 @@ async def test_the_event_loop_runs_while_a_large_page_is_decoded() -> None:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    await Apps(large_page().caller()).list().all()
+    await Apps(large_page().caller()).list(include=include).all()
     counting.cancel()
-    assert turns >= APPS / 200
+    # One before the page is split, one per 200 apps, and with places one per 1,000 apps.
+    assert turns >= 1 + APPS / 200 + APPS / 1_000
 
 
 async def test_a_broken_app_in_a_large_page_is_a_decode_error() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from aioappsapi import Client, PasswordGrant, Pause
 from aioappsapi.bulk.reports.outcome import Outcome, Status
+from aioappsapi.bulk.windows.waves import Wave
 from aioappsapi.cli.progress import Lines, Live, display
 from aioappsapi.errors import UnprocessableError
 from aioappsapi.models import ApiError
@@ -34,6 +35,8 @@ class ARun:
     limit: int | None = None
     rate_left: int | None = None
     paused_for: float = 0.0
+    wave: Wave | None = None
+    wave_pause: float = 0.0
     counts: Counter[Status] = field(default_factory=Counter)
 
     def end(self, status: Status = Status.OK, **fields: object) -> Outcome:
@@ -136,6 +139,28 @@ async def test_the_bar_shows_apps_in_flight_and_the_reason_of_a_pause(terminal: 
     parts = ("1/40 2%", "5 in progress", "10 held back", "20 starting", "4 to go", "1 ok")
     for part in (*parts, "paused by the rate limit for 13 s more"):
         assert part in shown_text
+
+
+@virtual
+async def test_a_run_with_an_app_to_go_is_not_at_100_percent(terminal: Console) -> None:
+    run = ARun(total=300, waiting=1)
+    run.counts[Status.OK] = 299
+    with display(terminal, run):
+        await anyio.sleep(1)
+    assert "299/300 99%" in text(terminal)
+
+
+@virtual
+@pytest.mark.parametrize("kind", ["terminal", "log"])
+async def test_the_wave_and_the_pause_before_the_next_one_are_shown(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    console: Console = request.getfixturevalue(kind)
+    wave = Wave(number=2, of=5, name="web\x1b[2J", keys=("a",))
+    with display(console, ARun(in_flight=1, wave=wave, wave_pause=29.5)):
+        await anyio.sleep(11)
+    assert r"wave 2 of 5 (web\x1b[2J)" in text(console)
+    assert "pause before the next wave, 30 s more" in text(console)
 
 
 @virtual

@@ -37,10 +37,10 @@ async def test_the_control_endpoint_shows_and_changes_faults() -> None:
         for fields, words in (
             ({"nope": 1}, "there is no fault 'nope'"),
             ({"crash": "much"}, "crash cannot be 'much'"),
-            ({"crash": 2}, "crash is a share"),
+            ({"crash": 2}, "crash must be a share"),
             ({"rate_limit": 1.5}, "rate_limit cannot be 1.5"),
-            ({"profile": "sunny"}, "'chaos' are known"),
-            ([], "the body is a JSON object"),
+            ({"profile": "sunny"}, "the profiles are 'none', 'demo', 'chaos'"),
+            ([], "the body must be a JSON object"),
         ):
             status, said = await steer(caller, "PATCH", "/faults", fields)
             assert (status, words in said["error"]) == (400, True), said
@@ -181,9 +181,9 @@ def test_a_signal_ends_the_command_cleanly(number: int) -> None:
     ("words", "code", "told"),
     [
         (["--fault", "crash"], 2, "--fault takes NAME=VALUE, not 'crash'"),
-        (["--fault", "crash=2"], 2, "crash is a share between 0 and 1, not 2"),
-        (["--cells", "0"], 2, "cells is at least 1, not 0"),
-        (["--apps=-1"], 2, "apps is at least 0, not -1"),
+        (["--fault", "crash=2"], 2, "crash must be a share between 0 and 1, not 2"),
+        (["--cells", "0"], 2, "cells must be at least 1, not 0"),
+        (["--apps=-1"], 2, "apps must be at least 0, not -1"),
         (["--port", "70000"], 3, "cannot listen on port 70000"),
     ],
 )

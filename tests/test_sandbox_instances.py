@@ -280,5 +280,5 @@ def test_a_long_queue_of_crashing_instances_does_not_overflow() -> None:
 
 
 def test_a_sandbox_needs_a_cell() -> None:
-    with pytest.raises(ValueError, match="cells is at least 1, not 0"):
+    with pytest.raises(ValueError, match="cells must be at least 1, not 0"):
         Sandbox(1, cells=0)

@@ -47,6 +47,7 @@ from aioappsapi.errors import (
 )
 from aioappsapi.sandbox import Sandbox
 from tests.fakes import GUID, recording
+from tests.sockets import free_port
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -154,12 +155,6 @@ async def ask(
 ) -> Response:
     async with pool(timeouts=timeouts, tls=tls, proxy=proxy) as opened:
         return await opened.send(method, f"{scheme}://{host}:{port}{path}", headers or {}, None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_a_request_goes_out_as_it_is_and_its_answer_comes_back() -> None:

@@ -287,11 +287,23 @@ def test_a_page_needs_no_other_file_and_runs_only_its_own_script() -> None:
 
 
 def test_a_page_has_charts_only_if_there_is_data() -> None:
-    assert "Time to running" in page_of(MIXED)
+    assert "Time until running" in page_of(MIXED)
     accepted = report(outcome("a", Status.OK, started_at=BEGAN, duration=0.5))
-    assert "Time to acceptance" in page_of(accepted)
+    assert "Time until accepted" in page_of(accepted)
     assert "<figure" not in page_of(report(REST))
     assert "<figure" not in page_of(report())
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_a_stop_speaks_of_stopped_apps_in_reports_for_people(tmp_path: Path, suffix: str) -> None:
+    one = outcome("a", Status.OK, started_at=BEGAN, duration=3.0, time_to_running=2.0)
+    path = tmp_path / f"stop{suffix}"
+    report(one, action="stop").write(path)
+    text = path.read_text().partition("<main>")[2] if suffix == ".html" else path.read_text()
+    text = text.partition("<script>")[0]
+    shown = re.sub(r"class=\"[^\"]*\"|\"(id|kind)\":\"[^\"]*\"", "", text)
+    assert "running" not in shown.lower()
+    assert "stopped" in shown
 
 
 def test_a_page_begins_with_the_verdict_then_causes_then_charts_then_the_table() -> None:

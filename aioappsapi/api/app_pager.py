@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from aioappsapi.models.page import Included, Page
 from aioappsapi.models.space import Space
 
 INCLUDABLE: Final = ("space", "org", "space.organization")
+_AT_A_TIME: Final = 1_000  # apps: joined in half a millisecond
 
 
 class AppPager(FallbackPager[App]):
@@ -34,7 +36,11 @@ class AppPager(FallbackPager[App]):
             spaces = await self._spaces_of(page.resources)
             included = msgspec.structs.replace(page.included, spaces=spaces)
             page = msgspec.structs.replace(page, included=included)
-        join(page.resources, page.included)
+        places = Places(page.included)
+        for start in range(0, len(page.resources), _AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)  # the event loop goes on meanwhile
+            places.join(page.resources[start : start + _AT_A_TIME])
         return page
 
     async def _complete(self, page: Page[App]) -> Page[App]:
@@ -52,20 +58,27 @@ class AppPager(FallbackPager[App]):
         return await Spaces(self._caller).list(guids=sorted(map(str, guids))).all()
 
 
-def join(apps: Sequence[App], included: Included) -> None:
-    """Give each app the space and the organization that came along.
+class Places:
+    """Gives apps the spaces and organizations that came along with them."""
 
-    One dictionary per kind: O(apps + included), not a search per app. The structs are frozen for
-    users; this runs before anybody has seen them.
-    """
-    spaces = {space.guid: space for space in included.spaces}
-    organizations = {one.guid: one for one in included.organizations}
-    # Without spaces nothing ties organizations to apps; a single one is that of all apps.
-    only = included.organizations[0] if len(organizations) == 1 and not spaces else None
-    for app in apps:
-        organization = only
-        if (space := spaces.get(app.relationships.space.guid or "")) is not None:
-            msgspec.structs.force_setattr(app, "included_space", space)
-            organization = organizations.get(space.relationships.organization.guid or "")
-        if organization is not None:
-            msgspec.structs.force_setattr(app, "included_organization", organization)
+    def __init__(self, included: Included) -> None:
+        # One dictionary per kind: O(apps + included), not a search per app.
+        self._spaces = {space.guid: space for space in included.spaces}
+        self._organizations = {one.guid: one for one in included.organizations}
+        # Without spaces nothing ties organizations to apps; a single one is that of all apps.
+        is_only = len(self._organizations) == 1 and not self._spaces
+        self._only = included.organizations[0] if is_only else None
+
+    def join(self, apps: Sequence[App]) -> None:
+        """Set the space and the organization of each app.
+
+        The structs are frozen for users; this runs before anybody has seen them.
+        """
+        for app in apps:
+            organization = self._only
+            if (space := self._spaces.get(app.relationships.space.guid or "")) is not None:
+                msgspec.structs.force_setattr(app, "included_space", space)
+                guid = space.relationships.organization.guid or ""
+                organization = self._organizations.get(guid)
+            if organization is not None:
+                msgspec.structs.force_setattr(app, "included_organization", organization)

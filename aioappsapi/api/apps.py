@@ -11,7 +11,7 @@ from aioappsapi._http.call import Caller, within
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Replay, Request
 from aioappsapi._http.protocol import Operation
-from aioappsapi.api.app_pager import INCLUDABLE, AppPager, join
+from aioappsapi.api.app_pager import INCLUDABLE, AppPager, Places
 from aioappsapi.api.app_parts import AppParts
 from aioappsapi.api.audit_events import AuditEvents
 from aioappsapi.api.checks import (
@@ -215,7 +215,7 @@ class Apps(AppParts):
             check_words("include", include or (), INCLUDABLE)
         query = {"include": value}
         app = await self._caller.call(GET_INCLUDING, guid, query=query, deadline=deadline)
-        join([app], app.included)
+        Places(app.included).join([app])
         return app
 
     async def update(

@@ -15,7 +15,7 @@ import msgspec
 
 from aioappsapi._http.call import Caller
 from aioappsapi._http.message import Request, Response
-from aioappsapi._http.protocol import Operation
+from aioappsapi._http.protocol import Operation, successful
 from aioappsapi._http.response_errors import decode_error
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.page import Included, Page
@@ -36,23 +36,27 @@ class _SplitPage(Struct, frozen=True, kw_only=True, gc=False):
 
 async def fetch_page(caller: Caller, operation: Operation[Page[R]], request: Request) -> Page[R]:
     """Fetch a page, and decode it in parts if it is large. Raises what `Caller.run` does."""
-    large: Response | None = None
 
-    def parse(request: Request, response: Response) -> Page[R] | _SplitPage:
-        nonlocal large
+    def parse(request: Request, response: Response) -> Page[R] | Response:
         if len(response.body) < _LARGE:
             return operation.parse(request, response)
-        large = response
-        return _split(operation).parse(request, response)
+        return successful(request, response)
 
     page = await caller.run(request, parse)
     if isinstance(page, Page):
         return page
-    assert large is not None  # noqa: S101 - only a large answer is split
+    return await _decode_in_parts(operation, request, page)
+
+
+async def _decode_in_parts(
+    operation: Operation[Page[R]], request: Request, response: Response
+) -> Page[R]:
+    await asyncio.sleep(0)  # the last part of the body has just arrived
+    page = _split(operation).parse(request, response)
     try:
         resources = await _decode(page.resources, _decoder(operation))
     except (msgspec.DecodeError, ValueError, RecursionError) as cause:
-        raise decode_error(request, large, cause) from None
+        raise decode_error(request, response, cause) from None
     return Page(pagination=page.pagination, resources=resources, included=page.included)
 
 

@@ -89,7 +89,10 @@ class Pager(Generic[R]):
         return await within(deadline, first, self._operation.name)
 
     async def _all(self) -> list[R]:
-        return [resource async for resource in self]
+        everything: list[R] = []
+        async for page in self.pages():
+            everything += page.resources
+        return everything
 
     async def _first(self) -> R | None:
         for query in self._queries:

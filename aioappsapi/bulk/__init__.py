@@ -13,6 +13,7 @@ from aioappsapi.bulk.run.conclude import RunAbortedError, report_of
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import AppState, ProcessState, Snapshot
+from aioappsapi.bulk.windows.waves import Wave, Waves
 
 __all__ = [
     "AppState",
@@ -34,5 +35,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "Step",
+    "Wave",
+    "Waves",
     "report_of",
 ]

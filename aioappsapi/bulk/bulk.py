@@ -37,6 +37,7 @@ from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
+from aioappsapi.bulk.windows.wave_plan import WavePlanner
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
@@ -159,12 +160,29 @@ class Bulk:
         Its result is the outcome's `value`. An AppsApiError is an outcome; anything else that it
         raises is a bug and aborts the run.
         """
+        run = self.map_run(func, keys, **options)
+        await run.run()
+        return run.report
+
+    def map_run(
+        self,
+        func: Callable[[str], Awaitable[T]],
+        keys: Keys,
+        *,
+        name: str | None = None,
+        **options: Unpack[MapOptions[T]],
+    ) -> Run[T]:
+        """Make the run of a `map`, to be watched. `name` is its action; by default the function's.
+
+        It is carried out inside of ``async with``, and yields outcomes as `stream` does.
+        """
         check_names("map", options, MapOptions)
-        name = getattr(func, "__name__", "map")
-        run: Run[T] = Run(
+        name = name or str(getattr(func, "__name__", "map"))
+        chosen, inputs = self._checked(options), self._inputs(keys)
+        return Run(
             Action(name, [MapStep(name, func)]),
-            self._inputs(keys),
-            self._checked(options),
+            inputs,
+            chosen,
             Progress[T](),
             target=self._target,
             outer=current_call_log.get(),
@@ -172,9 +190,8 @@ class Bulk:
             give_up_after=self._caller.retry.give_up_after,
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
+            waves=self._planner(chosen, inputs, name),
         )
-        await run.run()
-        return run.report
 
     async def plan(
         self, action: ActionName, keys: Keys, **options: Unpack[RunOptions[App]]
@@ -236,7 +253,16 @@ class Bulk:
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
             predicted=dry_run,
+            waves=self._planner(chosen, inputs, action, dry_run=dry_run),
         )
+
+    def _planner(
+        self, chosen: Options, inputs: Inputs, action: str, *, dry_run: bool = False
+    ) -> WavePlanner | None:
+        if (waves := chosen.waves) is None:
+            return None
+        how = waves.without_stops() if dry_run else waves
+        return WavePlanner(how, inputs, self._caller, action)
 
     async def snapshot(self, keys: Keys) -> Snapshot:
         """Record states and instance counts of apps, for `restore` to bring them back.

@@ -12,8 +12,10 @@ from typing_extensions import TypeVar
 
 from aioappsapi._http.limits.throttle import OnPause
 from aioappsapi.bulk.actions.scale import Wanted
+from aioappsapi.bulk.failure_limit import FailureLimit, check_limit, is_reached
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
+from aioappsapi.bulk.windows.waves import Waves
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import refuse_unless
 from aioappsapi.models.app import App
@@ -35,13 +37,15 @@ class MapOptions(TypedDict, Generic[T], total=False):
     `Limits.concurrency`. Fewer are in flight while the server shows that more would not help.
     `deadline` is in seconds for the whole run: apps in flight are `timed_out` then, and the
     others `not_attempted`. `max_failures` stops the run after so many failures, or after a share of
-    all apps if it is a float below 1. `on_outcome` is called with each outcome as it comes,
+    all apps if it is a float below 1. With `waves` the apps are worked on in groups,
+    one after the other; see `Waves`. `on_outcome` is called with each outcome as it comes,
     `on_pause` with a `Pause` whenever the rate limit holds everything back for a while.
     """
 
     concurrency: int | None
     deadline: float | None
-    max_failures: int | float | None
+    max_failures: FailureLimit
+    waves: Waves | None
     on_outcome: Callable[[Outcome[T]], object] | None
     on_pause: OnPause | None
 
@@ -152,7 +156,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     concurrency: int = 200
     deadline: float | None = None
-    max_failures: int | float | None = None
+    max_failures: FailureLimit = None
     wait: Wait = "none"
     startup_timeout: float | None = None
     crash_grace: float = 30.0
@@ -166,6 +170,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on_timeout: OnTimeout = "cancel"
     to_stack: str | None = None
     max_building: int | None = None
+    waves: Waves | None = None
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency
@@ -179,10 +184,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 seconds is None or (isinstance(seconds, int | float) and seconds > 0),
                 f"{name}={seconds!r}: seconds > 0.",
             )
-        limit = self.max_failures
+        check_limit(self.max_failures)
         refuse_unless(
-            limit is None or (limit > 0 and not (isinstance(limit, float) and limit >= 1)),
-            f"max_failures={limit}: a count of 1 or more, or a share like 0.1.",
+            self.waves is None or isinstance(self.waves, Waves),
+            f"waves={self.waves!r}: make them with Waves, like Waves.canary(5).",
         )
         check_wait(self.wait)
         if self.wait != "none":
@@ -236,7 +241,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def manner(self) -> str:
         """What makes two runs of one action different ones for a journal: `` rolling``."""
         rolling = "" if self.strategy == "plain" else f" {self.strategy}"
-        return rolling if self.to_stack is None else f"{rolling} to {self.to_stack}"
+        stack = "" if self.to_stack is None else f" to {self.to_stack}"
+        waves = "" if self.waves is None else f" in waves {self.waves}"
+        return f"{rolling}{stack}{waves}"
 
     @property
     def is_bounded(self) -> bool:
@@ -250,10 +257,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def enough(self, failures: int, apps: int) -> str | None:
         """Return why so many failures end the run; None if they do not."""
+        if not is_reached(self.max_failures, failures, apps):
+            return None
         limit = self.max_failures
-        if limit is None:
-            return None
-        allowed = limit if isinstance(limit, int) else max(1.0, limit * apps)
-        if failures < allowed:
-            return None
         return f"{counted(failures, 'app')} failed, and max_failures={limit} allows no more"

@@ -8,12 +8,12 @@ from typing import Final
 
 import msgspec
 
-from aioappsapi import App, AppsApiError, InvalidInputError
+from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
-from aioappsapi.cli.names import one_app
+from aioappsapi.cli.names import not_found, one_app
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import listed
 from aioappsapi.cli.session import Session, execute
@@ -65,7 +65,7 @@ class AppCommand:
             found = await session.client.apps.get(guid, include=include or None)
             self._print(found, _card(found))
 
-        return self._execute(work)
+        return self._execute(work, app)
 
     def look(self, name: str, app: str) -> Exit:
         """Print what a method without other arguments returns."""
@@ -82,7 +82,7 @@ class AppCommand:
             else:
                 self._print(found)
 
-        return self._execute(work)
+        return self._execute(work, app)
 
     def act(self, action: str, app: str, wait: Wait) -> Exit:
         """Start, stop or restart an app and print it."""
@@ -92,7 +92,7 @@ class AppCommand:
             done = await getattr(session.client.apps, action)(guid, wait=wait)
             self._print(done, {"guid": done.guid, "name": done.name, "state": done.state})
 
-        return self._execute(work)
+        return self._execute(work, app)
 
     def delete(self, app: str, *, yes: bool) -> Exit:
         """Delete an app, wait until it is gone, and print the job."""
@@ -104,10 +104,13 @@ class AppCommand:
             job = await session.client.apps.delete(guid)
             self._print(await session.client.jobs.wait(job))
 
-        return self._execute(work)
+        return self._execute(work, app)
 
-    def _execute(self, work: Callable[[Session], Awaitable[None]]) -> Exit:
-        """Do one thing within the deadline. A refusal of the server is status 1, not 3."""
+    def _execute(self, work: Callable[[Session], Awaitable[None]], app: str = "") -> Exit:
+        """Do one thing within the deadline. A refusal of the server is status 1, not 3.
+
+        `app` is the word that stands for the app, if the command is for one.
+        """
 
         async def done(session: Session) -> Exit:
             status = Exit.OK
@@ -117,7 +120,8 @@ class AppCommand:
             except InvalidInputError:
                 raise
             except AppsApiError as error:
-                status = fail(error, Exit.NOT_ALL, self.call.output)
+                message = not_found(app) if _is_unknown_app(error) else ""
+                status = fail(error, Exit.NOT_ALL, self.call.output, message=message)
             number = session.interruption.signal
             return status if number is None else strongest(status, Exit.of_signal(number))
 
@@ -145,6 +149,10 @@ class AppCommand:
             print_rows(("feature", "is", "what it does"), rows)
         else:
             print_json({"schema": SCHEMA, "features": [plain(one) for one in found]})
+
+
+def _is_unknown_app(error: AppsApiError) -> bool:
+    return isinstance(error, NotFoundError) and error.detail == "App not found"
 
 
 def _row(app: App) -> dict[str, str]:

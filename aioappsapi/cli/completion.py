@@ -24,5 +24,6 @@ def install_completion(shell: Shell | None, file: Path | None) -> Exit:
     except OSError as cause:
         message = f"completion could not be installed: {cause.filename}: {cause.strerror}"
         return fail(cause, Exit.NOT_WRITTEN, "text", message=message)
-    say(f"completion is in {path}. It works in the next shell that you open.")
+    when = "It works in the next shell that you open." if file is None else "Load it in your shell."
+    say(f"completion is in {path}. {when}")
     return Exit.OK

@@ -111,11 +111,15 @@ def _refuse_unknown(unknown: Sequence[str], visible: Sequence[App], skip: bool) 
     """Name what no app is called. Raises InvalidInputError unless these words are skipped."""
     if not unknown:
         return
-    said = f"no app that this login can see is called {_few(map(repr, unknown))}"
     if skip:
-        say(f"{said}: skipped", "warning")
+        say(f"{not_found(*unknown)[:-1]}: skipped", "warning")
         return
-    raise UnknownNameError(f"{said[0].upper()}{said[1:]}.{_nearest(unknown[0], visible)}")
+    raise UnknownNameError(f"{not_found(*unknown)}{_nearest(unknown[0], visible)}")
+
+
+def not_found(*unknown: str) -> str:
+    """Say that no app has these names or GUIDs: one message, whatever they look like."""
+    return f"No app that this login can see is called {_few(map(repr, unknown))}."
 
 
 def _nearest(word: str, visible: Sequence[App]) -> str:

@@ -101,17 +101,20 @@ class Snapshot:
         under_way = self.in_flight + self.held + self.waiting + self.retrying
         self.to_go = max(self.total - self.done - under_way, 0)
         self.paused_for = run.paused_for
+        self.wave, self.wave_pause = run.wave, run.wave_pause
         self.limit, self.rate_left = run.limit, run.rate_left
         self.by_this_run = self.done - run.taken_over
         self.elapsed = elapsed
 
     @property
     def share(self) -> str:
-        """How much is done, in percent."""
-        return f"{self.done / self.total:.0%}" if self.total else "100%"
+        """How much is done, in percent; 100 % only when everything is."""
+        return f"{100 * self.done // self.total}%" if self.total else "100%"
 
     def under_way(self) -> Iterator[str]:
-        """Count the apps without an outcome."""
+        """Name the wave, and count the apps without an outcome."""
+        if self.wave is not None:
+            yield str(self.wave)
         if self.in_flight:
             yield f"{self.in_flight} in progress"
         if self.held:
@@ -126,13 +129,15 @@ class Snapshot:
     def pace(self) -> Iterator[str]:
         """Describe what delays the run, its rate, and the remaining time."""
         left = self.total - self.done
+        if self.wave_pause:
+            yield f"pause before the next wave, {clock(math.ceil(self.wave_pause))} more"
         if self.paused_for:
             yield f"paused by the rate limit for {clock(math.ceil(self.paused_for))} more"
         if self.elapsed >= _RATE_AFTER and self.by_this_run > 0:
             rate = self.by_this_run / self.elapsed
             yield f"{rate:.1f} apps/s"
             yield f"{clock(self.elapsed)} elapsed"
-            if self.to_go and not self.paused_for:
+            if self.to_go and not (self.paused_for or self.wave_pause):
                 yield f"about {clock(left / rate)} left"
         else:
             yield f"{clock(self.elapsed)} elapsed"
@@ -201,6 +206,11 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         """End the display."""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question inside."""
+        yield
 
     def show(self, outcome: Outcome[App]) -> None:
         """Take an outcome; the first few failures are shown one by one."""
@@ -275,6 +285,15 @@ class Live(Display):
         self._beat.stop()
         self._bar.stop()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the display away while a question is asked."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
     def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
         who = printable(outcome.name or outcome.key)
@@ -293,7 +312,7 @@ class Live(Display):
     def _lines(self) -> Iterator[Text]:
         now = self._numbers()
         ended = [Text(f"{count} {one}", _STYLES[one]) for one, count in now.counts]
-        under_way = [Text(part, "cyan") for part in now.under_way()]
+        under_way = [Text(printable(part), "cyan") for part in now.under_way()]
         yield Text("  ").join([*ended, *under_way])
         for parts in (now.pace(), now.limits()):
             if line := [Text(part, "dim") for part in parts]:

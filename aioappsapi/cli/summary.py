@@ -8,6 +8,7 @@ from typing import Final
 from aioappsapi import Report, RunAbortedError, Status
 from aioappsapi.bulk.reports.causes import group_by_cause
 from aioappsapi.bulk.reports.text import counted, span
+from aioappsapi.bulk.reports.timing import labels
 from aioappsapi.bulk.reports.verdict import verdict
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
@@ -15,11 +16,6 @@ from aioappsapi.cli.wording import as_typed
 
 _MOST_NAMES: Final = 5
 _MOST_GROUPS: Final = 10
-_TIMES: Final = {
-    "accept_s": "accepted",
-    "first_instance_s": "first instance",
-    "running_s": "running",
-}
 
 
 def print_report(report: Report[object], output: Output) -> None:
@@ -40,10 +36,11 @@ def text_lines(report: Report[object]) -> Iterator[str]:
     for status in Status:
         if count := report.counts[status]:
             yield f"  {count:>6,} {status.label}"
+    names = labels(report.action)
     for name, found in report.timings.items():
         if found:
             figures = ", ".join(f"{rank} {value:.2f} s" for rank, value in found.items())
-            yield f"  {_time_label(name, report.action)} after {figures}"
+            yield f"  {names[name]} after {figures}"
     if report.stopped is not None:
         yield f"ended early: {as_typed(report.stopped)}"
     yield from reason_lines(report)
@@ -60,12 +57,6 @@ def reason_lines(report: Report[object]) -> Iterator[str]:
     if more := groups[_MOST_GROUPS:]:
         rest = sum(len(group.outcomes) for group in more)
         yield f"{apps(rest)} more for {counted(len(more), 'other cause')}: see the report."
-
-
-def _time_label(name: str, action: str) -> str:
-    if action == "stop" and name == "running_s":
-        return "stopped"
-    return _TIMES.get(name, name)
 
 
 def apps(count: int) -> str:

@@ -1,6 +1,6 @@
-"""A Cloud Controller in memory, on real HTTP, with faults on demand: for tests and for trying out.
+"""A Cloud Controller in memory, on real HTTP, with faults on demand: for tests and demos.
 
-It knows nothing of the client: its routes and its JSON are its own.
+It shares no code with the client: it has its own routes and its own JSON.
 """
 
 from __future__ import annotations

@@ -20,18 +20,18 @@ from aioappsapi.sandbox.server.sandbox import Sandbox
 from aioappsapi.sandbox.world.faults import PROFILES, Faults, changed
 from aioappsapi.sandbox.world.json_types import Json
 
-COULD_NOT_BEGIN: Final = 3
+COULD_NOT_START: Final = 3
 _SETTINGS: Final = (
     ("host", str, "address to listen on (127.0.0.1)"),
     ("apps", int, "number of apps"),
-    ("seed", int, "same seed, same world and same misfortunes (0)"),
+    ("seed", int, "the same seed gives the same world and the same faults (0)"),
     ("started", None, "the apps run from the beginning"),
     ("token_lifetime", float, "seconds (43200)"),
-    ("close_after", int, "a connection ends with its n-th request"),
-    ("cells", int, "machines that instances run on (1)"),
-    ("cell_memory_mb", int, "memory of each (endless)"),
+    ("close_after", int, "requests after which a connection closes"),
+    ("cells", int, "number of machines that run instances (1)"),
+    ("cell_memory_mb", int, "memory of each cell (unlimited)"),
     ("max_starting_per_cell", int, "instances that a cell can start at a time (any number)"),
-    ("tls", None, "speak HTTPS, with a certificate made on the spot"),
+    ("tls", None, "serve HTTPS, with a temporary certificate"),
 )
 _FAULTS: Final = (
     ("latency", float, "mean seconds per request"),
@@ -40,7 +40,7 @@ _FAULTS: Final = (
     ("startup", float, "mean seconds until an instance runs"),
     ("shutdown", float, "seconds until an instance is gone"),
     ("crash", float, "share of instances that crash again and again"),
-    ("crash_once", float, "share of instances that crash at first"),
+    ("crash_once", float, "share of instances that crash at their first start"),
 )
 
 
@@ -50,8 +50,10 @@ def _parser(prog: str, port: int, apps: int) -> argparse.ArgumentParser:
         description="Serve an in-memory Cloud Controller until Ctrl-C; its user is admin / admin.",
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--port", type=int, default=port, help=f"0: any free one ({port})")
-    parser.add_argument("--profile", choices=PROFILES, default="none", help="what goes wrong")
+    parser.add_argument(
+        "--port", type=int, default=port, help=f"port to listen on; 0 is any free port ({port})"
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="none", help="which faults occur")
     for name, kind, text in (*_SETTINGS, *_FAULTS):
         option = f"--{name.replace('_', '-')}"
         if kind is None:
@@ -116,9 +118,9 @@ def main(
     port: int = 0,
     apps: int = 10,
 ) -> int:
-    """Serve until a signal or, if so asked, the end of standard input; the exit code.
+    """Serve until a signal, and with `--watch-stdin` until the end of input; return the exit code.
 
-    `port` and `apps` are what is taken where the arguments do not say.
+    `port` and `apps` are the defaults of the arguments.
     """
     parser = _parser(prog, port, apps)
     options = vars(parser.parse_args(arguments))
@@ -132,28 +134,28 @@ def main(
     except KeyboardInterrupt:
         return 0
     except ImportError as error:
-        return _say(str(error))
+        return _fail(str(error))
     except (OSError, OverflowError) as error:
-        return _say(f"cannot listen on {_place(options)}: {_reason(error)}")
+        return _fail(f"cannot listen on {_listening_on(options)}: {_reason(error)}")
     return 0
 
 
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)
-    # The event loop's own words for a number of the system are long, those for others are not.
+    # The event loop's text for an error number is long. The system's own text is enough.
     if number is not None and number > 0:
         return os.strerror(number)
     return getattr(error, "strerror", None) or str(error)
 
 
-def _place(options: Json) -> str:
+def _listening_on(options: Json) -> str:
     port = f"port {options['port']}"
     return f"{options['host']}, {port}" if "host" in options else port
 
 
-def _say(text: str) -> int:
+def _fail(text: str) -> int:
     sys.stderr.write(f"{text}\n")
-    return COULD_NOT_BEGIN
+    return COULD_NOT_START
 
 
 if __name__ == "__main__":

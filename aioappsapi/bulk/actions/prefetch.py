@@ -33,8 +33,9 @@ class Prefetcher(Generic[V]):
     """Reads something about the apps of a run in batches, shortly before their turn.
 
     The first worker that comes to an unknown app reads it and those behind it. A worker that comes
-    near the end of what is known reads on while the others work. An app that cannot be read stays
-    unknown: reading it only saves requests. The requests are the run's, not an app's.
+    near the end of what is known reads on while the others work, up to the end of the
+    wave. An app that cannot be read stays unknown: reading it only saves requests. The requests
+    are the run's, not an app's.
     """
 
     def __init__(
@@ -74,10 +75,10 @@ class Prefetcher(Generic[V]):
         return self._known.pop(self._inputs.keys[index], None)
 
     def _has_more(self) -> bool:
-        return self._upto < len(self._inputs.keys)
+        return self._upto < self._inputs.horizon
 
     async def _read_on(self) -> None:
-        upto = min(self._upto + BATCH, len(self._inputs.keys))
+        upto = min(self._upto + BATCH, self._inputs.horizon)
         keys = [key for key in self._inputs.keys[self._upto : upto] if fits_in_list(key)]
         try:
             if keys:

@@ -32,6 +32,8 @@ from aioappsapi.bulk.reports.text import counted, span
 from aioappsapi.bulk.reports.writers import write_plan
 from aioappsapi.bulk.reports.writers.notebook import as_notebook
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.windows.wave_plan import WavePlanner, in_waves, numbered
+from aioappsapi.bulk.windows.waves import Wave
 from aioappsapi.errors import InvalidInputError, ResponseError
 from aioappsapi.models.app import App
 from aioappsapi.models.info import RateLimits
@@ -55,7 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seconds) are the rate limit and `left` is its minimum rest; all are None if this login has no
     limit. `seconds` is the shortest possible duration. It assumes that an action takes as long as
     the answers to the plan's own requests, and with `wait` that instances take the usual 30 s to
-    come up (10 s to go).
+    come up (10 s to go). `waves` are those of the run in order, with their names; the usual time
+    and the pause count for each of them, approvals do not.
     """
 
     report: Report[App]
@@ -66,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     window: float | None
     left: int | None
     seconds: float
+    waves: tuple[Wave, ...] = ()
 
     @property
     def requests(self) -> int:
@@ -110,6 +114,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             f"{counts['failed']:,} would be refused"
         )
         waiting = f", about {self.wait} to wait" if self.wait else ""
+        if self.waves:
+            yield f"waves: {len(self.waves)}, the largest has {counted(self._largest, 'app')}"
         yield f"requests: {self.read} to read, {self.ask} to ask{waiting}"
         if self.limit is None:
             yield "rate limit: none for this login"
@@ -118,6 +124,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             yield f"rate limit: {self.limit}{window}, at least {self.left} left"
         finish = self.earliest_finish.strftime("%Y-%m-%d %H:%M:%S UTC")
         yield f"earliest finish: in {span(self.seconds)}, {finish}{self._provided()}"
+
+    @property
+    def _largest(self) -> int:
+        return max(len(wave.keys) for wave in self.waves)
 
     def _provided(self) -> str:
         if not self.wait:
@@ -137,14 +147,16 @@ async def draw_up(
     with recorded(CallLog) as record:
         keys = [key for key in inputs.keys if fits_in_list(key)]
         state = await PlatformReader(caller).read(keys, weigh_all=options.is_bounded)
+        waves = await _waves(caller, action, inputs, options)
         asked_at = loop_time()
         limits = await _rate_limits(caller)
         answer = min(loop_time() - asked_at, _LONGEST_ANSWER)
     skip = options.skip_unchanged and action != "restart"
     requests = Requests()
     requests.add(record)
+    predicted = predict(inputs.keys, state, action, skip_unchanged=skip, in_doubt=inputs.in_doubt)
     report = Report(
-        predict(inputs.keys, state, action, skip_unchanged=skip, in_doubt=inputs.in_doubt),
+        in_waves(predicted, waves),
         action=action,
         target=target,
         started_at=started_at,
@@ -153,7 +165,15 @@ async def draw_up(
         predicted=True,
     )
     working = _working(report, state, options, answer)
-    return _plan(report, options, caller.throttle.rate_window, limits, working)
+    return _plan(report, options, caller.throttle.rate_window, limits, working, waves)
+
+
+async def _waves(
+    caller: Caller, action: ActionName, inputs: Inputs, options: Options
+) -> tuple[Wave, ...]:
+    if options.waves is None:
+        return ()
+    return tuple(numbered(await WavePlanner(options.waves, inputs, caller, action).plan()))
 
 
 async def _rate_limits(caller: Caller) -> RateLimits | None:
@@ -183,14 +203,19 @@ def _plan(
     pace: RateWindow,
     limits: RateLimits | None,
     working: float,
+    waves: tuple[Wave, ...],
 ) -> Plan:
     total, ask = len(report), report.counts["ok"] + _in_vain(report, options.concurrency)
     restarts, stops = report.action == "restart", report.action == "stop"
-    reads = math.ceil(total / BATCH) if options.skip_unchanged and not restarts else 0
+    batches = sum(math.ceil(apps / BATCH) for apps in [len(one.keys) for one in waves] or [total])
+    reads = batches if options.skip_unchanged and not restarts else 0
     if options.is_bounded and not stops:
+        reads += batches
+    if options.waves is not None and options.waves.reads:
         reads += math.ceil(total / BATCH)
     watched = 0 if options.wait == "none" else total - report.counts["failed"]
-    usual = _USUAL["stop" if stops else "start"] if watched else 0.0
+    usual = _USUAL["stop" if stops else "start"] * max(len(waves), 1) if watched else 0.0
+    pauses = 0.0 if options.waves is None else options.waves.pause * max(len(waves) - 1, 0)
     wait = _polls(watched, working, usual)
     window = None if limits is None else limits.reset_interval_in_minutes
     paused = _waiting(pace, reads + ask + wait, 60.0 * (window or 60))
@@ -202,7 +227,8 @@ def _plan(
         limit=pace.limit,
         window=None if window is None else 60.0 * window,
         left=pace.left,
-        seconds=working + usual + paused,
+        seconds=working + usual + pauses + paused,
+        waves=waves,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.timing import labels
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +100,10 @@ class Comparison:
         for name, pair in self.counts.items():
             if pair.before or pair.after:
                 yield _figure(name, pair, ".0f")
+        names = labels(self.before.action, self.after.action)
         for name, ranks in self.timings.items():
             for rank, pair in ranks.items():
-                yield _figure(f"{name} {rank}", pair, ".3f")
+                yield _figure(f"seconds until {names[name]}, {rank}", pair, ".3f")
         yield _figure("requests per app", self.requests_per_app, ".2f")
         yield _figure("apps per second", self.apps_per_second, ".1f")
         for change in [*self.changed, *self.only_before, *self.only_after]:
@@ -168,4 +170,4 @@ def _figure(name: str, pair: Pair, form: str) -> str:
         "-" if value is None else format(value, form) for value in (pair.before, pair.after)
     )
     times = f"  x {pair.ratio:.2f}" if pair.ratio is not None else ""
-    return f"  {name:<22}{old:>10} -> {new:>10}{times}"
+    return f"  {name:<38}{old:>10} -> {new:>10}{times}"

@@ -13,12 +13,6 @@ import msgspec
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.errors import InvalidInputError
 
-# The names of `timings` in words.
-LABELS: Final = {
-    "accept_s": "accepted",
-    "first_instance_s": "first instance",
-    "running_s": "running",
-}
 _STEPS: Final = 60
 
 
@@ -64,6 +58,21 @@ class LimitLevel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COUNTED: Final = ("asked", "accepted", "running")
+
+
+def goal_of(*actions: str) -> str:
+    """Return the state that apps reach at the end of these actions: ``running`` or ``stopped``."""
+    stops = {action == "stop" for action in actions}
+    return "running or stopped" if len(stops) > 1 else "stopped" if True in stops else "running"
+
+
+def labels(*actions: str) -> dict[str, str]:
+    """Return the names of `timings` in words."""
+    return {
+        "accept_s": "accepted",
+        "first_instance_s": "first instance",
+        "running_s": goal_of(*actions),
+    }
 
 
 def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:

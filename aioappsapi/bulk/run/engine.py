@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents, current_call_log
+from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
@@ -40,6 +40,7 @@ from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
 
@@ -66,10 +67,13 @@ class Engine(Generic[T_co]):
         on_outcome: OnOutcome[T_co] | None,
         pressure: Pressure,
         give_up_after: float,
+        waves: WaveRun | None = None,
     ) -> None:
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
+        self.on_failure: Callable[[], object] | None = None
+        self.waves = waves
         self.scope = anyio.CancelScope()
         self._action = action
         self._inputs = inputs
@@ -97,7 +101,7 @@ class Engine(Generic[T_co]):
                 group.start_soon(self._watch, watcher)
             async with anyio.create_task_group() as feeding:
                 feeding.start_soon(self._inputs.feed, self._wake)
-                await self._rounds()
+                await (self._rounds() if self.waves is None else self._in_waves(self.waves))
                 self._inputs.read_rest()
             for watcher in watchers:
                 watcher.complete()
@@ -105,12 +109,32 @@ class Engine(Generic[T_co]):
     def stop(self, reason: str) -> None:
         """Begin nothing new."""
         self.stop_reason = self.stop_reason or reason
+        if self.waves is not None:
+            self.waves.stop()
         self._wake()
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
         current_patience.set(None)
         await watcher.run(self._found, self._crashed)
+
+    async def arrange(self) -> None:
+        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
+        if self.waves is not None:
+            with logged_to(self._calls):
+                await self.waves.arrange(self.journal)
+
+    async def _in_waves(self, waves: WaveRun) -> None:
+        """Work on one wave after the other, each until all of its apps have an outcome."""
+        for wave in waves.waves:
+            if (reason := await waves.why_not(wave, self.scope)) is not None:
+                self.stop(reason)
+            if self.stop_reason is not None:
+                return
+            waves.begin(wave)
+            await self._rounds()
+            while self._runs and self.stop_reason is None:
+                await self._wait_for_change()
 
     async def _rounds(self) -> None:
         await self._round()
@@ -122,13 +146,14 @@ class Engine(Generic[T_co]):
     async def _round(self) -> None:
         workers = self._options.concurrency
         if self._inputs.exhausted:
-            workers = min(workers, self._inputs.left + len(self._ready))
+            workers = min(workers, self._inputs.claimable + len(self._ready))
         async with anyio.create_task_group() as group:
             for _ in range(workers):
                 group.start_soon(self._worker)
 
     async def _worker(self) -> None:
-        current_call_log.set(self._calls)
+        # fast path: set once; only what is awaited before a request is not the app's own.
+        current_patience.set(self._patience)
         try:
             # fast path: a coroutine only where an app has to be waited for.
             while (run := self._next() or await self._claim()) is not None:
@@ -177,8 +202,12 @@ class Engine(Generic[T_co]):
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
-        run.name = self._inputs.names.get(key)
-        run.space, run.organization = self._inputs.places.get(key, (None, None))
+        if self._inputs.names:
+            run.name = self._inputs.names.get(key)
+        if self._inputs.places:
+            run.space, run.organization = self._inputs.places.get(key, (None, None))
+        if self.waves is not None:
+            run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -219,7 +248,13 @@ class Engine(Generic[T_co]):
         try:
             while run.state is ASKING:
                 step = self._action.steps[run.step]
-                if await self._may_send(run, step):
+                looking = step.look(run)
+                # fast path: a coroutine only where something has to be waited for.
+                if looking is not None or step.limiter is not None or self.journal is not None:
+                    await self._prepare(run, step, looking)
+                elif self.stop_reason is not None:
+                    self._skip(run)
+                if run.state is ASKING:
                     await self._send(run, step)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
@@ -229,21 +264,28 @@ class Engine(Generic[T_co]):
             # Nobody cancelled the run: a worker that just left would leave its share undone.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
 
-    async def _may_send(self, run: AppRun, step: ActionStep) -> bool:
-        """Do what comes before the request of a step. Returns false if it is not needed."""
-        if (looking := step.look(run)) is not None:
-            await looking
-        if run.state is not ASKING:
-            return False
-        if step.limiter is not None:
-            await step.limiter.admit(run)
-        if self.stop_reason is not None:
-            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
-            return False
-        if self.journal is not None:
-            await self._wait_for_open_gate()
-            await self.journal.sending(run)
-        return True
+    async def _prepare(
+        self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
+    ) -> None:
+        """Wait for what comes before the request of a step; any of it may move the app."""
+        # What is read here is the run's: no app has it in its record, and no outage is outlasted.
+        current_call_log.set(self._calls)
+        current_patience.set(None)
+        try:
+            if looking is not None:
+                await looking
+            if run.state is ASKING and step.limiter is not None:
+                await step.limiter.admit(run)
+            if run.state is ASKING and self.stop_reason is not None:
+                self._skip(run)
+            if run.state is ASKING and self.journal is not None:
+                await self._wait_for_open_gate()
+                await self.journal.sending(run)
+        finally:
+            current_patience.set(self._patience)
+
+    def _skip(self, run: AppRun) -> None:
+        run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self) -> None:
         # Noted and then held up, an app would be in doubt if the process died meanwhile.
@@ -256,14 +298,10 @@ class Engine(Generic[T_co]):
         if run.retried:
             calls.repeated()
         current_call_log.set(calls)
-        current_patience.set(self._patience)
         try:
             await step.send(run)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=is_refusal_of_app(error))
-        finally:
-            current_call_log.set(self._calls)
-            current_patience.set(None)
         if calls.stop_reason is not None:
             self.stop(calls.stop_reason)
 
@@ -303,8 +341,9 @@ class Engine(Generic[T_co]):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
-        state = run.state
-        self._progress.moved(run, before)
+        state, by_state = run.state, self._progress.by_state
+        by_state[before] -= 1
+        by_state[state] += 1
         if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
             return
         outcome = self._progress.outcome(run) if state is DONE else None
@@ -330,7 +369,7 @@ class Engine(Generic[T_co]):
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
-        self._progress.add(run.index, outcome)
+        self._progress.add(self._inputs.place(run.index), outcome)
         if run.done_at is not None:
             self._pressure.note_limit(run.done_at)
         if outcome.error is not None:
@@ -342,9 +381,13 @@ class Engine(Generic[T_co]):
                 self._interrupt(failure)
 
     def _check_failures(self) -> None:
-        failures = self._progress.failures
-        if (reason := self._options.enough(failures, len(self._inputs.keys))) is not None:
+        reason = self._options.enough(self._progress.failures, len(self._inputs.keys))
+        if reason is None and self.waves is not None:
+            reason = self.waves.too_many_failures()
+        if reason is not None:
             self.stop(reason)
+        if self.on_failure is not None:
+            self.on_failure()
 
     # -- the end
 
@@ -352,6 +395,7 @@ class Engine(Generic[T_co]):
         """Give an outcome to every app that has none."""
         for run in list(self._runs.values()):
             self._end(run, why, reason)
+        self._inputs.open_until(None)
         while (index := self._inputs.claim()) is not None:
             if (unclaimed := self._open(index)) is not None:
                 self._end(unclaimed, why, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 
 from aioappsapi._http.retry.policy import is_refusal_of_app
 from aioappsapi.bulk.reports.outcome import Outcome, Status
@@ -34,6 +34,8 @@ class Inputs:
         self.in_doubt: set[str] = set()
         self._known: set[str] = set()
         self._cursor = 0
+        self._horizon: int | None = None
+        self._places: list[int] | None = None
         self._read_all = False
         self._wanted = asyncio.Event()
         self._source = self._open(keys)
@@ -48,9 +50,34 @@ class Inputs:
         """How many of the known apps are not claimed yet."""
         return len(self.keys) - self._cursor
 
+    @property
+    def horizon(self) -> int:
+        """The index up to which apps may be claimed now."""
+        return len(self.keys) if self._horizon is None else self._horizon
+
+    def arrange(self, keys: Sequence[str]) -> None:
+        """Put all apps into another order, and let none be claimed before `open_until`."""
+        before = {key: place for place, key in enumerate(self.keys)}
+        self._places = [before[key] for key in keys]
+        self.keys = list(keys)
+        self._horizon = 0
+
+    def open_until(self, horizon: int | None) -> None:
+        """Let the apps before this index be claimed; None lets all."""
+        self._horizon = horizon
+
+    def place(self, index: int) -> int:
+        """Return the place of an app in the input as it came."""
+        return index if self._places is None else self._places[index]
+
+    @property
+    def claimable(self) -> int:
+        """How many apps may be claimed now."""
+        return self.horizon - self._cursor
+
     def claim(self) -> int | None:
-        """Return the index of the next app; None if no more are known now."""
-        if self._cursor == len(self.keys):
+        """Return the index of the next app; None if no more may be claimed now."""
+        if self._cursor == self.horizon:
             self._wanted.set()
             return None
         self._cursor += 1
@@ -93,27 +120,36 @@ class Inputs:
 
     def _add(self, item: object) -> bool:
         """Add an app, unless it is known."""
-        name: str | None = None
-        place: Place = (None, None)
-        if isinstance(item, str):
-            key = item
-        elif isinstance(item, App):
-            key, name, place = item.guid, item.name, _place_of(item)
-        elif isinstance(item, Outcome):
-            key, name, place = item.key, item.name, (item.space, item.organization)
-        else:
-            raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
+        key = item if isinstance(item, str) else _key_of(item)
         if key in self._known:
             return False
         self._known.add(key)
         self.keys.append(key)
+        if not isinstance(item, str):
+            self._describe(key, item)
+        return True
+
+    def _describe(self, key: str, item: object) -> None:
+        place: Place = (None, None)
+        name: str | None = None
+        if isinstance(item, App):
+            name, place = item.name, _place_of(item)
+        elif isinstance(item, Outcome):
+            name, place = item.name, (item.space, item.organization)
+            if _is_in_doubt(item):
+                self.in_doubt.add(key)
         if name is not None:
             self.names[key] = name
         if place != (None, None):
             self.places[key] = place
-        if isinstance(item, Outcome) and _is_in_doubt(item):
-            self.in_doubt.add(key)
-        return True
+
+
+def _key_of(item: object) -> str:
+    if isinstance(item, App):
+        return item.guid
+    if isinstance(item, Outcome):
+        return item.key
+    raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
 
 
 def _place_of(app: App) -> Place:

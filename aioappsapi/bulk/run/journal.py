@@ -27,7 +27,7 @@ from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.report_json import OutcomeRecord, outcome_record
 from aioappsapi.bulk.run.app_run import DONE, AppRun, State, Step
-from aioappsapi.bulk.run.lines import Ended, Line, Resumed, Sending, line_for, replay
+from aioappsapi.bulk.run.lines import Arranged, Ended, Line, Resumed, Sending, line_for, replay
 from aioappsapi.errors import InvalidInputError
 
 log = logging.getLogger("aioappsapi")
@@ -87,6 +87,7 @@ class Journal:
         self._skew = time.time() - loop_time()
         self._runs: dict[str, AppRun] = {}
         self._records: dict[str, OutcomeRecord] = {}
+        self.waves: list[tuple[str, list[str]]] | None = None
         self._unsaved = bytearray()
         self._written = self._on_disk = 0
         self._saving: asyncio.Task[None] | None = None
@@ -161,6 +162,9 @@ class Journal:
             if isinstance(line, Resumed):
                 self._resume_all(line.wait)
                 continue
+            if isinstance(line, Arranged):
+                self.waves = line.waves
+                continue
             run = self._runs.get(line.key)
             if run is None:
                 run = self._runs[line.key] = AppRun(0, line.key, steps, nobody)
@@ -184,7 +188,15 @@ class Journal:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 raise InvalidInputError(f"{self.path}: line {number} is broken.") from None
 
+    def has_finished(self, keys: Sequence[str]) -> bool:
+        """Check whether an earlier process finished all of these apps."""
+        return all(key in self._records for key in keys)
+
     # -- what happens now
+
+    def arranged(self, waves: list[tuple[str, list[str]]]) -> None:
+        """Note the waves. They are on disk before any request is."""
+        self._write(Arranged(waves))
 
     async def sending(self, run: AppRun) -> None:
         """Note that the request of a step is about to go out; return when that is on disk.

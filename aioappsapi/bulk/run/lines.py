@@ -57,7 +57,13 @@ class Ended(msgspec.Struct, tag="ended", array_like=True, frozen=True):
     outcome: OutcomeRecord
 
 
-Line = Resumed | Sending | Accepted | NotDone | Ended
+class Arranged(msgspec.Struct, tag="waves", array_like=True, frozen=True):
+    """The waves of the run in order, each with its name and its apps. The last line counts."""
+
+    waves: list[tuple[str, list[str]]]
+
+
+Line = Resumed | Arranged | Sending | Accepted | NotDone | Ended
 
 
 def line_for(run: AppRun, skew: float, record: OutcomeRecord | None) -> Line | None:

@@ -7,7 +7,7 @@ import inspect
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from typing import Generic
 
@@ -29,7 +29,10 @@ from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
-from aioappsapi.errors import InvalidInputError
+from aioappsapi.bulk.run.wave_run import WaveRun
+from aioappsapi.bulk.windows.wave_plan import WavePlanner
+from aioappsapi.bulk.windows.waves import Wave
+from aioappsapi.errors import AppsApiError, InvalidInputError
 
 log = logging.getLogger("aioappsapi")
 
@@ -57,6 +60,7 @@ class Run(Generic[T_co]):
         on_pause: OnPause | None = None,
         give_up_after: float = 60.0,
         predicted: bool = False,
+        waves: WavePlanner | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -81,12 +85,14 @@ class Run(Generic[T_co]):
             on_outcome=on_outcome,
             pressure=self._pressure,
             give_up_after=give_up_after,
+            waves=None if waves is None else WaveRun(waves, inputs, progress),
         )
         self._abandoned = False
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._taken_over = 0
+        self.began = False
 
     # -- live numbers
 
@@ -104,6 +110,34 @@ class Run(Generic[T_co]):
     def total(self) -> int | None:
         """How many apps there are; None while the input is still being read."""
         return len(self._inputs.keys) if self._inputs.exhausted else None
+
+    @property
+    def known(self) -> int:
+        """How many apps are known so far."""
+        return len(self._inputs.keys)
+
+    @property
+    def failures(self) -> int:
+        """How many apps failed or ran out of time, with those that get a second round."""
+        return self._progress.failures
+
+    @property
+    def waves(self) -> Sequence[Wave]:
+        """The waves in their order; empty before they are planned, and for a run without waves."""
+        return () if self._engine.waves is None else self._engine.waves.waves
+
+    @property
+    def wave(self) -> Wave | None:
+        """The wave that goes on, or went on last."""
+        return None if self._engine.waves is None else self._engine.waves.present
+
+    @property
+    def wave_pause(self) -> float:
+        """Seconds until the pause between two waves ends; 0 when there is none."""
+        waves = self._engine.waves
+        if waves is None or waves.pause_ends is None:
+            return 0.0
+        return max(waves.pause_ends - loop_time(), 0.0)
 
     @property
     def in_flight(self) -> int:
@@ -186,6 +220,25 @@ class Run(Generic[T_co]):
             scope = self._engine.scope
             scope.deadline = min(scope.deadline, loop_time() + grace)
 
+    def end_by(self, at: float) -> None:
+        """End the run at a time of the event loop's clock, at the latest."""
+        self._engine.scope.deadline = min(self._engine.scope.deadline, at)
+
+    def on_failure(self, call: Callable[[], object]) -> None:
+        """Call a function whenever an app failed; it may stop this run and others."""
+        self._engine.on_failure = call
+
+    async def read_keys(self) -> None:
+        """Read an async input to its end, before the run begins."""
+        await self._inputs.read_all()
+
+    def skip_all(self, reason: str) -> None:
+        """End without having begun: every app gets the outcome that it has without a request."""
+        self.began = True
+        self._engine.stop(reason)
+        self._engine.conclude(Why.STOPPED, reason)
+        self._progress.end()
+
     # -- outcomes as they come
 
     async def __aenter__(self) -> Run[T_co]:
@@ -234,7 +287,8 @@ class Run(Generic[T_co]):
     async def run(self) -> None:
         """Work until every app has its outcome.
 
-        Raises RunAbortedError if it cannot go on. A CancelledError or KeyboardInterrupt passes
+        Raises RunAbortedError if it cannot go on, and another AppsApiError if its waves cannot be
+        planned. A CancelledError or KeyboardInterrupt passes
         through. `report_of` finds the report in each of them.
         """
         # Before anything else: without its journal the run must not begin.
@@ -265,28 +319,38 @@ class Run(Generic[T_co]):
 
     async def _run(self) -> None:
         self._begin()
+        begun = False
         try:
             with self._engine.scope:
+                await self._engine.arrange()
+                begun = True
                 await self._engine.work()
             self._conclude()
         except asyncio.CancelledError as cancelled:
             self._conclude_cancelled()
             attach_report(cancelled, self._progress_report())
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever it was, no outcome may be lost
+        except Exception as failure:
             self._engine.interruption = innermost(failure)
             self._conclude()
+            if not begun and isinstance(failure, AppsApiError):
+                attach_report(failure, self._progress_report())
+                raise
         if self._engine.interruption is not None:
             raise self._aborted(self._engine.interruption)
 
     def _begin(self) -> None:
+        self.began = True
         self._progress.begin()
         self._pressure.begin()
         deadline = math.inf
         if self._options.deadline is not None:
             deadline = loop_time() + self._options.deadline
         scope = self._engine.scope
-        scope.deadline = min(deadline, scope.deadline, anyio.current_effective_deadline())
+        callers = min(scope.deadline, anyio.current_effective_deadline())
+        scope.deadline = min(deadline, callers)
+        if self._engine.waves is not None:
+            self._engine.waves.caller_deadline = callers
 
     def _conclude(self) -> None:
         engine = self._engine

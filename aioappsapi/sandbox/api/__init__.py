@@ -1,1 +1,1 @@
-"""How the sandbox answers: the API's routes, its words, and the UAA."""
+"""The v3 API of the sandbox: routes, checks, error texts and JSON."""

@@ -1,4 +1,4 @@
-"""Who may do what with which app, and which features are on."""
+"""Permissions: which apps a token shows, what it may change, and which features are on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEVELOPERS: Final = frozenset({"space_developer"})
 SUPPORTERS: Final = frozenset({"space_developer", "space_supporter"})
 MANAGERS: Final = frozenset({"org_manager"})
 _ADMINS: Final = frozenset({"cloud_controller.admin"})
-# The flags that are always on for these scopes.
+# Tokens with these scopes may use a feature although its flag is off.
 _FLAG_SKIPPERS: Final[Mapping[str, frozenset[str]]] = {
     "app_bits_upload": _ADMINS,
     "app_scaling": _ADMINS,
@@ -29,7 +29,7 @@ _SECRETS: Final = frozenset({"cloud_controller.admin", "cloud_controller.admin_r
 
 
 class Access:
-    """The permissions over a world. Refusals are raised as ApiError."""
+    """The permissions in a world. Each refusal is raised as an ApiError."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -42,10 +42,10 @@ class Access:
         return app
 
     def apps(self, token: Token, guids: frozenset[str] | None) -> Sequence[App]:
-        """Return the apps that the token shows, of those asked for by GUID if any are."""
+        """Return the apps that the token shows; with `guids`, only those among them."""
         apps: Iterable[App] = self._world.apps.values()
         if guids is not None:
-            # fast path: looking up the GUIDs asked for beats a walk over 100,000 apps.
+            # fast path: a lookup of the given GUIDs is faster than a loop over 100,000 apps.
             known = self._world.apps
             apps = sorted((known[g] for g in guids if g in known), key=lambda app: app.number)
         visible = {space.guid for space in self.spaces(token)}
@@ -60,24 +60,27 @@ class Access:
     def changeable(
         self, call: Call, app_guid: str, roles: frozenset[str] = SUPPORTERS
     ) -> tuple[Token, App]:
-        """Return the app for a request that changes it, which wants one of the roles."""
+        """Return the app for a request that changes it and needs one of the roles."""
         token = call.writer()
         app = self.app(token, app_guid)
         self.check_change(token, app.space, roles)
         return token, app
 
     def may_change(self, token: Token, space: Space, roles: frozenset[str]) -> bool:
-        """Whether the token has one of the roles in the space, suspended or not."""
+        """Check whether the token has one of the roles in the space, suspended or not."""
         return token.is_admin or holds(token, space, roles)
 
     def check_change(self, token: Token, space: Space, roles: frozenset[str]) -> None:
-        """Refuse those without a role, and everybody but admins in what is suspended."""
+        """Refuse users without a role, and all but admins in a suspended space or organization."""
         if not self.may_change(token, space, roles):
             raise errors.not_authorized()
         self.check_writable(token, space)
 
     def check_writable(self, token: Token, space: Space) -> None:
-        """Refuse changes of what is suspended; admins may, and managers in a suspended space."""
+        """Refuse changes in a suspended organization or space.
+
+        Admins may change both, and managers of the organization a suspended space.
+        """
         if token.is_admin:
             return
         if space.organization.suspended:
@@ -86,7 +89,7 @@ class Access:
             raise errors.space_suspended()
 
     def belongs(self, user: User, organization: Organization) -> bool:
-        """Whether the user has any role in the organization or one of its spaces."""
+        """Check whether the user has any role in the organization or in one of its spaces."""
         spaces = self._world.spaces.values()
         places = [organization.guid, *(s.guid for s in spaces if s.organization is organization)]
         return any(user.roles.get(place) for place in places)
@@ -117,7 +120,7 @@ class Access:
         return space
 
     def users(self, token: Token) -> list[User]:
-        """Return the people that the token shows: all who share an organization with the user."""
+        """Return the users that the token shows: those who share an organization with its user."""
         everybody = self._world.users.values()
         if token.sees_everything:
             return list(everybody)
@@ -129,13 +132,13 @@ class Access:
         ]
 
     def check_flag(self, token: Token, name: str) -> None:
-        """Refuse what an operator has switched off; of some flags admins need no mind."""
+        """Refuse a feature that an operator has switched off; some flags do not bind admins."""
         skips = token.scopes & _FLAG_SKIPPERS.get(name, frozenset())
         if not skips and not self.is_on(name):
             raise errors.feature_disabled(self._world.flag_messages.get(name, name))
 
     def is_on(self, name: str) -> bool:
-        """Whether a feature is on."""
+        """Check whether a feature is on."""
         return self._world.flags.get(name, DEFAULTS[name])
 
     def with_secrets(self, call: Call, app_guid: str) -> tuple[Token, App]:
@@ -149,15 +152,15 @@ class Access:
         return token, app
 
     def reads_secrets(self, token: Token, space: Space) -> bool:
-        """Whether the token shows the credentials in the space."""
+        """Check whether the token shows the credentials in the space."""
         return bool(token.scopes & _SECRETS) or holds(token, space, DEVELOPERS)
 
 
 def holds(token: Token, place: Space | Organization, roles: frozenset[str]) -> bool:
-    """Whether the token's user has one of the roles in this very space or organization."""
+    """Check whether the token's user has one of the roles in exactly this space or organization."""
     return token.user is not None and bool(token.user.roles.get(place.guid, set()) & roles)
 
 
 def manages(token: Token, organization: Organization) -> bool:
-    """Whether the token may change the organization itself."""
+    """Check whether the token may change the organization itself."""
     return token.is_admin or holds(token, organization, MANAGERS)

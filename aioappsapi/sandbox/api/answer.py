@@ -1,4 +1,4 @@
-"""What the server sends back: a status, headers and a body."""
+"""An answer of the server: a status, headers and a body."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def json_text(value: object) -> str:
 
 @dataclass(slots=True)
 class Answer:
-    """A response before it meets the wire.
+    """A response before it goes over the wire.
 
-    `framed` ones carry the v3 API's usual headers; `in_gate` ones come from a router or a load
-    balancer, which knows no users. `cut` ones end in the middle; with a `drip` the body comes in
-    pieces, every so many seconds.
+    `framed`: it has the v3 API's usual headers. `in_gate`: it comes from a router or a load
+    balancer, which knows no users. `cut`: it ends in the middle. `drip`: seconds between two pieces
+    of the body.
     """
 
     status: int
@@ -47,22 +47,22 @@ def outside_api() -> Answer:
 
 
 def accepted(location: str, content_type: str) -> Answer:
-    """Send the caller to the job that does the work."""
+    """Answer 202 with the location of the job that does the work."""
     return Answer(202, "", content_type, headers={"location": location})
 
 
-def nothing(content_type: str) -> Answer:
+def empty(content_type: str) -> Answer:
     """Answer 200 without a body."""
     return Answer(200, "", content_type)
 
 
 def no_content() -> Answer:
-    """Answer with a status alone."""
+    """Answer 204, which has no body."""
     return Answer(204, "", "")
 
 
-def crashed() -> Answer:
-    """Fall over a query that does not even decode, as the web server does."""
+def undecodable() -> Answer:
+    """Answer 500 to a query that cannot be decoded, as the web server does."""
     body = (
         "500 Internal Server Error\n"
         "If you are the administrator of this website, then please read this web "
@@ -72,7 +72,7 @@ def crashed() -> Answer:
 
 
 def query_too_long(length: int) -> Answer:
-    """Refuse a query string above 10,240 bytes as the web server does, before any routing."""
+    """Refuse a query string above 10,240 bytes before any routing, as the web server does."""
     body = (
         "Puma caught this error: HTTP element QUERY_STRING is longer than the (1024 * 10) "
         f"allowed length (was {length}) (Puma::HttpParserError)\n"

@@ -1,4 +1,4 @@
-"""A request as the routes see it, and what its body says."""
+"""A request as the routes see it, with its decoded body."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ WRITERS: Final = frozenset({"cloud_controller.admin", "cloud_controller.write"})
 
 @dataclass(slots=True)
 class Call:
-    """A request as the routes see it. `token` raises what is wrong with the caller's token.
+    """A request as the routes see it. `token` returns the caller's token, or raises its error.
 
-    A `diego` other than None is how Diego is during this request, whatever it is otherwise.
+    `diego`, if set, is the mode of Diego during this request only.
     """
 
     method: str
@@ -46,14 +46,14 @@ class Call:
 
     @property
     def action(self) -> str | None:
-        """The guid of the app that this request starts, stops or restarts."""
+        """The GUID of the app that this request starts, stops or restarts."""
         parts = self.parts
         acts = len(parts) == 5 and parts[3] == "actions" and parts[4] in ACTIONS
         return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
 
     @property
-    def wished_type(self) -> str:
-        """The media type of an answer without a body: the first one accepted, or HTML."""
+    def answer_type(self) -> str:
+        """The media type of an answer without a body: the first type accepted, or HTML."""
         accepted = self.accept
         if not accepted or "*/*" in accepted:
             return "text/html"
@@ -71,16 +71,16 @@ class Call:
 
     def reader(self) -> Token:
         """Return the token if it may read anything. Raises ApiError 401 or 403."""
-        return self._scoped(READERS)
+        return self._token_with(READERS)
 
     def writer(self) -> Token:
         """Return the token if it may change anything. Raises ApiError 401 or 403."""
-        return self._scoped(WRITERS)
+        return self._token_with(WRITERS)
 
     def fields(self) -> Json:
-        """Return the members of the body; a body of another type counts as none at all.
+        """Return the members of the body; a body of another type counts as empty.
 
-        Raises ApiError 400 for broken JSON, and what the server falls over for broken UTF-8.
+        Raises ApiError 400 for broken JSON, and UndecodableQueryError for broken UTF-8.
         """
         if "json" in self.content_type:
             value = self._json()
@@ -89,9 +89,9 @@ class Call:
             return dict(parse_qsl(self.body.decode("utf-8", "replace")))
         return {}
 
-    def asked_app(self, fields: Json) -> str:
-        """Return the GUID of the app that a body is related to; empty if there is none."""
-        return dig(fields, "relationships", "app", "data", "guid")
+    def related_app(self, fields: Json) -> str:
+        """Return the GUID of the app in the body's relationships, or an empty text."""
+        return text_at(fields, "relationships", "app", "data", "guid")
 
     def _json(self) -> Any:
         if not self.body:
@@ -99,7 +99,7 @@ class Call:
         try:
             value = json.loads(self.body.decode(), parse_constant=_refuse)
             if b"\\u" in self.body:
-                # Half of a surrogate pair is no text that could be kept or sent back.
+                # A lone surrogate cannot be encoded, so it could not be sent back.
                 json.dumps(value, ensure_ascii=False).encode()
             return value
         except UnicodeError as error:
@@ -107,7 +107,7 @@ class Call:
         except ValueError as error:
             raise errors.parse_error() from error
 
-    def _scoped(self, scopes: frozenset[str]) -> Token:
+    def _token_with(self, scopes: frozenset[str]) -> Token:
         token = self.token()
         if not token.scopes & scopes:
             raise errors.not_authorized()
@@ -118,14 +118,14 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def dig(fields: JsonValue, *names: str) -> str:
-    """Return the text at the end of a path of members; empty if the path breaks off."""
-    found = dig_value(fields, *names)
+def text_at(fields: JsonValue, *names: str) -> str:
+    """Return the text at the end of a path of members, or an empty text if the path has a gap."""
+    found = value_at(fields, *names)
     return "" if found is None else str(found)
 
 
-def dig_value(fields: JsonValue, *names: str) -> JsonValue:
-    """Return the value at the end of a path of members; None if the path breaks off."""
+def value_at(fields: JsonValue, *names: str) -> JsonValue:
+    """Return the value at the end of a path of members, or None if the path has a gap."""
     for name in names:
         if not isinstance(fields, dict):
             return None

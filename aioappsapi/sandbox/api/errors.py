@@ -6,7 +6,7 @@ from aioappsapi.sandbox.api.answer import Answer, json_text
 
 
 class ApiError(Exception):
-    """A refusal in the v3 API's own words; code and title are the documented pair."""
+    """An error of the v3 API, with its documented pair of code and title."""
 
     def __init__(self, status: int, code: int, title: str, detail: str) -> None:
         super().__init__(detail)
@@ -16,86 +16,86 @@ class ApiError(Exception):
         self.detail = detail
 
     def answer(self) -> Answer:
-        """Return the refusal as a response."""
+        """Return the error as a response."""
         return Answer(self.status, self.body())
 
     def body(self) -> str:
-        """Return the JSON of the refusal, which a 429 sends as plain text."""
+        """Return the JSON of the error, which a 429 sends as plain text."""
         error = {"detail": self.detail, "title": self.title, "code": self.code}
         return json_text({"errors": [error]})
 
     def old_body(self) -> str:
-        """Return the JSON of the refusal in the shape of version 2."""
+        """Return the JSON of the error in the shape of version 2."""
         fields = {"description": self.detail, "error_code": self.title, "code": self.code}
         return json_text(fields)
 
 
 def not_authenticated() -> ApiError:
-    """Return the refusal: no token came with the request."""
+    """Return the error of a request without a token."""
     return ApiError(401, 10002, "CF-NotAuthenticated", "Authentication error")
 
 
 def invalid_token() -> ApiError:
-    """Return the refusal: the token is expired, revoked or not ours."""
+    """Return the error of a token that is expired, revoked or foreign."""
     return ApiError(401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token")
 
 
 def not_authorized() -> ApiError:
-    """Return the refusal: the user is known and may not do it."""
+    """Return the error of a user who lacks the rights for this request."""
     detail = "You are not authorized to perform the requested action"
     return ApiError(403, 10003, "CF-NotAuthorized", detail)
 
 
 def org_suspended() -> ApiError:
-    """Return the refusal: only admins change apps of a suspended organization."""
+    """Return the error of a change in a suspended organization by a user who is no admin."""
     return ApiError(403, 10017, "CF-OrgSuspended", "The organization is suspended")
 
 
 def space_suspended() -> ApiError:
-    """Return the refusal: only admins change apps of a suspended space."""
+    """Return the error of a change in a suspended space by a user who is no admin."""
     return ApiError(403, 10019, "CF-SpaceSuspended", "The space is suspended")
 
 
 def not_found(kind: str) -> ApiError:
-    """Return the refusal: it does not exist, or that the user may not know of it."""
+    """Return the error of a resource that does not exist or that the user cannot see."""
     return ApiError(404, 10010, "CF-ResourceNotFound", f"{kind} not found")
 
 
 def unknown_request() -> ApiError:
-    """Return the refusal: there is no such route, or not with this method (there is no 405)."""
+    """Return the error of an unknown route or method (the API has no 405)."""
     return ApiError(404, 10000, "CF-NotFound", "Unknown request")
 
 
 def unprocessable(detail: str) -> ApiError:
-    """Return the refusal: the request is understood and cannot be done in this state."""
+    """Return the error of a request that cannot be carried out in this state."""
     return ApiError(422, 10008, "CF-UnprocessableEntity", detail)
 
 
 def bad_query(problems: list[str]) -> ApiError:
-    """Refuse query parameters, all of them in one sentence."""
+    """Return the error of bad query parameters, with all problems in one sentence."""
     detail = "The query parameter is invalid: " + ", ".join(problems)
     return ApiError(400, 10005, "CF-BadQueryParameter", detail)
 
 
 def parse_error() -> ApiError:
-    """Refuse a body that claims to be JSON and is not."""
+    """Return the error of a body that is declared as JSON but is not JSON."""
     detail = "Request invalid due to parse error: invalid request body"
     return ApiError(400, 1001, "CF-MessageParseError", detail)
 
 
 def rate_limit_exceeded() -> ApiError:
-    """Return the refusal: the user has spent the window's requests."""
+    """Return the error of a user who has spent the requests of this window."""
     return ApiError(429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded")
 
 
 def old_rate_limit_exceeded() -> ApiError:
-    """Return the refusal: the user has spent the window's requests to version 2."""
+    """Return the error of a user who has spent the requests to version 2 of this window."""
     detail = "Rate Limit of V2 API Exceeded. Please consider using the V3 API"
     return ApiError(429, 10018, "CF-RateLimitV2APIExceeded", detail)
 
 
 def address_limit_exceeded() -> ApiError:
-    """Return the refusal: the address has spent its requests without a valid token."""
+    """Return the error of an address that has spent its requests without a valid token."""
     detail = (
         "Rate Limit Exceeded: Unauthenticated requests from this IP address have exceeded "
         "the limit. Please log in."
@@ -104,29 +104,29 @@ def address_limit_exceeded() -> ApiError:
 
 
 def uniqueness(detail: str) -> ApiError:
-    """Return the refusal: the name is taken, as a creation is told."""
+    """Return the error of a new resource whose name is taken."""
     return ApiError(422, 10016, "CF-UniquenessError", detail)
 
 
 def feature_disabled(name: str) -> ApiError:
-    """Return the refusal: an operator has switched a feature off."""
+    """Return the error of a feature that an operator has switched off."""
     return ApiError(403, 330002, "CF-FeatureDisabled", f"Feature Disabled: {name}")
 
 
 def uaa_unavailable() -> ApiError:
-    """Return the refusal: nobody knows the names of people."""
+    """Return the error of a request that needs the UAA while it is away."""
     detail = "The UAA service is currently unavailable"
     return ApiError(503, 20004, "CF-UaaUnavailable", detail)
 
 
 def stats_unavailable() -> ApiError:
-    """Return the refusal: nobody knows how the instances are."""
+    """Return the error of a request for statistics while Diego is away."""
     detail = "Stats unavailable: Stats server temporarily unavailable."
     return ApiError(503, 200002, "CF-StatsUnavailable", detail)
 
 
 def parameters_not_kept(kind: str) -> ApiError:
-    """Return the refusal: the broker does not tell the parameters of an instance or a binding."""
+    """Return the error of a broker that returns no parameters of an instance or binding."""
     detail = f"This service does not support fetching service {kind} parameters."
     if kind == "instance":
         return ApiError(400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", detail)

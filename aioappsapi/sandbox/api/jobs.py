@@ -1,4 +1,4 @@
-"""Work that goes on after the answer: what is deleted, what is cleared, and how it went."""
+"""Jobs: work that goes on after the answer, such as a deletion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Jobs:
-    """The routes of jobs, and those that begin one."""
+    """The routes of jobs, and the routes that begin a job."""
 
     def __init__(self, realm: Realm, access: Access) -> None:
         self._realm = realm
@@ -38,7 +38,7 @@ class Jobs:
     def begin(
         self, operation: str, app_guid: str | None, finish: Callable[[Job], None] | None = None
     ) -> Job:
-        """Begin a job, which is complete when `finish` has run and left it in progress."""
+        """Begin a job. It is complete after `finish`, unless `finish` has set another state."""
         job = Job(guid=guid(self._world.rng), operation=operation, app=app_guid)
         self._shelf.jobs[job.guid] = job
 
@@ -51,16 +51,16 @@ class Jobs:
         self._shelf.begin(job, end)
         return job
 
-    def sent_to(self, call: Call, job: Job) -> Answer:
-        """Answer 202 with the way to the job."""
-        return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.wished_type)
+    def accepted(self, call: Call, job: Job) -> Answer:
+        """Answer 202 with the location of the job."""
+        return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.answer_type)
 
     def _show(self, call: Call, job_guid: str) -> Answer:
         call.reader()
         job = self._shelf.jobs.get(job_guid)
         if job is None:
             raise errors.not_found("Job")
-        self._shelf.look_at(job)
+        self._shelf.count_read(job)
         return Answer(200, self._text(call, job))
 
     def _text(self, call: Call, job: Job) -> str:
@@ -87,7 +87,7 @@ class Jobs:
         if job is None or job.state != "PROCESSING":
             job = self.begin("app.delete", app.guid, lambda job: self._remove(app, job))
             app.deletion = job.guid
-        return self.sent_to(call, job)
+        return self.accepted(call, job)
 
     def _remove(self, app: App, job: Job) -> None:
         self._realm.remove_app(app)
@@ -99,4 +99,4 @@ class Jobs:
 
     def _clear_cache(self, call: Call, app_guid: str) -> Answer:
         _, app = self._access.changeable(call, app_guid)
-        return self.sent_to(call, self.begin("app.clear_buildpack_cache", app.guid))
+        return self.accepted(call, self.begin("app.clear_buildpack_cache", app.guid))

@@ -1,4 +1,4 @@
-"""Labels and annotations: what they may be called, and the selectors that look for them."""
+"""Labels and annotations: checks of their names and values, and label selectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXISTS: Final = re.compile(rf"(!?){_KEY}")
 
 
 def metadata_problems(fields: Json) -> list[str]:
-    """Complain about labels and annotations."""
+    """Return the problems of labels and annotations."""
     metadata = fields.get("metadata", {})
     if not isinstance(metadata, dict):
         return ["Metadata must be an object"]
@@ -47,7 +47,7 @@ def metadata_problems(fields: Json) -> list[str]:
 
 
 def selected(selector: str) -> tuple[list[Predicate], list[str]]:
-    """Return what a selector asks of a resource's labels, and the complaints about it."""
+    """Return the conditions of a label selector, and its problems."""
     requirements = _REQUIREMENT.findall(selector)
     if not requirements:
         return [], ["Missing label_selector value"]
@@ -73,7 +73,7 @@ def _requirement(text: str) -> Predicate | str:
 
 
 def _membership(key: str, values: frozenset[str], *, negated: bool) -> Predicate:
-    # As in Kubernetes, "not in" holds for those without the label too.
+    # As in Kubernetes, "notin" also selects resources without the label.
     return lambda labels: (labels.get(key) in values) is not negated
 
 

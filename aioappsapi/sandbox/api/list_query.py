@@ -1,4 +1,4 @@
-"""Query parameters of a list: checked in the API's own words, then applied."""
+"""The query parameters of a list: checked with the API's error texts, then applied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aioappsapi.sandbox.api.errors import ApiError, bad_query, unprocessable
 from aioappsapi.sandbox.api.labels import Predicate, selected
 
 T = TypeVar("T")
-Looked = str | Collection[str] | None
+Value = str | Collection[str] | None
 
 _COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
 _OPERATORS: Final = {
@@ -33,11 +33,11 @@ _SEPARATOR: Final = re.compile(r",\s*")
 
 @dataclass(frozen=True, slots=True)
 class ListRules:
-    """What one list accepts beyond what all do: its filters, what it may include and embed.
+    """The parameters of one list beyond the common ones: its filters, includes and embeds.
 
-    `choices` are the values of parameters that take no others, `fields` the members of related
-    resources that may be asked for, by resource, and `refuse` makes the error of a bad query.
-    `check` complains about what only this list complains about.
+    `choices` are the only values that some parameters take. `fields` are the members of related
+    resources that can be requested, by resource. `refuse` makes the error of a bad query. `check`
+    returns problems that only this list has.
     """
 
     filters: tuple[str, ...]
@@ -51,7 +51,7 @@ class ListRules:
     check: Callable[[Mapping[str, str]], list[str]] = lambda _: []
 
     def allowed(self) -> tuple[str, ...]:
-        """Every parameter of the list, in the order of the server's complaint."""
+        """Every parameter of the list, in the order of the server's error."""
         return (*_COMMON, *self.filters)
 
 
@@ -89,11 +89,11 @@ PROCESSES: Final = ListRules(
 
 
 class UndecodableQueryError(Exception):
-    """The query has a broken escape; the server falls over it before it routes."""
+    """The query has a broken escape, for which the server answers 500 before any routing."""
 
 
 def decode(query: str) -> dict[str, str]:
-    """Return the parameters of a query string; of a repeated one the last counts."""
+    """Return the parameters of a query string; the last value of a repeated parameter counts."""
     if _BAD_PERCENT.search(query):
         raise UndecodableQueryError(query)
     try:
@@ -102,7 +102,7 @@ def decode(query: str) -> dict[str, str]:
         raise UndecodableQueryError(query) from error
     found = dict(pairs)
     for name in [name for name in found if name.endswith("[]")]:
-        # The server takes what it makes of an array for a text.
+        # The server uses the text of a Ruby array.
         given = ", ".join(f'"{value}"' for key, value in pairs if key == name)
         del found[name]
         found[name.removesuffix("[]")] = f"[{given}]"
@@ -110,9 +110,9 @@ def decode(query: str) -> dict[str, str]:
 
 
 class ListQuery:
-    """The parameters of one list request, valid once this exists.
+    """The checked parameters of one list request.
 
-    Raises ApiError 400 with every complaint at once, in the server's order.
+    Raises ApiError 400 with all problems at once, in the server's order.
     """
 
     def __init__(self, rules: ListRules, given: dict[str, str]) -> None:
@@ -141,27 +141,28 @@ class ListQuery:
             raise rules.refuse(self._problems)
 
     def values(self, name: str) -> frozenset[str] | None:
-        """Return the comma-separated values of a parameter, None if it was not given."""
+        """Return the comma-separated values of a parameter, or None if it was not given."""
         text = self.given.get(name)
         if text is None:
             return None
         return frozenset(named(text))
 
-    def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
-        """Return the rows that fulfil every filter given.
+    def select(self, rows: Iterable[T], *filters: tuple[str, Callable[[T], Value]]) -> Sequence[T]:
+        """Return the rows that match every given filter.
 
-        A wish is a parameter's name and what of a row it looks at; of several words one is enough.
+        A filter is the name of a parameter and the function that reads its value from a row. A row
+        matches if one of several values is equal.
         """
-        for name, look in wishes:
+        for name, read in filters:
             wanted, unwanted = self.values(name), self.values(f"{name}[not]")
             if wanted is not None:
-                rows = [row for row in rows if _among(look(row), wanted)]
+                rows = [row for row in rows if _among(read(row), wanted)]
             if unwanted is not None:
-                rows = [row for row in rows if not _among(look(row), unwanted)]
+                rows = [row for row in rows if not _among(read(row), unwanted)]
         return list(rows)
 
     def refine(self, rows: Sequence[T]) -> Sequence[T]:
-        """Return the rows with these labels and timestamps, in the order wished for."""
+        """Return the rows with these labels and timestamps, in the requested order."""
         found: Sequence[Any] = rows
         for predicate in self._labels:
             found = [row for row in found if predicate(row.labels)]
@@ -170,7 +171,7 @@ class ListQuery:
         return self._ordered(found)
 
     def cut(self, rows: Sequence[T]) -> tuple[Sequence[T], tuple[int, int, int]]:
-        """One page of the rows, with (number, size, total); beyond the last page total is 0."""
+        """Return one page of the rows with (number, size, total); total is 0 beyond the last."""
         begin = (self.number - 1) * self.size
         chosen = rows[begin : begin + self.size]
         return chosen, (self.number, self.size, len(rows) if chosen else 0)
@@ -189,7 +190,7 @@ class ListQuery:
             return rows
         attribute = order.lstrip("+-")
         if attribute == "created_at":
-            # Moments are written in seconds but known better: rows stay as they were made.
+            # Timestamps have whole seconds only, so equal ones keep the order of creation.
             rows = list(rows[::-1] if order.startswith("-") else rows)
         else:
             rows = sorted(rows, key=operator.attrgetter("guid"))
@@ -201,7 +202,7 @@ class ListQuery:
         text = self.given.get(name)
         if text is None:
             return default
-        # Like Ruby's: the digits that the text begins with, and otherwise nothing.
+        # Ruby's to_i: the digits at the beginning of the text, or 0.
         digits = _INTEGER.match(text)
         if digits is None or int(digits[1]) < 1:
             label = name.replace("_", " ").capitalize()
@@ -265,11 +266,11 @@ class ListQuery:
                 self._problems.append(f"{label} {_one_of(valid)}")
 
     def _read_fields(self) -> dict[str, tuple[str, ...]]:
-        """Return the members asked for, by related resource."""
+        """Return the requested members, by related resource."""
         if "fields" not in self._rules.filters:
             return {}
-        asked = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
-        wanted = {resource: tuple(text.split(",")) for resource, text in asked.items()}
+        requested = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
+        wanted = {resource: tuple(text.split(",")) for resource, text in requested.items()}
         self._problems += unknown_members(wanted, self._rules.fields)
         return wanted
 
@@ -282,14 +283,14 @@ class ListQuery:
 
 
 def named(text: str) -> tuple[str, ...]:
-    """Return the comma-separated values of a parameter, in which %2C is a comma of theirs."""
+    """Return the comma-separated values of a parameter; a %2C is a comma within a value."""
     return tuple(map(unquote, _SEPARATOR.split(text)))
 
 
-def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
-    """Return what a request for one resource wishes to include, which the list's rules decide.
+def requested_names(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+    """Return the resources that a request for one resource includes, by the rules of its list.
 
-    Under the `name` of embed it is what the request wishes to embed.
+    With the `name` embed, return the resources that it embeds.
     """
     embeds = name == "embed"
     valid, kind = (rules.embeds, "embedded") if embeds else (rules.includes, "included")
@@ -302,9 +303,9 @@ def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ..
 
 
 def nested(rules: ListRules, *unknown: str) -> ListRules:
-    """Return the rules of a list below one app, where filters that name others are unknown.
+    """Return the rules of a list below one resource, which has no filters of the names `unknown`.
 
-    Unlike a parameter that no list has, these are refused without the valid ones.
+    Their error does not list the valid parameters, unlike that of other unknown parameters.
     """
 
     def check(given: Mapping[str, str]) -> list[str]:
@@ -316,12 +317,12 @@ def nested(rules: ListRules, *unknown: str) -> ListRules:
 
 
 def bad_body(problems: list[str]) -> ApiError:
-    """Refuse a bad query as if it were a bad body, as a few lists do."""
+    """Refuse a bad query like a bad body (422), as a few lists do."""
     return unprocessable(", ".join(problems))
 
 
 def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
-    """Return a check that complains about one of the filters which all other lists have."""
+    """Return a check that refuses a filter which all other lists have."""
 
     def check(given: Mapping[str, str]) -> list[str]:
         if any(one.partition("[")[0] == name for one in given):
@@ -332,7 +333,7 @@ def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
 
 
 def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
-    """Complain about parameters that the list does not know, if there are any."""
+    """Return the problem of parameters that the list does not know."""
     unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
     if not unknown:
         return []
@@ -341,7 +342,7 @@ def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[s
 
 
 def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
-    """Complain about what cannot be included (or embedded), each and once for a repetition."""
+    """Return the problems of resources that cannot be included or embedded, and of duplicates."""
     known = ", ".join(f"'{name}'" for name in valid)
     problems = []
     for index, name in enumerate(wanted):
@@ -356,7 +357,7 @@ def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str
 def unknown_members(
     wanted: Mapping[str, tuple[str, ...]], known: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
-    """Complain about members of related resources that cannot be asked for."""
+    """Return the problems of members of related resources that cannot be requested."""
     for resource, names in wanted.items():
         if resource not in known:
             valid = ", ".join(f"'{name}'" for name in known)
@@ -373,7 +374,7 @@ def _one_of(valid: tuple[str, ...]) -> str:
     return "must be one of " + ", ".join(f"'{name}'" for name in valid)
 
 
-def _among(value: Looked, wanted: frozenset[str]) -> bool:
+def _among(value: Value, wanted: frozenset[str]) -> bool:
     if value is None or isinstance(value, str):
         return value in wanted
     return not wanted.isdisjoint(value)
@@ -387,6 +388,6 @@ def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
 
 
 def _collated(row: Any) -> tuple[str, str]:
-    """Return what names are ordered by: as in a dictionary, small letters before capital ones."""
+    """Return the sort key of a name: alphabetical, small letters before capital letters."""
     name = str(row.name)
     return name.casefold(), name.swapcase()

@@ -1,4 +1,4 @@
-"""What the API answers while Diego or the database is away, in the recorded words."""
+"""Answers of the API while Diego or the database is away, as they were recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_CONTACT: Final = "Unable to communicate with Diego"
 
 
 class UnknownError(ApiError):
-    """The server's own crash, with the members in the order that only this error has."""
+    """An internal error of the server; only this error has its members in this order."""
 
     def __init__(self) -> None:
         super().__init__(500, 10001, "UnknownError", "An unknown error occurred.")
@@ -32,9 +32,9 @@ class UnknownError(ApiError):
 
 
 def runner_error(mode: str, process: Process, text: str, *, fresh: bool = False) -> ApiError:
-    """Return what an order to Diego ends in; `text` is what Diego says.
+    """Return the error of an order to Diego in this mode; `text` is Diego's own message.
 
-    `fresh` ones are for a process that Diego never knew.
+    `fresh` means that Diego does not know the process yet.
     """
     full = f"{process.guid}-{process_version(process)}"
     if mode == "bbs-invalid":
@@ -53,7 +53,7 @@ def runner_error(mode: str, process: Process, text: str, *, fresh: bool = False)
 
 
 def stager_error(mode: str, text: str) -> ApiError:
-    """Return what staging ends in while Diego is in this mode; `text` is what it then says."""
+    """Return the error of staging while Diego is in this mode; `text` is its message."""
     if mode in _ANSWERING:
         detail = f"Stager error: bbs stager client staging failed: {text}"
         return ApiError(500, 170011, "CF-StagerError", detail)
@@ -61,7 +61,7 @@ def stager_error(mode: str, text: str) -> ApiError:
 
 
 def task_error(mode: str, text: str) -> ApiError:
-    """Return what running a task ends in while Diego is in this mode."""
+    """Return the error of running a task while Diego is in this mode."""
     if mode in _ANSWERING:
         return ApiError(500, 170019, "CF-TaskError", f"Task failed: {text}")
     detail = f"Task workers are unavailable: {_reason(mode)}"
@@ -73,13 +73,13 @@ def _reason(mode: str) -> str:
 
 
 def check_stats(mode: str) -> None:
-    """Raise ApiError 503 if Diego cannot be asked for the states of instances."""
+    """Raise ApiError 503 if Diego does not answer requests for the states of instances."""
     if mode != UP:
         raise stats_unavailable()
 
 
-def database_gone() -> Answer:
-    """Crash as the web server does when its database goes away: text, and no content type."""
+def database_down() -> Answer:
+    """Answer as the web server does when its database is away: text without a content type."""
     body = (
         "Puma caught this error: PG::ConnectionBad: PQconsumeInput() server closed the "
         "connection unexpectedly\n\tThis probably means the server terminated abnormally\n"

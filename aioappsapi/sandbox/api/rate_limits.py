@@ -1,4 +1,4 @@
-"""Rate limits: how many requests a user or an address has left, and the refusal after that."""
+"""Rate limits: the remaining requests of a user or an address, and the 429 after them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from aioappsapi.sandbox.api.errors import ApiError
 
 
 class RateLimiter:
-    """Counts requests by user and window as the API does; refused ones count too."""
+    """Counts requests per user and window, refused requests too, as the API does."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._windows: dict[str, tuple[int, float]] = {}
 
     def count(self, key: str, limit: int, window: float) -> tuple[bool, dict[str, str]]:
-        """Count a request: whether it may pass, and the headers that tell the user."""
+        """Count a request. Return whether it may pass, and the rate limit headers."""
         now = self._clock()
         used, end = self._windows.get(key, (0, 0.0))
         if end <= now:
-            used, end = 0, now + window
+            used, end = 0, _end_of_window(now, window)
         used += 1
         self._windows[key] = (used, end)
         headers = {
@@ -34,15 +34,20 @@ class RateLimiter:
         return used <= limit, headers
 
 
+def _end_of_window(now: float, window: float) -> float:
+    # The API's windows end on whole seconds. Shorter windows than a second are the sandbox's own.
+    return math.floor(now) + window if window >= 1 else now + window
+
+
 def _in_tenths(left: int, limit: int) -> int:
-    # The API shows steps of 10 %, so the last requests are allowed at a remaining 0.
+    # The API rounds down to steps of 10 %, so the last requests pass with 0 remaining.
     return max(0, left) * 10 // limit * limit // 10 if limit else 0
 
 
 def refused(error: ApiError, headers: dict[str, str], path: str) -> Answer:
-    """Return a 429 as the API sends it: JSON, but typed as plain text.
+    """Return a 429 as the API sends it: JSON with the content type of plain text.
 
-    The path decides on the shape of the error; outside of the versions there is none.
+    The version in the path decides the shape of the error. The body of other paths is `null`.
     """
     bodies = {"/v2": error.old_body, "/v3": error.body}
     make = bodies.get(path[:3])

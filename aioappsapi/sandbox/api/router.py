@@ -1,4 +1,4 @@
-"""A table of routes: which handler a method and a path lead to."""
+"""The table of routes, from method and path to a handler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANY: Final = "*"
 
 
 class Router:
-    """Routes such as `GET apps/*/env`; what stands for a star is given to the handler."""
+    """Routes such as `GET apps/*/env`; the handler gets the parts that match a star."""
 
     def __init__(self, *tables: Routes) -> None:
         self._exact: dict[tuple[str, int, str], list[tuple[tuple[str, ...], Handler]]] = {}
@@ -27,7 +27,7 @@ class Router:
                 )
 
     def match(self, call: Call) -> Callable[[], Answer] | None:
-        """Return what answers this request below /v3, None if there is no such route."""
+        """Return the handler of this request below /v3, or None without such a route."""
         parts = call.parts[1:]
         if not parts:
             return None

@@ -1,4 +1,4 @@
-"""What the API reads from an access token."""
+"""The contents of an access token, as the API uses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aioappsapi.sandbox.world.model import SEES_EVERYTHING, Space, User
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What the Cloud Controller reads from an access token."""
+    """The user, scopes and end of an access token."""
 
     user_guid: str
     scopes: frozenset[str]
@@ -23,15 +23,15 @@ class Token:
 
     @property
     def sees_everything(self) -> bool:
-        """Whether the token shows everything, whatever the roles."""
+        """Whether the token shows everything, regardless of roles."""
         return bool(self.scopes & SEES_EVERYTHING)
 
     def reads(self, space: Space) -> bool:
-        """Whether the token shows the space's apps."""
+        """Check whether the token shows the space's apps."""
         if self.sees_everything:
             return True
         return self.user is not None and self.user.reads(space)
 
     def changes(self, space: Space) -> bool:
-        """Whether the token may start and stop the space's apps."""
+        """Check whether the token may start and stop the space's apps."""
         return self.is_admin or (self.user is not None and self.user.changes(space))

@@ -1,4 +1,4 @@
-"""Bodies of apps, checked in the API's own words; every complaint comes at once."""
+"""Checks of bodies, with the error texts of the API; all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
 
 
 def refuse(problems: Iterable[str]) -> None:
-    """Raise ApiError 422 with all the complaints in one sentence, if there are any."""
+    """Raise ApiError 422 with all problems in one sentence, if there are any."""
     detail = ", ".join(problems)
     if detail:
         raise errors.unprocessable(detail)
 
 
 def given(value: JsonValue) -> bool:
-    """Whether a member is there, as the server's language sees it: neither null nor false."""
+    """Check whether a member is truthy in the server's language, Ruby: neither null nor false."""
     return value is not None and value is not False
 
 
 def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
-    """Complain about members that the message does not have."""
+    """Return the problem of members that the message does not have."""
     unknown = ", ".join(f"'{name}'" for name in fields if name not in set(known))
     return [f"Unknown field(s): {unknown}"] if unknown else []
 
 
 def check_name_given(name: object) -> None:
-    """Refuse an app without a name."""
+    """Refuse a new app without a name."""
     if not name:
         raise errors.unprocessable("name presence, name format")
 
 
 def check_environment(variables: Json) -> None:
-    """Refuse names of variables that the platform sets itself, as a creation is told."""
+    """Refuse a new app with variables that the platform sets itself."""
     for problem in forbidden_names(variables):
         raise errors.unprocessable(f'environment_variables {{:message=>"{problem}"}}')
 
 
 def check_variables(fields: Json) -> None:
-    """Refuse a body that is no change of environment variables."""
+    """Refuse a body that does not change environment variables."""
     problems = unknown_fields(fields, ("var",))
     variables = fields.get("var")
     if not isinstance(variables, dict):
@@ -65,7 +65,7 @@ def check_variables(fields: Json) -> None:
 
 
 def forbidden_names(variables: Json) -> list[str]:
-    """Complain about names of variables."""
+    """Return the problems of names of variables."""
     problems = []
     for name in map(str.upper, variables):
         if not name:
@@ -82,9 +82,9 @@ def forbidden_names(variables: Json) -> list[str]:
 def number_problems(
     name: str, value: object, least: int, most: int | None = None, *, positive: bool = False
 ) -> list[str]:
-    """Complain about what is no whole number between the bounds; null is one, and so is "2".
+    """Return the problem of a value that is not a whole number between the bounds.
 
-    `positive` says it as the server does where 0 is too little.
+    The server accepts null and "2" as numbers. `positive` selects its text for a value below 1.
     """
     label = name.replace("_", " ").capitalize()
     text = "" if isinstance(value, bool) else str(value)
@@ -102,7 +102,7 @@ def number_problems(
 
 
 def guid_problems(label: str, value: JsonValue) -> list[str]:
-    """Complain about what is no GUID, or a text of another length."""
+    """Return the problem of a value that is not a text of 1 to 200 characters."""
     problems = [] if isinstance(value, str) else [f"{label} must be a string"]
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
         problems.append(f"{label} must be between 1 and 200 characters")
@@ -110,7 +110,7 @@ def guid_problems(label: str, value: JsonValue) -> list[str]:
 
 
 def relationship_problems(fields: Json, *names: str) -> list[str]:
-    """Complain about the relationships that a new resource has to have."""
+    """Return the problems of the relationships that a new resource needs."""
     given = fields.get("relationships")
     if not isinstance(given, dict):
         return ["Relationships 'relationships' is not an object"]
@@ -134,7 +134,7 @@ def _to_one(name: str, given: object) -> list[str]:
 
 
 def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
-    """Change labels and annotations as the body says; null takes one away."""
+    """Change labels and annotations as in the body; null removes an entry."""
     metadata = fields.get("metadata") or {}
     for kept, given in (
         (labels, metadata.get("labels")),
@@ -144,7 +144,7 @@ def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, 
 
 
 def merge(kept: Json, given: Json) -> None:
-    """Add the members given; null takes one away."""
+    """Return the old members with the given changes; null removes a member."""
     for name, value in given.items():
         if value is None:
             kept.pop(name, None)
@@ -153,12 +153,12 @@ def merge(kept: Json, given: Json) -> None:
 
 
 def masked(buildpacks: Iterable[str]) -> list[str]:
-    """Hide the credentials in the addresses of buildpacks."""
+    """Mask the credentials in the addresses of buildpacks."""
     return [_CREDENTIALS.sub("://***:***@", str(name)) for name in buildpacks]
 
 
 def name_problems(name: JsonValue, *, nullable: bool) -> list[str]:
-    """Complain about the name of an app."""
+    """Return the problems of the name of an app."""
     if name is None and nullable:
         return []
     if not isinstance(name, str):

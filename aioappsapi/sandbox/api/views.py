@@ -1,4 +1,4 @@
-"""How the API writes its resources: the keys, their order and the absolute links."""
+"""The JSON of resources: the keys, their order and the absolute links."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class Views:
 
     def app(self, app: App) -> str:
         """Write an app."""
-        # fast path: an app is 2 KB of mostly links; one replacement takes half the time of
-        # a dump of a ready dict (6 against 13 microseconds).
+        # fast path: an app is 2 KB, mostly links. Two replacements in a template take half the
+        # time of a dump (6 against 13 microseconds).
         droplet = f'"{app.droplet}"' if app.droplet else "null"
         links = self._app_links.replace("\0", app.guid).replace("\1", app.space.guid)
         return (
@@ -170,7 +170,7 @@ class Views:
         listed: bool = True,
         embed: bool = False,
     ) -> str:
-        """Write a process; lists hide its command, and `embed` adds the instances."""
+        """Write a process. Lists hide its command, and `embed` adds the instances."""
         command = process.command or self._shelf.start_command(app, process.type)
         fields: dict[str, object] = {
             "guid": process.guid,
@@ -192,13 +192,13 @@ class Views:
         return json_text(fields | self._process_frame(app, process))
 
     def process_instances(self, app: App, process: Process) -> str:
-        """Return the instances of a process, as a resource of their own."""
+        """Return the instances of a process as a separate resource."""
         at = f"{self.base}/v3/processes/{process.guid}"
         links = {"self": {"href": f"{at}/process_instances"}, "process": {"href": at}}
         return json_text({"resources": self._instances(app, process), "links": links})
 
     def stats(self, app: App, process: Process, *, measured: bool = True) -> str:
-        """Return the instances of a process with their usage, empty where it is not measured."""
+        """Return the instances of a process with their usage, which is empty if not measured."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
         resources = [stat(process, instance, now, measured=measured) for instance in rows]
@@ -234,7 +234,7 @@ class Views:
     def included(
         self, spaces: Iterable[Space] | None, organizations: Iterable[Organization] | None
     ) -> str:
-        """Return the `included` member that follows a resource or a page; empty without wishes."""
+        """Return the `included` member after a resource or a page, or an empty text."""
         parts = []
         if spaces is not None:
             parts.append(f'"spaces":[{",".join(map(self.space, spaces))}]')
@@ -243,9 +243,9 @@ class Views:
         return f',"included":{{{",".join(parts)}}}' if parts else ""
 
     def root(self, uaa: str) -> str:
-        """Return the links of `/`, where a client learns where to log in.
+        """Return the links of `/`, where a client finds the address of the UAA.
 
-        All of them stay on this machine, also those to parts that the sandbox does not have.
+        All links lead to this machine, even those to parts that the sandbox does not have.
         """
         at = self.base
         ssh = {"host_key_fingerprint": SSH_KEY, "oauth_client": "ssh-proxy"}
@@ -270,13 +270,13 @@ class Views:
         )
 
     def v3_root(self) -> str:
-        """Return the links of `/v3`, one per collection."""
+        """Return the links of `/v3`, one per kind of resource."""
         links = {"self": {"href": f"{self.base}/v3"}}
         links |= {name: {"href": f"{self.base}/v3/{name}"} for name in _COLLECTIONS}
         return json_text({"links": links})
 
     def info(self, rate_limit: int | None, window: float) -> str:
-        """Show what the platform says of itself, the rate limit among it."""
+        """Return the information on the platform, with its rate limit."""
         limits = {"enabled": False, "general_limit": 2000, "reset_interval_in_minutes": 60}
         if rate_limit is not None:
             minutes = max(1, round(window / 60))
@@ -298,7 +298,7 @@ class Views:
         )
 
     def _instances(self, app: App, process: Process) -> list[Json]:
-        """Return the instances in their short form: which, in what state, for how many seconds."""
+        """Return the instances in their short form: index, state, and seconds in that state."""
         rows = self._fleet.instances(app, process)
         now = self._fleet.clock()
         return [brief(instance, now) for instance in rows]
@@ -309,7 +309,7 @@ class Views:
         for name, path, posted in _APP_LINKS:
             href = f"{self.base}/v3/spaces/\1" if path is None else apps + path
             links[name] = {"href": href} | ({"method": "POST"} if posted else {})
-        # JSON would escape the two place holders.
+        # JSON must not escape the two placeholders.
         text = json_text({"links": links}).replace("\\u0000", "\0").replace("\\u0001", "\1")
         return text[1:-1]
 
@@ -334,7 +334,7 @@ class Views:
 
 
 def _revision(app: App, process: Process) -> str | None:
-    """Return the GUID of the revision that a process runs: its own, or the app's first one."""
+    """Return the GUID of the revision that a process runs, by default the app's first revision."""
     if process.revision is not None or not app.has("revisions") or app.droplet is None:
         return process.revision
     return revision_guid(app, 1) if app.launches or app.state == STARTED else None

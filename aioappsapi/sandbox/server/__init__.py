@@ -1,1 +1,1 @@
-"""The HTTP server around the API: limits, faults, the wire and the UAA."""
+"""The HTTP server around the API: rate limits, faults, the wire and the UAA."""

@@ -1,4 +1,4 @@
-"""A certificate made on the spot, and the file of the authority that vouches for it."""
+"""A temporary certificate, and the file of the authority that signed it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class Certificate:
-    """A certificate for this machine, made by an authority that only `ca_file` knows.
+    """A certificate for this machine. Only the authority in `ca_file` has signed it.
 
     Raises ImportError without the package trustme.
     """

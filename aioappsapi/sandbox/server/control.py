@@ -1,4 +1,4 @@
-"""The sandbox's own endpoint, /sandbox, for tests that are written in other languages."""
+"""The control endpoint, /sandbox, for tests in other languages than Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Handler = Callable[[Mapping[str, str], Json], object]
 
 
 class _UsageError(Exception):
-    """What is wrong with a request."""
+    """A bad request to the control endpoint."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ class _UsageError(Exception):
 
 
 class Control:
-    """Shows and changes what a test in Python sees as attributes of the sandbox."""
+    """Shows and changes over HTTP the attributes that a Python test has on the sandbox."""
 
     def __init__(self, sandbox: Switches) -> None:
         self._sandbox = sandbox
@@ -44,7 +44,7 @@ class Control:
         }
 
     def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
-        """Return the response to any request below /sandbox. Nobody has to log in."""
+        """Return the response to any request below /sandbox. It needs no login."""
         try:
             handler = self._handler(method, path.removeprefix(PREFIX).rstrip("/"))
             result = handler(dict(parse_qsl(query)), _members(body))
@@ -61,7 +61,7 @@ class Control:
         if not handlers:
             raise _UsageError(404, f"there is no {PREFIX}{path}")
         if method not in handlers:
-            raise _UsageError(405, f"{PREFIX}{path} knows only {', '.join(handlers)}")
+            raise _UsageError(405, f"{PREFIX}{path} accepts only {', '.join(handlers)}")
         return handlers[method]
 
     def _overview(self, _query: Mapping[str, str], _body: Json) -> object:
@@ -93,7 +93,7 @@ class Control:
     def _requests(self, query: Mapping[str, str], _body: Json) -> object:
         given = query.get("since", "0")
         if not given.isdecimal():
-            raise _UsageError(400, "since is how many requests are known already")
+            raise _UsageError(400, "since must be a number of requests")
         return {"requests": [one._asdict() for one in list(self._sandbox.requests)[int(given) :]]}
 
     def _forget_requests(self, _query: Mapping[str, str], _body: Json) -> object:
@@ -154,9 +154,9 @@ def _members(body: bytes) -> Json:
     try:
         value = json.loads(body) if body else {}
     except ValueError as error:
-        raise _UsageError(400, f"the body is no JSON: {error}") from error
+        raise _UsageError(400, f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise _UsageError(400, "the body is a JSON object")
+        raise _UsageError(400, "the body must be a JSON object")
     return value
 
 

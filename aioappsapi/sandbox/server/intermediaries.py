@@ -1,4 +1,4 @@
-"""What the faults look like that are answered by something in front of the API."""
+"""The answers of load balancers and routers in front of the API."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _ROUTER: Final = {
 NOT_DELIVERED: Final = frozenset({Fault.UNAVAILABLE, Fault.UNKNOWN_ROUTE})
 
 
-def passing(fault: Fault, host: str) -> Answer:
-    """Return the answer of a load balancer, or of the router, which names its reason."""
+def intermediary_answer(fault: Fault, host: str) -> Answer:
+    """Return the answer of a load balancer or router for this fault."""
     if fault in _BALANCER:
         status, title = _BALANCER[fault]
         return Answer(status, _HTML.format(title), "text/html", framed=False, in_gate=True)

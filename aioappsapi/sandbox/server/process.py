@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, so that it takes no time from the program that uses it."""
+"""A sandbox in a child process, so that it takes no CPU time from the program that uses it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from typing import Self
 
 
 class SandboxProcess:
-    """A sandbox in a child process, which ends with its parent at the latest.
+    """A sandbox in a child process, which ends at the latest with its parent.
 
-    `url` is the API's address. A Ctrl-C at the terminal does not reach the child: `close` ends it,
-    and so does the parent's death, which it sees by the end of its standard input. Raises
-    RuntimeError with the child's own words if it does not come up.
+    `url` is the API's address. A Ctrl-C at the terminal does not reach the child. It ends by
+    `close`, or when its standard input ends because the parent died. Raises RuntimeError with the
+    child's error if it does not start.
 
     `options` are those of the command line, `python -m aioappsapi.sandbox --help`:
-    `startup=2.0`, `cells=4`, `tls=True`. With TLS, `ca_file` is the authority to trust. What a
-    `Sandbox` shows and lets change is at `{url}/sandbox`.
+    `startup=2.0`, `cells=4`, `tls=True`. The port is a free one unless `port` is given. With TLS,
+    `ca_file` is the authority to trust. The endpoint `{url}/sandbox` shows and changes the
+    attributes of a `Sandbox`.
     """
 
     def __init__(
         self, apps: int = 10, seed: int = 0, profile: str = "none", **options: object
     ) -> None:
-        command = [sys.executable, "-m", "aioappsapi.sandbox", "--port", "0", "--watch-stdin"]
-        command += _words({"apps": apps, "seed": seed, "profile": profile, **options})
+        command = [sys.executable, "-m", "aioappsapi.sandbox", "--watch-stdin"]
+        given = {"port": 0, "apps": apps, "seed": seed, "profile": profile, **options}
+        command += _words(given)
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -40,6 +42,11 @@ class SandboxProcess:
             raise
         self.url = self._read_url()
         self.ca_file = self._read_line() if options.get("tls") else None
+
+    def kill(self) -> None:
+        """Kill the child at once, as a crash of the server would. Its world is lost."""
+        self._child.kill()
+        self.close()
 
     def close(self) -> None:
         """End the child and wait until it is gone. May be called again."""

@@ -38,19 +38,19 @@ class Sandbox(Switches):
 
     Use it as an async context manager; then `url` is the API's address and `{url}/uaa` the UAA's.
     The first user is `admin`/`admin`, the first client `admin-client`/`admin-secret`. The same
-    `seed` gives the same apps and the same misfortunes. Everything in `apps`, `spaces`,
+    `seed` gives the same apps and the same faults. Everything in `apps`, `spaces`,
     `organizations` and `users` (dictionaries by GUID) may be changed while it runs, and `faults`
-    may be replaced. `diego` and `database` switch outages on and off, `flags` features. What is
-    around the apps is in `network` and `marketplace`, and what happened in `events`. Other
-    languages do the same at `{url}/sandbox`.
+    may be replaced. `diego` and `database` switch outages on and off, `flags` features. Routes are
+    in `network`, services in `marketplace`, and events in `events`. Other languages do the same at
+    `{url}/sandbox`.
 
-    With `tls` it speaks HTTPS with a certificate of its own, for which `ca_file` vouches; this
-    needs the package trustme. With `close_after=25` a connection ends with its 25th request, as
-    the real server's do.
+    With `tls` it serves HTTPS with a temporary certificate; `ca_file` is the authority to trust.
+    This needs the package trustme. With `close_after=25` a connection closes after its 25th
+    request, as on the real server.
 
-    Instances run on `cells` machines with `cell_memory_mb` each (None: endless), of which each
-    copes with `max_starting_per_cell` instances that start at one time (None: with any number).
-    `clock` gives the seconds since 1970 by which instances start, tokens end and limits count.
+    Instances run on `cells` machines with `cell_memory_mb` each (None: unlimited). Each can start
+    `max_starting_per_cell` instances at a time without trouble (None: any number). `clock` returns
+    the seconds since 1970; instances, tokens and limits use it.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class Sandbox(Switches):
 
     @property
     def ca_file(self) -> str:
-        """The certificate authority's file, as long as it runs. Raises RuntimeError without TLS."""
+        """The file of the certificate authority while it runs. Raises RuntimeError without TLS."""
         return self._certified().ca_file
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """What a client needs to trust the sandbox. Raises RuntimeError without TLS."""
+        """A context that trusts the sandbox's certificate. Raises RuntimeError without TLS."""
         return self._certified().client
 
     def _certified(self) -> Certificate:
@@ -188,7 +188,7 @@ class Sandbox(Switches):
         began = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
         if path == CONTROL or path.startswith(f"{CONTROL}/"):
-            # Whoever steers the sandbox is no client of it: neither counted nor kept back.
+            # Control requests are neither counted nor limited.
             steered = self._control.answer(request.method, path, query, await request.read())
             return await self._wire.write(request, steered, began, None, "")
         request_id = request_id_of(request)
@@ -219,7 +219,7 @@ class Sandbox(Switches):
             return answer
         parts = [part for part in path.split("/") if part]
         if parts[:1] == ["v3"]:
-            # The server takes the end of any path for the format that is wished for.
+            # The server takes a suffix of any path as the requested format.
             parts[-1] = parts[-1].removesuffix(".json")
         method = "GET" if request.method == "HEAD" else request.method
         body = await request.read() if request.can_read_body else b""
@@ -227,7 +227,7 @@ class Sandbox(Switches):
         views = self._base(request)
         accept = "application/json" if path.endswith(".json") else request.headers.get("Accept")
         call = Call(method, parts, query, views, _granting(token), body, kind, accept)
-        return await self._gate.pass_on(call, request, token)
+        return await self._gate.forward(call, request, token)
 
     def _token_or_error(self, request: web.BaseRequest) -> Token | ApiError:
         try:
@@ -250,7 +250,7 @@ class Sandbox(Switches):
 def _check(**values: tuple[int | None, int]) -> None:
     for name, (value, least) in values.items():
         if value is not None and value < least:
-            raise ValueError(f"{name} is at least {least}, not {value}")
+            raise ValueError(f"{name} must be at least {least}, not {value}")
 
 
 def _granting(token: Token | ApiError) -> Callable[[], Token]:

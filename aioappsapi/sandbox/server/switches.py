@@ -1,4 +1,4 @@
-"""What a test may look at and change while the sandbox runs."""
+"""The attributes that a test may read and change while the sandbox runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aioappsapi.sandbox.world.state import World
 
 
 class Request(NamedTuple):
-    """A request in the sandbox's log; 0 as its status is a connection that broke too early."""
+    """A request in the sandbox's log; the status 0 means that the connection broke."""
 
     method: str
     path_qs: str
@@ -31,7 +31,7 @@ class Request(NamedTuple):
 
 
 class Switches:
-    """The sandbox's contents by GUID, and how the parts behind the API are."""
+    """The sandbox's contents by GUID, and the modes of the systems behind the API."""
 
     faults: Faults
     world: World
@@ -87,10 +87,10 @@ class Switches:
 
     @property
     def diego(self) -> str:
-        """How Diego is: up, refused, bbs-503, bbs-error, bbs-invalid or dns.
+        """The mode of Diego: up, refused, bbs-503, bbs-error, bbs-invalid or dns.
 
-        While it is not up, starts are written down and refused all the same. Once it is back,
-        the instances come up `faults.repair_after` seconds later.
+        While it is not up, the API stores the new state of an app but answers with an error. The
+        instances come up `faults.repair_after` seconds after the outage.
         """
         return self.world.diego
 
@@ -102,7 +102,7 @@ class Switches:
 
     @property
     def database(self) -> str:
-        """Whether the API's database is up or down; while down, nearly every answer is a 500."""
+        """The mode of the API's database, up or down. While it is down, most answers are a 500."""
         return self.world.database
 
     @database.setter
@@ -111,9 +111,9 @@ class Switches:
 
     @property
     def directory(self) -> str:
-        """Whether the UAA tells the API who people are: up or down.
+        """The mode of the UAA as the API's directory of users, up or down.
 
-        While it is down, users and the names in roles are refused; tokens are good as before.
+        While it is down, requests for users and names in roles are refused. Tokens stay valid.
         """
         return self.world.uaa
 
@@ -123,51 +123,51 @@ class Switches:
 
     @property
     def flags(self) -> dict[str, bool]:
-        """Features by name, such as `diego_docker`, that are not as on a new platform."""
+        """Features by name, such as `diego_docker`, that differ from a new platform."""
         return self.world.flags
 
     def count(self, method: str, pattern: str = "") -> int:
-        """How many requests of this method had a path (with query) that matches the pattern."""
+        """Return how many requests of this method have a path (with query) matching the pattern."""
         search = re.compile(pattern).search
         return sum(1 for r in list(self.requests) if r.method == method and search(r.path_qs))
 
     def expire_tokens(self) -> None:
-        """End every access token now, as if its time were over."""
+        """Expire every access token now."""
         self.uaa.expire_tokens()
 
     def instances(self, app_guid: str, process_type: str = "web") -> list[Instance]:
-        """Return what the instances of an app's process are doing right now.
+        """Return the present instances of a process of an app.
 
-        Of the two web processes that there are during a deployment it is the new one.
+        During a deployment there are two web processes; these are the instances of the new one.
         """
         app = self.world.apps[app_guid]
         process = next(one for one in reversed(app.processes) if one.type == process_type)
         return self.world.fleet.instances(app, process)
 
     def running(self, app_guid: str) -> bool:
-        """Whether the app is started and every instance that it wants runs right now."""
+        """Check whether the app is started and all its instances run now."""
         return self.world.fleet.running(self.world.apps[app_guid])
 
     @property
     def cells(self) -> list[Cell]:
-        """The cells that instances run on, with their memory and what is used of it."""
+        """The cells that run instances, with their memory and the used part."""
         return self.world.fleet.cells
 
     @property
     def starting(self) -> int:
-        """How many instances are starting right now."""
-        self.world.fleet.settle()
+        """The number of instances that are starting now."""
+        self.world.fleet.run_due()
         return self.world.fleet.starting
 
     @property
     def peak_starting(self) -> int:
-        """The most instances that were ever starting at one time."""
-        self.world.fleet.settle()
+        """The largest number of instances that were starting at one time."""
+        self.world.fleet.run_due()
         return self.world.fleet.peak_starting
 
     @property
     def close_after(self) -> int | None:
-        """With which request a connection ends; None is never."""
+        """The number of requests after which a connection closes; None means never."""
         return self._wire.close_after
 
     @close_after.setter
@@ -176,11 +176,11 @@ class Switches:
 
     @property
     def logins(self) -> int:
-        """How many times the UAA gave out a token, refreshes included."""
+        """The number of tokens that the UAA has issued, refreshes included."""
         return self.uaa.grants.total()
 
 
 def _one_of(modes: frozenset[str], mode: str) -> str:
     if mode not in modes:
-        raise ValueError(f"there is no mode {mode!r}, only {', '.join(sorted(modes))}")
+        raise ValueError(f"there is no mode {mode!r}; the modes are {', '.join(sorted(modes))}")
     return mode

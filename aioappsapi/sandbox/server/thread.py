@@ -1,4 +1,4 @@
-"""The sandbox in a thread of this process, for code that is not async or has a loop of its own."""
+"""The sandbox in a thread of this process, for code that is not async or has its own loop."""
 
 from __future__ import annotations
 

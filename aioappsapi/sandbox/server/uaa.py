@@ -1,4 +1,4 @@
-"""The UAA beside the sandbox: it gives out tokens, rotates them and locks accounts out."""
+"""The UAA of the sandbox: it issues tokens, rotates refresh tokens and locks accounts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_FAILURES: Final = 5
 
 
 class UaaError(Exception):
-    """A refused login in OAuth's own words."""
+    """A refused login, as an OAuth error."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(description)
@@ -33,7 +33,7 @@ class UaaError(Exception):
         self.error = error
 
     def answer(self) -> Answer:
-        """Return the refusal as a response."""
+        """Return the error as a response."""
         fields = {"error": self.error, "error_description": str(self)}
         return Answer(self.status, json_text(fields), JSON, framed=False, headers=dict(_NO_STORE))
 
@@ -41,7 +41,7 @@ class UaaError(Exception):
 class Uaa:
     """Logins and tokens over the world's users and clients.
 
-    `grants` counts the tokens given, by grant type. `passcodes` maps one-time passcodes to user
+    `grants` counts the issued tokens by grant type. `passcodes` maps one-time passcodes to user
     names; a passcode works once.
     """
 
@@ -54,7 +54,7 @@ class Uaa:
         self._key = hashlib.sha256(f"sandbox/{world.seed}".encode()).digest()
         self._access: dict[str, Token] = {}
         self._refresh: dict[tuple[str, str], User] = {}
-        # A generator of its own: logins must not move the GUIDs of later apps.
+        # A separate generator: logins must not change the GUIDs of later apps.
         self._rng = random.Random(f"{world.seed}/uaa")
         self._by_grant: dict[str, Callable[[Mapping[str, str]], User]] = {
             "password": self._user_by_password,
@@ -63,9 +63,9 @@ class Uaa:
         }
 
     def check(self, authorization: str) -> Token:
-        """Look up the token in an Authorization header.
+        """Return the token in an Authorization header.
 
-        Raises ApiError 401: NotAuthenticated without a bearer token, InvalidAuthToken with one
+        Raises ApiError 401: NotAuthenticated without a bearer token, InvalidAuthToken for a token
         that is expired, revoked or foreign.
         """
         kind, _, text = authorization.partition(" ")
@@ -77,11 +77,11 @@ class Uaa:
         return token
 
     def expire_tokens(self) -> None:
-        """End every access token now; refresh tokens stay good."""
+        """Expire every access token now. Refresh tokens stay valid."""
         self._access.clear()
 
     def expire(self, authorization: str) -> None:
-        """End the access token in an Authorization header, and no other."""
+        """Expire only the access token in an Authorization header."""
         self._access.pop(authorization.partition(" ")[2], None)
 
     def answer(
@@ -92,11 +92,11 @@ class Uaa:
             if path == f"{UAA}/oauth/token":
                 return self._token(method, base, authorization, _form(query, body))
             if method == "GET" and path in {f"{UAA}/info", f"{UAA}/login"}:
-                return _fine(_server_info(base))
+                return _ok(_server_info(base))
             if method == "GET" and path == f"{UAA}/userinfo":
-                return _fine(self._user_info(authorization))
+                return _ok(self._user_info(authorization))
             if method == "GET" and path == f"{UAA}/passcode":
-                return _fine(self._new_passcode(authorization))
+                return _ok(self._new_passcode(authorization))
         except UaaError as error:
             return error.answer()
         return Answer(404, '{"error":"not_found"}', JSON, framed=False)
@@ -113,7 +113,7 @@ class Uaa:
         form["client_id"] = client.name
         user = None if grant == "client_credentials" else self._by_grant[grant](form)
         self.grants[grant] += 1
-        return _fine(self._issue(base, client, user))
+        return _ok(self._issue(base, client, user))
 
     def _client(self, authorization: str, form: dict[str, str]) -> OAuthClient:
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
@@ -207,7 +207,7 @@ class Uaa:
         return f"{unsigned}.{_base64(signature)}"
 
     def _forget_expired(self) -> None:
-        # Short lifetimes in a long run would pile tokens up.
+        # Otherwise short lifetimes in a long run would fill the memory with tokens.
         if len(self._access) > 1000:
             now = self._clock()
             self._access = {t: k for t, k in self._access.items() if k.expires_at > now}
@@ -241,7 +241,7 @@ _NO_STORE: Final = {
 }
 
 
-def _fine(fields: object) -> Answer:
+def _ok(fields: object) -> Answer:
     return Answer(200, json_text(fields), JSON, framed=False, headers=dict(_NO_STORE))
 
 

@@ -1,4 +1,4 @@
-"""How answers go over the wire, whole or not: headers, broken connections, bodies in pieces."""
+"""Answers on the wire: headers, complete and truncated bodies, broken connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from aioappsapi.sandbox.api.answer import JSON, YAML, Answer
-from aioappsapi.sandbox.server.extra_headers import add_asked_headers
+from aioappsapi.sandbox.server.extra_headers import add_extra_headers
 
 _FRAME: Final = {
     "x-frame-options": "SAMEORIGIN",
@@ -31,7 +31,7 @@ _PIECES: Final = 8
 
 
 class Wire:
-    """Writes answers; with `close_after` a connection ends with that many of them."""
+    """Writes answers. A connection closes after `close_after` of them."""
 
     def __init__(self, close_after: int | None) -> None:
         self.close_after = close_after
@@ -45,9 +45,9 @@ class Wire:
         user: str | None,
         request_id: str,
     ) -> web.StreamResponse:
-        """Send an answer to a request that came in at `began`; without one, reset the connection.
+        """Send an answer to a request that arrived at `began`; None resets the connection.
 
-        `user` is the GUID of whoever is logged in.
+        `user` is the GUID of the logged-in user.
         """
         if answer is None:
             return _reset(request)
@@ -76,7 +76,7 @@ class Wire:
 
 
 def request_id_of(request: web.BaseRequest) -> str:
-    """Return a fresh request id, behind the one that the request brought."""
+    """Return a new request id, with the id of the request in front of it."""
     fresh = str(uuid.uuid4())
     given = request.headers.get("X-Vcap-Request-Id") or request.headers.get("X-Request-Id")
     if not given:
@@ -91,7 +91,7 @@ def _headers(request: web.BaseRequest, answer: Answer, began: float) -> dict[str
         headers["x-runtime"] = f"{time.perf_counter() - began:.6f}"
         if _varies(request, answer):
             headers["vary"] = "Accept"
-        add_asked_headers(request.raw_path.partition("?")[0], request.headers, headers)
+        add_extra_headers(request.raw_path.partition("?")[0], request.headers, headers)
     headers |= answer.headers
     headers["server"] = "nginx"
     return headers
@@ -110,7 +110,7 @@ async def _in_pieces(
         status=answer.status, reason=_REASONS.get(answer.status), headers=headers
     )
     response.content_length = len(body)
-    with contextlib.suppress(ConnectionError):  # whoever asked may have gone meanwhile
+    with contextlib.suppress(ConnectionError):  # the client may have closed the connection
         await response.prepare(request)
         if answer.cut:
             await response.write(body[: len(body) // 2])
@@ -125,7 +125,7 @@ async def _in_pieces(
 
 
 def _reset(request: web.BaseRequest) -> web.Response:
-    """Break the connection with a reset; the response is for nobody."""
+    """Reset the connection; the response returned is never sent."""
     transport = request.transport
     if transport is not None:
         sock = transport.get_extra_info("socket")
@@ -136,7 +136,7 @@ def _reset(request: web.BaseRequest) -> web.Response:
 
 
 class _Untyped(web.Response):
-    """A response that keeps silent about its type, as a few of the real server's are."""
+    """A response without a content type, as a few answers of the real server."""
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()

@@ -1,1 +1,1 @@
-"""What there is in the sandbox, and what goes wrong with it; it knows nothing of HTTP."""
+"""The contents of the sandbox and its faults, without any HTTP."""

@@ -1,4 +1,4 @@
-"""What goes wrong in the sandbox, by shares of a seeded lot."""
+"""Faults of the sandbox, by shares and a seeded random draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aioappsapi.sandbox.world.randomness import rolls, stretched
 
 
 class Fault(Enum):
-    """A passing misfortune of one request; the value is the share's name."""
+    """A transient fault of one request; the value is the name of its share."""
 
     RATE_LIMITED = "rate_limited"
     BAD_GATEWAY = "bad_gateway"
@@ -63,10 +63,10 @@ _TIMES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
-    """What one request drew: a fault or none, and how long the server takes.
+class Draw:
+    """The draw of one request: a fault or none, and the time that the server takes.
 
-    `handled` tells whether a request whose answer is lost at the gateway had reached the server.
+    `handled`: if the answer is lost at the gateway, the server has carried the request out.
     """
 
     fault: Fault | None
@@ -76,69 +76,69 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often what goes wrong; shares are between 0 and 1, and the default is never.
+    """How often each fault occurs. Shares are between 0 and 1; by default there are no faults.
 
-    Transient faults meet start, stop and restart, and an app at most `max_per_app` times, so that
-    a client which repeats gets through. They meet GETs as well by `reads` times the shares, and
-    all other changes by `writes` times; there, what `max_per_app` counts is the same request. The
-    same seed, app and number of the request on that app draw the same lot, in whatever order
-    requests arrive. Faults may be replaced at any time: `dataclasses.replace(faults, crash=0.1)`.
+    Transient faults occur in start, stop and restart, at most `max_per_app` times for each app, so
+    that a client with retries succeeds. They occur in GETs by `reads` times the shares, and in
+    all other changes by `writes` times the shares; for these, `max_per_app` counts equal requests.
+    The same seed, app and number of the request for that app give the same fault, in any order of
+    requests. Faults may be replaced at any time: `dataclasses.replace(faults, crash=0.1)`.
 
     Apps:
 
-    - `without_droplet`: apps that cannot start (422), drawn when the world is made.
+    - `without_droplet`: apps that cannot start (422), chosen when the world is created.
     - `staging_failed`: builds that end as FAILED.
 
-    Refused, and nothing was done:
+    Refused without effect:
 
-    - `rate_limited`: 429 with `Retry-After: {retry_after}`; for `rate_limited_for` seconds after
-      it everybody gets one.
+    - `rate_limited`: 429 with `Retry-After: {retry_after}`. All requests get a 429 for the next
+      `rate_limited_for` seconds.
     - `unavailable`: 503 `no_endpoints` of the router, in text.
     - `unknown_route`: 404 `unknown_route` of the router, in text.
-    - `token_expired`: 401, and the token is good for nothing any more.
+    - `token_expired`: 401, and the token is no longer valid.
     - `reset_before`: the connection breaks.
 
-    Lost on the way, half of them after the work was done:
+    Lost on the way; half of the requests take effect:
 
     - `bad_gateway`: 502 in a load balancer's HTML; `endpoint_failure`: 502 in the router's text.
     - `balancer_unavailable`, `gateway_timeout`: 503 and 504 in HTML.
     - `client_closed`: 499 in text.
     - `unknown_error`: 500 of the API.
 
-    Done, and yet:
+    The request takes effect, but:
 
     - `reset_after`: the connection breaks.
     - `truncated`: the body ends in the middle, and so does the connection.
     - `garbage`: 200 with half of the JSON.
-    - `drip`: nothing is wrong, but the body comes in pieces, every `drip_pause` seconds.
+    - `drip`: the answer is complete, but its body comes in pieces, every `drip_pause` seconds.
 
-    Written down, while Diego hears of it `repair_after` seconds later (other requests than start,
-    stop and restart do not meet these):
+    The new state is stored, and Diego gets it `repair_after` seconds later (only start, stop and
+    restart have these faults):
 
     - `runner_unavailable`, `runner_error`: 503 and 500 of the API. A restart is rolled back.
-    - `hollow_success`: 200, as if nothing were wrong. A restart is refused with 503.
+    - `hollow_success`: 200, although no instance starts yet. A restart is refused with 503.
 
     Time:
 
-    - `latency`: mean seconds that every API request takes; `latency_spread` is the part of it
-      that is exponential, the rest is the same for all.
-    - `rate_limit`: requests per user in `rate_window` seconds, admins too unless `limit_admins`
-      is off. None is no limit. `address_rate_limit`: requests per address without a valid token,
-      by default half of it.
-    - `v2_rate_limit`: requests below /v2 per user in the same window, twice as many for admins.
+    - `latency`: mean seconds that every API request takes; `latency_spread` is its
+      exponential part, and the rest is constant.
+    - `rate_limit`: requests per user in `rate_window` seconds; None means no limit. Admins are
+      limited unless `limit_admins` is off. `address_rate_limit`: requests per address without a
+      valid token, by default half of `rate_limit`.
+    - `v2_rate_limit`: requests below /v2 per user in the same window. Admins get twice as many.
 
     Instances:
 
-    - `startup`: mean seconds that an instance takes to start; `startup_spread` is the part of it
-      that is exponential. `readiness`: seconds from running to routable.
-    - `shutdown`: seconds that an instance takes to go.
-    - `crash`: instances that crash whenever they have started; `crash_once`: those that crash at
-      the first time only. They stay CRASHED for `crash_backoff` seconds, then twice as long.
-    - `overload_crash`: where n instances start on a cell that copes with m at a time
-      (`Sandbox(max_starting_per_cell=m)`), the next one crashes with this share times (n+1)/m - 1,
-      and takes (n+1)/m times as long to start.
+    - `startup`: mean seconds that an instance takes to start; `startup_spread` is its
+      exponential part. `readiness`: seconds from running to routable.
+    - `shutdown`: seconds that an instance takes to stop.
+    - `crash`: instances that crash after every start; `crash_once`: instances that crash only after
+      the first start. They stay CRASHED for `crash_backoff` seconds, and twice as long each time.
+    - `overload_crash`: if n instances are starting on a cell that can start m at a time
+      (`Sandbox(max_starting_per_cell=m)`), the next instance crashes with this share times
+      (n+1)/m - 1, and takes (n+1)/m times as long to start.
     - `deployment_interval`: seconds between two steps of a deployment. `sync_interval`: seconds
-      until Diego hears of the instances that a canceled deployment gives back.
+      until Diego starts the instances that a canceled deployment restores.
     """
 
     without_droplet: float = 0.0
@@ -200,25 +200,29 @@ class Faults:
     def _check(self, transient: list[str]) -> None:
         for name in (*transient, *_OTHER_SHARES):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is a share between 0 and 1, not {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{name} must be a share between 0 and 1, not {getattr(self, name)!r}"
+                )
         for name in _TIMES:
             if not getattr(self, name) >= 0.0:
-                raise ValueError(f"{name} is a number from 0 on, not {getattr(self, name)!r}")
+                raise ValueError(
+                    f"{name} must be a number of at least 0, not {getattr(self, name)!r}"
+                )
         for name in ("crash_backoff", "rate_window", "deployment_interval"):
             if not getattr(self, name) > 0.0:
-                raise ValueError(f"{name} is more than 0 seconds, not {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be more than 0 seconds, not {getattr(self, name)!r}")
         together = self._bounds[-1][0] if self._bounds else 0.0
         if together * max(1.0, self.reads, self.writes) > 1.0 + 1e-9:
-            raise ValueError("the shares of the transient faults are more than 1 together")
+            raise ValueError("the sum of the shares of the transient faults is more than 1")
 
     @classmethod
     def none(cls) -> Self:
-        """Let everything go well."""
+        """Return no faults."""
         return cls()
 
     @classmethod
     def demo(cls) -> Self:
-        """Have a bad day: a little of everything goes wrong, and answers take about 20 ms."""
+        """Return a few faults of most kinds, with answers after about 20 ms."""
         return cls(
             without_droplet=0.02,
             rate_limited=0.003,
@@ -233,10 +237,10 @@ class Faults:
 
     @classmethod
     def chaos(cls) -> Self:
-        """Let anything go wrong with every seventh action, and now and then with everything else.
+        """Return faults for every seventh action, and a few for all other requests.
 
-        All delays are short, so that tests are fast. Only `hollow_success` is left out: nothing
-        that a client may know tells it from a success.
+        All delays are short, so that tests are fast. Only `hollow_success` is missing, because a
+        client cannot distinguish it from a success.
         """
         return cls(
             bad_gateway=0.01,
@@ -273,20 +277,20 @@ class Faults:
         """Return the faults of a profile: none, demo or chaos. Raises ValueError for others."""
         if name not in PROFILES:
             known = ", ".join(map(repr, PROFILES))
-            raise ValueError(f"profile={name!r}: {known} are known.")
+            raise ValueError(f"there is no profile {name!r}; the profiles are {known}")
         made: Self = getattr(cls, name)()
         return made
 
     @property
     def quiet(self) -> bool:
-        """Whether no request needs to draw a lot."""
+        """Whether no request needs a random draw."""
         return not (self._bounds or self.latency)
 
-    def draw(self, seed: int, subject: str, number: int, weight: float = 1.0) -> Lot:
-        """Draw the lot of the n-th request on this subject; `weight` multiplies the shares."""
+    def draw(self, seed: int, subject: str, number: int, weight: float = 1.0) -> Draw:
+        """Draw for the n-th request of this subject; `weight` multiplies the shares."""
         which, coin, wait = rolls(seed, subject, number, count=3)
         fault = next((f for bound, f in self._bounds if which < bound * weight), None)
-        return Lot(fault, coin < 0.5, stretched(self.latency, self.latency_spread, wait))
+        return Draw(fault, coin < 0.5, stretched(self.latency, self.latency_spread, wait))
 
 
 PROFILES: Final = ("none", "demo", "chaos")
@@ -294,13 +298,13 @@ FIELDS: Final = {one.name: one.default for one in fields(Faults) if one.init}
 
 
 def changed(faults: Faults, values: Mapping[str, object]) -> Faults:
-    """Return faults with other values, which come from outside. Raises ValueError for bad ones."""
+    """Return the faults with other values. Raises ValueError for bad names and values."""
     for name, value in values.items():
         if name not in FIELDS:
-            raise ValueError(f"there is no fault {name!r}, only {', '.join(FIELDS)}")
+            raise ValueError(f"there is no fault {name!r}; the faults are {', '.join(FIELDS)}")
         kind = int if FIELDS[name] is None else type(FIELDS[name])
         number = kind is float and type(value) is int
         nothing = FIELDS[name] is None and value is None
         if not (type(value) is kind or number or nothing):
             raise ValueError(f"{name} cannot be {value!r}")
-    return replace(faults, **values)  # type: ignore[arg-type] # checked just now
+    return replace(faults, **values)  # type: ignore[arg-type] # checked above

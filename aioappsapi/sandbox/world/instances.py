@@ -1,4 +1,4 @@
-"""One instance of a process, and the cell that it runs on."""
+"""The instances of processes, and the cells that run them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RUNNING: Final = "RUNNING"
 CRASHED: Final = "CRASHED"
 STOPPING: Final = "STOPPING"
 DOWN: Final = "DOWN"
-NO_ROOM: Final = "insufficient resources: memory"
+NO_MEMORY: Final = "insufficient resources: memory"
 EXITED: Final = "APP/PROC/{}: Exited with status 1"
 UNHEALTHY: Final = (
     "Instance never healthy after 1m0s: Failed to make TCP connection to 10.255.1.4:8080: "
@@ -23,7 +23,7 @@ _LAST_PORT: Final = 65000
 
 @dataclass(slots=True, eq=False)
 class Cell:
-    """A machine that instances run on; a `memory_mb` of None is endless."""
+    """A machine that runs instances; a `memory_mb` of None means no limit."""
 
     memory_mb: int | None = None
     used_mb: int = 0
@@ -32,11 +32,11 @@ class Cell:
     next_port: int = _FIRST_PORT
 
     def fits(self, memory_mb: int) -> bool:
-        """Whether there is room for so much."""
+        """Check whether so much memory is free."""
         return self.memory_mb is None or self.used_mb + memory_mb <= self.memory_mb
 
     def take_port(self) -> int:
-        """Return the first port of a range that no other new instance gets for a while."""
+        """Return the first port of a range, different from those of other new instances."""
         port = self.next_port
         self.next_port = port + _PORTS_PER_INSTANCE if port < _LAST_PORT else _FIRST_PORT
         return port
@@ -46,10 +46,10 @@ class Cell:
 class Instance:
     """One instance of a process: its state, since when (by the sandbox's clock), and why.
 
-    A `since` of None is a wanted instance that Diego does not know. `exit_description` says why
-    it crashed last, and `placement_error` why no cell takes it. `routable_at` is the moment when
-    it begins to take requests, once it is running. A `leaving` one goes, though Diego may not know
-    yet. `luck` and the faults decide its `fate`: the reason with which it will crash, or None.
+    A `since` of None means that Diego does not know the instance yet. `exit_description` is the
+    reason of the last crash, and `placement_error` the reason why no cell takes it. `routable_at`
+    is the time when it begins to take requests. `leaving`: it will stop, even if Diego does not
+    know that yet. `roll` and the faults decide its `crash_reason`: why it will crash, or None.
     """
 
     index: int
@@ -63,19 +63,19 @@ class Instance:
     app_guid: str = ""
     process_guid: str = ""
     number: int = 0
-    luck: float = 0.0
+    roll: float = 0.0
     crashes: int = 0
     leaving: bool = False
-    fate: str | None = None
+    crash_reason: str | None = None
     cell: Cell | None = None
     port: int = 0
     event: int = 0
 
     @property
     def details(self) -> str | None:
-        """Why it is not running, whether the statistics say so or only the crash event."""
+        """The reason why it is not running, for the statistics or for the crash event."""
         return self.placement_error or (self.exit_description if self.state == CRASHED else None)
 
     def routable(self, now: float) -> bool:
-        """Whether it takes requests now."""
+        """Check whether it takes requests now."""
         return self.state == RUNNING and self.routable_at <= now

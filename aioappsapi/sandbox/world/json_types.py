@@ -1,4 +1,4 @@
-"""JSON as the sandbox holds it: checked where it comes in, and plain dictionaries from there on."""
+"""The types of JSON in the sandbox. It is checked on arrival and kept as plain dictionaries."""
 
 from __future__ import annotations
 

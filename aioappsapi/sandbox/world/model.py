@@ -1,4 +1,4 @@
-"""The people, places and apps of the sandbox."""
+"""Organizations, spaces, users and apps of the sandbox."""
 
 from __future__ import annotations
 
@@ -35,30 +35,29 @@ SEES_EVERYTHING: Final = frozenset(
 
 
 def guid(rng: random.Random) -> str:
-    """Return a GUID in the shape of a random UUID, the next one of this generator."""
+    """Return the next GUID of this generator, in the form of a random UUID."""
     digits = f"{rng.getrandbits(128):032x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def guid_of(*parts: object) -> str:
-    """Return a GUID that always belongs to these words, so that it need not be stored."""
+    """Return the GUID that belongs to these words; it is computed and need not be stored."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return guid(random.Random(digest))
 
 
 def timestamp(seconds: float | None = None) -> str:
-    """Return a moment as the API writes it, by default the present."""
+    """Return a time as the API writes it, by default now."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 @dataclass(slots=True)
 class Organization:
-    """A tenant; suspending it refuses changes to everybody but admins.
+    """An organization. While it is suspended, only admins may change its apps.
 
-    `memory_limit` (in MB) is what its started apps may take together, `instance_limit` how many
-    instances they may have, `process_memory_limit` what one instance may take, `log_rate_limit`
-    how many bytes a second they may log; None is no limit.
+    The limits are the total memory of its started apps in MB, their total instances, the memory of
+    one instance in MB, and the total log rate in bytes per second. None means no limit.
     """
 
     guid: str
@@ -77,9 +76,9 @@ class Organization:
 
 @dataclass(slots=True)
 class Space:
-    """A room of an organization, where apps and developers meet; `ssh` lets people log in.
+    """A space of an organization, which holds apps; `ssh` allows logins into its apps.
 
-    The limits are as an organization's.
+    The limits are those of an organization.
     """
 
     guid: str
@@ -98,7 +97,7 @@ class Space:
 
     @property
     def quota_guid(self) -> str | None:
-        """The GUID of the quota that the limits make; without a limit there is none."""
+        """The GUID of the quota with these limits, or None without a limit."""
         limits = (
             self.memory_limit,
             self.instance_limit,
@@ -110,7 +109,7 @@ class Space:
 
 @dataclass(slots=True)
 class Stack:
-    """A file system that apps run on; `reason` is what the warning of its `state` ends with."""
+    """A root file system for apps; `reason` is the end of the warning for its `state`."""
 
     name: str
     guid: str
@@ -126,7 +125,7 @@ class Stack:
 
 @dataclass(slots=True)
 class User:
-    """A person, with roles by the GUID of the space or organization they are held in."""
+    """A user, with roles by the GUID of the space or organization."""
 
     guid: str
     name: str
@@ -142,26 +141,26 @@ class User:
 
     @property
     def email(self) -> str:
-        """The user's address, which is the name itself where that is one."""
+        """The user's e-mail address; it is the name if that is an address."""
         return self.name if "@" in self.name else f"{self.name}@sandbox.example"
 
     def holds(self, role: str, where: Space | Organization) -> bool:
-        """Whether the user has this role in this very space or organization."""
+        """Check whether the user has this role in exactly this space or organization."""
         return role in self.roles.get(where.guid, ())
 
     def reads(self, space: Space) -> bool:
-        """Whether the user sees the space's apps."""
+        """Check whether the user sees the space's apps."""
         return bool(self.roles.get(space.guid)) or self.holds("org_manager", space.organization)
 
     def changes(self, space: Space) -> bool:
-        """Whether the user may start and stop the space's apps."""
+        """Check whether the user may start and stop the space's apps."""
         held = self.roles.get(space.guid, set())
         return bool(held & {"space_developer", "space_supporter"})
 
 
 @dataclass(slots=True)
 class OAuthClient:
-    """A program known to the UAA; `scopes` are what it may hold in its own name."""
+    """An OAuth client of the UAA; `scopes` are those of its own tokens."""
 
     name: str
     secret: str
@@ -171,12 +170,12 @@ class OAuthClient:
 
 @dataclass(slots=True)
 class Process:
-    """One command of an app, and how many instances of it are wanted.
+    """One process of an app: its command, and the requested number of instances.
 
-    Instances follow the app's state by themselves. To make them misbehave, set `states`, e.g. to
-    `["CRASHED"]`; `details` is what the statistics then say. `live` belongs to the fleet.
-    A process without times of its own has its app's. `version` counts its starts, and `revision`
-    is the GUID of the app's revision that it runs.
+    Instances follow the app's state. To set other states, assign `states`, for example
+    `["CRASHED"]`; `details` is then the reason in the statistics. `live` belongs to the fleet.
+    A process without own times has those of its app. `version` counts its starts, and `revision`
+    is the GUID of the revision that it runs.
     """
 
     guid: str
@@ -200,7 +199,7 @@ class Process:
     revision: str | None = None
 
     def touch(self) -> None:
-        """Note that something changed."""
+        """Set the time of the last change to now."""
         self.updated_at = timestamp()
 
 
@@ -208,10 +207,10 @@ class Process:
 class App:
     """An app as the API knows it; every attribute may be set while the sandbox runs.
 
-    `number` is the order of creation, which lists follow. `applied` counts the starts, stops and
-    restarts that really happened, whatever the answer was; `launches` counts how often instances
-    were made. `features` are those that were switched, and `deletion` is the GUID of the job that
-    deletes the app.
+    `number` is the order of creation, in which lists show apps. `applied` counts the starts, stops
+    and restarts that took effect, whatever the answer was. `launches` counts how often instances
+    were created. `features` are those that were switched, and `deletion` is the GUID of the job
+    that deletes the app.
     """
 
     guid: str
@@ -238,11 +237,11 @@ class App:
     deletion: str | None = None
 
     def has(self, feature: str) -> bool:
-        """Whether a feature of the app is on."""
+        """Check whether a feature of the app is on."""
         return (self.features or {}).get(feature, FEATURES[feature])
 
     def switch(self, state: str) -> bool:
-        """Write down the desired state; whether that changed anything."""
+        """Set the requested state; return whether it is another state than before."""
         if self.state == state:
             return False
         self.state = state
@@ -251,10 +250,10 @@ class App:
 
 
 def instance_guid(process: Process, instance: Instance) -> str:
-    """Return the GUID of an instance, another one after each crash."""
+    """Return the GUID of an instance, which changes after each crash."""
     return guid_of("instance", process.guid, instance.number, instance.index, instance.crashes)
 
 
 def process_version(process: Process) -> str:
-    """Return the version that changes with every start, and that Diego's errors name."""
+    """Return the version in Diego's errors, which changes with every start."""
     return guid_of("version", process.guid, process.version)

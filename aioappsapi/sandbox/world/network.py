@@ -1,4 +1,4 @@
-"""Domains and routes: the addresses under which apps are reached."""
+"""Domains and routes, the addresses of apps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from aioappsapi.sandbox.world.state import World
 SHARED: Final = "apps.sandbox.example"
 INTERNAL: Final = "apps.internal"
 _BEGIN: Final = "2026-01-01T00:00:00Z"
-# What makes a GUID one of version 4 stays as it is.
+# The bits that mark a GUID as version 4 stay unchanged.
 _FREE_BITS: Final = 0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF
 
 
 @dataclass(slots=True, kw_only=True)
 class Domain(Resource):
-    """A name below which routes are; without an organization it is everybody's."""
+    """A domain of routes; without an organization it is shared."""
 
     name: str
     internal: bool = False
@@ -43,13 +43,13 @@ class Destination:
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """What no two destinations of a route share."""
+        """The key that is unique among the destinations of a route."""
         return self.app, self.process_type, self.port
 
 
 @dataclass(slots=True, kw_only=True)
 class Route(Resource):
-    """An address, and where requests to it go."""
+    """An address with the destinations of its requests."""
 
     host: str
     domain: Domain
@@ -61,22 +61,22 @@ class Route(Resource):
 
     @property
     def url(self) -> str:
-        """The address as people type it."""
+        """The address as users write it."""
         host = f"{self.host}." if self.host else ""
         port = f":{self.port}" if self.port else ""
         return f"{host}{self.domain.name}{port}{self.path}"
 
     @property
     def apps(self) -> list[str]:
-        """The GUIDs of the apps that it leads to."""
+        """The GUIDs of the apps among its destinations."""
         return [destination.app for destination in self.destinations]
 
 
 class Network:
     """All domains and routes, in dictionaries by GUID in the order of creation.
 
-    A seeded app has a route named after it, which is made whenever it is asked for: its GUID is
-    the app's in disguise. `routes` holds all others, and of those what was changed.
+    A seeded app has a route with its name. It is created when it is read, with a GUID computed from
+    the app's. `routes` holds all other routes, and seeded routes that were changed.
     """
 
     def __init__(self, world: World) -> None:
@@ -90,7 +90,7 @@ class Network:
             self.domains[domain.guid] = domain
 
     def default_domain(self) -> Domain | None:
-        """Return the domain that apps are routed under unless they say otherwise."""
+        """Return the default domain of new routes."""
         shared = (d for d in self.domains.values() if d.organization is None and not d.internal)
         return next(shared, None)
 
@@ -111,7 +111,7 @@ class Network:
         return [route.url for route in self.routes_of([app.guid])]
 
     def count_in(self, spaces: Collection[Space]) -> int:
-        """Return how many routes these spaces have, without making any."""
+        """Return how many routes these spaces have, without creating seeded routes."""
         homes = {space.guid for space in spaces}
         apps = self._world.apps.values()
         seeded = (app for app in apps if self._has_own(app) and app.space.guid in homes)
@@ -124,23 +124,23 @@ class Network:
         if found is not None:
             return found
         try:
-            app = self._world.apps.get(twin(route_guid, "route"))
+            app = self._world.apps.get(paired_guid(route_guid, "route"))
         except ValueError:
             return None
         return next(self._seeded([app]), None) if app is not None else None
 
-    def keep(self, route: Route) -> None:
-        """Write down a route that is new or changes."""
+    def store(self, route: Route) -> None:
+        """Store a new or changed route."""
         self._settled.update(route.apps)
         self.routes[route.guid] = route
 
     def forget(self, route: Route) -> None:
-        """Take a route away."""
+        """Remove a route."""
         self._settled.update(route.apps)
         self.routes.pop(route.guid, None)
 
     def forget_app(self, app: App) -> None:
-        """Let no route lead to a deleted app any more."""
+        """Remove a deleted app from the destinations of all routes."""
         for route in self.routes.values():
             route.destinations = [d for d in route.destinations if d.app != app.guid]
 
@@ -155,17 +155,21 @@ class Network:
 
 def _route_to(app: App, domain: Domain) -> Route:
     moment = app.created_at
-    route = Route(guid=twin(app.guid, "route"), host=app.name, domain=domain, space=app.space)
+    route = Route(
+        guid=paired_guid(app.guid, "route"), host=app.name, domain=domain, space=app.space
+    )
     route.created_at = route.updated_at = moment
-    destination = Destination(guid=twin(app.guid, "destination"), app=app.guid, created_at=moment)
+    destination = Destination(
+        guid=paired_guid(app.guid, "destination"), app=app.guid, created_at=moment
+    )
     route.destinations = [destination]
     return route
 
 
-def twin(guid: str, kind: str) -> str:
-    """Return the GUID that goes with this one; of the same kind, its own twin is this one again.
+def paired_guid(guid: str, kind: str) -> str:
+    """Return a second GUID that is computed from a GUID; the twin of the twin is the first GUID.
 
-    Raises ValueError if it is no GUID.
+    Raises ValueError if it is not a GUID.
     """
     digits = f"{int(guid.replace('-', ''), 16) ^ _mask(kind):032x}"
     parts = digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]

@@ -1,4 +1,4 @@
-"""All that the API shows, in one place."""
+"""The world together with all resources around its apps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aioappsapi.sandbox.world.state import World
 
 
 class Realm:
-    """A world, and what is made for its apps: droplets and the like, addresses, services."""
+    """A world with the shelf (droplets, builds, ...), the network and the marketplace."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -19,7 +19,7 @@ class Realm:
         self.marketplace = Marketplace(world)
 
     def remove_app(self, app: App) -> None:
-        """Take away an app with all that is its own."""
+        """Remove an app with everything that belongs to it."""
         self.world.remove_app(app)
         self.shelf.forget_app(app)
         self.network.forget_app(app)

@@ -1,4 +1,4 @@
-"""What belongs to apps and is made by requests: droplets, packages, builds, tasks, jobs."""
+"""The resources that belong to apps: droplets, packages, builds, deployments, tasks, jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIRST_REVISION: Final = "Initial revision."
 
 @dataclass(slots=True)
 class Pending:
-    """Work in progress: it ends at `due`, or when somebody asks for it the second time."""
+    """Work in progress. It ends at `due`, or when it is read for the second time."""
 
     due: float
     finish: Callable[[], None]
@@ -26,7 +26,7 @@ class Pending:
 
 @dataclass(slots=True, kw_only=True)
 class Resource:
-    """What every resource has."""
+    """The members of every resource."""
 
     guid: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -36,13 +36,13 @@ class Resource:
     pending: Pending | None = None
 
     def touch(self) -> None:
-        """Note that something changed."""
+        """Set the time of the last change to now."""
         self.updated_at = timestamp()
 
 
 @dataclass(slots=True, kw_only=True)
 class Droplet(Resource):
-    """An app, staged and ready to run."""
+    """A staged app, ready to run."""
 
     app: App
     state: str = "STAGED"
@@ -86,7 +86,7 @@ class Build(Resource):
 
 
 class Phase(Enum):
-    """Where a deployment stands; `CANARY` brings up the instances of a canary's next step."""
+    """The phase of a deployment; `CANARY` starts the instances of a canary's next step."""
 
     CANARY = auto()
     DEPLOYING = auto()
@@ -109,11 +109,11 @@ class Phase(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Deployment(Resource):
-    """The exchange of an app's web instances for new ones, some at a time.
+    """The replacement of an app's web instances by new ones, some at a time.
 
-    There were `original` web instances; `process` is the GUID of the new web process. `phase` is
-    the present one. A superseded deployment that was still bringing up its canary has
-    `gave_up_canary`: its instances go at once. `steps` are the weights of a canary in percent.
+    `original` is the number of web instances before, and `process` the GUID of the new web process.
+    `gave_up_canary`: it was superseded while its canary came up, so its instances stop at once.
+    `steps` are the weights of a canary in percent.
     """
 
     app: App
@@ -138,7 +138,7 @@ class Deployment(Resource):
 
     @property
     def target(self) -> int:
-        """How many web instances there are to be at the end."""
+        """The number of web instances at the end."""
         return self.original if self.web_instances is None else self.web_instances
 
     def turn(self, phase: Phase) -> None:
@@ -149,12 +149,12 @@ class Deployment(Resource):
             self.status_changed_at = self.updated_at
 
     def canary(self) -> tuple[int, int]:
-        """Return how many new and how many old instances the present step of a canary wants."""
+        """Return the numbers of new and old instances in the present step of a canary."""
         if self.steps is None:
             return 1, self.original
         wanted = min(self.target, self.original)
         weight = self.steps[self.step - 1]
-        # Half a percent rounds up, as it does in the server's language.
+        # Ruby rounds a half up.
         new = max(1, (wanted * weight + 50) // 100)
         return new, 0 if weight == 100 else wanted - new + 1
 
@@ -178,7 +178,7 @@ class Task(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Job(Resource):
-    """Work that goes on after the answer; `app` is the GUID of the app it is for."""
+    """Work that goes on after the answer; `app` is the GUID of its app."""
 
     operation: str
     app: str | None = None
@@ -188,7 +188,7 @@ class Job(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Revision(Resource):
-    """An app's droplet, variables and commands at a time."""
+    """The droplet, variables and commands of an app at one time."""
 
     app: App
     number: int = 1
@@ -201,7 +201,7 @@ class Revision(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Sidecar(Resource):
-    """A command that runs beside some of an app's processes."""
+    """A command that runs in the containers of some processes of an app."""
 
     app: App
     name: str

@@ -1,4 +1,4 @@
-"""What brokers offer, and what spaces have of it: offerings, plans, instances, bindings."""
+"""Service offerings and plans of brokers, and service instances and bindings in spaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEGIN: Final = "2026-01-01T00:00:00Z"
 
 @dataclass(slots=True, kw_only=True)
 class Broker(Resource):
-    """A program that makes service instances."""
+    """A program that creates service instances."""
 
     name: str
     url: str = "https://broker.sandbox.example"
@@ -36,13 +36,13 @@ class Offering(Resource):
     catalog: Json = field(default_factory=dict)
 
     def has(self, feature: str) -> bool:
-        """Whether the catalog says so."""
+        """Check whether the catalog has a feature."""
         return bool(self.catalog.get("features", {}).get(feature))
 
 
 @dataclass(slots=True, kw_only=True)
 class Plan(Resource):
-    """A size of a service, and what it costs."""
+    """A size of a service, with its price."""
 
     name: str
     offering: Offering
@@ -56,7 +56,7 @@ class Plan(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Operation:
-    """What was last done to an instance or a binding, and how it went."""
+    """The last operation on an instance or a binding, and its result."""
 
     type: str = "create"
     state: str = "succeeded"
@@ -67,7 +67,7 @@ class Operation:
 
 @dataclass(slots=True, kw_only=True)
 class ServiceInstance(Resource):
-    """A service in a space; without a plan it is one that the user provides."""
+    """A service in a space; without a plan it is provided by a user."""
 
     name: str
     space: Space
@@ -82,7 +82,7 @@ class ServiceInstance(Resource):
 
     @property
     def type(self) -> str:
-        """The kind of instance, in the API's words."""
+        """The type of the instance, as the API names it."""
         return "user-provided" if self.plan is None else "managed"
 
 
@@ -99,20 +99,20 @@ class Binding(Resource):
 
     @property
     def type(self) -> str:
-        """The kind of binding, in the API's words."""
+        """The type of the binding, as the API names it."""
         return "key" if self.app is None else "app"
 
     @property
     def space(self) -> Space:
-        """Where the binding is."""
+        """The space of the binding."""
         return self.instance.space if self.app is None else self.app.space
 
 
 class Marketplace:
     """Everything about services, in dictionaries by GUID in the order of creation.
 
-    It begins with one broker of a database, and in the first space with an instance of it and
-    one that a user provides, both bound to the first app. `broker_error` makes the broker fail.
+    At first there is one broker of a database. The first space has an instance of it and a
+    user-provided instance, both bound to the first app. `broker_error` makes the broker fail.
     """
 
     def __init__(self, world: World) -> None:
@@ -138,7 +138,7 @@ class Marketplace:
         return [binding for binding in self.bindings.values() if binding.app is app]
 
     def variables(self, app: App) -> Json:
-        """Return the value of VCAP_SERVICES of an app."""
+        """Return the value of VCAP_SERVICES for an app."""
         found: Json = {}
         for binding in self.bindings_of(app):
             plan = binding.instance.plan
@@ -147,7 +147,7 @@ class Marketplace:
         return found
 
     def forget_app(self, app: App) -> None:
-        """Take away the bindings of a deleted app."""
+        """Remove the bindings of a deleted app."""
         for binding in self.bindings_of(app):
             del self.bindings[binding.guid]
 

@@ -1,4 +1,4 @@
-"""The shelf of what belongs to apps: how it is made, found, and taken away with them."""
+"""The shelf: the resources that belong to apps, and how they are created, found and removed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _FIRST_REVISION: Final = "Initial revision."
 
 
 class Shelf:
-    """Everything made for apps, in dictionaries by GUID in the order of creation.
+    """The resources of apps, in dictionaries by GUID in the order of creation.
 
-    `staging_error` makes the next builds fail with these words.
+    `staging_error` makes the next builds fail with this text.
     """
 
     def __init__(self, world: World) -> None:
@@ -48,12 +48,12 @@ class Shelf:
         self._pending: list[Resource] = []
 
     def begin(self, resource: Resource, finish: Callable[[], None]) -> None:
-        """Let the resource be in progress for a moment; then `finish` is called once."""
+        """Put the resource in progress for a moment, and call `finish` once after that."""
         resource.pending = Pending(self._world.clock() + PATIENCE, finish)
         self._pending.append(resource)
 
-    def look_at(self, resource: Resource) -> None:
-        """Note that somebody asks for the resource, which ends its work at the second time."""
+    def count_read(self, resource: Resource) -> None:
+        """Count a read of the resource; the second read ends its work."""
         pending = resource.pending
         if pending is None:
             return
@@ -61,12 +61,12 @@ class Shelf:
             self._finish(resource, pending)
         pending.seen = True
 
-    def abandon(self, resource: Resource) -> None:
+    def cancel(self, resource: Resource) -> None:
         """End the work on a resource without its result."""
         resource.pending = None
 
-    def settle(self) -> None:
-        """End all work whose time is over."""
+    def run_due(self) -> None:
+        """End all work that is due."""
         if not self._pending:
             return
         now = self._world.clock()
@@ -76,14 +76,14 @@ class Shelf:
         self._pending = [r for r in self._pending if r.pending is not None]
 
     def current_droplet(self, app: App) -> Droplet | None:
-        """Return the app's current droplet; one that was set as a bare GUID is made up."""
+        """Return the app's current droplet; it is created if only its GUID was set."""
         if app.droplet is None:
             return None
         found = self.droplets.get(app.droplet)
         return found or self.add_droplet(app, app.droplet)
 
     def add_droplet(self, app: App, droplet_guid: str) -> Droplet:
-        """Put a staged droplet of the app on the shelf, with the package it came from."""
+        """Add a staged droplet of the app, with its package."""
         docker = app.lifecycle == "docker"
         package = Package(guid=guid_of("package", droplet_guid), app=app)
         if docker:
@@ -96,7 +96,7 @@ class Shelf:
         return droplet
 
     def start_command(self, app: App, kind: str) -> str:
-        """Return the command that the current droplet brings for a type of process."""
+        """Return the command of the current droplet for a type of process."""
         if app.droplet is None:
             return ""
         droplet = self.droplets.get(app.droplet)
@@ -104,7 +104,7 @@ class Shelf:
         return (types or {}).get(kind, "")
 
     def droplet(self, droplet_guid: str) -> Droplet | None:
-        """Return the droplet with this GUID, on the shelf or current somewhere."""
+        """Return the droplet with this GUID, from the shelf or as the current droplet of an app."""
         found = self.droplets.get(droplet_guid)
         if found is not None:
             return found
@@ -113,15 +113,15 @@ class Shelf:
         return self.current_droplet(app) if app is not None else None
 
     def forget_droplet(self, droplet_guid: str) -> None:
-        """Take a droplet off the shelf."""
+        """Remove a droplet."""
         self.droplets.pop(droplet_guid, None)
 
     def forget_package(self, package_guid: str) -> None:
-        """Take a package off the shelf."""
+        """Remove a package."""
         self.packages.pop(package_guid, None)
 
     def forget_app(self, app: App) -> None:
-        """Take everything of a deleted app off the shelf."""
+        """Remove all resources of a deleted app."""
         shelves: tuple[Json, ...] = (
             self.droplets,
             self.packages,
@@ -133,18 +133,18 @@ class Shelf:
         )
         for shelf in shelves:
             for guid in [guid for guid, row in shelf.items() if row.app is app]:
-                self.abandon(shelf.pop(guid))
+                self.cancel(shelf.pop(guid))
         self._revisions_of.pop(app.guid, None)
 
     def running_deployment(self, app: App) -> Deployment | None:
-        """Return the deployment that is not over yet."""
+        """Return the active deployment of an app, or None."""
         rows = self.deployments.values()
         return next((d for d in rows if d.app is app and d.phase.active), None)
 
     def latest_revision(self, app: App) -> Revision | None:
-        """Return the app's latest revision; one that was started has at least the first.
+        """Return the app's latest revision; an app that was started has at least one.
 
-        The first one is made when somebody asks for it, or before something of it changes.
+        The first revision is created when it is read, or before the app changes.
         """
         rows = self._revisions_of.get(app.guid)
         if rows:
@@ -153,7 +153,7 @@ class Shelf:
         return self._add_revision(app, _FIRST_REVISION) if started and _can_revise(app) else None
 
     def resolve_revision(self, app: App) -> Revision | None:
-        """Return the revision that is started now: the latest one, or a new one after a change."""
+        """Return the revision to start now: the latest, or a new revision after a change."""
         if not _can_revise(app):
             return None
         latest = self.latest_revision(app)
@@ -163,7 +163,7 @@ class Shelf:
         return self._add_revision(app, " ".join(reasons)) if reasons else latest
 
     def revision(self, wanted: str) -> Revision | None:
-        """Return the revision with this GUID; an app's first one may have to be made."""
+        """Return the revision with this GUID; the first revision of an app may be created now."""
         found = self.revisions.get(wanted)
         if found is None:
             for app in self._world.apps.values():
@@ -172,7 +172,7 @@ class Shelf:
         return found
 
     def roll_back(self, app: App, target: Revision) -> Revision | None:
-        """Return a new revision that is like an earlier one; None if that is the latest's like."""
+        """Return a new revision equal to an earlier one, or None if the latest is equal to it."""
         latest = self.latest_revision(app)
         reasons = [] if latest is None else changes(latest, target)
         if not reasons:
@@ -181,7 +181,7 @@ class Shelf:
         return self._add_revision(app, text, target)
 
     def snapshot(self, app: App) -> Revision:
-        """Return what an app is now, as a revision that nobody has made yet."""
+        """Return the present app as a revision that is not stored yet."""
         beside = [one for one in self.sidecars.values() if one.app is app]
         return Revision(
             guid="",
@@ -216,12 +216,12 @@ class Shelf:
 
 
 def revision_guid(app: App, number: int) -> str:
-    """Return the GUID of an app's n-th revision, whether it was made yet or not."""
+    """Return the GUID of an app's n-th revision, even before it exists."""
     return guid_of("revision", app.guid, number)
 
 
 def changes(old: Revision, new: Revision) -> list[str]:
-    """Describe what a new revision changes, in the server's words and order."""
+    """Describe the changes in a new revision, with the texts and order of the server."""
     found = []
     if old.droplet != new.droplet:
         found.append("New droplet deployed.")

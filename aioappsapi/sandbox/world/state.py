@@ -1,4 +1,4 @@
-"""The world inside the sandbox: organizations, spaces, people and apps, seeded and repeatable."""
+"""The world of the sandbox: organizations, spaces, users and apps, repeatable by a seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class World:
     """Everything the sandbox knows, in dictionaries by GUID in the order of creation.
 
     The same seed and number of apps give the same world. `flags` are features by name, on unless
-    they are False, and `flag_messages` what is said instead of a name. The first `seeded` apps
-    have a route each. `diego_error` is what Diego refuses with in the mode `bbs-error`.
+    they are False. `flag_messages` are texts in place of the names in errors. The first `seeded`
+    apps have a route each. `diego_error` is Diego's error in the mode `bbs-error`.
     """
 
     def __init__(self, seed: int, fleet: Fleet) -> None:
@@ -75,7 +75,7 @@ class World:
         """Create `count` apps, spread evenly over the spaces."""
         spaces = list(self.spaces.values())
         kinds = ("prod", "dev", "staging")
-        # A generator of its own: the share without a droplet must not move the GUIDs.
+        # A separate generator: the share without a droplet must not change the GUIDs.
         lots = random.Random(f"{self.seed}/droplets")
         for number in range(1, count + 1):
             lacking = lots.random() < without_droplet
@@ -116,11 +116,11 @@ class World:
         app.created_at = app.updated_at = timestamp()
         self.apps[app_guid] = app
         if state == STARTED:
-            self.fleet.take_over(app)
+            self.fleet.place_running(app)
         return app
 
     def remove_app(self, app: App) -> None:
-        """Take an app away, and its instances off their cells."""
+        """Remove an app, and its instances from their cells."""
         self.apps.pop(app.guid, None)
         self.fleet.forget(app)
 
@@ -136,7 +136,7 @@ class World:
         return user
 
     def user_named(self, name: str) -> User | None:
-        """Return the user who logs in under this name."""
+        """Return the user with this login name."""
         return next((user for user in self.users.values() if user.name == name), None)
 
     def process(self, process_guid: str) -> tuple[App, Process] | None:

@@ -16,17 +16,17 @@ from aioappsapi.bulk.reports.compare import Comparison
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import counted, printable, span
-from aioappsapi.bulk.reports.timing import LABELS, accepted_after
+from aioappsapi.bulk.reports.timing import accepted_after, goal_of, labels
 from aioappsapi.bulk.reports.verdict import comparison_verdict, verdict
 from aioappsapi.bulk.reports.writers.charts import (
     HEIGHT,
     LABEL_HEIGHT,
     WIDTH,
     histogram,
-    slowest,
     throughput_chart,
 )
 from aioappsapi.bulk.reports.writers.table import AppTable, change_table
+from aioappsapi.bulk.reports.writers.time_lines import slowest
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,6 +59,7 @@ def as_html(report: ReportData[object], plan: list[str] | None = None) -> Iterat
     timeline = report.timeline()
     apps = AppTable(report, timeline)
     failures = _failures(report, apps)
+    goal, names = goal_of(report.action), labels(report.action)
     running = [one.time_to_running for one in report if one.time_to_running is not None]
     accepted = [after for one in report if (after := accepted_after(one)) is not None]
     yield from _render(
@@ -69,17 +70,18 @@ def as_html(report: ReportData[object], plan: list[str] | None = None) -> Iterat
         statuses=[status for status in Status if report.counts[status]],
         failures=failures[:_MOST_GROUPS],
         more=len(failures) - _MOST_GROUPS,
-        throughput=throughput_chart(timeline, report.pauses, report.limits),
+        throughput=throughput_chart(timeline, report.pauses, report.limits, goal),
         histogram=histogram(running or accepted),
-        histogram_title="Time to running" if running else "Time to acceptance",
-        time_lines=slowest(report, timeline),
-        timings={LABELS[name]: found for name, found in report.timings.items() if found},
+        histogram_title=f"Time until {goal if running else 'accepted'}",
+        time_lines=slowest(report, timeline, goal),
+        timings={names[name]: found for name, found in report.timings.items() if found},
         table=apps.table,
     )
 
 
 def comparison_as_html(comparison: Comparison) -> Iterator[str]:
     """Yield a comparison as a page, piece by piece; needs jinja2."""
+    names = labels(comparison.before.action, comparison.after.action)
     changes = [*comparison.changed, *comparison.only_before, *comparison.only_after]
     yield from _render(
         "compare.html",
@@ -90,7 +92,7 @@ def comparison_as_html(comparison: Comparison) -> Iterator[str]:
             for name, pair in comparison.counts.items()
             if name != "total" and (pair.before or pair.after)
         },
-        timings={LABELS[name]: ranks for name, ranks in comparison.timings.items() if ranks},
+        timings={names[name]: ranks for name, ranks in comparison.timings.items() if ranks},
         changes=len(changes),
         table=change_table(changes),
     )

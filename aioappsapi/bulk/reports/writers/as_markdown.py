@@ -10,7 +10,7 @@ from aioappsapi.bulk.reports.causes import cause_of, group_by_cause
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import counted, printable, span
-from aioappsapi.bulk.reports.timing import LABELS
+from aioappsapi.bulk.reports.timing import labels
 
 _MOST_NAMES: Final = 5
 
@@ -57,8 +57,9 @@ def _counts(report: ReportData[object]) -> Iterator[str]:
 
 
 def _timings(report: ReportData[object]) -> Iterator[str]:
+    names = labels(report.action)
     rows = (
-        (LABELS[name], *(f"{value:.2f}" for value in found.values()))
+        (names[name], *(f"{value:.2f}" for value in found.values()))
         for name, found in report.timings.items()
         if found
     )

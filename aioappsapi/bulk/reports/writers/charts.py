@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted, span
 from aioappsapi.bulk.reports.timing import (
     LimitLevel,
     Moments,
     PauseSpan,
     Step,
-    accepted_after,
     nice,
     percentiles,
     step_for,
@@ -30,21 +28,14 @@ HEIGHT: Final = 160
 LABEL_HEIGHT: Final = 18
 _LETTER: Final = 9
 
+_LIMIT: Final = "limit of requests in flight (right axis)"
+
 _BARS: Final = 40
-_SLOWEST: Final = 15
 # Instances are polled, so many come up "at once". They are spread over the seconds between polls.
 _POLL: Final = 5.0
 # A longest value so many times the p99 would flatten all others: the axis then ends earlier.
 _TAIL: Final = 3
 _TAIL_VALUES: Final = 50
-
-
-_SEGMENTS: Final = {
-    "accepting": "until accepted",
-    "starting": "until the first instance",
-    "scaling": "until running",
-    "waiting": "until given up",
-}
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -64,9 +55,10 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of a chart, as the points of an SVG polyline."""
+    """A line of a chart, as the points of an SVG polyline; `label` is for the legend."""
 
     name: str
+    label: str
     points: str
 
 
@@ -101,37 +93,6 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         return LABEL_HEIGHT * max((mark.level + 1 for mark in self.marks), default=1)
 
 
-class Segment(msgspec.Struct, frozen=True):
-    """A part of a time line; `start` and `width` in percent of the whole."""
-
-    name: str
-    start: float
-    width: float
-
-
-class TimeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The time line of one app."""
-
-    label: str
-    status: str
-    segments: list[Segment]
-    tip: str
-
-
-class TimeLines(msgspec.Struct, frozen=True, kw_only=True):
-    """The time lines of several apps over one axis."""
-
-    lines: list[TimeLine]
-    ticks: list[Tick]
-    x_title: str
-
-    @property
-    def legend(self) -> dict[str, str]:
-        """The names of the segments that occur, with their meanings."""
-        found = {segment.name for line in self.lines for segment in line.segments}
-        return {name: label for name, label in _SEGMENTS.items() if name in found}
-
-
 # -- throughput
 
 
@@ -139,8 +100,12 @@ def throughput_chart(
     timeline: Sequence[Moments],
     pauses: Sequence[PauseSpan] = (),
     limits: Sequence[LimitLevel] = (),
+    goal: str = "running",
 ) -> Chart | None:
-    """Draw apps per second over time, with pauses and the limit; None if nothing was sent."""
+    """Draw apps per second over time, with pauses and the limit; None if nothing was sent.
+
+    `goal` is the state that was asked for.
+    """
     if (step := step_for(timeline)) is None:
         return None
     rows = throughput(timeline, step)
@@ -153,16 +118,20 @@ def throughput_chart(
     }
     peak = max(map(max, rates.values()))
     top = _ceiling(peak)
-    lines = [Line(name, _points(rate, top)) for name, rate in rates.items() if any(rate)]
+    lines = [
+        Line(name, goal if name == "running" else name, _points(rate, top))
+        for name, rate in rates.items()
+        if any(rate)
+    ]
     levels = _levels(limits)
     most = _ceiling(max((level.limit for level in levels), default=1), least=1)
     if levels:
-        lines.append(Line("limit", _stairs(levels, end, most)))
-    x_ticks, x_title = _time_ticks(end, "since the start")
+        lines.append(Line("limit", _LIMIT, _stairs(levels, end, most)))
+    x_ticks, x_title = time_ticks(end, "since the start")
     return Chart(
         lines=lines,
         pauses=[_pause_area(one, end) for one in pauses if 0 <= one.second < end],
-        hovers=_hovers(rows, step, levels),
+        hovers=_hovers(rows, step, levels, goal),
         x_ticks=x_ticks,
         x_title=x_title,
         y_ticks=_ticks(top, HEIGHT),
@@ -213,13 +182,15 @@ def _pause_area(pause: PauseSpan, end: float) -> Area:
     )
 
 
-def _hovers(rows: Sequence[Step], step: float, levels: Sequence[LimitLevel]) -> list[Area]:
+def _hovers(
+    rows: Sequence[Step], step: float, levels: Sequence[LimitLevel], goal: str
+) -> list[Area]:
     width = WIDTH / len(rows)
     areas = []
     for n, row in enumerate(rows):
         begin, end = row.second, row.second + step
         tip = f"{begin:.6g}–{end:.6g} s: {row.asked} asked, {row.accepted} accepted, "  # noqa: RUF001
-        tip += f"{row.running} running"
+        tip += f"{row.running} {goal}"
         if limit := _limit_at(levels, end):
             tip += f"; limit {limit}"
         areas.append(Area(round(n * width, 1), 0, round(width, 1), HEIGHT, tip))
@@ -257,7 +228,7 @@ def histogram(values: Sequence[float]) -> Chart | None:
     beyond = sum(value > shown for value in values)
     end = number * step
     top = _ceiling(max(counted_in.values()), least=1)
-    x_ticks, x_title = _time_ticks(end, "")
+    x_ticks, x_title = time_ticks(end, "")
     return Chart(
         bars=[_bar(n, count, number, step, top) for n, count in sorted(counted_in.items())],
         marks=_marks(ranks, end),
@@ -308,65 +279,6 @@ def _extent(at: float, width: float) -> tuple[float, float, str]:
     return at - width / 2, at + width / 2, "middle"
 
 
-# -- time lines
-
-
-def slowest(outcomes: Sequence[Outcome[object]], timeline: Sequence[Moments]) -> TimeLines | None:
-    """Draw the time lines of the slowest apps, slowest first; None if no duration is known."""
-    known = [pair for pair in zip(outcomes, timeline, strict=True) if pair[0].duration]
-    # Failures have a section of their own; here they would hide how long a success takes.
-    pairs = [pair for pair in known if pair[0].done] or known
-    pairs.sort(key=lambda pair: -(pair[0].duration or 0))
-    if not pairs:
-        return None
-    end = pairs[0][0].duration or 0.0
-    ticks, title = _time_ticks(end, "since the first request")
-    return TimeLines(
-        lines=[_time_line(*pair, end) for pair in pairs[:_SLOWEST]],
-        ticks=[Tick(round(tick.at / WIDTH * 100, 2), tick.label) for tick in ticks],
-        x_title=title,
-    )
-
-
-def _time_line(outcome: Outcome[object], moments: Moments, end: float) -> TimeLine:
-    over = outcome.duration or 0.0
-    stages = (
-        ("accepting", accepted_after(outcome)),
-        ("starting", outcome.time_to_first_instance),
-        ("scaling", outcome.time_to_running),
-    )
-    segments, begin = [], 0.0
-    for name, until in stages:
-        if until is not None and until > begin:
-            segments.append(_segment(name, begin, min(until, over), end))
-            begin = min(until, over)
-    if over > begin and not outcome.done:
-        segments.append(_segment("waiting", begin, over, end))
-    return TimeLine(
-        label=outcome.name or outcome.key,
-        status=outcome.status.value,
-        segments=segments,
-        tip=f"{outcome.label}: {', '.join(_moments_in_words(outcome, moments))}",
-    )
-
-
-def _moments_in_words(outcome: Outcome[object], moments: Moments) -> Iterator[str]:
-    if moments.asked is not None and moments.asked >= 0:
-        yield f"asked {span(moments.asked)} after the run began"
-    for name, seconds in (
-        ("accepted", accepted_after(outcome)),
-        ("first instance", outcome.time_to_first_instance),
-        ("running", outcome.time_to_running),
-        (outcome.status.label, outcome.duration),
-    ):
-        if seconds is not None:
-            yield f"{name} after {span(seconds)}"
-
-
-def _segment(name: str, begin: float, until: float, end: float) -> Segment:
-    return Segment(name, round(begin / end * 100, 3), round((until - begin) / end * 100, 3))
-
-
 # -- axes
 
 
@@ -384,7 +296,7 @@ def _ticks(end: float, length: float, *, least: float = 0.0) -> list[Tick]:
     ]
 
 
-def _time_ticks(end: float, since: str) -> tuple[list[Tick], str]:
+def time_ticks(end: float, since: str) -> tuple[list[Tick], str]:
     """Return the ticks of a time axis and its title: in seconds, or in minutes for long times."""
     unit, name = (60, "minutes") if end > 300 else (1, "seconds")
     return _ticks(end / unit, WIDTH), f"{name} {since}".strip()

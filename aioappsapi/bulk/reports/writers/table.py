@@ -12,7 +12,7 @@ from aioappsapi.bulk.reports.compare import Change
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import printable
-from aioappsapi.bulk.reports.timing import Moments, accepted_after
+from aioappsapi.bulk.reports.timing import Moments, accepted_after, goal_of
 
 Cell = str | int | float | list[str] | None
 
@@ -104,7 +104,11 @@ class AppTable:
         self._columns = [
             *self._first_columns(),
             *(pair for pair in self._place_columns() if len(pair[0].values) > 1),
-            *(pair for pair in _measured_columns() if self._has_values(pair[1])),
+            *(
+                pair
+                for pair in _measured_columns(goal_of(report.action))
+                if self._has_values(pair[1])
+            ),
             (Column(id="notes", title="Notes", kind="notes"), lambda one, _: _notes(one)),
         ]
 
@@ -163,7 +167,7 @@ class AppTable:
         return column, lambda one, _: values.index(place(one) or "")
 
 
-def _measured_columns() -> list[tuple[Column, CellOf]]:
+def _measured_columns(goal: str) -> list[tuple[Column, CellOf]]:
     def seconds(id_: str, title: str, cell: CellOf) -> tuple[Column, CellOf]:
         """Make a column of seconds since the first request."""
         help_ = "Seconds since the first request"
@@ -184,7 +188,7 @@ def _measured_columns() -> list[tuple[Column, CellOf]]:
         ),
         seconds("accepted", "Accepted", lambda one, _: _rounded(accepted_after(one))),
         seconds("first", "First instance", lambda one, _: _rounded(one.time_to_first_instance)),
-        seconds("running", "Running", lambda one, _: _rounded(one.time_to_running)),
+        seconds("running", goal.capitalize(), lambda one, _: _rounded(one.time_to_running)),
         seconds("over", "Over", lambda one, _: _rounded(one.duration)),
     ]
 

@@ -1,1 +1,1 @@
-"""The endpoints of apps and of what belongs to one app."""
+"""The endpoints of apps and of all resources that belong to one app."""

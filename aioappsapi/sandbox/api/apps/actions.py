@@ -1,4 +1,4 @@
-"""Starting, stopping and restarting apps, and what Diego makes of it."""
+"""Starts, stops and restarts of apps, and how Diego takes part in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_DROPLET = "Assign a droplet before starting this app."
 
 
 class Actions:
-    """The three actions. `faults` gives the faults of the moment."""
+    """The three actions. `faults` returns the present faults."""
 
     def __init__(
         self,
@@ -40,14 +40,14 @@ class Actions:
         self._actions = {"start": self._start, "stop": self._stop, "restart": self._restart}
 
     def act(self, call: Call) -> str:
-        """Do what the path says and return the app."""
-        # It wants no body, but one that is declared as JSON is parsed all the same.
+        """Carry out the action in the path and return the app."""
+        # An action needs no body, but a body that is declared as JSON is parsed.
         call.fields()
         token = call.writer()
         app = self._access.app(token, call.parts[2])
         action = call.parts[4]
         if app.droplet is None and action != "stop":
-            # The server looks at the droplet first, even for those who may not start.
+            # The server checks the droplet before it checks the rights of the user.
             raise errors.unprocessable(_NO_DROPLET)
         self._access.check_change(token, app.space, SUPPORTERS)
         if app.lifecycle in {"docker", "cnb"} and action != "stop":
@@ -56,18 +56,18 @@ class Actions:
         return call.views.app(app)
 
     def diego(self, call: Call) -> str:
-        """Return how Diego is during this request."""
+        """Return the mode of Diego during this request."""
         return call.diego or self._world.diego
 
     def order(self, app: App, process: Process, call: Call) -> None:
-        """Hand a change of a process to Diego. Raises ApiError where it does not take it."""
+        """Hand a change of a process to Diego. Raises ApiError if Diego does not take it."""
         mode = self.diego(call)
         if app.state == STARTED and mode not in (UP, DNS):
             raise runner_error(mode, process, self._world.diego_error)
         self._world.fleet.resize(app)
 
     def start(self, app: App, call: Call, revision: Revision | None) -> None:
-        """Start a stopped app with a revision that was made before."""
+        """Start a stopped app with an existing revision."""
         self._usage.check_start(app)
         self._run(app, revision)
         self._switch(app, STARTED)
@@ -81,7 +81,7 @@ class Actions:
             self._usage.check_start(app)
             self._resolve(app)
         self._switch(app, STARTED)
-        # Every call leaves an event behind, and it stays even if Diego fails now.
+        # Every call makes an event, which stays even if Diego fails now.
         self._events.of_app("audit.app.start", call.token(), app)
         if fresh:
             app.applied["start"] += 1
@@ -94,7 +94,7 @@ class Actions:
         if not changed:
             return
         app.applied["stop"] += 1
-        self._tell(app, call)
+        self._notify_diego(app, call)
         if mode not in (UP, DNS):
             raise runner_error(mode, app.processes[0], self._world.diego_error)
 
@@ -111,8 +111,8 @@ class Actions:
         self._events.of_app("audit.app.restart", call.token(), app)
 
     def _resolve(self, app: App) -> None:
-        """Let the app run its latest revision, or a new one where something has changed."""
-        # fast path: the first revision is made when somebody asks for it.
+        """Let the app run its latest revision, or a new revision if the app has changed."""
+        # fast path: the first revision is made when a request reads it.
         if app.launches:
             self._run(app, self._shelf.resolve_revision(app))
 
@@ -129,16 +129,16 @@ class Actions:
 
     def _launch(self, app: App, call: Call) -> None:
         mode = self.diego(call)
-        self._tell(app, call)
+        self._notify_diego(app, call)
         if mode not in (UP, DNS):
             raise runner_error(mode, app.processes[0], self._world.diego_error, fresh=True)
 
-    def _tell(self, app: App, call: Call) -> None:
-        """Let Diego hear of the app's new state: now, soon, or when it is back."""
+    def _notify_diego(self, app: App, call: Call) -> None:
+        """Tell Diego the app's new state: now, soon, or after its outage."""
         fleet = self._world.fleet
         if call.runner_down:
             fleet.order(app, self._faults().repair_after)
         elif self._world.diego != UP:
-            fleet.strand(app)
+            fleet.remember_missed(app)
         else:
             fleet.order(app)

@@ -1,4 +1,4 @@
-"""An app's making and changing, and what hangs on it: variables, features, permissions."""
+"""Apps: creating and changing them, with their variables, features and permissions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aioappsapi.sandbox.api.apps.lifecycles import (
     lifecycle_problems,
     missing_lifecycle_data,
 )
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.platform.stacks import stack_warning
 from aioappsapi.sandbox.api.router import Handler
@@ -40,7 +40,7 @@ _NO_SPACE: Final = "Invalid space. Ensure that the space exists and you have acc
 
 
 class AppRoutes:
-    """The routes below /v3/apps that are about one app alone."""
+    """The routes below /v3/apps that concern one app."""
 
     def __init__(self, realm: Realm, access: Access) -> None:
         self._realm = realm
@@ -62,13 +62,13 @@ class AppRoutes:
             "GET apps/*/ssh_enabled": self._ssh_enabled,
         }
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
         validation.refuse(_creation_problems(fields))
-        space = self._space(token, dig(fields, "relationships", "space", "data", "guid"))
+        space = self._space(token, text_at(fields, "relationships", "space", "data", "guid"))
         self._access.check_change(token, space, DEVELOPERS)
         wanted = lifecycle_of(fields, BUILDPACK)
         if wanted.kind in {DOCKER, CNB}:
@@ -119,7 +119,7 @@ class AppRoutes:
         _apply(app, fields, wanted, fresh=False)
         if fields:
             app.updated_at = timestamp()
-        # The server looks at the stack's state last, when all else has happened.
+        # The server checks the state of the stack last.
         builds = self._realm.shelf.builds.values()
         fresh = not any(build.app is app for build in builds)
         warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=fresh)
@@ -188,7 +188,7 @@ class AppRoutes:
 
     def _features(self, call: Call, app_guid: str) -> Answer:
         app = self._access.readable(call, app_guid)
-        # These links have no host, and the list no pages.
+        # The links here have no host, and the list has no pages.
         here = {"href": f"/v3/apps/{app.guid}/features"}
         pagination = {
             "total_results": len(_FEATURES),
@@ -237,7 +237,7 @@ class AppRoutes:
 
 
 def app_features(app: App) -> dict[str, bool]:
-    """Return which features of the app are on."""
+    """Return each feature of the app, and whether it is on."""
     return {name: app.has(name) for name in _FEATURES}
 
 

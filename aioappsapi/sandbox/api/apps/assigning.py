@@ -1,4 +1,4 @@
-"""Making a droplet an app's current one, with the processes that it brings along."""
+"""Assigning a droplet to an app, with the processes that the droplet defines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NO_TYPES: Final = (
 
 
 def assign_droplet(shelf: Shelf, app: App, droplet: Droplet | None) -> None:
-    """Make this the app's current droplet. Raises ApiError 422 if it is not a droplet of the app.
+    """Make this the app's current droplet. Raises ApiError 422 if it belongs to another app.
 
-    A type of process that the app does not have yet begins with no instances, but for `web`.
+    A new type of process begins with no instances, except for `web`.
     """
     if droplet is None or droplet.app is not app or droplet.state != "STAGED":
         raise errors.unprocessable(_NOT_OURS)

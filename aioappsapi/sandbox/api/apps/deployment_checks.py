@@ -1,4 +1,4 @@
-"""What a request for a deployment may hold, in the words of the server."""
+"""Checks of a new deployment, with the error texts of the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIELDS: Final = ("relationships", "droplet", "revision", "strategy", "options",
 
 
 def check_fields(fields: Json) -> None:
-    """Refuse a request with the server's words for everything that is wrong with it."""
+    """Refuse a bad body, with the server's text for every problem."""
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _FIELDS)
     strategy = fields.get("strategy")
     if strategy is not None and strategy not in _STRATEGIES:

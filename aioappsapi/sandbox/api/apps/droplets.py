@@ -1,4 +1,4 @@
-"""Droplets: the staged apps, which of them is current, and copies of them."""
+"""Droplets: staged apps, the current droplet of an app, copies, uploads and downloads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.assigning import assign_droplet
 from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import DROPLETS, metadata_of, page_of, to_app
@@ -141,7 +141,7 @@ class Droplets:
     def _show(self, call: Call, droplet_guid: str) -> Answer:
         token = call.reader()
         droplet = self._visible(token, droplet_guid)
-        self._shelf.look_at(droplet)
+        self._shelf.count_read(droplet)
         secrets = self._access.reads_secrets(token, droplet.app.space)
         return Answer(200, json_text(_shown(call, droplet, hidden="" if secrets else HIDDEN)))
 
@@ -159,7 +159,7 @@ class Droplets:
         headers = {"content-disposition": f'attachment; filename="{droplet.guid}"'}
         return Answer(200, EMPTY_ZIP, "application/octet-stream", headers=headers)
 
-    # Making and changing.
+    # Creating and changing.
 
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
@@ -171,7 +171,7 @@ class Droplets:
     def _copy(self, token: Token, fields: Json, source_guid: str) -> Droplet:
         validation.refuse(_copy_problems(fields))
         source = self._visible(token, source_guid)
-        app = self._access.app(token, dig(fields, "relationships", "app", "data", "guid"))
+        app = self._access.app(token, text_at(fields, "relationships", "app", "data", "guid"))
         self._access.check_change(token, app.space, DEVELOPERS)
         if source.state != "STAGED":
             raise errors.unprocessable("source droplet is not staged")
@@ -189,7 +189,7 @@ class Droplets:
 
     def _fresh(self, token: Token, fields: Json) -> Droplet:
         validation.refuse(_creation_problems(fields))
-        app_guid = dig(fields, "relationships", "app", "data", "guid")
+        app_guid = text_at(fields, "relationships", "app", "data", "guid")
         app = self._world.apps.get(app_guid)
         if app is None or not token.reads(app.space):
             raise errors.unprocessable(
@@ -250,11 +250,11 @@ class Droplets:
         job = self._jobs.begin(
             "droplet.delete", None, lambda _: self._shelf.forget_droplet(droplet_guid)
         )
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
 
 def _wanted(fields: Json) -> str | None:
-    # The server falls over data that is no object.
+    # The server answers 500 to data that is not an object.
     if "data" not in fields:
         return None
     data = fields["data"]
@@ -321,7 +321,7 @@ def _associated(call: Call, app: App, droplet_guid: str) -> Answer:
 
 
 def _shown(call: Call, droplet: Droplet, *, hidden: str = "") -> Json:
-    """Return the members of a droplet; `hidden` stands for what not everybody may read."""
+    """Return the members of a droplet; `hidden` replaces the values that need more rights."""
     docker = droplet.lifecycle == "docker"
     types: JsonValue = {"redacted_message": hidden} if hidden else droplet.process_types
     has_bits = droplet.uploaded and droplet.state == "STAGED" and not docker
@@ -368,7 +368,7 @@ def _buildpacks(droplet: Droplet) -> list[Json]:
 
 
 def _buildpack(name: str, detected: bool) -> Json:
-    """Return a buildpack with what it found out, which is not copied along with a droplet."""
+    """Return a buildpack with its detection output, which a copy of the droplet does not have."""
     short = name.removesuffix("_buildpack") if detected else None
     version = "1.8.0" if detected else None
     return {"name": name, "detect_output": short, "buildpack_name": short, "version": version}

@@ -1,4 +1,4 @@
-"""How the API writes instances, with their usage and without."""
+"""JSON of instances, with their usage and without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_QUOTAS: Final = dict.fromkeys(("mem_quota", "disk_quota", "log_rate_limit"))
 
 
 def age(instance: Instance, now: float) -> int | None:
-    """Return for how many seconds the instance has been in its state; None if Diego has none."""
+    """Return the seconds since the instance entered its state; None if Diego has no instance."""
     return None if instance.since is None else max(0, int(now - instance.since))
 
 
@@ -26,9 +26,9 @@ def brief(instance: Instance, now: float) -> Json:
 
 
 def stat(process: Process, instance: Instance, now: float, *, measured: bool) -> Json:
-    """Return an instance as statistics show it; of one that is DOWN there is little to say.
+    """Return an instance as the statistics show it; an instance that is DOWN has few members.
 
-    Without log-cache nothing is `measured`, and an instance that is not running has no usage.
+    If it is not `measured` (log-cache is away) or not running, it has no usage.
     """
     head = {"type": process.type, "index": instance.index}
     details = {"isolation_segment": None, "details": instance.placement_error}
@@ -76,7 +76,7 @@ def _quotas(process: Process) -> Json:
 
 
 def _usage(process: Process, instance: Instance, *, runs: bool) -> Json:
-    """Return what the instance uses: a share of what it may, which is always the same for it."""
+    """Return the usage of the instance: a share of its limits that never changes."""
     measures = [0.0] * 4
     if runs:
         measures = rolls(process.guid, instance.number, instance.index, count=4)
@@ -92,12 +92,12 @@ def _usage(process: Process, instance: Instance, *, runs: bool) -> Json:
 
 
 def _share(roll: float, whole: int) -> int:
-    """Return between a fifth and seven tenths of the whole."""
+    """Return a part between 20 % and 70 % of the whole."""
     return int((0.2 + roll / 2) * whole)
 
 
 def _ports(first: int) -> list[Json]:
-    """Return the ports of a container: the app's and that for ssh, each with its TLS proxy."""
+    """Return the ports of a container: for the app and for ssh, each with its TLS proxy."""
     return [
         {
             "external": first + offset,

@@ -1,4 +1,4 @@
-"""Lifecycles: how an app becomes runnable, as creations, changes and builds ask for it."""
+"""Lifecycles (buildpack, docker, cnb) in the bodies of apps and builds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SSH: Final = re.compile(r"(?:ssh://)?git@.+?:.+?\.git")
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """What a body says of a lifecycle; what is None it leaves open."""
+    """The lifecycle in a body; a member that the body does not have is None."""
 
     kind: str
     buildpacks: list[str] | None = None
@@ -41,7 +41,7 @@ class Lifecycle:
 
 
 def lifecycle_of(fields: Json, default: str) -> Lifecycle:
-    """Return the lifecycle that a checked body asks for. Raises UnknownError like the server."""
+    """Return the lifecycle in a checked body. Raises UnknownError like the server."""
     given = fields.get("lifecycle")
     kind = (given.get("type") if isinstance(given, dict) else None) or default
     data = given.get("data") if isinstance(given, dict) else None
@@ -74,13 +74,13 @@ def _is_buildpack(world: World, name: str) -> bool:
     return name in world.buildpacks or bool(_URI.fullmatch(name) or _SSH.fullmatch(name))
 
 
-# What is wrong with a lifecycle in a body.
+# Problems of a lifecycle in a body.
 
 
 def lifecycle_problems(fields: Json, *, needs_type: bool) -> list[str]:
-    """Complain about the type and the data of a lifecycle that is given.
+    """Return the problems of the type and the data of a given lifecycle.
 
-    A creation looks at the data only where there is a type (`needs_type`).
+    For a new app the data is checked only if there is a type (`needs_type`).
     """
     given = fields.get("lifecycle")
     kind = given.get("type") if isinstance(given, dict) else None
@@ -96,7 +96,7 @@ def lifecycle_problems(fields: Json, *, needs_type: bool) -> list[str]:
 
 
 def missing_lifecycle_data(fields: Json) -> list[str]:
-    """Complain about a lifecycle without data."""
+    """Return the problem of a lifecycle without data."""
     given = fields.get("lifecycle", {"data": {}})
     data = given.get("data") if isinstance(given, dict) else None
     return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
@@ -137,5 +137,5 @@ def _name_problems(names: list[JsonValue]) -> list[str]:
 
 
 def app_lifecycle(app: App) -> Lifecycle:
-    """Return the lifecycle of an app as it is."""
+    """Return the present lifecycle of an app."""
     return Lifecycle(app.lifecycle, app.buildpacks, app.stack)

@@ -1,4 +1,4 @@
-"""Manifests: an app written down in YAML, and apps made from it."""
+"""Manifests: apps as YAML, and apps created from YAML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MEGABYTES: Final = 1024 * 1024
 
 
 class Manifests:
-    """The routes of manifests. Of one that is applied only names, memory and instances count."""
+    """The routes of manifests. An applied manifest sets only names, memory and instances."""
 
     def __init__(self, realm: Realm, access: Access, jobs: Jobs) -> None:
         self._realm = realm
@@ -73,16 +73,16 @@ class Manifests:
 
     def _apply(self, call: Call, space_guid: str) -> Answer:
         space = self._changeable(call, space_guid)
-        asked = list(_applications(call.body.decode("utf-8", "replace")))
-        if not asked:
+        requested = list(_applications(call.body.decode("utf-8", "replace")))
+        if not requested:
             raise errors.parse_error()
         job = self._jobs.begin(
-            "space.apply_manifest", None, lambda _: self._carry_out(space, asked)
+            "space.apply_manifest", None, lambda _: self._carry_out(space, requested)
         )
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
-    def _carry_out(self, space: Space, asked: list[Json]) -> None:
-        for fields in asked:
+    def _carry_out(self, space: Space, requested: list[Json]) -> None:
+        for fields in requested:
             apps = self._realm.world.apps.values()
             found = (app for app in apps if app.space is space and app.name == fields["name"])
             app = next(found, None) or self._realm.world.add_app(
@@ -150,7 +150,7 @@ def _per_second(rate: int) -> str | int:
 
 
 def _applications(text: str) -> Iterator[Json]:
-    """Iterate over the apps of a manifest, with the little that is understood of them."""
+    """Iterate over the apps of a manifest, with the settings that the sandbox understands."""
     fields: Json = {}
     for line in text.splitlines():
         if name := _NAME.match(line):
@@ -165,7 +165,7 @@ def _applications(text: str) -> Iterator[Json]:
 
 
 def _yaml(value: Json, depth: int) -> Iterator[str]:
-    """Write members as the server does: lists begin where their name does."""
+    """Write members as the server does: a list is indented like its name."""
     indent = "  " * depth
     for name, item in value.items():
         if isinstance(item, dict) and item:

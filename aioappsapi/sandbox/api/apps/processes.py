@@ -1,4 +1,4 @@
-"""Processes: how many instances of an app's commands run, and how they are."""
+"""Processes: the commands of an app, their numbers of instances, and the instances."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A process with what lists filter and sort by."""
+    """A process with the values by which lists filter and sort."""
 
     app: App
     process: Process
@@ -60,7 +60,7 @@ class Processes:
         self._usage = usage
 
     def routes(self) -> dict[str, Handler]:
-        """Return the routes of this part; most are there below processes and below its app."""
+        """Return the routes of this part; most exist below processes and below an app."""
         table: dict[str, Handler] = {
             "GET processes": self._list,
             "GET apps/*/processes": self._of_app,
@@ -116,7 +116,7 @@ class Processes:
     def _found(self, token: Token, keys: tuple[str, ...]) -> tuple[App, Process]:
         if len(keys) == 2:
             app = self._access.app(token, keys[0])
-            # While a deployment rolls there are several web processes; the newest one counts.
+            # During a deployment an app has several web processes; the newest is meant.
             named = next((p for p in reversed(app.processes) if p.type == keys[1]), None)
             pair = None if named is None else (app, named)
         else:
@@ -128,7 +128,7 @@ class Processes:
     def _show(self, call: Call, *keys: str) -> Answer:
         token = call.reader()
         app, process = self._found(token, keys)
-        embed = bool(list_query.wished(call.query, list_query.PROCESSES, "embed"))
+        embed = bool(list_query.requested_names(call.query, list_query.PROCESSES, "embed"))
         if embed:
             self._check_contact(call)
         secrets = self._access.reads_secrets(token, app.space)
@@ -140,7 +140,7 @@ class Processes:
         check_stats(self._actions.diego(call))
         rows = self._world.fleet.instances(app, process)
         known = app.state == STARTED and any(one.since is not None for one in rows)
-        # Only of what Diego knows is log-cache asked.
+        # The server asks log-cache only if Diego has answered.
         measured = self._world.log_cache
         text = call.views.stats(app, process, measured=measured)
         missing = known and not measured
@@ -172,7 +172,7 @@ class Processes:
         validation.refuse(problems + scaling_problems(fields))
         self._check_no_deployment(app, process, "scale")
         if None in (fields.get("instances", 0), fields.get("memory_in_mb", 0)):
-            # The server falls over a process without these.
+            # The server answers 500 if one of these would become null.
             raise UnknownError
         wanted = {name: int(value) for name, value in fields.items() if value is not None}
         self._resize(app, process, wanted)
@@ -225,13 +225,13 @@ class Processes:
 
 
 def _leading_number(text: str) -> int:
-    """Return the number that a text begins with, and 0 if it begins with none."""
+    """Return the number at the beginning of a text, or 0 if there is none."""
     digits = validation.LEADING_DIGITS.match(text)
     return int(digits[0]) if digits is not None else 0
 
 
 def _merged(kept: Json | None, given: Json | None) -> Json | None:
-    """Return a health check with the changes; only an HTTP one keeps an endpoint."""
+    """Return a health check with the changes; only an HTTP check keeps an endpoint."""
     if given is None:
         return kept
     data = ((kept or {}).get("data") or {}) | (given.get("data") or {})

@@ -1,4 +1,4 @@
-"""Revisions: what an app was at a time."""
+"""Revisions: droplet, variables and commands of an app at one time."""
 
 from __future__ import annotations
 

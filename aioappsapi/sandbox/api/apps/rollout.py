@@ -1,10 +1,10 @@
-"""Rolling an app out: new web instances come up, a few at a time, and old ones go.
+"""The rollout of a deployment: new web instances start, a few at a time, and old instances stop.
 
-The new instances belong to a web process of their own. Every `deployment_interval` seconds the
-updater looks at them. It adds new ones while not too many start and none is unhealthy, and takes
-an old one away for each new one that takes requests. At the end the old process is deleted, so the
-app's web process is another one than before. Where new instances do not come up, a deployment
-stays as far as it got: nothing ends it but a cancel.
+The new instances belong to a second web process. Every `deployment_interval` seconds the updater
+checks them. It adds new instances unless too many are starting or one is unhealthy. For each new
+instance that takes requests it removes an old instance. At the end the old process is deleted, so
+the app has another web process than before. If new instances do not come up, a deployment makes
+no more progress. Only a cancel ends it then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aioappsapi.sandbox.world.shelf import Shelf
 from aioappsapi.sandbox.world.state import World
 
 WEB: Final = "web"
-# Within this part of an interval, a turn is the present one.
+# A step this close to the present moment is due.
 _MOMENT: Final = 1e-6
 _UNEXPECTED: Final = "An unexpected error has occurred: "
 _NO_INSTANCES: Final = f"{_UNEXPECTED}CloudController::Errors::InstancesUnavailable"
@@ -33,7 +33,7 @@ _WATCHED: Final = (Phase.DEPLOYING, Phase.CANARY, Phase.CANCELING)
 
 
 class Rollouts:
-    """The updater of deployments. `faults` gives the faults of the moment."""
+    """The updater of deployments. `faults` returns the present faults."""
 
     def __init__(self, world: World, shelf: Shelf, faults: Callable[[], Faults]) -> None:
         self._world = world
@@ -42,7 +42,7 @@ class Rollouts:
         self._faults = faults
 
     def planned(self, deployment: Deployment) -> Process:
-        """Return the new web process that a deployment begins with."""
+        """Return the new web process of a deployment, as it is at the beginning."""
         first = deployment.canary()[0] if deployment.strategy == "canary" else deployment.target
         new = _copied(newest_web(deployment.app), guid(self._world.rng))
         apply_options(deployment, new)
@@ -51,24 +51,24 @@ class Rollouts:
         return new
 
     def begin(self, deployment: Deployment, new: Process) -> None:
-        """Start the new web process beside the present one."""
+        """Start the new web process beside the present process."""
         app = deployment.app
         with self._fleet.lock:
             app.processes = [*app.processes, new]
             deployment.process = new.guid
-            self._fleet.relaunch(app, new, self._fleet.settle())
-        self.watch(deployment)
+            self._fleet.relaunch(app, new, self._fleet.run_due())
+        self.schedule(deployment)
 
     def supersede(self, deployment: Deployment) -> None:
-        """End a deployment in favour of another one."""
+        """End a deployment because a newer deployment replaces it."""
         deployment.gave_up_canary = deployment.phase is not Phase.DEPLOYING
         deployment.turn(Phase.SUPERSEDED)
 
-    def watch(self, deployment: Deployment, now: float | None = None) -> None:
-        """Let the updater look at the deployment at its next turn."""
+    def schedule(self, deployment: Deployment, now: float | None = None) -> None:
+        """Schedule the next step of the updater for the deployment."""
         now = self._world.clock() if now is None else now
         interval = self._faults().deployment_interval
-        # The updater has its turns, however long a deployment has waited for the next one.
+        # The steps of the updater have a fixed rhythm, also after a long pause.
         turn = (math.floor(now / interval + _MOMENT) + 1) * interval
         self._fleet.later(turn - now, lambda due: self._tick(deployment, due), now)
 
@@ -87,16 +87,18 @@ class Rollouts:
         elif self._scale(deployment, deployment.target, deployment.target, now):
             self._finalize(deployment, now)
         if deployment.phase in _WATCHED:
-            self.watch(deployment, now)
+            self.schedule(deployment, now)
 
     def _scale(self, deployment: Deployment, total: int, wanted: int, now: float) -> bool:
-        """Take one step towards `wanted` new instances of `total`; return whether that is done."""
+        """Take one step towards `wanted` new instances of `total`; return whether all are there."""
         app, new = deployment.app, _process(deployment.app, deployment.process)
         if new is None:
             return False
         seen = self._fleet.census(app, new, now)
         grows = _can_grow(deployment, new, seen)
-        surplus = sum(one.instances for one in _olds(app, new)) - max(total - seen.routable, 0)
+        surplus = sum(one.instances for one in _old_processes(app, new)) - max(
+            total - seen.routable, 0
+        )
         if not grows and surplus <= 0:
             return False
         deployment.error = None
@@ -104,7 +106,7 @@ class Rollouts:
         deleted = surplus > 0 and self._shrink(app, new, surplus, now)
         done = new.instances >= wanted and seen.routable >= wanted
         if done and deleted:
-            # The real updater deletes that process once more, and fails for this time.
+            # The real updater deletes this process a second time, and fails in this step.
             deployment.error = _DELETED_TWICE
         if not done and grows:
             new.instances = min(seen.routable + deployment.max_in_flight, wanted)
@@ -120,12 +122,12 @@ class Rollouts:
                     process.instances = 0
 
     def _shrink(self, app: App, new: Process, surplus: int, now: float) -> bool:
-        """Take instances away, from the oldest process first.
+        """Remove instances, first from the oldest process.
 
-        An interim process that is left without any is deleted; returns whether that happened.
+        An interim process without instances is deleted. Returns whether that happened.
         """
         deleted = False
-        for old in _olds(app, new):
+        for old in _old_processes(app, new):
             if surplus < old.instances:
                 old.instances -= surplus
                 break
@@ -139,7 +141,7 @@ class Rollouts:
     def _finalize(self, deployment: Deployment, now: float) -> None:
         app, new = deployment.app, _process(deployment.app, deployment.process)
         assert new is not None  # noqa: S101 - for the type checker
-        for old in _olds(app, new):
+        for old in _old_processes(app, new):
             self._delete(app, old, now)
         if deployment.error is not None:
             return
@@ -150,7 +152,7 @@ class Rollouts:
         deployment.turn(Phase.DEPLOYED)
 
     def _cancel(self, deployment: Deployment, now: float) -> None:
-        """Delete the new process and give the old one its instances back."""
+        """Delete the new process and restore the instances of the old process."""
         app = deployment.app
         kept = self._interim(app) or oldest_web(app)
         for process in _web(app):
@@ -181,17 +183,17 @@ class Rollouts:
 
 
 def newest_web(app: App) -> Process:
-    """Return the web process that an app has, or the newest one of several."""
+    """Return the web process of an app, or the newest of several."""
     return _web(app)[-1]
 
 
 def oldest_web(app: App) -> Process:
-    """Return the web process that an app has, or the oldest one of several."""
+    """Return the web process of an app, or the oldest of several."""
     return _web(app)[0]
 
 
 def apply_options(deployment: Deployment, process: Process) -> None:
-    """Give a process the memory, disk and log rate that the deployment asks for."""
+    """Give a process the memory, disk and log rate of the deployment's options."""
     if deployment.memory_in_mb is not None:
         process.memory_in_mb = deployment.memory_in_mb
     if deployment.disk_in_mb is not None:
@@ -219,7 +221,7 @@ def _web(app: App) -> list[Process]:
     return [process for process in app.processes if process.type == WEB]
 
 
-def _olds(app: App, new: Process) -> list[Process]:
+def _old_processes(app: App, new: Process) -> list[Process]:
     return [process for process in _web(app) if process is not new]
 
 

@@ -1,4 +1,4 @@
-"""Numbers for scaling: what is wrong with them, in the server's words."""
+"""Checks of the numbers for scaling, with the error texts of the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALED: Final = ("instances", "memory_in_mb", "disk_in_mb", LOG_RATE)
 
 
 def scaling_problems(fields: Json) -> list[str]:
-    """Complain about numbers of instances, of megabytes and of bytes per second."""
+    """Return the problems of numbers of instances, megabytes and bytes per second."""
     problems = []
     for name, value in fields.items():
         if name in _BOUNDS:

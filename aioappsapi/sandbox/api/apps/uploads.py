@@ -1,4 +1,4 @@
-"""Files that come in as multipart forms, of which only the names matter."""
+"""Uploads as multipart forms. Only the names of the files matter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE: Final = re.compile(rb'\bfilename="?([^";]*)"?')
 
 
 def parts_of(call: Call) -> dict[str, str]:
-    """Return the parts of a form by name: of a file its name, of a text the text."""
+    """Return the parts of a form by name: the file name of a file, the text of a text."""
     if "multipart/form-data" not in call.content_type:
         return {}
     found = {}

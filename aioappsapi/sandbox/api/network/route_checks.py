@@ -1,4 +1,4 @@
-"""What may be wrong with a route or its destinations, in the server's words."""
+"""Checks of routes and destinations, with the error texts of the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BALANCING: Final = ("round-robin", "least-connection")
 
 
 def new_route_problems(fields: Json) -> list[str]:
-    """Complain about the body of a new route."""
+    """Return the problems of the body of a new route."""
     problems = metadata_problems(fields)
     problems += _host_problems(fields.get("host")) + _path_problems(fields.get("path"))
     port = fields.get("port")
@@ -65,7 +65,7 @@ def _path_problems(path: JsonValue) -> list[str]:
 
 
 def option_problems(fields: Json) -> list[str]:
-    """Complain about a route's options, if there are any."""
+    """Return the problems of a route's options."""
     if "options" not in fields:
         return []
     options = fields["options"]
@@ -81,7 +81,7 @@ def option_problems(fields: Json) -> list[str]:
 
 
 def destination_problems(fields: Json, *, replace: bool) -> list[str]:
-    """Complain about a body that adds destinations, or replaces them."""
+    """Return the problems of a body that adds or replaces destinations."""
     problems = validation.unknown_fields(fields, ("destinations",))
     rows, least = fields.get("destinations"), 0 if replace else 1
     if not isinstance(rows, list) or not least <= len(rows) <= _MOST_DESTINATIONS:

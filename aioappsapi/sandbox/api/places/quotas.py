@@ -1,4 +1,4 @@
-"""Quotas: what organizations and spaces may use, and how much of it they do."""
+"""Quotas of organizations and spaces, and summaries of their usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aioappsapi.sandbox.api.access import Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body
-from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, to_one
 from aioappsapi.sandbox.api.places.usage import Usage
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -28,7 +28,10 @@ _SPACE_QUOTAS: Final = ListRules(
 
 @dataclass(slots=True)
 class Quota:
-    """What places may use, as the first one says; `organization` is where a space quota belongs."""
+    """A quota and the spaces or organizations that have it.
+
+    The limits are those of the first of them. `organization` is the owner of a space quota.
+    """
 
     guid: str
     name: str
@@ -41,8 +44,8 @@ class Quota:
 class Quotas:
     """The routes of quotas and of usage summaries.
 
-    Quotas are read from the places whenever they are asked for: each organization names its own,
-    and a space has one if it has a limit.
+    Quotas are not stored. They are read from the limits of organizations and spaces: each
+    organization names its quota, and a space has a quota if it has a limit.
     """
 
     def __init__(self, world: World, access: Access, usage: Usage) -> None:
@@ -144,7 +147,9 @@ class Quotas:
         if not call.reader().sees_everything:
             raise errors.not_authorized()
         links = {"self": {"href": f"{call.views.base}/v3/info/usage_summary"}}
-        return Answer(200, json_text({"usage_summary": self._usage.whole(), "links": links}))
+        return Answer(
+            200, json_text({"usage_summary": self._usage.platform_summary(), "links": links})
+        )
 
 
 def _name(number: int, organization: Organization) -> str:
@@ -153,7 +158,7 @@ def _name(number: int, organization: Organization) -> str:
 
 def _fields(quota: Quota) -> Json:
     first = quota.places[0]
-    return stamps(quota) | {
+    return common_fields(quota) | {
         "name": quota.name,
         "apps": {
             "total_memory_in_mb": first.memory_limit,

@@ -1,4 +1,4 @@
-"""What organizations and spaces use of what they may use."""
+"""The usage of organizations and spaces, and the checks against their quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNLIMITED: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """What a process is to have."""
+    """The requested size of a process."""
 
     instances: int
     memory_in_mb: int
@@ -28,7 +28,7 @@ class _Size:
 
 
 class Usage:
-    """The sums over a world, taken when they are asked for, and the checks of quotas."""
+    """The sums over all apps of a world, and the checks of quotas."""
 
     def __init__(self, realm: Realm) -> None:
         self._world = realm.world
@@ -39,9 +39,9 @@ class Usage:
     # Checks. Each raises ApiError 422 with every quota that would be exceeded.
 
     def check_start(self, app: App) -> None:
-        """Check all processes of an app that is about to start."""
+        """Check the quotas for all processes of an app that is about to start."""
         if not _limited(app.space):
-            # fast path: most places have no limit, and a sum is over all apps.
+            # fast path: most places have no limit, and a sum needs a loop over all apps.
             return
         earlier: list[Process] = []
         for process in app.processes:
@@ -49,7 +49,7 @@ class Usage:
             earlier.append(process)
 
     def check_addition(self, app: App, process: Process) -> None:
-        """Check a process that a started app is to get."""
+        """Check the quotas for a new process of a started app."""
         self._refuse(self._problems(app, process, _size(process), app.processes))
 
     def check_process(
@@ -62,9 +62,9 @@ class Usage:
         disk_in_mb: int | None = None,
         log_rate: int | None = None,
     ) -> None:
-        """Check a process of an app against new sizes; what is None stays as it is.
+        """Check the quotas for new sizes of a process; None means no change.
 
-        Where the app is stopped, only the disk is checked.
+        If the app is stopped, only the disk is checked.
         """
         problems = list(self._disk_problems(disk_in_mb))
         if app.state == STARTED:
@@ -77,7 +77,7 @@ class Usage:
         self._refuse(problems)
 
     def check_staging(self, app: App, memory_in_mb: int) -> None:
-        """Check the memory that staging takes for a moment."""
+        """Check the quotas for the memory that staging needs."""
         for kind, place in (("space", app.space), ("organization", app.space.organization)):
             limit = place.memory_limit
             if limit is not None and self.memory(place) + memory_in_mb > limit:
@@ -151,7 +151,7 @@ class Usage:
     # Sums.
 
     def memory(self, place: Space | Organization, but: App | None = None) -> int:
-        """Return the memory in MB of all started apps and running tasks, but for one app's."""
+        """Return the memory in MB of all started apps and running tasks, except for one app."""
         tasks = self._shelf.tasks.values()
         apps = sum(_app_memory(app) for app in self._started(place) if app is not but)
         return apps + sum(
@@ -161,7 +161,7 @@ class Usage:
         )
 
     def log_rate(self, place: Space | Organization, but: App | None = None) -> int:
-        """Return the log rate of all started apps in bytes per second, but for one app's."""
+        """Return the log rate of all started apps in bytes per second, except for one app."""
         apps = (app for app in self._started(place) if app is not but)
         return sum(_rate(process) for app in apps for process in app.processes)
 
@@ -169,7 +169,7 @@ class Usage:
         return sum(_instances(app) for app in self._started(place) if app is not but)
 
     def summary(self, place: Space | Organization) -> dict[str, int]:
-        """Return what a usage summary says of a place."""
+        """Return the usage summary of a space or organization."""
         spaces = [s for s in self._world.spaces.values() if _is_in(s, place)]
         domains = self._network.domains.values()
         owner = place.organization if isinstance(place, Space) else place
@@ -184,8 +184,8 @@ class Usage:
             "service_keys": self._marketplace.count_keys(spaces),
         }
 
-    def whole(self) -> dict[str, int]:
-        """Return what the platform's own summary says."""
+    def platform_summary(self) -> dict[str, int]:
+        """Return the usage summary of the platform."""
         places = self._world.organizations.values()
         sums = [self.summary(place) for place in places]
         names = ("started_instances", "memory_in_mb", "routes", "service_instances")

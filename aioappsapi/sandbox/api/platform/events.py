@@ -1,4 +1,4 @@
-"""What happened: audit events, one for every call, and usage events, one for every change."""
+"""Audit events, one for every action, and usage events, one for every change of state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aioappsapi.sandbox.api.access import Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body, without
-from aioappsapi.sandbox.api.listing import listed, stamps
+from aioappsapi.sandbox.api.listing import common_fields, listed
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.instances import Instance
@@ -47,7 +47,7 @@ _ORGANIZATION_SEEING: Final = frozenset({"organization_auditor"})
 
 @dataclass(slots=True)
 class Event:
-    """Somebody did something to something; actor and target are (GUID, type, name)."""
+    """An audit event: an actor did something to a target; both are (GUID, type, name)."""
 
     guid: str
     type: str
@@ -66,7 +66,7 @@ class Event:
 
 @dataclass(slots=True)
 class UsageEvent:
-    """The desired state of a process changed."""
+    """A usage event: the requested state of a process changed."""
 
     guid: str
     app: tuple[str, str]
@@ -84,20 +84,20 @@ class UsageEvent:
 
 
 class Events:
-    """The latest 100,000 events of either kind, the oldest first."""
+    """The latest 100,000 events of each kind, the oldest first."""
 
     def __init__(self, world: World) -> None:
         self.audit: deque[Event] = deque(maxlen=_KEPT)
         self.usage: deque[UsageEvent] = deque(maxlen=_KEPT)
         self._world = world
-        # A generator of its own: events must not move the GUIDs of later apps.
+        # A separate generator: events must not change the GUIDs of later apps.
         self._rng = random.Random(f"{world.seed}/events")
 
     def of_app(self, kind: str, token: Token, app: App, data: Json | None = None) -> None:
-        """Note what somebody did to an app, such as `audit.app.start`."""
-        self.note(kind, token, (app.guid, "app", app.name), app.space, data)
+        """Add an audit event of an app, such as `audit.app.start`."""
+        self.add(kind, token, (app.guid, "app", app.name), app.space, data)
 
-    def note(
+    def add(
         self,
         kind: str,
         token: Token,
@@ -105,7 +105,7 @@ class Events:
         place: Space | Organization | None,
         data: Json | None = None,
     ) -> None:
-        """Note what somebody did to anything in a space or an organization."""
+        """Add an audit event of any target in a space or an organization."""
         space = place.guid if isinstance(place, Space) else None
         home = place.organization if isinstance(place, Space) else place
         organization = home.guid if home is not None else None
@@ -123,13 +123,13 @@ class Events:
         self.audit.append(Event(guid(self._rng), kind, actor, target, *place, data or {}))
 
     def crashed(self, instance: Instance, moment: float) -> None:
-        """Note that an instance crashed, for its process and for its app."""
+        """Add the crash events of an instance, for its process and for its app."""
         app = self._world.apps.get(instance.app_guid)
         found = (p for p in app.processes if p.guid == instance.process_guid) if app else ()
         process = next(iter(found), None)
         if app is None or process is None:
             return
-        told: Json = {
+        data: Json = {
             "instance": instance_guid(process, instance),
             "index": instance.index,
             "cell_id": guid_of("cell", instance.cell.number if instance.cell else 0),
@@ -142,12 +142,12 @@ class Events:
         target = (app.guid, "app", app.name)
         place = (app.space.guid, app.space.organization.guid)
         actor = (process.guid, "process", process.type)
-        self._add("audit.app.process.crash", actor, target, place, told)
-        shown = {name: told[name] for name in _CRASH}
+        self._add("audit.app.process.crash", actor, target, place, data)
+        shown = {name: data[name] for name in _CRASH}
         self._add("app.crash", (app.guid, "app", app.name), target, place, shown)
 
     def switched(self, app: App, current: str, previous: str) -> None:
-        """Note that an app was started or stopped, for each of its processes."""
+        """Add the usage events of an app that was started or stopped, one per process."""
         for process in app.processes:
             self.usage.append(self._usage(app, process, (current, previous)))
 
@@ -237,7 +237,7 @@ def _party(party: tuple[str, str, str]) -> dict[str, str]:
 
 
 def _audit_fields(call: Call, event: Event) -> Json:
-    return stamps(event) | {
+    return common_fields(event) | {
         "type": event.type,
         "actor": _party(event.actor),
         "target": _party(event.target),
@@ -250,7 +250,7 @@ def _audit_fields(call: Call, event: Event) -> Json:
 
 def _usage_fields(call: Call, event: UsageEvent) -> Json:
     current, previous = event.state
-    return stamps(event) | {
+    return common_fields(event) | {
         "state": {"current": current, "previous": previous},
         "app": {"guid": event.app[0], "name": event.app[1]},
         "process": {"guid": event.process[0], "type": event.process[1]},

@@ -1,4 +1,4 @@
-"""Feature flags: what an operator has switched on and off for everybody but admins."""
+"""Feature flags, by which operators switch features on and off."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class _Flag:
 
     @property
     def guid(self) -> str:
-        """What lists break ties by."""
+        """The key by which lists break ties."""
         return self.name
 
 
 class Flags:
-    """The routes of feature flags; `World.flags` holds those that are not as they were made."""
+    """The routes of feature flags. `World.flags` holds only the flags that were changed."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -1,4 +1,4 @@
-"""What operators look after: security groups, isolation segments, buildpacks, variables."""
+"""Resources of operators: security groups, isolation segments, buildpacks and variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import STACK, guid_of, timestamp
@@ -41,7 +41,7 @@ _BUILDPACKS: Final = ListRules(
 
 @dataclass(slots=True, kw_only=True)
 class Named(Resource):
-    """A resource with a name, and its place among its like."""
+    """A resource with a name and a position in its list."""
 
     name: str
     position: int = 1
@@ -50,7 +50,7 @@ class Named(Resource):
 
 
 class Platform:
-    """The routes of what belongs to the platform and to nobody's space."""
+    """The routes of resources that belong to the platform and not to a space."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -76,7 +76,7 @@ class Platform:
     # Isolation segments and security groups.
 
     def _segments(self, call: Call) -> Answer:
-        # Nobody's organization is entitled to the shared one, so that only operators see it.
+        # No organization is entitled to the shared segment, so only operators see it.
         rows = self.segments if call.reader().sees_everything else []
         return _names(call, _SEGMENTS, rows, lambda row: _segment_fields(call, row))
 
@@ -169,11 +169,11 @@ def _names(call: Call, rules: ListRules, rows: list[Named], show: Any) -> Answer
 def _segment_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/isolation_segments/{row.guid}"
     links = {"self": {"href": at}, "organizations": {"href": f"{at}/organizations"}}
-    return stamps(row) | {"name": row.name, "metadata": metadata_of(row), "links": links}
+    return common_fields(row) | {"name": row.name, "metadata": metadata_of(row), "links": links}
 
 
 def _security_fields(call: Call, row: Named) -> Json:
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "rules": [],
         "globally_enabled": {"running": True, "staging": True},
@@ -184,7 +184,7 @@ def _security_fields(call: Call, row: Named) -> Json:
 
 def _buildpack_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/buildpacks/{row.guid}"
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "stack": STACK,
         "state": "READY",

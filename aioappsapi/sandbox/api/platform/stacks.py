@@ -1,4 +1,4 @@
-"""Stacks: which there are, and which of them must not be used any more."""
+"""Stacks, and the states in which a stack warns or refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
 
 
 class StackRefusedError(errors.ApiError):
-    """A stack must not be used; an app says so with 422 in general, a build more precisely."""
+    """A stack may not be used. Apps answer with a general 422, builds with this text."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(422, 10008, "CF-UnprocessableEntity", detail)
@@ -84,15 +84,15 @@ class Stacks:
         validation.merge_metadata(fields, stack.labels, stack.annotations)
         shown = _shown(call, stack)
         if not fields.keys().isdisjoint(("state", "state_reason")):
-            # The server compares the stack before and after, and finds that it is another one.
+            # The server compares the old stack with the new one, and treats it as a change.
             shown["default"] = False
         return Answer(200, json_text(shown), headers=warning)
 
 
 def stack_warning(stack: Stack | None, *, fresh: bool) -> dict[str, str]:
-    """Return the headers that warn of a stack; RESTRICTED is refused to `fresh` apps only.
+    """Return the headers with the warning of a stack.
 
-    Raises StackRefusedError for what must not be used.
+    Raises StackRefusedError for a stack that is DISABLED, or RESTRICTED and the app is `fresh`.
     """
     if stack is None:
         return {}

@@ -1,4 +1,4 @@
-"""What is left of version 2 of the API: its info, its list of apps, and its own rate limit."""
+"""The rest of version 2 of the API: its info, its list of apps, and its rate limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINKED: Final = ("routes", "events", "service_bindings", "route_mappings")
 
 
 class VersionTwo:
-    """The paths below /v2. `faults` gives the faults of the moment, the limit among them."""
+    """The paths below /v2. `faults` returns the present faults, with the rate limit."""
 
     def __init__(
         self, access: Access, faults: Callable[[], Faults], clock: Callable[[], float]
@@ -31,12 +31,12 @@ class VersionTwo:
         self._limiter = RateLimiter(clock)
 
     def answer(self, call: Call) -> Answer | None:
-        """Return the response to a request below /v2; None if there is no such path."""
+        """Return the response to a request below /v2, or None for an unknown path."""
         if call.method != "GET":
             return None
         try:
             if call.parts == ["v2", "info"]:
-                return _fine(_info(call) | _asker(call))
+                return _ok(_info(call) | _user_of(call))
             if call.parts == ["v2", "apps"]:
                 return self._counted(call, self._apps)
         except ApiError as error:
@@ -47,7 +47,7 @@ class VersionTwo:
         token = call.reader()
         faults = self._faults()
         if faults.v2_rate_limit is None:
-            return _fine(show(call))
+            return _ok(show(call))
         limit = faults.v2_rate_limit * (2 if token.is_admin else 1)
         passes, counts = self._limiter.count(token.user_guid, limit, faults.rate_window)
         headers = {
@@ -56,7 +56,7 @@ class VersionTwo:
         }
         if not passes:
             return refused(errors.old_rate_limit_exceeded(), headers, "/v2")
-        answer = _fine(show(call))
+        answer = _ok(show(call))
         answer.headers |= headers
         return answer
 
@@ -85,12 +85,12 @@ def _refusal(error: ApiError) -> Answer:
     return Answer(error.status, error.old_body(), _JSON, framed=False)
 
 
-def _fine(fields: Json) -> Answer:
+def _ok(fields: Json) -> Answer:
     headers = {"x-content-type-options": "nosniff"}
     return Answer(200, json_text(fields), _JSON, framed=False, headers=headers)
 
 
-def _asker(call: Call) -> Json:
+def _user_of(call: Call) -> Json:
     try:
         return {"user": call.token().user_guid}
     except ApiError:
