@@ -133,8 +133,8 @@ class AppParts(Endpoints):
         """Set the droplet that the app runs after its next start or restart.
 
         Until then a running app keeps its old droplet. Raises UnprocessableError for a droplet of
-        another app or an unstaged droplet. Source: PATCH
-        /v3/apps/{guid}/relationships/current_droplet.
+        another app or an unstaged droplet.
+        Source: PATCH /v3/apps/{guid}/relationships/current_droplet.
         """
         body = {"data": {"guid": droplet_guid}}
         return await self._caller.call(SET_CURRENT_DROPLET, guid, body=body, deadline=deadline)
@@ -177,7 +177,8 @@ class AppParts(Endpoints):
 
         They take effect at the next start. Raises InvalidInputError for values that the server
         would surely refuse, unless `validate` is false; NotFoundError, ForbiddenError. No error
-        quotes a value. Source: PATCH /v3/apps/{guid}/environment_variables.
+        quotes a value.
+        Source: PATCH /v3/apps/{guid}/environment_variables.
         """
         if validate:
             check_variables(variables, strings_only=True)
