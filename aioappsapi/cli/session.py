@@ -8,10 +8,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from aioappsapi import Client
+from aioappsapi import App, Client, Run
 from aioappsapi.cli.console import fail
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
+from aioappsapi.cli.progress import Display
 from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.target import opened
 from aioappsapi.cli.wording import as_typed, in_words
@@ -65,12 +66,17 @@ class Clock:
 
 
 class Session:
-    """An open client, with the clock and the signals of the command that uses it."""
+    """An open client, with the clock and the signals of the command that uses it.
+
+    `run` is the one that goes on, and `shown` is how a person sees it.
+    """
 
     def __init__(self, client: Client, clock: Clock, interruption: Interruption) -> None:
         self.client = client
         self.clock = clock
         self.interruption = interruption
+        self.run: Run[App]
+        self.shown: Display
 
     @contextmanager
     def with_a_person(self) -> Iterator[None]:
