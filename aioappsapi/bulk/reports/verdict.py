@@ -19,7 +19,7 @@ _PHRASES: Final = {
 
 
 def verdict(report: ReportData[object]) -> str:
-    """Return one sentence on the whole run, and a second one on what is not done."""
+    """Return a sentence on the whole run, and a second sentence on unfinished apps."""
     if not len(report):
         return "There was nothing to do."
     if report.predicted:
