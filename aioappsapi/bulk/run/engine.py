@@ -38,6 +38,7 @@ from aioappsapi.bulk.run.app_run import (
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
 from aioappsapi.bulk.run.wave_run import WaveRun
@@ -69,6 +70,7 @@ class Engine(Generic[T_co]):
         give_up_after: float,
         waves: WaveRun | None = None,
     ) -> None:
+        self.observer: RunEvents | None = None
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
@@ -282,7 +284,8 @@ class Engine(Generic[T_co]):
         current_call_log.set(calls)
         current_patience.set(self._patience)
         try:
-            await step.send(run)
+            sending = step.send(run)
+            await (sending if self.observer is None else self.observer.step(run, sending))
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=is_refusal_of_app(error))
         finally:
@@ -329,6 +332,8 @@ class Engine(Generic[T_co]):
         """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
         state = run.state
         self._progress.moved(run, before)
+        if self.observer is not None:
+            self.observer.moved(run, before)
         if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
             return
         outcome = self._progress.outcome(run) if state is DONE else None
@@ -357,6 +362,8 @@ class Engine(Generic[T_co]):
         self._progress.add(self._inputs.place(run.index), outcome)
         if run.done_at is not None:
             self._pressure.note_limit(run.done_at)
+        if self.observer is not None:
+            self.observer.ended(run, outcome)
         if outcome.error is not None:
             self._check_failures()
         if self._on_outcome is not None:
