@@ -91,6 +91,18 @@ from .errors import (
     UnprocessableError as UnprocessableError,
     UnverifiedError as UnverifiedError,
 )
+from .fleet.fleet import (
+    Fleet as Fleet,
+)
+from .fleet.run import (
+    FleetRun as FleetRun,
+)
+from .fleet.target import (
+    Target as Target,
+)
+from .fleet.targets_file import (
+    read_targets as read_targets,
+)
 from .models.app import (
     App as App,
 )

@@ -37,7 +37,7 @@ from aioappsapi.api.processes import Processes
 from aioappsapi.api.quotas import Quotas
 from aioappsapi.api.roles import Roles
 from aioappsapi.api.spaces import Spaces
-from aioappsapi.auth.base import Auth
+from aioappsapi.auth.base import Auth, Claims
 from aioappsapi.auth.cf_cli import CfCliLogin, read_config, require_login
 from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
 from aioappsapi.auth.tokens import TokenSource
@@ -258,6 +258,13 @@ class Client:
                 f"No token within the deadline of {deadline:g} s: {self.api_url} has not answered "
                 "yet. No other request was sent."
             )
+
+    async def token_claims(self) -> Claims | None:
+        """Read whose token it is, its scopes and its end; None for one that is not a JWT.
+
+        Logs in first, if there is no token yet. Raises the errors of `log_in`.
+        """
+        return await self._tokens.claims()
 
     async def open(self) -> Self:
         """Open the client in the running event loop. `async with` does it for you.

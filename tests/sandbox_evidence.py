@@ -14,6 +14,7 @@ from .sandbox_recordings import Recording, walk
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OWN_LINK = re.compile(r"/v3/(\w+)/")
 Row = dict[str, Any]
+Path = tuple[Any, ...]
 
 
 def kind_of(row: Row) -> str | None:
@@ -38,6 +39,10 @@ class Evidence:
 
     answers: dict[str, list[Recording]] = field(default_factory=lambda: defaultdict(list))
     made: set[str] = field(default_factory=set)
+    _ranked: dict[tuple[str, str], dict[str, list[tuple[Recording, Row]]]] = field(
+        default_factory=dict
+    )
+    _shown: dict[tuple[str, Path], dict[str, set[str]]] = field(default_factory=dict)
 
     def take_in(self, recordings: Iterable[Recording]) -> None:
         for recording in recordings:
@@ -49,6 +54,30 @@ class Evidence:
                 kind = kind_of(row)
                 if kind is not None:
                     self.rows[kind][row["guid"]].append((recording, row))
+
+    def ranked(self, kind: str, category: str) -> dict[str, list[tuple[Recording, Row]]]:
+        """The versions of each resource: those of recordings of this category last."""
+
+        def rank(pair: tuple[Recording, Row]) -> tuple[bool, bool, str]:
+            recording, row = pair
+            same = recording.category == category
+            return same, recording.method == "GET", str(row.get("updated_at"))
+
+        if (kind, category) not in self._ranked:
+            rows = self.rows.get(kind, {})
+            self._ranked[kind, category] = {
+                guid: sorted(pairs, key=rank) for guid, pairs in rows.items()
+            }
+        return self._ranked[kind, category]
+
+    def shown(self, kind: str, path: Path) -> dict[str, set[str]]:
+        """Every value at this place of any resource of the kind, and which recordings show it."""
+        if (kind, path) not in self._shown:
+            found = self._shown[kind, path] = defaultdict(set)
+            for pairs in self.rows.get(kind, {}).values():
+                for recording, row in pairs:
+                    found[json.dumps(at(row, path))].add(recording.name)
+        return self._shown[kind, path]
 
     def without(self, *hidden: Recording) -> Known:
         """What all recordings but these tell."""
@@ -65,13 +94,8 @@ class Known:
 
     def versions(self, kind: str, guid: str) -> list[Row]:
         """The versions of a resource: those of the same operation last, then the latest."""
-        found = [
-            pair
-            for pair in self._evidence.rows.get(kind, {}).get(guid, [])
-            if pair[0].name not in self._hidden
-        ]
-        found.sort(key=self._rank)
-        return [row for _, row in found]
+        ranked = self._evidence.ranked(kind, self._question.category).get(guid, [])
+        return [row for recording, row in ranked if recording.name not in self._hidden]
 
     def rows(self, kind: str) -> list[Row]:
         """The best known version of each resource of a kind, in the order of creation.
@@ -85,11 +109,6 @@ class Known:
         best = [rows[-1] for rows in found if rows]
         return sorted(best, key=lambda row: str(row["created_at"]))
 
-    def _rank(self, pair: tuple[Recording, Row]) -> tuple[bool, bool, str]:
-        recording, row = pair
-        same = recording.category == self._question.category
-        return same, recording.method == "GET", str(row.get("updated_at"))
-
     def answer(self, path: str, member: str) -> Any:
         """What another recording shows as a member of the answer to a GET; None if none does."""
         for recording in self._evidence.answers.get(path, ()):
@@ -97,19 +116,13 @@ class Known:
                 return recording.json[member]
         return None
 
-    def shown(self, kind: str, path: tuple[Any, ...]) -> set[str]:
+    def shown(self, kind: str, path: Path) -> set[str]:
         """All values that the other recordings show at this place of any resource of the kind."""
-        found = set()
-        for pairs in self._evidence.rows.get(kind, {}).values():
-            for recording, row in pairs:
-                if recording.name not in self._hidden:
-                    found.add(json.dumps(at(row, path)))
-            if len(found) > 1:
-                break
-        return found
+        values = self._evidence.shown(kind, path)
+        return {value for value, names in values.items() if names - self._hidden}
 
 
-def at(row: Any, path: tuple[Any, ...]) -> Any:
+def at(row: Any, path: Path) -> Any:
     """What is at this place, `<none>` if there is nothing."""
     for key in path:
         try:

@@ -29,7 +29,9 @@ else:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed", allow_module_level=True)
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
+PATIENCE = 120_000  # milliseconds, for a machine that has much else to do
+playwright.expect.set_options(timeout=PATIENCE)
 
 
 MANY = many(600)
@@ -38,7 +40,9 @@ MANY = many(600)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+        )
         yield opened
         opened.close()
 
@@ -55,6 +59,7 @@ class Pages:
         context = self._browser.new_context(
             **{"viewport": {"width": 1400, "height": 900}} | settings
         )
+        context.set_default_timeout(PATIENCE)
         self._contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))
@@ -197,11 +202,9 @@ def test_details_have_everything_about_an_app(pages: Pages, path: Path) -> None:
 
 
 def test_charts_show_their_values_on_hover(pages: Pages, path: Path) -> None:
-    page = pages.open(path)
-    area = page.locator("svg[role=img] rect.hover").nth(3)
-    area.scroll_into_view_if_needed()
-    page.evaluate("() => new Promise(requestAnimationFrame)")  # scrolling hides the values
-    area.hover()
+    # Everything is in sight: scrolling, some frames later, would hide the values again.
+    page = pages.open(path, viewport={"width": 1400, "height": 5000})
+    page.locator("svg[role=img] rect.hover").nth(3).hover()
     playwright.expect(page.locator("#tip")).to_be_visible()
     assert "accepted" in page.locator("#tip").inner_text()
 

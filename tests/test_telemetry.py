@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -316,6 +318,40 @@ async def test_the_stock_instrumentation_of_aiohttp_doubles_no_span() -> None:
     logins = [one for one in client_spans if one not in by_us]
     assert len(by_us) == report.requests.sent == 3
     assert {one.name for one in logins} == {"GET", "POST"}, "the stock one shows only the login"
+
+
+COMMAND = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(
+    SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.to_json(None) + "\\n"))
+)
+from aioappsapi.cli import main
+
+main()
+"""
+
+
+def test_a_command_is_one_trace_that_its_log_names() -> None:
+    """With an SDK that was set up before the program began, as opentelemetry-instrument does."""
+    words = ["start", "--all", "--sandbox", "2", "--log-format", "json", "--trace"]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *words, "--quiet"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    spans = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert {"aioappsapi", "start apps", "start app", START} <= {span["name"] for span in spans}
+    [trace_id] = {span["context"]["trace_id"] for span in spans}
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    starts = [line for line in lines if "/actions/start" in line["message"]]
+    assert {f"0x{line['trace_id']}" for line in lines} == {trace_id}
+    attempts = {span["context"]["span_id"] for span in spans if span["name"] == START}
+    assert {f"0x{line['span_id']}" for line in starts} == attempts
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,7 +239,7 @@ def test_the_next_one_is_the_one_that_a_look_at_all_of_them_finds(
         here = [one for one in all_of_them if not one.given.done()]
         for one in set(all_of_them) - set(here):
             waiting.remove(one)
-        assert len(waiting) == len(here)
+        assert waiting.count == len(here)
         assert waiting.only_retries is all(one.retried for one in here)
 
     run_virtual(scenario())

@@ -7,10 +7,11 @@ import logging
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import msgspec
+from multidict import istr
 
 from aioappsapi._http.call_log import CallLog, current_call_log, recorded
 from aioappsapi._http.clock import loop_time
@@ -35,6 +36,13 @@ T = TypeVar("T")
 log = logging.getLogger("aioappsapi")
 wire_log = logging.getLogger("aioappsapi.http")
 
+
+# fast path: an `istr` knows its lower-case form.
+_AUTHORIZATION: Final[str] = istr("Authorization")
+_REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
+
+# fast path: one text per status, rather than a new one per answer.
+_STATUSES: Final = {status: str(status) for status in (200, 201, 202, 204, 429, 500, 502, 503)}
 
 # Cheap, answered from the database, and allowed to every user.
 _PROBE = Request(
@@ -241,7 +249,11 @@ class Caller:
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.rate_window.observe(None)
         self._end_unanswered(ticket, error)
-        self._log_end(request, ticket, request_id, error)
+        result = type(error).__name__ if isinstance(error, AppsApiError) else "cancelled"
+        if (calls := current_call_log.get()) is not None:
+            calls.answered(result, request_id, None, ())
+        if wire_log.isEnabledFor(logging.DEBUG):
+            _log_end(request, ticket, result, request_id)
 
     def _end_unanswered(self, ticket: Ticket, error: BaseException) -> None:
         if not is_outage_like(error):
@@ -252,59 +264,40 @@ class Caller:
             patience.failed(loop_time(), str(error))
 
     def _answered(
-        self,
-        request: Request,
-        ticket: Ticket,
-        request_id: str,
-        response: Response,
+        self, request: Request, ticket: Ticket, request_id: str, response: Response
     ) -> None:
         """Let throttle, run and logs know of an answer, before the next request may go out."""
-        status = response.status
-        throttle = self.throttle
-        is_broker = status == 429 and is_broker_limit(response)
-        throttle.rate_window.observe(None if is_broker else response)
-        patience = current_patience.get()
+        status, patience = response.status, current_patience.get()
         if status == 429:
-            # It comes at once, and says nothing about how much the server has to do.
-            if not is_broker:  # other calls do not concern a busy service broker
-                self._close_gate(response)
-            throttle.discarded(ticket)
-        elif status >= 500:
-            throttle.failed(ticket)
-            if status == 503 and "Retry-After" in response.headers:
-                self._announce_outage(response)
-            if patience is not None:
-                patience.failed(loop_time(), f"{request}: {status}")
+            self._refused(ticket, response)
         else:
-            throttle.succeeded(ticket)
-            if patience is not None:
-                patience.succeeded()
-        self._log_end(request, ticket, request_id, response)
-        for warning in response.warnings:
+            self.throttle.rate_window.observe(response)
+            if status >= 500:
+                self.throttle.failed(ticket)
+                if status == 503 and "Retry-After" in response.headers:
+                    self._announce_outage(response)
+                if patience is not None:
+                    patience.failed(loop_time(), f"{request}: {status}")
+            else:
+                self.throttle.succeeded(ticket)
+                if patience is not None:
+                    patience.succeeded()
+        warnings = response.warnings
+        if (calls := current_call_log.get()) is not None:  # fast path: single calls keep no log
+            result = _STATUSES.get(status) or str(status)
+            calls.answered(result, response.request_id or request_id, response, warnings)
+        if wire_log.isEnabledFor(logging.DEBUG):
+            _log_end(request, ticket, str(status), response.request_id or request_id)
+        for warning in warnings:
             log.warning("%s: the server warns: %s", request, one_line(warning))
 
-    def _log_end(
-        self,
-        request: Request,
-        ticket: Ticket,
-        request_id: str,
-        outcome: Response | BaseException,
-    ) -> None:
-        calls, is_debugging = current_call_log.get(), wire_log.isEnabledFor(logging.DEBUG)
-        if calls is None and not is_debugging:  # fast path: single calls keep no log
-            return
-        response = outcome if isinstance(outcome, Response) else None
-        request_id = (response and response.request_id) or request_id
-        result = _result(outcome)
-        if calls is not None:
-            calls.answered(result, request_id, response)
-        if is_debugging:
-            # Neither a header nor a body nor a query: any of them may hold a secret.
-            path = request.path.partition("?")[0]
-            seconds = loop_time() - ticket.sent_at
-            wire_log.debug(
-                "%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id
-            )
+    def _refused(self, ticket: Ticket, response: Response) -> None:
+        """Let the throttle know of a 429, which comes at once and says nothing about the load."""
+        is_broker = is_broker_limit(response)
+        self.throttle.rate_window.observe(None if is_broker else response)
+        if not is_broker:  # other calls do not concern a busy service broker
+            self._close_gate(response)
+        self.throttle.discarded(ticket)
 
     def _close_gate(self, response: Response) -> None:
         """Let all calls wait for as long as a 429 says."""
@@ -325,15 +318,15 @@ class Caller:
             self.throttle.announce_outage(seconds)
 
 
-def _result(outcome: Response | BaseException) -> str:
-    """Name the end of an attempt in a word: the status, or the error."""
-    if isinstance(outcome, Response):
-        return str(outcome.status)
-    return type(outcome).__name__ if isinstance(outcome, AppsApiError) else "cancelled"
+def _log_end(request: Request, ticket: Ticket, result: str, request_id: str) -> None:
+    # Neither a header nor a body nor a query: any of them may hold a secret.
+    path = request.path.partition("?")[0]
+    seconds = loop_time() - ticket.sent_at
+    wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
 
 
 def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
-    headers = {"Authorization": authorization, "X-Vcap-Request-Id": request_id}
+    headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
     if request.body is not None:
         headers["Content-Type"] = request.content_type
     return headers

@@ -22,8 +22,14 @@ class CallEvents:
     def sent(self, at: float) -> None:
         """The bytes of an attempt leave now: a connection is there."""
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
-        """An attempt ended: its status, or the name of its error, and its answer."""
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
+        """An attempt ended: its status, or the name of its error, its answer and its warnings."""
 
     def repeated(self) -> None:
         """The next attempt repeats one that failed."""
@@ -83,14 +89,19 @@ class CallLog(CallEvents):
         if self._outer is not None:
             self._outer.sent(at)
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
         """Note that an attempt ended: its status, or the name of its error, and its answer."""
         self.results.append(result)
         self.request_ids.append(request_id)
-        if response is not None and (warnings := response.warnings):
-            self.warnings += warnings
+        self.warnings += warnings
         if self._outer is not None:
-            self._outer.answered(result, request_id, response)
+            self._outer.answered(result, request_id, response, warnings)
 
     def repeated(self) -> None:
         """Note that the next attempt repeats one that failed."""
@@ -125,9 +136,15 @@ class Exchanges(CallLog):
         super().__init__(outer)
         self.responses: list[Response] = []
 
-    def answered(self, result: str, request_id: str, response: Response | None) -> None:
+    def answered(
+        self,
+        result: str,
+        request_id: str,
+        response: Response | None,
+        warnings: tuple[str, ...],
+    ) -> None:
         """Note that an attempt ended, and keep its answer."""
-        super().answered(result, request_id, response)
+        super().answered(result, request_id, response, warnings)
         if response is not None:
             self.responses.append(response)
 

@@ -1,4 +1,4 @@
-"""Bytes over the network: the only module that uses aiohttp's client.
+"""Bytes over the network: with its request class, the only module that uses aiohttp's client.
 
 It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
 TransportError that says whether the server may have seen the request.
@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import ssl as ssl_module
 import urllib.request
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from ipaddress import ip_address, ip_network
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import aiohttp
-from aiohttp.connector import Connection
 from yarl import URL
 
-from aioappsapi._http.call_log import logged_to, report_sent
+from aioappsapi._http.call_log import logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
+from aioappsapi._http.stamped_request import request_class, session_headers
 from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
 from aioappsapi.errors import (
@@ -68,7 +68,7 @@ class SessionPool:
         proxy: str | None,
         base_url: str = "",
     ) -> None:
-        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+        self._user_agent = user_agent
         self._timeouts = timeouts
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
@@ -93,11 +93,11 @@ class SessionPool:
         self._watchdog = Watchdog()
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers=self._headers,
+            headers=session_headers(self._base, self._user_agent),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the watchdog's task
             cookie_jar=aiohttp.DummyCookieJar(),
             raise_for_status=False,
-            request_class=_request_class(self._watchdog),
+            request_class=request_class(self._watchdog, self._base),
         )
 
     async def aclose(self) -> None:
@@ -126,16 +126,17 @@ class SessionPool:
         session, watchdog = self._session, self._watchdog
         if session is None or watchdog is None:
             raise ClosedError("The client is closed.", method=method, url=url)
-        attempt = watchdog.begin(timeouts or self._timeouts)
-        if _is_stubbed():
-            _report_sent(attempt, watchdog.now())
+        attempt = watchdog.begin(timeouts or self._timeouts, headers)
+        is_stubbed = aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
+        if is_stubbed:  # then no request of our class is made
+            attempt.sent(watchdog.now())
         try:
             # fast path: awaited rather than `async with`, and no body at all where there is none;
             # both are measured in benchmarks/instructions.py.
             response = await session.request(
                 method,
                 self._target(url),
-                headers=headers,
+                headers=headers if is_stubbed else None,  # our request adds them
                 data=body,
                 proxy=self._proxy,
                 allow_redirects=False,
@@ -203,36 +204,8 @@ class SessionPool:
 _KEPT_OF_TOO_LARGE: Final = 4096
 
 
-def _request_class(watchdog: Watchdog) -> type[aiohttp.ClientRequest]:
-    """Make aiohttp's request report when its bytes leave: a connection is there."""
-
-    class StampedRequest(aiohttp.ClientRequest):
-        # A request without a body gets no content type from aiohttp; one with a body has ours.
-        POST_METHODS = set[str]()  # noqa: RUF012
-
-        def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-            # Not a coroutine function: that would cost a frame.
-            if (attempt := watchdog.current()) is not None and not attempt.is_sent:
-                _report_sent(attempt, watchdog.now())
-            return super().send(conn)
-
-    return StampedRequest
-
-
+# Something such as aioresponses answers in place of aiohttp's session where this has changed.
 _REAL_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001
-
-
-def _is_stubbed() -> bool:
-    """Check whether something such as aioresponses answers in place of aiohttp's session.
-
-    Then no request of our class is made, and the bytes count as sent when they are handed over.
-    """
-    return aiohttp.ClientSession._request is not _REAL_REQUEST  # noqa: SLF001
-
-
-def _report_sent(attempt: Attempt, now: float) -> None:
-    attempt.sent(now)
-    report_sent(now)
 
 
 def _timed_out(attempt: Attempt, method: str, url: str) -> TransportError:

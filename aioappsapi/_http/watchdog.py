@@ -8,46 +8,50 @@ entries when the first of them can be due, and cancels the tasks whose time is o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import lru_cache
 from math import inf
 
+import msgspec
+
+from aioappsapi._http.call_log import report_sent
 from aioappsapi.config import Timeouts
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One attempt in flight. `is_sent` says that its bytes have left; `is_late` that it timed out.
 
     Before the bytes leave, the time to connect counts; afterwards the silence of the server. The
-    total counts in both.
+    total counts in both. `headers` are those that only this attempt sends. A Struct, because it is
+    made in C.
     """
 
-    __slots__ = ("_cancelling", "_since", "_started", "is_late", "is_sent", "task", "timeouts")
-
-    def __init__(self, task: asyncio.Task[object], timeouts: Timeouts, now: float) -> None:
-        self.task = task
-        self._cancelling = task.cancelling()
-        self.timeouts = timeouts
-        self._started = now
-        self._since = now
-        self.is_sent = False
-        self.is_late = False
+    task: asyncio.Task[object]
+    timeouts: Timeouts
+    headers: Mapping[str, str]
+    started: float
+    since: float
+    cancelling: int
+    is_sent: bool = False
+    is_late: bool = False
 
     def sent(self, now: float) -> None:
-        """Note that the bytes leave: from now on the server is silent."""
+        """Note and report that the bytes leave: from now on the server is silent."""
         self.is_sent = True
-        self._since = now
+        self.since = now
+        report_sent(now)
 
     def received(self, now: float) -> None:
         """Note that a part of the answer has arrived."""
-        self._since = now
+        self.since = now
 
     def due_at(self) -> float:
         """Return when its time is over."""
         patience = self.timeouts.read if self.is_sent else self.timeouts.connect
         total = self.timeouts.total
         return min(
-            inf if patience is None else self._since + patience,
-            inf if total is None else self._started + total,
+            inf if patience is None else self.since + patience,
+            inf if total is None else self.started + total,
         )
 
     def cancel(self) -> None:
@@ -57,7 +61,7 @@ class Attempt:
 
     def is_timeout(self) -> bool:
         """Check whether the CancelledError is the watchdog's, and the only one."""
-        return self.is_late and self.task.cancelling() - 1 <= self._cancelling
+        return self.is_late and self.task.cancelling() - 1 <= self.cancelling
 
     def ended(self) -> None:
         """Take the watchdog's own cancellation back, as `asyncio.timeout` does."""
@@ -74,12 +78,13 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = inf
 
-    def begin(self, timeouts: Timeouts) -> Attempt:
+    def begin(self, timeouts: Timeouts, headers: Mapping[str, str]) -> Attempt:
         """Watch the current task until `end`. Raises RuntimeError outside of a task."""
         if (task := asyncio.current_task(self._loop)) is None:
             raise RuntimeError("only a task of the event loop can send a request")
         now = self.now()
-        attempt = self._attempts[task] = Attempt(task, timeouts, now)
+        attempt = Attempt(task, timeouts, headers, now, now, task.cancelling())
+        self._attempts[task] = attempt
         # The next look comes early enough, unless all attempts so far have more time.
         due_at = now + shortest(timeouts)
         if due_at < self._looks_at:

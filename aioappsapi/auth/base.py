@@ -72,10 +72,15 @@ class Auth(Protocol):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """The claims of a JWT that are of use here: its end (epoch seconds), its owner, its scopes."""
+    """The claims of a JWT that are of use here: its end (epoch seconds), its owner, its scopes.
+
+    A client of the UAA that acts for itself has a `client_id` and no user.
+    """
 
     exp: float | None = None
     user_id: str | None = None
+    user_name: str | None = None
+    client_id: str | None = None
     scope: tuple[str, ...] = ()
 
 

@@ -164,10 +164,26 @@ class Bulk:
         Its result is the outcome's `value`. An AppsApiError is an outcome; anything else that it
         raises is a bug and aborts the run.
         """
+        run = self.map_run(func, keys, **options)
+        await run.run()
+        return run.report
+
+    def map_run(
+        self,
+        func: Callable[[str], Awaitable[T]],
+        keys: Keys,
+        *,
+        name: str | None = None,
+        **options: Unpack[MapOptions[T]],
+    ) -> Run[T]:
+        """Make the run of a `map`, to be watched. `name` is its action; by default the function's.
+
+        It is carried out inside of ``async with``, and yields outcomes as `stream` does.
+        """
         check_names("map", options, MapOptions)
-        name = getattr(func, "__name__", "map")
+        name = name or str(getattr(func, "__name__", "map"))
         chosen, inputs = self._checked(options), self._inputs(keys)
-        run: Run[T] = Run(
+        return Run(
             Action(name, [MapStep(name, func)]),
             inputs,
             chosen,
@@ -181,8 +197,6 @@ class Bulk:
             waves=self._planner(chosen, inputs, name),
             observer=self._observer,
         )
-        await run.run()
-        return run.report
 
     async def plan(
         self, action: ActionName, keys: Keys, **options: Unpack[RunOptions[App]]

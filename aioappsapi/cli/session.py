@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from aioappsapi import Client
+from aioappsapi import App, Client, Run
 from aioappsapi.cli.console import fail
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
+from aioappsapi.cli.progress import Display
 from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.target import opened
+from aioappsapi.cli.telemetry import command_span
 from aioappsapi.cli.wording import as_typed, in_words
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
 
@@ -65,12 +67,17 @@ class Clock:
 
 
 class Session:
-    """An open client, with the clock and the signals of the command that uses it."""
+    """An open client, with the clock and the signals of the command that uses it.
+
+    `run` is the one that goes on, and `shown` is how a person sees it.
+    """
 
     def __init__(self, client: Client, clock: Clock, interruption: Interruption) -> None:
         self.client = client
         self.clock = clock
         self.interruption = interruption
+        self.run: Run[App]
+        self.shown: Display
 
     @contextmanager
     def with_a_person(self) -> Iterator[None]:
@@ -119,7 +126,7 @@ async def _log_in_and_work(
     if (task := asyncio.current_task()) is not None:
         interruption.respond = lambda first: first and task.cancel()
     clock = Clock(deadline)
-    with interruption.watching():
+    with interruption.watching(), command_span():
         async with client:
             try:
                 await client.log_in(deadline=clock.left)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
+import msgspec
+
 from aioappsapi._http.limits.level_search import LevelSearch
 from aioappsapi._http.limits.outage import Outage
 from aioappsapi._http.limits.relative_latency import RelativeLatency
@@ -16,34 +18,23 @@ from aioappsapi._http.limits.relative_latency import RelativeLatency
 _START: Final = 20
 # So many are in flight after the first success that ends an outage.
 _RESUME: Final = 4
-# A request was sent at a full limit if so much of the limit was used.
-_FULL: Final = 0.8
 
 
-class Ticket:
-    """One request in flight. It is ended exactly once."""
+class Ticket(msgspec.Struct, eq=False):
+    """One request in flight. It is ended exactly once. A Struct, because it is made in C.
 
-    __slots__ = ("depth", "ended", "full", "generation", "operation", "probe", "sent_at", "write")
+    `depth` is how many were in flight, this one included. It was sent at a `full` limit if most of
+    the limit was used.
+    """
 
-    def __init__(
-        self,
-        operation: str,
-        sent_at: float,
-        depth: int,
-        generation: int,
-        *,
-        write: bool,
-        full: bool,
-        probe: bool,
-    ) -> None:
-        self.operation = operation
-        self.sent_at = sent_at
-        self.depth = depth  # how many were in flight, this one included
-        self.generation = generation
-        self.write = write
-        self.full = full
-        self.probe = probe
-        self.ended = False
+    operation: str
+    sent_at: float
+    depth: int
+    generation: int
+    write: bool
+    full: bool
+    probe: bool = False
+    ended: bool = False
 
 
 class ConcurrencyLimiter:
@@ -74,6 +65,11 @@ class ConcurrencyLimiter:
     def usual_failures(self) -> float:
         """The share of requests that fails at any level; never below 1 %."""
         return self._search.usual_failures
+
+    @property
+    def is_away(self) -> bool:
+        """Whether reads, writes or both get nothing but failures."""
+        return self._writes.is_on or self._reads.is_on
 
     def in_outage(self, *, write: bool) -> bool:
         """Check whether reads, or writes, get nothing but failures."""
@@ -107,8 +103,7 @@ class ConcurrencyLimiter:
         if depth > search.limit:
             return None
         self.in_flight = search.in_flight = depth
-        full = depth >= _FULL * search.limit
-        return Ticket(operation, now, depth, search.generation, write=write, full=full, probe=False)
+        return Ticket(operation, now, depth, search.generation, write, depth >= search.full_from)
 
     def wake_at(self, *, write: bool) -> float:
         """When `allows` may become true although no request ended; infinity if it cannot."""
@@ -123,14 +118,9 @@ class ConcurrencyLimiter:
         self.in_flight += 1
         search = self._search
         search.in_flight = self.in_flight
+        full = self.in_flight >= search.full_from
         return Ticket(
-            operation,
-            now,
-            self.in_flight,
-            search.generation,
-            write=write,
-            full=self.in_flight >= _FULL * search.limit,
-            probe=outage.is_on,
+            operation, now, self.in_flight, search.generation, write, full, probe=outage.is_on
         )
 
     def discarded(self, now: float, ticket: Ticket) -> None:
@@ -139,22 +129,25 @@ class ConcurrencyLimiter:
         if ticket.probe:
             self._outage(ticket.write).probe_discarded(now)
 
-    def succeeded(self, now: float, ticket: Ticket) -> None:
-        """End a request that the server answered, if only with a refusal of the app."""
+    def succeeded(self, now: float, ticket: Ticket) -> bool:
+        """End a request that the server answered, if only with a refusal of the app.
+
+        Returns whether an outage ends with it.
+        """
         self._end(ticket)
         outage = self._writes if ticket.write else self._reads
-        if not outage.is_on:
-            if outage.in_a_row:
-                outage.succeeded()
-            search = self._search
-            at_present_level = ticket.generation == search.generation
-            if at_present_level and not (self._reads.is_on or self._writes.is_on):
-                latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
-                recent = self._latency.recent
-                search.succeeded(now, latency, recent, ticket.depth, full=ticket.full)
-        elif outage.is_ended_by(ticket.sent_at):
-            outage.end()
-            self._search.restart(now, _RESUME)
+        if outage.is_on:
+            if outage.is_ended_by(ticket.sent_at):
+                outage.end()
+                self._search.restart(now, _RESUME)
+            return not outage.is_on
+        if outage.in_a_row:
+            outage.succeeded()
+        search = self._search
+        if ticket.generation == search.generation and not self.is_away:
+            latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
+            search.succeeded(now, latency, self._latency.recent, ticket.depth, full=ticket.full)
+        return False
 
     def failed(self, now: float, ticket: Ticket) -> bool:
         """End a request that failed as an overloaded server makes requests fail.
@@ -169,7 +162,7 @@ class ConcurrencyLimiter:
                 outage.probe_failed(now)
         elif outage.failed(now, at_present_level=at_present_level):
             self._search.restart(now, self._search.level)
-        elif at_present_level and not self._is_any_outage():
+        elif at_present_level and not self.is_away:
             self._search.failed(now, ticket.depth)
         return outage.is_on
 
@@ -177,9 +170,6 @@ class ConcurrencyLimiter:
 
     def _outage(self, write: bool) -> Outage:
         return self._writes if write else self._reads
-
-    def _is_any_outage(self) -> bool:
-        return self._writes.is_on or self._reads.is_on
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.ended:

@@ -35,6 +35,8 @@ _ROOM: Final = 1.4
 _SLOW: Final = 1.8
 # At a level that is remembered because requests queued, they no longer do below this multiple.
 _FAST: Final = 1.1
+# A request was sent at a full limit if so much of the limit was used.
+_FULL: Final = 0.8
 _LOOK_STEP: Final = 0.6
 _LOOK_EVERY: Final = 20.0
 # Requests on slow servers need longer for a round trip: look after so many of them at the earliest.
@@ -145,9 +147,18 @@ class LevelSearch:
         self._begin_window(0.0)
 
     @property
-    def limit(self) -> int:
-        """How many requests may be in flight; at least one."""
-        return max(int(self.level), 1)
+    def level(self) -> float:
+        """The level, of which `limit` is the whole number below, at least one.
+
+        fast path: each request asks for the limit, and few of them change the level.
+        """
+        return self._level
+
+    @level.setter
+    def level(self, level: float) -> None:
+        self._level = level
+        self.limit = max(int(level), 1)
+        self.full_from = _FULL * self.limit  # so many in flight use the limit fully
 
     # -- events
 
@@ -157,9 +168,11 @@ class LevelSearch:
         """Take in a success of the present generation; `recent` is a moving average of latency."""
         window = self._window
         window.add_success(latency, depth, full=full)
-        steady = self._cut is not None or self._look is not None
-        if not steady:
-            self._grow(now, recent, full=full)
+        if self._cut is None and self._look is None:
+            if recent > _ROOM * self._unqueued:
+                self._growth = _SLOW_GROWTH
+            elif full and self._level < self._ceiling:
+                self._grow(now)
         if window.successes >= self._needed:
             self._judge(now)
 
@@ -180,13 +193,9 @@ class LevelSearch:
 
     # -- growing
 
-    def _grow(self, now: float, recent: float, *, full: bool) -> None:
-        if recent > _ROOM * self._unqueued:
-            self._growth = _SLOW_GROWTH
-        elif full:
-            edge = self._bad.level if now < self._bad.until else inf
-            grown = min(self.level + self._growth, edge, self._ceiling)
-            self.level = max(self.level, grown)
+    def _grow(self, now: float) -> None:
+        edge = self._bad.level if now < self._bad.until else inf
+        self.level = max(self._level, min(self._level + self._growth, edge, self._ceiling))
 
     def _has_too_many_failures(self) -> bool:
         # A binomial distribution; the spare failures keep small windows from being hasty.

@@ -21,33 +21,33 @@ class RelativeLatency:
     unqueued latency; it must only stay the same.
     """
 
-    __slots__ = ("_counts", "_units", "recent")
+    __slots__ = ("_counts", "_settled", "_units", "recent")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._units: dict[str, float] = {}
+        self._settled: dict[str, float] = {}  # the units that do not change any more
         self.recent = 0.0  # a moving average; 0 before the first answer
 
     def measure(self, operation: str, seconds: float) -> float:
         """Return a latency in units of its operation, and add it to the recent ones."""
-        seconds = max(seconds, _LEAST)
-        latency = seconds / self._unit(operation, seconds)
-        if self.recent:
-            latency = min(latency, _OUTLIER * self.recent)
-            self.recent += (latency - self.recent) / _SMOOTHING
-        else:
+        unit = self._settled.get(operation) or self._unit(operation, max(seconds, _LEAST))
+        latency = max(seconds, _LEAST) / unit
+        recent = self.recent
+        if not recent:
             self.recent = latency
+            return latency
+        if latency > _OUTLIER * recent:
+            latency = _OUTLIER * recent
+        self.recent = recent + (latency - recent) / _SMOOTHING
         return latency
 
     def _unit(self, operation: str, seconds: float) -> float:
-        unit = self._units.get(operation)
-        if unit is None:
-            self._counts[operation] = 1
-            self._units[operation] = seconds
-            return seconds
-        count = self._counts[operation]
-        if count < _SAMPLES:
-            self._counts[operation] = count + 1
-            unit += (seconds - unit) / (count + 1)
-            self._units[operation] = unit
+        """Return the unit of an operation that has not had its samples, with one more of them."""
+        count = self._counts.get(operation, 0) + 1
+        unit = self._units.get(operation, 0.0)
+        unit += (seconds - unit) / count
+        self._counts[operation], self._units[operation] = count, unit
+        if count >= _SAMPLES:
+            self._settled[operation] = unit
         return unit

@@ -104,10 +104,9 @@ class Waiting:
             (write, single): Line() for write in (False, True) for single in (False, True)
         }
         self._first_tries = 0
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
+        # Attributes, because each answer asks for them.
+        self.count = 0
+        self.counts = [0, 0]  # of reads and of writes
 
     @property
     def only_retries(self) -> bool:
@@ -118,7 +117,8 @@ class Waiting:
         """Add a request at the end of its line."""
         turn.number = next(self._numbers)
         self._line_of(turn).add(turn)
-        self._count += 1
+        self.count += 1
+        self.counts[turn.write] += 1
         self._first_tries += not turn.retried
 
     def remove(self, turn: Turn) -> None:
@@ -126,7 +126,8 @@ class Waiting:
         line = self._line_of(turn)
         if turn in line:
             line.remove(turn)
-            self._count -= 1
+            self.count -= 1
+            self.counts[turn.write] -= 1
             self._first_tries -= not turn.retried
 
     def _line_of(self, turn: Turn) -> Line:

@@ -50,6 +50,8 @@ def merge(reports: Sequence[ReportData[object]], make: type[R]) -> R:
         version=_common_version(reports),
         pauses=[span for one in reports for span in _moved(one.pauses, one, started_at)],
         limits=[level for one in reports for level in _moved(one.limits, one, started_at)],
+        targets=targets,
+        target_errors={at: error for one in reports for at, error in one.target_errors.items()},
     )
 
 

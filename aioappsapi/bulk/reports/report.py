@@ -37,7 +37,8 @@ class Report(ReportData[T_co]):
     that was not read to its end. `stopped` says why the run ended early, if it did. `predicted`
     reports come from a dry run: their outcomes are expected, not observed. `options` are those of
     the run, `version` is the version of this library that made the report. `pauses` and `limits`
-    show when the server held the run back.
+    show when the server held the run back. `target_errors` says by target why it could not be used,
+    or why its run could not go on.
     """
 
     def __add__(self, other: Report[T_co]) -> Report[T_co]:
@@ -57,13 +58,17 @@ class Report(ReportData[T_co]):
         return merge(list(reports), Report[T_co])
 
     def raise_for_failures(self) -> None:
-        """Raise an ExceptionGroup with one error for each of the `remaining` apps, if any."""
-        if errors := [_error_of(outcome) for outcome in self.remaining]:
-            verb = "is" if len(errors) == 1 else "are"
-            raise ExceptionGroup(
-                f"{len(errors):,} of {counted(len(self), 'app')} {verb} not in the requested state",
-                errors,
-            )
+        """Raise an ExceptionGroup with one error for each of the `remaining` apps, if any.
+
+        The `target_errors` of a run over several foundations come first.
+        """
+        remaining = [_error_of(outcome) for outcome in self.remaining]
+        if errors := [*self.target_errors.values(), *remaining]:
+            verb = "is" if len(remaining) == 1 else "are"
+            what = f"{len(remaining):,} of {counted(len(self), 'app')} {verb} not in the requested"
+            unusable = counted(len(self.target_errors), "target")
+            more = f", and {unusable} could not be used" if self.target_errors else ""
+            raise ExceptionGroup(f"{what} state{more}", errors)
 
     def compare(self, other: ReportData[object]) -> Comparison:
         """Compare this report with a later one, or with one of another platform."""
@@ -124,6 +129,8 @@ def _loaded(record: ReportRecord) -> Report[Never]:
         version=record.version or None,
         pauses=record.pauses or (),
         limits=record.limits or (),
+        targets=record.targets or (),
+        target_errors={at: error.error() for at, error in (record.target_errors or {}).items()},
     )
 
 

@@ -24,6 +24,7 @@ from aioappsapi.bulk.reports.timing import (
     throughput,
     timings,
 )
+from aioappsapi.errors import AppsApiError
 
 
 class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
@@ -45,6 +46,8 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
         version: str | None = __version__,
         pauses: Sequence[PauseSpan] = (),
         limits: Sequence[LimitLevel] = (),
+        targets: Sequence[str] = (),
+        target_errors: Mapping[str, AppsApiError] | None = None,
     ) -> None:
         self._outcomes = tuple(outcomes)
         self.action = action
@@ -59,6 +62,8 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
         self.version = version
         self.pauses = tuple(pauses)
         self.limits = tuple(limits)
+        self._targets = tuple(targets)
+        self.target_errors = dict(target_errors or {})
 
     def __len__(self) -> int:
         return len(self._outcomes)
@@ -90,10 +95,11 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
 
     @property
     def targets(self) -> list[str]:
-        """The API addresses that the apps live in; more than one only in a merged report."""
+        """The addresses of the APIs that the run worked at; several only in a merged report."""
         if self.target is not None:
             return [self.target]
-        return list(dict.fromkeys(one.target for one in self._outcomes if one.target is not None))
+        of_apps = (one.target for one in self._outcomes if one.target is not None)
+        return list(dict.fromkeys([*self._targets, *of_apps]))
 
     @property
     def place(self) -> str:
@@ -102,8 +108,9 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
 
     @property
     def ok(self) -> bool:
-        """Whether every app is in the requested state, and the whole input was read."""
-        return self.complete and all(outcome.done for outcome in self._outcomes)
+        """Whether every app is in the requested state, and every target and input was read."""
+        every = all(outcome.done for outcome in self._outcomes)
+        return every and self.complete and not self.target_errors
 
     @property
     def failed(self) -> Sequence[Outcome[T_co]]:

@@ -145,6 +145,7 @@ class ReportHead(msgspec.Struct, frozen=True, kw_only=True):
     version: str | UnsetType = UNSET
     pauses: list[PauseSpan] | UnsetType = UNSET
     limits: list[LimitLevel] | UnsetType = UNSET
+    target_errors: dict[str, ErrorRecord] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
@@ -177,6 +178,7 @@ def head_record(report: ReportData[object]) -> ReportHead:
         version=_or_unset(report.version),
         pauses=list(report.pauses) or UNSET,
         limits=list(report.limits) or UNSET,
+        target_errors={at: error_record(one) for at, one in report.target_errors.items()} or UNSET,
     )
 
 

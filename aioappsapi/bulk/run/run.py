@@ -95,6 +95,7 @@ class Run(Generic[T_co]):
         self._started: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._taken_over = 0
+        self.began = False
 
     # -- live numbers
 
@@ -112,6 +113,16 @@ class Run(Generic[T_co]):
     def total(self) -> int | None:
         """How many apps there are; None while the input is still being read."""
         return len(self._inputs.keys) if self._inputs.exhausted else None
+
+    @property
+    def known(self) -> int:
+        """How many apps are known so far."""
+        return len(self._inputs.keys)
+
+    @property
+    def failures(self) -> int:
+        """How many apps failed or ran out of time, with those that get a second round."""
+        return self._progress.failures
 
     @property
     def waves(self) -> Sequence[Wave]:
@@ -222,6 +233,25 @@ class Run(Generic[T_co]):
             scope = self._engine.scope
             scope.deadline = min(scope.deadline, loop_time() + grace)
 
+    def end_by(self, at: float) -> None:
+        """End the run at a time of the event loop's clock, at the latest."""
+        self._engine.scope.deadline = min(self._engine.scope.deadline, at)
+
+    def on_failure(self, call: Callable[[], object]) -> None:
+        """Call a function whenever an app failed; it may stop this run and others."""
+        self._engine.on_failure = call
+
+    async def read_keys(self) -> None:
+        """Read an async input to its end, before the run begins."""
+        await self._inputs.read_all()
+
+    def skip_all(self, reason: str) -> None:
+        """End without having begun: every app gets the outcome that it has without a request."""
+        self.began = True
+        self._engine.stop(reason)
+        self._engine.conclude(Why.STOPPED, reason)
+        self._progress.end()
+
     # -- outcomes as they come
 
     async def __aenter__(self) -> Run[T_co]:
@@ -330,6 +360,7 @@ class Run(Generic[T_co]):
             raise self._aborted(self._engine.interruption)
 
     def _begin(self) -> None:
+        self.began = True
         self._progress.begin()
         self._pressure.begin()
         deadline = math.inf

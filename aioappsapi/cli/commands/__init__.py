@@ -109,7 +109,7 @@ _add(
     "bulk:restage",
     "Build the newest package of many apps, and run the new droplets.",
     usage="[APP...] [OPTIONS]",
-    examples="aioappsapi restage --stack cflinuxfs3 --to-stack cflinuxfs4 --strategy rolling\n"
+    examples="aioappsapi restage --stack cflinuxfs3 --to-stack cflinuxfs4 --canary 5%\n"
     "aioappsapi restage --org acme --max-building 10 --journal restage.journal",
     group=_MANY,
 )

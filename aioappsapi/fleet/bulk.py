@@ -1,0 +1,231 @@
+"""Many apps of several foundations: what `fleet.bulk` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, Unpack, cast
+
+from typing_extensions import TypeVar
+
+from aioappsapi.bulk.actions.factory import BulkActionName
+from aioappsapi.bulk.actions.scale import Scales
+from aioappsapi.bulk.options import (
+    MapOptions,
+    Options,
+    RestageOptions,
+    RestartOptions,
+    RunOptions,
+    StreamOptions,
+    check_names,
+)
+from aioappsapi.bulk.reports.report import Report
+from aioappsapi.bulk.run.run import Run
+from aioappsapi.client import Client
+from aioappsapi.errors import InvalidInputError
+from aioappsapi.fleet.member import Member
+from aioappsapi.fleet.predict import predict
+from aioappsapi.fleet.run import FleetRun
+from aioappsapi.fleet.selection import FleetKeys, Found, divide
+from aioappsapi.models.app import App
+
+T = TypeVar("T", default=App)
+
+
+class _PerTarget(MapOptions[T], Generic[T], total=False):
+    """The options that only runs over several foundations have.
+
+    `max_failures` counts the failures of all foundations, and stops the whole run; a share is one
+    of the apps that are known so far. `max_failures_per_target` stops the run of one foundation.
+    """
+
+    max_failures_per_target: int | float | None
+
+
+class FleetMapOptions(_PerTarget[T], Generic[T], total=False):
+    """`MapOptions`, and `max_failures_per_target`."""
+
+
+class FleetRunOptions(RunOptions[T], _PerTarget[T], Generic[T], total=False):
+    """`RunOptions`, and `max_failures_per_target`. `journal` is a folder, with a file for each."""
+
+
+class FleetRestartOptions(RestartOptions[T], _PerTarget[T], Generic[T], total=False):
+    """`RestartOptions`, and what `FleetRunOptions` adds."""
+
+
+class FleetRestageOptions(RestageOptions[T], _PerTarget[T], Generic[T], total=False):
+    """`RestageOptions`, and what `FleetRunOptions` adds."""
+
+
+class FleetStreamOptions(StreamOptions[T], _PerTarget[T], Generic[T], total=False):
+    """`StreamOptions`, and what `FleetRunOptions` adds."""
+
+
+class FleetBulk:
+    """Runs over apps of several foundations, with one report.
+
+    `keys` say which apps are where: a mapping from names to GUIDs, Apps or Outcomes; or a function
+    of a client, ``lambda client: client.apps.list(label_selector="env=prod")``, which may be a
+    coroutine function; or the report of an earlier run over these foundations.
+
+    Each outcome has its `target`. A foundation that cannot be used is in `report.target_errors`,
+    once; its apps, where they are known, are `not_attempted`. `concurrency` and the limits for
+    starts hold for each foundation by itself. `journal` is a folder.
+    """
+
+    def __init__(self, clients: Mapping[str, Client], *, patience: float) -> None:
+        self._clients = clients
+        self._patience = patience
+
+    async def start(self, keys: FleetKeys, **options: Unpack[FleetRunOptions[App]]) -> Report[App]:
+        """Start many apps; see `Bulk.start`."""
+        check_names("start", options, FleetRunOptions)
+        return await self._report("start", keys, options)
+
+    async def stop(self, keys: FleetKeys, **options: Unpack[FleetRunOptions[App]]) -> Report[App]:
+        """Stop many apps; see `Bulk.stop`."""
+        check_names("stop", options, FleetRunOptions)
+        return await self._report("stop", keys, options)
+
+    async def restart(
+        self, keys: FleetKeys, **options: Unpack[FleetRestartOptions[App]]
+    ) -> Report[App]:
+        """Restart many apps, none of them twice; see `Bulk.restart`."""
+        check_names("restart", options, FleetRestartOptions)
+        return await self._report("restart", keys, options)
+
+    async def restage(
+        self, keys: FleetKeys, **options: Unpack[FleetRestageOptions[App]]
+    ) -> Report[App]:
+        """Build the newest package of many apps, and run the droplets; see `Bulk.restage`."""
+        check_names("restage", options, FleetRestageOptions)
+        return await self._report("restage", keys, options)
+
+    async def scale(
+        self,
+        keys: FleetKeys,
+        scale: Scales | None = None,
+        **options: Unpack[FleetRunOptions[App]],
+    ) -> Report[App]:
+        """Set instances, memory and disk of many apps; see `Bulk.scale`.
+
+        Without `scale`, each foundation needs a mapping from GUIDs to numbers:
+        ``scale({"eu": {guid: Scale(instances=2)}})``.
+        """
+        check_names("scale", options, FleetRunOptions)
+        return await self._report("scale", keys, options, scale)
+
+    async def map(
+        self,
+        func: Callable[[Client, str], Awaitable[T]],
+        keys: FleetKeys,
+        **options: Unpack[FleetMapOptions[T]],
+    ) -> Report[T]:
+        """Await any coroutine function of a client and a GUID for many apps; see `Bulk.map`.
+
+        ``map(lambda client, guid: client.apps.get(guid), keys)``
+        """
+        check_names("map", options, FleetMapOptions)
+        name = getattr(func, "__name__", "map")
+
+        def begin(client: Client, found: Found, how: dict[str, Any]) -> Run[T]:
+            if isinstance(found, Mapping):
+                raise InvalidInputError("map() takes GUIDs for each foundation, not a mapping.")
+            bound = partial(func, client)
+            return client.bulk.map_run(bound, found, name=name, **how)
+
+        run: FleetRun[T] = self._fleet_run(name, keys, dict(options), begin)
+        await run.run()
+        return run.report
+
+    def stream(
+        self,
+        action: BulkActionName,
+        keys: FleetKeys,
+        **options: Unpack[FleetStreamOptions[App]],
+    ) -> FleetRun[App]:
+        """Make a run whose outcomes are consumed as they come; see `Bulk.stream`."""
+        check_names("stream", options, FleetStreamOptions)
+        given = dict(options)
+        scale = cast("Scales | None", given.pop("scale", None))
+        return self._fleet_run(action, keys, given, partial(_begin, action, scale))
+
+    async def _report(
+        self,
+        action: BulkActionName,
+        keys: FleetKeys,
+        options: Mapping[str, Any],
+        scale: Scales | None = None,
+    ) -> Report[App]:
+        given = dict(options)
+        if given.pop("dry_run", False):
+            parts = divide(keys, self._clients)
+            return await predict(
+                action, parts, self._clients, given, scale, patience=self._patience
+            )
+        run: FleetRun[App] = self._fleet_run(action, keys, given, partial(_begin, action, scale))
+        await run.run()
+        return run.report
+
+    def _fleet_run(
+        self,
+        action: str,
+        keys: FleetKeys,
+        options: dict[str, Any],
+        begin: Callable[[Client, Found, dict[str, Any]], Run[T]],
+    ) -> FleetRun[T]:
+        on_outcome = options.pop("on_outcome", None)
+        deadline = options.get("deadline")
+        limit = Options(max_failures=options.pop("max_failures", None), deadline=deadline)
+        options["max_failures"] = options.pop("max_failures_per_target", None)
+        run: FleetRun[T] = FleetRun(
+            action, patience=self._patience, deadline=deadline, enough=limit.enough
+        )
+
+        def begin_at(name: str, found: Found) -> Run[T]:
+            client = self._clients[name]
+            how = options | {"on_outcome": partial(run.took, client.api_url)}
+            if (folder := options.get("journal")) is not None:
+                how["journal"] = _journal(folder, name)
+            made = begin(client, found, how)
+            made.on_failure(run.check_failures)
+            return made
+
+        run.take(
+            [
+                Member(name, self._clients[name], given, action, partial(begin_at, name))
+                for name, given in divide(keys, self._clients).items()
+            ],
+            on_outcome,
+        )
+        return run
+
+
+def _begin(
+    action: BulkActionName,
+    scale: Scales | None,
+    client: Client,
+    found: Found,
+    how: dict[str, Any],
+) -> Run[App]:
+    if isinstance(found, Mapping):
+        if action != "scale" or scale is not None:
+            raise InvalidInputError(f"{action} takes GUIDs for each foundation, not a mapping.")
+        return client.bulk.stream("scale", list(found), scale=found, **how)
+    if scale is not None:
+        how = how | {"scale": scale}
+    return client.bulk.stream(action, found, **how)
+
+
+def _journal(folder: str | Path, name: str) -> Path:
+    """Return the path of a foundation's journal, in a folder that exists."""
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise InvalidInputError(
+            f"The journals need a folder, and {path} cannot be one: {cause.strerror or cause}."
+        ) from None
+    return path / f"{name}.journal"
