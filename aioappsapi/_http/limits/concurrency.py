@@ -1,7 +1,7 @@
-"""How many requests a client may have in flight, and what it does while the server is away.
+"""The number of requests in flight, and the probes while the server is away.
 
 Pure: no I/O, no clock. Each event carries its time. `LevelSearch` finds the level, `Outage`
-notices that the server is away, and the limiter tells them about each request.
+detects that the server is away, and the limiter reports each request to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aioappsapi._http.limits.outage import Outage
 from aioappsapi._http.limits.relative_latency import RelativeLatency
 
 _START: Final = 20
-# So many are in flight after the first success that ends an outage.
+# The limit after the first success that ends an outage.
 _RESUME: Final = 4
 
 
@@ -44,8 +44,8 @@ class ConcurrencyLimiter:
     `failed` and `discarded` when it ended. Reads and writes have separate outages: a database that
     is read-only answers every poll, and no start.
 
-    Where only apps are left that have failed before, their failures look like an outage of writes.
-    Then send a cheap read with `write=True` as the probe. If it succeeds, the server is well, the
+    If all remaining apps have failed before, their failures look like an outage of writes. Then
+    send a cheap read with `write=True` as the probe. If it succeeds, the server is healthy, the
     outage ends, and further failures are the apps' own.
     """
 
@@ -58,13 +58,18 @@ class ConcurrencyLimiter:
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight while the server answers; at least one."""
+        """The maximum of requests in flight while the server answers; at least one."""
         return self._search.limit
 
     @property
     def usual_failures(self) -> float:
         """The share of requests that fails at any level; never below 1 %."""
         return self._search.usual_failures
+
+    @property
+    def is_away(self) -> bool:
+        """Whether reads, writes or both get nothing but failures."""
+        return self._writes.is_on or self._reads.is_on
 
     def in_outage(self, *, write: bool) -> bool:
         """Check whether reads, or writes, get nothing but failures."""
@@ -82,14 +87,14 @@ class ConcurrencyLimiter:
             return now >= outage.probe_at
         limit = self._search.limit
         if outage.in_a_row:
-            # The place of a failed request stays empty until one succeeds again. So an outage
-            # meets what was in flight when it began, and little more.
+            # The slot of a failed request stays empty until a request succeeds again. So an outage
+            # hits the requests in flight at its beginning, and few others.
             limit = max(limit - outage.in_a_row, min(limit, _RESUME))
         return self.in_flight < limit
 
     def try_start(self, now: float, operation: str, *, write: bool) -> Ticket | None:
         """Start a request if the server answers and the limit has room; else return None."""
-        # fast path: nearly every request comes this way, so nothing is looked at twice.
+        # fast path: nearly every request passes here, so nothing is read twice.
         outage = self._writes if write else self._reads
         if outage.is_on or (outage.in_a_row and not self.allows(now, write=write)):
             return None
@@ -139,7 +144,7 @@ class ConcurrencyLimiter:
         if outage.in_a_row:
             outage.succeeded()
         search = self._search
-        if ticket.generation == search.generation and not self._is_any_outage():
+        if ticket.generation == search.generation and not self.is_away:
             latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
             search.succeeded(now, latency, self._latency.recent, ticket.depth, full=ticket.full)
         return False
@@ -157,17 +162,14 @@ class ConcurrencyLimiter:
                 outage.probe_failed(now)
         elif outage.failed(now, at_present_level=at_present_level):
             self._search.restart(now, self._search.level)
-        elif at_present_level and not self._is_any_outage():
+        elif at_present_level and not self.is_away:
             self._search.failed(now, ticket.depth)
         return outage.is_on
 
-    # -- inner workings
+    # -- internals
 
     def _outage(self, write: bool) -> Outage:
         return self._writes if write else self._reads
-
-    def _is_any_outage(self) -> bool:
-        return self._writes.is_on or self._reads.is_on
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.ended:

@@ -169,7 +169,7 @@ _add(
     "apps:list_apps",
     "List the apps that this login may see, or those that are selected.",
     usage="[OPTIONS]",
-    examples="aioappsapi apps list --org acme --include space.organization\n"
+    examples="aioappsapi apps list --org acme --droplet-older-than 90d\n"
     "aioappsapi apps list --state stopped --output jsonl | jq -r .guid",
     notes=(_LOGIN, _REFUSED),
 )
