@@ -15,6 +15,7 @@ from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
 from aioappsapi.cli.progress import Display
 from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.target import opened
+from aioappsapi.cli.telemetry import command_span
 from aioappsapi.cli.wording import as_typed, in_words
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
 
@@ -125,7 +126,7 @@ async def _log_in_and_work(
     if (task := asyncio.current_task()) is not None:
         interruption.respond = lambda first: first and task.cancel()
     clock = Clock(deadline)
-    with interruption.watching():
+    with interruption.watching(), command_span():
         async with client:
             try:
                 await client.log_in(deadline=clock.left)
