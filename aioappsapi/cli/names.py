@@ -66,6 +66,22 @@ async def find_apps(
     ]
 
 
+async def find_at(client: Client, words: Sequence[str]) -> dict[str, App]:
+    """Find the apps that are at one of several targets, by their GUID, name or path.
+
+    Words of apps that live elsewhere are left out. Raises InvalidInputError for a name that
+    several apps have.
+    """
+    guids = [word for word in words if GUID.fullmatch(word)]
+    found = {}
+    if guids:
+        pager = client.apps.list(guids=guids, include=PLACES, per_page=_PAGE)
+        found = {app.guid: app async for app in pager}
+    called = await _by_name(client, [word for word in words if not GUID.fullmatch(word)])
+    _refuse_ambiguous(called)
+    return found | {name: apps[0] for name, apps in called.items() if apps}
+
+
 async def one_app(client: Client, word: str) -> str:
     """Find the GUID of the one app that a word stands for. Raises InvalidInputError."""
     try:

@@ -7,22 +7,27 @@ from typing import Final
 
 from rich.prompt import Confirm
 
+from aioappsapi import Client, Fleet
 from aioappsapi.bulk.reports.text import printable
 from aioappsapi.cli.console import err
-from aioappsapi.cli.session import Session
+from aioappsapi.cli.session import C, Session
 from aioappsapi.errors import InvalidInputError
 
 # A run over more apps than this asks first.
 _MANY: Final = 50
 
 
-def confirm_many(session: Session, action: str, count: int) -> None:
+def confirm_many(session: Session[C], action: str, count: int) -> None:
     """Ask before many apps are touched. Raises InvalidInputError without a yes."""
     if count > _MANY:
-        confirm(session, f"{action} {count} apps at {session.client.api_url}")
+        confirm(session, f"{action} {count} apps at {_place(session.client)}")
 
 
-def confirm(session: Session, what: str) -> None:
+def _place(at: Client | Fleet) -> str:
+    return at.api_url if isinstance(at, Client) else f"{len(at)} targets"
+
+
+def confirm(session: Session[C], what: str) -> None:
     """Ask before much is done. Raises InvalidInputError without a yes, or without a terminal."""
     if sys.stdin is None or not (sys.stdin.isatty() and err.is_terminal):
         raise InvalidInputError(f"{what}: without a terminal, confirm with --yes.")

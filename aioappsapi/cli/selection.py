@@ -145,7 +145,7 @@ async def select(client: Client, given: Given, selection: Selection) -> list[Key
         new = [word for word in given.words if word not in given.outcomes]
         found = await find_apps(client, new, skip_unknown=selection.skip_unknown)
         keys: list[Key] = [*given.outcomes.values(), *found]
-        kept = [one for one in keys if not _is_excluded(one, selection)]
+        kept = [one for one in keys if not is_excluded(one, selection)]
     else:
         kept = [app async for app in listed(client, selection, include=PLACES)]
     if not kept:
@@ -153,7 +153,8 @@ async def select(client: Client, given: Given, selection: Selection) -> list[Key
     return kept
 
 
-def _is_excluded(one: Key, selection: Selection) -> bool:
+def is_excluded(one: Key, selection: Selection) -> bool:
+    """Check whether an app is left out by its name."""
     if isinstance(one, str):
         return matches(one, one, selection.exclude)
     path = one.label if isinstance(one, Outcome) else label(one)
