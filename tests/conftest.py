@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from aioappsapi.sandbox import Sandbox, SandboxThread
+from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
 
 from .sandbox_caller import Caller, admin_calls
 
@@ -46,3 +48,20 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         monkeypatch.setenv("CF_PASSWORD", "admin")
         monkeypatch.chdir(tmp_path)
         yield cloud.url
+
+
+@contextmanager
+def _in_a_thread(
+    apps: int, seed: int = 0, profile: str = "none", **platform: float
+) -> Iterator[Sandbox]:
+    """Serve what `SandboxProcess` would serve, with instances that need a tenth of the time."""
+    faults = replace(Faults.profile(profile), **platform)  # type: ignore[arg-type]
+    faults = replace(faults, startup=faults.startup / 10, shutdown=faults.shutdown / 10)
+    with SandboxThread(Sandbox(apps, seed=seed, faults=faults)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `--sandbox` start a thread: a process would take half a second before each command."""
+    monkeypatch.setattr("aioappsapi.sandbox.SandboxProcess", _in_a_thread)

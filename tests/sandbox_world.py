@@ -371,7 +371,7 @@ class Builder:
             destination.port, destination.weight = one["port"], one["weight"]
             route.destinations.append(destination)
         self._describe(route, row)
-        self.sandbox.network.keep(route)
+        self.sandbox.network.store(route)
 
     # Services.
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.command_line import run
 
+pytestmark = pytest.mark.usefixtures("sandbox_thread")
+
 SANDBOX = ("--all", "--sandbox", "4", "--profile", "none", "--no-progress")
 
 

@@ -18,7 +18,7 @@ import pytest
 from aioappsapi import Report, Status
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.outputs import deliver
-from aioappsapi.sandbox import SandboxProcess
+from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
 from tests.command_line import Result, run
 from tests.reports import OK, outcome, report
 
@@ -293,10 +293,8 @@ def test_a_bug_after_the_result_was_printed_adds_no_second_document(
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A Cloud Controller whose answers take minutes."""
-    with SandboxProcess(3, latency=300.0) as sandbox:
-        monkeypatch.setenv("CF_API", sandbox.url)
-        monkeypatch.setenv("CF_USERNAME", "admin")
-        monkeypatch.setenv("CF_PASSWORD", "admin")
+    with SandboxThread(Sandbox(3, faults=Faults(latency=300.0))) as sandbox:
+        log_in_to(sandbox, monkeypatch)
         monkeypatch.chdir(tmp_path)
         yield
 
@@ -333,11 +331,25 @@ def test_a_deadline_covers_the_selection(target: str, monkeypatch: pytest.Monkey
 # -- signals
 
 
-def begun(*words: str, apps: int = 1000, before: str = "") -> subprocess.Popen[str]:
-    """A run over many apps that has begun, in a shell that may ignore signals."""
-    script = f'{before}exec "$@"'
+@pytest.fixture
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Cloud Controller of 100 apps that allows 30 requests an hour, so that no run ends early."""
+    faults = Faults(rate_limit=30, rate_window=3600.0)
+    with SandboxThread(Sandbox(100, faults=faults)) as sandbox:
+        log_in_to(sandbox, monkeypatch)
+        yield
+
+
+def log_in_to(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_API", sandbox.url)
+    monkeypatch.setenv("CF_USERNAME", "admin")
+    monkeypatch.setenv("CF_PASSWORD", "admin")
+
+
+def begun(*command: str, before: str = "") -> subprocess.Popen[str]:
+    """A run over all apps that has begun, in a shell that may ignore signals."""
     process = subprocess.Popen(
-        ["sh", "-c", script, "sh", *PROGRAM, "start", "--all", "--sandbox", str(apps), *words],
+        ["sh", "-c", f'{before}exec "$@"', "sh", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -353,28 +365,34 @@ def begun(*words: str, apps: int = 1000, before: str = "") -> subprocess.Popen[s
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_each_signal_has_its_status_and_leaves_a_report(
-    tmp_path: Path, number: signal.Signals, status: int
+    stuck: None, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    process = begun("--report", str(tmp_path / "run.json"))
+    words = ("start", "--all", "--yes", "--report", str(tmp_path / "run.json"))
+    process = begun(*PROGRAM, *words)
     process.send_signal(number)
     _, errors = process.communicate(timeout=40)
     assert process.returncode == status
     assert "interrupted: nothing new is sent" in errors
     counts = Report.load(tmp_path / "run.json").counts
-    assert counts.pop("total") == 1000 == sum(counts.values())
+    assert counts.pop("total") == 100 == sum(counts.values())
     assert counts["not_attempted"] > 0
 
 
-def test_a_hangup_that_was_ignored_at_the_start_stays_ignored() -> None:
-    process = begun(apps=300, before="trap '' HUP; ")
-    process.send_signal(signal.SIGHUP)
-    output, errors = process.communicate(timeout=50)
-    assert process.returncode == 1, errors
+def test_a_hangup_that_was_ignored_at_the_start_stays_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("start", "--all", "--yes", "--concurrency", "1")
+    with SandboxThread(Sandbox(40, faults=Faults(latency=0.05))) as sandbox:
+        log_in_to(sandbox, monkeypatch)
+        process = begun(*PROGRAM, *words, before="trap '' HUP; ")
+        process.send_signal(signal.SIGHUP)
+        output, errors = process.communicate(timeout=50)
+    assert process.returncode == 0, errors
     assert "interrupted" not in errors
-    assert "of 300 apps are in the requested state" in output
+    assert "All 40 apps are in the requested state" in output
 
 
-def test_ctrl_c_works_where_the_loop_takes_no_signal_handlers(tmp_path: Path) -> None:
+def test_ctrl_c_works_where_the_loop_takes_no_signal_handlers(stuck: None) -> None:
     """As on Windows, where `loop.add_signal_handler` raises NotImplementedError."""
     code = """
 import asyncio, signal, sys
@@ -385,16 +403,7 @@ sys.argv[0] = "aioappsapi"
 from aioappsapi.cli import main
 main()
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "start", "--all", "--sandbox", "1000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if " done" in line:
-            break
+    process = begun(sys.executable, "-c", code, "start", "--all", "--yes")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=40)
     assert process.returncode == 130, errors

@@ -154,6 +154,7 @@ async def test_the_live_display_has_the_same_lines_at_every_width(columns: int) 
     written = on.file.getvalue()  # type: ignore[attr-defined]
     frames = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", one) for one in written.split("start ")]
     bar, *lines = (line.strip() for line in frames[-1].replace("\r", "").splitlines()[:4])
+    assert max(len(line) for line in re.split("[\r\n]+", "start ".join(frames))) <= columns
     assert re.fullmatch(r"━+ +2/40 5%", bar)
     assert len(f"start {bar}") == columns
     assert lines == [

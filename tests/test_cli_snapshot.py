@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from aioappsapi import Report, Snapshot
-from aioappsapi.sandbox import SandboxProcess
+from aioappsapi.sandbox import Sandbox, SandboxThread
 from tests.command_line import run
 
 
 @pytest.fixture
-def cloud() -> Iterator[SandboxProcess]:
-    with SandboxProcess(60, started=True) as sandbox:
+def cloud() -> Iterator[Sandbox]:
+    with SandboxThread(Sandbox(60, started=True)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def before(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def before(cloud: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A snapshot of 60 apps, of which 59 ran; all of them were stopped since."""
     monkeypatch.setenv("CF_API", cloud.url)
     monkeypatch.setenv("CF_USERNAME", "admin")
@@ -82,6 +82,7 @@ def test_a_second_snapshot_does_not_overwrite_the_first(before: Path) -> None:
     assert [one.name for one in Snapshot.load(before).apps] == ["app-00003"]
 
 
+@pytest.mark.usefixtures("sandbox_thread")
 def test_another_target_is_refused_with_an_error_that_names_the_options(before: Path) -> None:
     refused = run("restore", "before.json", "--sandbox", "60")
     assert refused.exit_code == 2

@@ -14,19 +14,19 @@ from pathlib import Path
 import pytest
 
 from aioappsapi import Report
-from aioappsapi.sandbox import SandboxProcess
+from aioappsapi.sandbox import Sandbox, SandboxThread
 from tests.command_line import run
 
 
 @pytest.fixture
-def small() -> Iterator[SandboxProcess]:
+def small() -> Iterator[Sandbox]:
     """A platform with room for four of its ten apps."""
-    with SandboxProcess(10, cells=1, cell_memory_mb=4 * 1024) as sandbox:
+    with SandboxThread(Sandbox(10, cells=1, cell_memory_mb=4 * 1024)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def target(small: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def target(small: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("CF_API", small.url)
     monkeypatch.setenv("CF_USERNAME", "admin")
     monkeypatch.setenv("CF_PASSWORD", "admin")
@@ -143,6 +143,7 @@ def test_a_bad_cf_startup_timeout_is_refused_before_anything_is_sent(
     assert "CF_STARTUP_TIMEOUT='soon'" in result.stderr
 
 
+@pytest.mark.usefixtures("sandbox_thread")
 def test_apps_in_the_demo_sandbox_start_slowly_and_some_crash() -> None:
     words = ("--all", "--sandbox", "150", "--wait", "all", "--crash-grace", "0")
     document = json.loads(run("start", *words, "--output", "json").stdout)
@@ -151,6 +152,7 @@ def test_apps_in_the_demo_sandbox_start_slowly_and_some_crash() -> None:
     assert failed == {"UnprocessableError", "CrashedError"}
 
 
+@pytest.mark.usefixtures("sandbox_thread")
 @pytest.mark.parametrize(("profile", "status"), [("none", 0), ("chaos", 1)])
 def test_the_sandbox_has_profiles(profile: str, status: int) -> None:
     words = ("--sandbox", "100", "--profile", profile, "--wait", "all", "--output", "json")

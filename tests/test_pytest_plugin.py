@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
 pytest_plugins = ["pytester"]
 
 
-def run(pytester: pytest.Pytester, source: str, *words: str) -> pytest.RunResult:
+OPTIONS = ("-p", "no:cacheprovider", "-p", "no:randomly")
+LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")
+
+
+def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
+    """Run tests in this process, where everything is imported already."""
     pytester.makepyfile(source)
-    if not words:
-        words = ("-o", "asyncio_default_fixture_loop_scope=function")
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *words)
+    return pytester.runpytest_inprocess(*OPTIONS, *LOOP)
 
 
 def test_a_test_gets_a_cloud_of_its_own_and_a_client(pytester: pytest.Pytester) -> None:
@@ -117,17 +121,23 @@ def test_without_pytest_asyncio_the_client_fixture_says_what_to_install(
     )
     here = os.pathsep.join([str(pytester.path), *sys.path])
     monkeypatch.setenv("PYTHONPATH", here)
-    result = run(
-        pytester,
+    pytester.makepyfile(
         """
         def test_alone(cf_sandbox):
             assert len(cf_sandbox.apps) == 10
 
         def test_client(cf_client):
             pass
-        """,
-        "-p",
-        "no:asyncio",
+        """
     )
+    # Without the other plugins of this environment, whose imports take seconds.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = pytester.runpytest_subprocess("-p", "aioappsapi.pytest_plugin")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*cf_client needs pytest-asyncio, which is not installed.*"])
+
+
+def test_the_plugin_is_found_by_its_entry_point() -> None:
+    [found] = entry_points(group="pytest11", name="aioappsapi")
+    assert found.value == "aioappsapi.pytest_plugin"
+    assert found.load().cf_sandbox

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.sandbox.world.model import App
-from aioappsapi.sandbox.world.network import twin
+from aioappsapi.sandbox.world.network import paired_guid
 
 from .sandbox_caller import UNKNOWN, Caller
 
@@ -23,11 +23,11 @@ def to(**links: str) -> dict[str, Any]:
 
 
 def test_a_twin_guid_is_valid_and_reversible() -> None:
-    other = twin(UNKNOWN, "route")
+    other = paired_guid(UNKNOWN, "route")
     assert len(other) == len(UNKNOWN)
     assert (other[14], other[19]) == (UNKNOWN[14], UNKNOWN[19])
-    assert twin(other, "route") == UNKNOWN
-    assert other != UNKNOWN != twin(UNKNOWN, "destination") != other
+    assert paired_guid(other, "route") == UNKNOWN
+    assert other != UNKNOWN != paired_guid(UNKNOWN, "destination") != other
 
 
 async def test_every_seeded_app_has_its_route(caller: Caller, app: App) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Unpack, cast, get_args
 
@@ -35,6 +35,8 @@ from aioappsapi.bulk.run.inputs import Inputs, Keys
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
+from aioappsapi.bulk.selection.select import find, select
 from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.bulk.windows.wave_plan import WavePlanner
@@ -263,6 +265,27 @@ class Bulk:
             return None
         how = waves.without_stops() if dry_run else waves
         return WavePlanner(how, inputs, self._caller, action)
+
+    async def select(self, **criteria: Unpack[SelectOptions]) -> list[App]:
+        """Select apps: ``select(spaces="prod", names="web-*", stack="cflinuxfs3")``.
+
+        The apps know their space and organization. Those of exact names come first, in the order
+        of the names, then the others by age. Without criteria it selects all apps that this login
+        may see. Raises InvalidInputError for an exact name that no app or several apps have, and
+        for a place that is not visible. Source: GET /v3/apps, and GET /v3/droplets for
+        `droplet_older_than`.
+        """
+        check_names("select", criteria, SelectOptions)
+        return await select(self._caller, Criteria.of(criteria))
+
+    async def find(self, names: Sequence[str], *, skip_unknown: bool = False) -> dict[str, App]:
+        """Find the one app that each name stands for: a name, or ``org/space/app``.
+
+        An exact name wins over a path. Raises InvalidInputError for a name that several apps have,
+        with the path of each, and for one that no app has, unless `skip_unknown`.
+        Source: GET /v3/apps.
+        """
+        return await find(self._caller, names, skip_unknown=skip_unknown)
 
     async def snapshot(self, keys: Keys) -> Snapshot:
         """Record states and instance counts of apps, for `restore` to bring them back.

@@ -9,13 +9,13 @@ from typing import Final
 import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
+from aioappsapi.bulk.selection.names import not_found
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
-from aioappsapi.cli.names import not_found, one_app
 from aioappsapi.cli.questions import confirm
-from aioappsapi.cli.selection import listed
+from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute
 from aioappsapi.cli.target import opened
 from aioappsapi.models import AppFeature, Environment
@@ -39,22 +39,19 @@ class AppCommand:
     log: LogFlags
     target: TargetFlags
 
-    def list(self, selection: Selection, include: Sequence[str]) -> Exit:
-        """Print the apps that are selected."""
+    def list(self, selection: Selection) -> Exit:
+        """Print the apps that are selected, with their spaces and organizations."""
 
         async def work(session: Session) -> None:
-            found = listed(session.client, selection, include=include or None)
+            every = await selected(session.client, selection)
             if self.call.output == "jsonl":
-                async for app in found:
+                for app in every:
                     print_json(app)
-                return
-            every = [app async for app in found]
-            if self.call.output == "json":
+            elif self.call.output == "json":
                 head = {"schema": SCHEMA, "target": session.client.api_url, "total": len(every)}
                 print_json(head | {"apps": [plain(app) for app in every]})
             else:
-                columns = [name for name in _ROW if not every or name in _row(every[0])]
-                print_rows(columns, ([*_row(app).values()] for app in every))
+                print_rows(_ROW, ([*_row(app).values()] for app in every))
 
         return self._execute(work)
 

@@ -27,12 +27,13 @@ from aioappsapi.cli.flags import (
 )
 from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
 from aioappsapi.cli.progress import listing
-from aioappsapi.cli.questions import confirm_many
+from aioappsapi.cli.questions import approve_wave, check_terminal, confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
 from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
+from aioappsapi.cli.wave_flags import WaveFlags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class BulkCommand:
     selection: Selection
     wait: WaitFlags
     how: ActionFlags
+    waves: WaveFlags
     run: RunFlags
     journal: JournalFlags
     output: OutputFlags
@@ -73,6 +75,9 @@ class BulkCommand:
         if self.journal.resume and self.journal.journal is None:
             raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
+        self.waves.check()
+        if self.waves.approve and not self.run.dry_run:
+            check_terminal("--approve asks before each wave")
         _ = self._more  # numbers and words that do not go together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
@@ -105,11 +110,12 @@ class BulkCommand:
         if self.run.dry_run:
             async with clock.bounding("the prediction; nothing was sent"):
                 return await self._predict(session, chosen)
-        if not self.run.yes and self.target.sandbox is None:
+        if not (self.run.yes or self.waves.approve) and self.target.sandbox is None:
             confirm_many(session, self.action, len(chosen))
         options = run_options(self.wait, self.run, clock.left)
         options["journal"] = self.journal.journal
         options["resume"] = self.journal.resume
+        options["waves"] = self.waves.waves(partial(approve_wave, session, self.action))
         options.update(self._more)
         run = client.bulk.stream(self.action, chosen, **options)
         return await follow_to_end(
@@ -118,6 +124,7 @@ class BulkCommand:
 
     async def _predict(self, session: Session, chosen: list[Key]) -> Exit:
         options = run_options(self.wait, self.run, session.clock.left)
+        options["waves"] = self.waves.waves()
         bulk = session.client.bulk
         if self.action in {"start", "stop", "restart"} and not self._more:
             plan = await bulk.plan(self.action, chosen, **options)
@@ -126,7 +133,8 @@ class BulkCommand:
         options.update(self._more)
         run = bulk.stream(self.action, chosen, dry_run=True, **options)
         await run.run()
-        return deliver(run.report, self.output, show=partial(print_prediction, run.report))
+        show = partial(print_prediction, run.report, run.waves)
+        return deliver(run.report, self.output, show=show)
 
     @property
     def _more(self) -> StreamOptions[App]:
@@ -145,7 +153,8 @@ class BulkCommand:
         """
         if self.target.sandbox is not None:
             return None
-        how = [*self.how.typed(), *option_words(self.wait), *option_words(self.target)]
+        flags = (self.wait, self.waves, self.target)
+        how = [*self.how.typed(), *(word for one in flags for word in option_words(one))]
         if self.journal.journal is None:
             return None if report is None else command(self.action, f"@{report}", *how)
         groups = (self.selection, self.run, replace(self.journal, resume=True), self.output)

@@ -123,7 +123,8 @@ class Selection:
             name="--name",
             group=_APPS,
             metavar="GLOB",
-            help="Name, such as 'web-*' or 'acme/prod/web-*'. Repeatable.",
+            help="Name, such as 'web-*' or 'acme/prod/web-*'. One without * stands for one app. "
+            "Repeatable.",
         ),
     ] = ()
     exclude: Annotated[
@@ -142,7 +143,15 @@ class Selection:
         str | None,
         Parameter(group=_APPS, metavar="TYPE", help="Lifecycle: buildpack, cnb or docker."),
     ] = None
-
+    droplet_older_than: Annotated[
+        float | None,
+        Parameter(
+            group=_APPS,
+            metavar="TIME",
+            converter=duration,
+            help="Apps whose droplet was made longer ago, such as 90d.",
+        ),
+    ] = None
     skip_unknown: Annotated[
         bool,
         Parameter(group=_APPS, help="Leave out names that no app has, instead of refusing them."),

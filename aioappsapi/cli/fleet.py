@@ -55,6 +55,8 @@ class FleetCommand(BulkCommand):
         )
 
     def _prepare_fleet(self) -> Work[Fleet] | Exit:
+        if self.waves.approve:
+            raise InvalidInputError("--approve is for waves at one target.")
         given = self._checked_input()
         if given.is_done:
             return self._nothing_to_do(given)
@@ -100,7 +102,7 @@ class FleetCommand(BulkCommand):
         ]
         if unknown:
             there = replace(self.target, targets=tuple(unknown), all_targets=False)
-            groups = (self.selection, self.wait, self.run, self.output, there)
+            groups = (self.selection, self.wait, self.waves, self.run, self.output, there)
             options = [word for group in groups for word in option_words(group)]
             words = ["-" if word == STDIN else word for word in self.words]
             again = command(self.action, *words, *self.how.typed(), *options)
@@ -109,5 +111,6 @@ class FleetCommand(BulkCommand):
 
     def _options(self, left: float | None) -> FleetStreamOptions[App]:
         more = {"max_failures_per_target": self.run.max_failures_per_target}
-        given = {**run_options(self.wait, self.run, left), **self._more, **more}
+        waves = {"waves": self.waves.waves()}
+        given = {**run_options(self.wait, self.run, left), **self._more, **waves, **more}
         return cast("FleetStreamOptions[App]", given)

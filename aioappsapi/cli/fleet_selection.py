@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from aioappsapi import App, AppsApiError, Client, Fleet, InvalidInputError, Outcome
+from aioappsapi.bulk.selection.names import (
+    UnknownNameError,
+    asked_for,
+    called,
+    not_found,
+    refuse_ambiguous,
+)
 from aioappsapi.cli.console import say
 from aioappsapi.cli.flags import Selection
-from aioappsapi.cli.names import PLACES, UnknownNameError, find_at, not_found
-from aioappsapi.cli.selection import Given, is_excluded, listed
+from aioappsapi.cli.selection import GUID, Given, is_excluded, selected
+
+_PLACES: Final = ("space.organization",)
+_PAGE: Final = 1000
 
 Apps = Sequence[App | Outcome[object]]
 # The apps of each target, or why they are not known.
@@ -27,8 +37,8 @@ async def select_at_all(fleet: Fleet, given: Given, selection: Selection) -> Cho
 
     async def at(client: Client) -> Apps:
         if not given.words:
-            return [app async for app in listed(client, selection, include=PLACES)]
-        found = await find_at(client, words)
+            return await selected(client, selection)
+        found = await _find(client, words)
         seen.update(found)
         apps = [*reported.get(client.api_url, ()), *found.values()]
         return [one for one in apps if not is_excluded(one, selection)]
@@ -38,6 +48,25 @@ async def select_at_all(fleet: Fleet, given: Given, selection: Selection) -> Cho
     if not count_apps(chosen):
         raise InvalidInputError("No app at any target matches the selection; nothing was sent.")
     return chosen
+
+
+async def _find(client: Client, words: Sequence[str]) -> dict[str, App]:
+    """Find the apps that live here by their GUID, name or path.
+
+    Raises InvalidInputError for a name that several apps have.
+    """
+    guids = [word for word in words if GUID.fullmatch(word)]
+    names = [word for word in words if not GUID.fullmatch(word)]
+    by_guid, by_name = [], []
+    if guids:
+        by_guid = await client.apps.list(guids=guids, include=_PLACES, per_page=_PAGE).all()
+    if names:
+        asked = asked_for(names)
+        by_name = await client.apps.list(names=asked, include=_PLACES, per_page=_PAGE).all()
+    found = {name: called(name, by_name) for name in names}
+    refuse_ambiguous(found)
+    exact = {name: apps[0] for name, apps in found.items() if apps}
+    return {app.guid: app for app in by_guid} | exact
 
 
 def count_apps(chosen: Chosen) -> int:

@@ -214,6 +214,11 @@ class Display:
     ) -> None:
         """End the display."""
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to a question inside."""
+        yield
+
     def show(self, outcome: Outcome[App]) -> None:
         """Take an outcome; the first few failures are shown one by one."""
         if outcome.status not in _FAILURES:
@@ -286,6 +291,15 @@ class Live(Display):
         """Take the display away."""
         self._beat.stop()
         self._bar.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the display away while a question is asked."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.

@@ -84,6 +84,7 @@ async def follow_to_end(
 async def _follow(session: Session[C], run: Run[App] | FleetRun[App], flags: OutputFlags) -> None:
     session.interruption.respond = partial(_interrupt, run)
     with display(err, run, flags) as shown:
+        session.run, session.shown = run, shown
         async with run:
             async for outcome in run:
                 shown.show(outcome)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from aioappsapi import App, Client, Outcome, Report
+from aioappsapi.bulk.selection.names import UnknownNameError, matches, path_of
 from aioappsapi.cli.console import say
 from aioappsapi.cli.flags import STDIN, Selection
-from aioappsapi.cli.names import PLACES, find_apps, label, matches
 from aioappsapi.errors import InvalidInputError
 
-# Globs, lists and paths: the server can only be asked for plain names.
-_NO_NAME: Final = re.compile(r"[*?\[,/]")
+GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _REPORTS: Final = frozenset({".json", ".jsonl"})
-_PAGE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -147,77 +146,51 @@ async def select(client: Client, given: Given, selection: Selection) -> list[Key
         keys: list[Key] = [*given.outcomes.values(), *found]
         kept = [one for one in keys if not is_excluded(one, selection)]
     else:
-        kept = [app async for app in listed(client, selection, include=PLACES)]
+        kept = [*await selected(client, selection)]
     if not kept:
         raise InvalidInputError("No app matches the selection; nothing was sent.")
     return kept
+
+
+async def find_apps(
+    client: Client, words: Sequence[str], *, skip_unknown: bool = False
+) -> list[str | App]:
+    """Turn names into apps, in order; GUIDs stay as they are. Errors are those of `bulk.find`."""
+    names = [word for word in words if not GUID.fullmatch(word)]
+    found = await client.bulk.find(names, skip_unknown=skip_unknown)
+    kept = [word for word in words if word in found or GUID.fullmatch(word)]
+    return [found.get(word, word) for word in kept]
+
+
+async def one_app(client: Client, word: str) -> str:
+    """Find the GUID of the one app that a word stands for. Raises InvalidInputError."""
+    try:
+        [one] = await find_apps(client, [word])
+    except UnknownNameError as unknown:
+        raise InvalidInputError(unknown.why) from None
+    return one if isinstance(one, str) else one.guid
+
+
+async def selected(client: Client, selection: Selection) -> list[App]:
+    """Return the apps that the selectors select. Errors are those of `bulk.select`."""
+    days = selection.droplet_older_than
+    return await client.bulk.select(
+        organizations=selection.organizations,
+        spaces=selection.spaces,
+        names=selection.names,
+        label_selector=selection.label_selector,
+        stack=selection.stacks,
+        state=selection.state,
+        lifecycle=selection.lifecycle,
+        exclude=selection.exclude,
+        droplet_older_than=None if days is None else timedelta(seconds=days),
+        skip_unknown=selection.skip_unknown,
+    )
 
 
 def is_excluded(one: Key, selection: Selection) -> bool:
     """Check whether an app is left out by its name."""
     if isinstance(one, str):
         return matches(one, one, selection.exclude)
-    path = one.label if isinstance(one, Outcome) else label(one)
+    path = one.label if isinstance(one, Outcome) else path_of(one)
     return matches(one.name or path, path, selection.exclude)
-
-
-async def listed(
-    client: Client, selection: Selection, *, include: Sequence[str] | None = None
-) -> AsyncIterator[App]:
-    """List the apps that are selected. Raises InvalidInputError for an unknown place."""
-    organizations = await _organization_guids(client, selection.organizations)
-    spaces = await _space_guids(client, selection.spaces, organizations)
-    plain = [name for name in selection.names if not _NO_NAME.search(name)]
-    if any("/" in glob for glob in (*selection.names, *selection.exclude)):
-        include = include or PLACES
-    exact = plain if plain and len(plain) == len(selection.names) else None
-    pager = client.apps.list(
-        names=exact,
-        space_guids=spaces,
-        organization_guids=organizations if spaces is None else None,
-        label_selector=selection.label_selector,
-        stacks=selection.stacks or None,
-        lifecycle_type=selection.lifecycle,
-        order_by="created_at",
-        include=include,
-        per_page=_PAGE,
-    )
-    async for app in pager:
-        if _is_selected(app, selection):
-            yield app
-
-
-def _is_selected(app: App, selection: Selection) -> bool:
-    # The server has no filter by state, and knows no globs.
-    if selection.state is not None and app.state != selection.state:
-        return False
-    path = label(app)
-    called = not selection.names or matches(app.name, path, selection.names)
-    return called and not matches(app.name, path, selection.exclude)
-
-
-async def _organization_guids(client: Client, names: Sequence[str]) -> list[str] | None:
-    if not names:
-        return None
-    found = await client.organizations.list(names=names).all()
-    _check_all_found("organization", names, {organization.name for organization in found})
-    return [organization.guid for organization in found]
-
-
-async def _space_guids(
-    client: Client, names: Sequence[str], organizations: list[str] | None
-) -> list[str] | None:
-    if not names:
-        return None
-    found = await client.spaces.list(names=names, organization_guids=organizations).all()
-    _check_all_found("space", names, {space.name for space in found})
-    return [space.guid for space in found]
-
-
-def _check_all_found(kind: str, names: Sequence[str], found: set[str]) -> None:
-    lower = {name.lower() for name in found}
-    missing = [repr(name) for name in names if name.lower() not in lower]
-    if missing:
-        raise InvalidInputError(
-            f"No {kind} {', '.join(missing)} is visible with this login: check the name."
-        )

@@ -11,10 +11,11 @@ from typing import Generic
 
 from typing_extensions import TypeVar
 
-from aioappsapi import Client, Fleet
+from aioappsapi import App, Client, Fleet, FleetRun, Run
 from aioappsapi.cli.console import fail
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
+from aioappsapi.cli.progress import Display
 from aioappsapi.cli.signals import Interruption
 from aioappsapi.cli.wording import as_typed, in_words
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
@@ -70,12 +71,17 @@ C = TypeVar("C", Client, Fleet, default=Client)
 
 
 class Session(Generic[C]):
-    """An open client or fleet, with the clock and the signals of the command that uses it."""
+    """An open client or fleet, with the clock and the signals of the command that uses it.
+
+    `run` is the one that goes on, and `shown` is how a person sees it.
+    """
 
     def __init__(self, client: C, clock: Clock, interruption: Interruption) -> None:
         self.client: C = client
         self.clock = clock
         self.interruption = interruption
+        self.run: Run[App] | FleetRun[App]
+        self.shown: Display
 
     @contextmanager
     def with_a_person(self) -> Iterator[None]:

@@ -108,10 +108,24 @@ def parse_percentages(text: str) -> tuple[int, ...]:
     return shares
 
 
+def parse_share(text: str) -> float:
+    """Read a share from 0 to 1: ``90%``, ``0.9``, ``100%``."""
+    percent = _SHARE.fullmatch(text.strip())
+    try:
+        number = float(percent[1]) / 100 if percent else float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise ValueError(f"{text!r} is not a share. Write 90% or 0.9.")
+    return number
+
+
 duration = _converter(parse_duration)
 percentages = _converter(parse_percentages)
 duration_or_zero = _converter(lambda text: parse_duration(text, zero=True))
 count_or_share = _converter(parse_count_or_share)
+share = _converter(parse_share)
+checked = _converter
 
 
 def count(least: int, most: int | None = None) -> Converter[int]:

@@ -6,10 +6,10 @@ import re
 from dataclasses import fields
 from typing import Final
 
-from aioappsapi.cli.flags import JournalFlags, RunFlags, WaitFlags
+from aioappsapi.cli.flags import JournalFlags, RunFlags, Selection, WaitFlags
 
 _FLAGS: Final = [
-    field.name for kind in (WaitFlags, RunFlags, JournalFlags) for field in fields(kind)
+    field.name for kind in (Selection, WaitFlags, RunFlags, JournalFlags) for field in fields(kind)
 ]
 # What the library calls in another way than the command line, or what only some commands have.
 _CALLED: Final = {"lifecycle_type": "lifecycle", "include": "include"}

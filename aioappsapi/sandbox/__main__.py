@@ -20,7 +20,7 @@ from aioappsapi.sandbox.server.sandbox import Sandbox
 from aioappsapi.sandbox.world.faults import PROFILES, Faults, changed
 from aioappsapi.sandbox.world.json_types import Json
 
-COULD_NOT_BEGIN: Final = 3
+COULD_NOT_START: Final = 3
 _SETTINGS: Final = (
     ("host", str, "address to listen on (127.0.0.1)"),
     ("apps", int, "number of apps"),
@@ -134,9 +134,9 @@ def main(
     except KeyboardInterrupt:
         return 0
     except ImportError as error:
-        return _say(str(error))
+        return _fail(str(error))
     except (OSError, OverflowError) as error:
-        return _say(f"cannot listen on {_place(options)}: {_reason(error)}")
+        return _fail(f"cannot listen on {_listening_on(options)}: {_reason(error)}")
     return 0
 
 
@@ -148,14 +148,14 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _place(options: Json) -> str:
+def _listening_on(options: Json) -> str:
     port = f"port {options['port']}"
     return f"{options['host']}, {port}" if "host" in options else port
 
 
-def _say(text: str) -> int:
+def _fail(text: str) -> int:
     sys.stderr.write(f"{text}\n")
-    return COULD_NOT_BEGIN
+    return COULD_NOT_START
 
 
 if __name__ == "__main__":

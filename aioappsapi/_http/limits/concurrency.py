@@ -66,6 +66,11 @@ class ConcurrencyLimiter:
         """The share of requests that fails at any level; never below 1 %."""
         return self._search.usual_failures
 
+    @property
+    def is_away(self) -> bool:
+        """Whether reads, writes or both get nothing but failures."""
+        return self._writes.is_on or self._reads.is_on
+
     def in_outage(self, *, write: bool) -> bool:
         """Check whether reads, or writes, get nothing but failures."""
         return self._outage(write).is_on
@@ -139,7 +144,7 @@ class ConcurrencyLimiter:
         if outage.in_a_row:
             outage.succeeded()
         search = self._search
-        if ticket.generation == search.generation and not self._is_any_outage():
+        if ticket.generation == search.generation and not self.is_away:
             latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
             search.succeeded(now, latency, self._latency.recent, ticket.depth, full=ticket.full)
         return False
@@ -157,7 +162,7 @@ class ConcurrencyLimiter:
                 outage.probe_failed(now)
         elif outage.failed(now, at_present_level=at_present_level):
             self._search.restart(now, self._search.level)
-        elif at_present_level and not self._is_any_outage():
+        elif at_present_level and not self.is_away:
             self._search.failed(now, ticket.depth)
         return outage.is_on
 
@@ -165,9 +170,6 @@ class ConcurrencyLimiter:
 
     def _outage(self, write: bool) -> Outage:
         return self._writes if write else self._reads
-
-    def _is_any_outage(self) -> bool:
-        return self._writes.is_on or self._reads.is_on
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.ended:

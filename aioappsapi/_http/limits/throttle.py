@@ -255,7 +255,7 @@ class Throttle:
     def _admit_all(self) -> None:
         """Give tickets to those who wait, as many as there are, and look again when due."""
         now = self._clock()
-        while (turn := self._next_turn(now)) is not None:
+        while self._waiting.count and (turn := self._next_turn(now)) is not None:
             self._waiting.remove(turn)
             turn.given.set_result(self.limiter.start(now, turn.operation, write=turn.write))
             if now < self._spread_until:
@@ -268,19 +268,38 @@ class Throttle:
             self._look_again(now)
 
     def _look_again(self, now: float) -> None:
-        if (opens_at := self.rate_window.opens_at) > max(now, self._closed_until):
+        opens_at = self.rate_window.opens_at
+        if opens_at > max(now, self._closed_until):
             self._announce(opens_at, _USED_UP)
-        wake_at = min((at for at in self._wake_times() if at > now), default=math.inf)
+        wake_at = min((at for at in self._wake_times(opens_at) if at > now), default=math.inf)
         if wake_at < math.inf:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(wake_at - now, self._admit_all)
+
+    def _wake_times(self, opens_at: float) -> list[float]:
+        """Return the moments at which a request may go out although no other one ended."""
+        moments = [self._closed_until, self._next_start_at, opens_at]
+        for write in (False, True) if self.limiter.is_away else ():
+            if self.limiter.in_outage(write=write):
+                moments.append(self.limiter.wake_at(write=write))
+                for before in (opens_at, math.inf):
+                    turn = self._waiting.next(write=write, single=True, before=before)
+                    if turn is not None:
+                        moments.append(turn.since + _SINGLE_CALL_WAITS)
+        return moments
 
     def _next_turn(self, now: float) -> Turn | None:
         """Return the first request that may go out now. In an outage, single calls come first."""
         if now < self._closed_until or now < self._next_start_at:
             return None
-        firsts = [self._first_of(now, write=write) for write in (False, True)]
-        found = [first for first in firsts if first is not None]
+        limiter = self.limiter
+        if limiter.in_flight >= limiter.limit and not limiter.is_away:
+            return None  # fast path: it would be found out for each kind below
+        found = [
+            first
+            for write in (False, True)
+            if self._waiting.counts[write] and (first := self._first_of(now, write=write))
+        ]
         return min(found)[2] if found else None
 
     def _first_of(self, now: float, *, write: bool) -> tuple[bool, int, Turn] | None:
@@ -293,7 +312,7 @@ class Throttle:
         away = self.limiter.in_outage(write=write)
         allowed = self.limiter.allows(now, write=write)
         if not (allowed or away):
-            return None  # fast path: the limit is reached
+            return None
         opens_at = self.rate_window.opens_at
         before = opens_at if now < opens_at else math.inf
         found = []
@@ -303,20 +322,6 @@ class Throttle:
         if allowed and (of_run := self._waiting.next(write=write, single=False, before=before)):
             found.append((away, of_run.number, of_run))
         return min(found, default=None)
-
-    def _wake_times(self) -> Iterator[float]:
-        """Return the moments at which a request may go out although no other one ended."""
-        opens_at = self.rate_window.opens_at
-        yield self._closed_until
-        yield self._next_start_at
-        yield opens_at
-        for write in (False, True):
-            if self.limiter.in_outage(write=write):
-                yield self.limiter.wake_at(write=write)
-                for before in (opens_at, math.inf):
-                    turn = self._waiting.next(write=write, single=True, before=before)
-                    if turn is not None:
-                        yield turn.since + _SINGLE_CALL_WAITS
 
     def _dismiss(self, turns: Iterator[Turn]) -> None:
         for turn in turns:

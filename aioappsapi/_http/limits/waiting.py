@@ -104,7 +104,9 @@ class Waiting:
             (write, single): Line() for write in (False, True) for single in (False, True)
         }
         self._first_tries = 0
-        self.count = 0  # an attribute: each answer asks for it
+        # Attributes, because each answer asks for them.
+        self.count = 0
+        self.counts = [0, 0]  # of reads and of writes
 
     @property
     def only_retries(self) -> bool:
@@ -116,6 +118,7 @@ class Waiting:
         turn.number = next(self._numbers)
         self._line_of(turn).add(turn)
         self.count += 1
+        self.counts[turn.write] += 1
         self._first_tries += not turn.retried
 
     def remove(self, turn: Turn) -> None:
@@ -124,6 +127,7 @@ class Waiting:
         if turn in line:
             line.remove(turn)
             self.count -= 1
+            self.counts[turn.write] -= 1
             self._first_tries -= not turn.retried
 
     def _line_of(self, turn: Turn) -> Line:

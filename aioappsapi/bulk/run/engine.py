@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic
 
 import anyio
@@ -152,7 +152,8 @@ class Engine(Generic[T_co]):
                 group.start_soon(self._worker)
 
     async def _worker(self) -> None:
-        current_call_log.set(self._calls)
+        # fast path: set once; only what is awaited before a request is not the app's own.
+        current_patience.set(self._patience)
         try:
             # fast path: a coroutine only where an app has to be waited for.
             while (run := self._next() or await self._claim()) is not None:
@@ -201,9 +202,12 @@ class Engine(Generic[T_co]):
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
-        run.name = self._inputs.names.get(key)
-        run.space, run.organization = self._inputs.places.get(key, (None, None))
-        run.wave = None if self.waves is None else self.waves.number(index)
+        if self._inputs.names:
+            run.name = self._inputs.names.get(key)
+        if self._inputs.places:
+            run.space, run.organization = self._inputs.places.get(key, (None, None))
+        if self.waves is not None:
+            run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
             self._take_over(run)
@@ -244,7 +248,13 @@ class Engine(Generic[T_co]):
         try:
             while run.state is ASKING:
                 step = self._action.steps[run.step]
-                if await self._may_send(run, step):
+                looking = step.look(run)
+                # fast path: a coroutine only where something has to be waited for.
+                if looking is not None or step.limiter is not None or self.journal is not None:
+                    await self._prepare(run, step, looking)
+                elif self.stop_reason is not None:
+                    self._skip(run)
+                if run.state is ASKING:
                     await self._send(run, step)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
@@ -254,21 +264,28 @@ class Engine(Generic[T_co]):
             # Nobody cancelled the run: a worker that just left would leave its share undone.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
 
-    async def _may_send(self, run: AppRun, step: ActionStep) -> bool:
-        """Do what comes before the request of a step. Returns false if it is not needed."""
-        if (looking := step.look(run)) is not None:
-            await looking
-        if run.state is not ASKING:
-            return False
-        if step.limiter is not None:
-            await step.limiter.admit(run)
-        if self.stop_reason is not None:
-            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
-            return False
-        if self.journal is not None:
-            await self._wait_for_open_gate()
-            await self.journal.sending(run)
-        return True
+    async def _prepare(
+        self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
+    ) -> None:
+        """Wait for what comes before the request of a step; any of it may move the app."""
+        # What is read here is the run's: no app has it in its record, and no outage is outlasted.
+        current_call_log.set(self._calls)
+        current_patience.set(None)
+        try:
+            if looking is not None:
+                await looking
+            if run.state is ASKING and step.limiter is not None:
+                await step.limiter.admit(run)
+            if run.state is ASKING and self.stop_reason is not None:
+                self._skip(run)
+            if run.state is ASKING and self.journal is not None:
+                await self._wait_for_open_gate()
+                await self.journal.sending(run)
+        finally:
+            current_patience.set(self._patience)
+
+    def _skip(self, run: AppRun) -> None:
+        run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self) -> None:
         # Noted and then held up, an app would be in doubt if the process died meanwhile.
@@ -281,14 +298,10 @@ class Engine(Generic[T_co]):
         if run.retried:
             calls.repeated()
         current_call_log.set(calls)
-        current_patience.set(self._patience)
         try:
             await step.send(run)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=is_refusal_of_app(error))
-        finally:
-            current_call_log.set(self._calls)
-            current_patience.set(None)
         if calls.stop_reason is not None:
             self.stop(calls.stop_reason)
 
@@ -328,8 +341,9 @@ class Engine(Generic[T_co]):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move: counts, journal, limiter, report, and `on_outcome` last."""
-        state = run.state
-        self._progress.moved(run, before)
+        state, by_state = run.state, self._progress.by_state
+        by_state[before] -= 1
+        by_state[state] += 1
         if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
             return
         outcome = self._progress.outcome(run) if state is DONE else None

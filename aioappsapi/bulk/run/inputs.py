@@ -120,27 +120,36 @@ class Inputs:
 
     def _add(self, item: object) -> bool:
         """Add an app, unless it is known."""
-        name: str | None = None
-        place: Place = (None, None)
-        if isinstance(item, str):
-            key = item
-        elif isinstance(item, App):
-            key, name, place = item.guid, item.name, _place_of(item)
-        elif isinstance(item, Outcome):
-            key, name, place = item.key, item.name, (item.space, item.organization)
-        else:
-            raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
+        key = item if isinstance(item, str) else _key_of(item)
         if key in self._known:
             return False
         self._known.add(key)
         self.keys.append(key)
+        if not isinstance(item, str):
+            self._describe(key, item)
+        return True
+
+    def _describe(self, key: str, item: object) -> None:
+        place: Place = (None, None)
+        name: str | None = None
+        if isinstance(item, App):
+            name, place = item.name, _place_of(item)
+        elif isinstance(item, Outcome):
+            name, place = item.name, (item.space, item.organization)
+            if _is_in_doubt(item):
+                self.in_doubt.add(key)
         if name is not None:
             self.names[key] = name
         if place != (None, None):
             self.places[key] = place
-        if isinstance(item, Outcome) and _is_in_doubt(item):
-            self.in_doubt.add(key)
-        return True
+
+
+def _key_of(item: object) -> str:
+    if isinstance(item, App):
+        return item.guid
+    if isinstance(item, Outcome):
+        return item.key
+    raise InvalidInputError(f"{item!r} is no GUID, App or Outcome.")
 
 
 def _place_of(app: App) -> Place:

@@ -100,25 +100,31 @@ class Progress(Generic[T_co]):
 
     def outcome(self, run: AppRun) -> Outcome[T_co]:
         """Make the outcome of an app that is done: once, at the end of its way."""
-        zero, status, error = run.first_sent_at, run.status, run.error
+        status, error, value = run.status, run.error, run.value
         assert status is not None  # noqa: S101 - it is done
         if error is None and status is UNVERIFIED:
             error = _unproved(run)
+        if (zero := run.first_sent_at) is None:
+            began_at = duration = None
+        else:
+            began_at = datetime.fromtimestamp(self._epoch + zero, UTC)
+            duration = _since(zero, run.done_at)
         return Outcome(
             key=run.key,
             status=status,
-            name=run.value.name if isinstance(run.value, App) else run.name,
+            name=value.name if isinstance(value, App) else run.name,
             space=run.space,
             organization=run.organization,
             wave=run.wave,
-            value=run.value if self.keep_values else None,  # type: ignore[arg-type]
+            value=value if self.keep_values else None,  # type: ignore[arg-type]
             error=error,
             attempts=run.attempts,
-            started_at=None if zero is None else datetime.fromtimestamp(self._epoch + zero, UTC),
-            duration=_since(zero, run.done_at),
+            started_at=began_at,
+            duration=duration,
             time_to_accept=_since(zero, run.accepted_at),
-            time_to_first_instance=_since(zero, run.first_at),
-            time_to_running=_since(zero, run.all_at),
+            # fast path: a run that does not wait for instances sees none.
+            time_to_first_instance=_since(zero, at) if (at := run.first_at) else None,
+            time_to_running=_since(zero, at) if (at := run.all_at) else None,
             request_ids=run.request_ids,
             warnings=run.warnings,
         )
@@ -217,11 +223,13 @@ class AppCalls(RequestCounter):
         run = self._run
         run.attempts += 1
         run.request_ids += (request_id,)
-        run.warnings += warnings
+        if warnings:
+            run.warnings += warnings
         if result != "cancelled":
             run.answered()
-        self._requests.sent += 1
-        self._requests.by_status[result] += 1
+        requests = self._requests
+        requests.sent += 1
+        requests.by_status[result] += 1
         if self._outer is not None:
             self._outer.answered(result, request_id, response, warnings)
 

@@ -115,7 +115,7 @@ _add(
     "bulk:restage",
     "Build the newest package of many apps, and run the new droplets.",
     usage="[APP...] [OPTIONS]",
-    examples="aioappsapi restage --stack cflinuxfs3 --to-stack cflinuxfs4 --strategy rolling\n"
+    examples="aioappsapi restage --stack cflinuxfs3 --to-stack cflinuxfs4 --canary 5%\n"
     "aioappsapi restage --org acme --max-building 10 --journal restage.journal",
     group=_MANY,
 )
@@ -175,7 +175,7 @@ _add(
     "apps:list_apps",
     "List the apps that this login may see, or those that are selected.",
     usage="[OPTIONS]",
-    examples="aioappsapi apps list --org acme --include space.organization\n"
+    examples="aioappsapi apps list --org acme --droplet-older-than 90d\n"
     "aioappsapi apps list --state stopped --output jsonl | jq -r .guid",
     notes=(_LOGIN, _REFUSED),
 )

@@ -18,7 +18,6 @@ from aioappsapi.cli.flags import (
 
 def list_apps(
     *,
-    include: Include = (),
     selection: Selection = Selection(),
     call: CallFlags = CallFlags(),
     log: LogFlags = LogFlags(),
@@ -26,7 +25,7 @@ def list_apps(
 ) -> int:
     from aioappsapi.cli.apps import AppCommand
 
-    return AppCommand(call, log, target).list(selection, include)
+    return AppCommand(call, log, target).list(selection)
 
 
 def get(

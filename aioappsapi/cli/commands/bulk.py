@@ -19,6 +19,7 @@ from aioappsapi.cli.flags import (
     WaitFlags,
     Words,
 )
+from aioappsapi.cli.wave_flags import WaveFlags
 
 
 def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
@@ -29,6 +30,7 @@ def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
         selection: Selection = Selection(),
         wait: WaitFlags = WaitFlags(),
         how: ActionFlags = more,
+        waves: WaveFlags = WaveFlags(),
         run: RunFlags = RunFlags(),
         journal: JournalFlags = JournalFlags(),
         output: OutputFlags = OutputFlags(),
@@ -43,6 +45,7 @@ def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
             selection=selection,
             wait=wait,
             how=how,
+            waves=waves,
             run=run,
             journal=journal,
             output=output,

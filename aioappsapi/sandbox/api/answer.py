@@ -51,7 +51,7 @@ def accepted(location: str, content_type: str) -> Answer:
     return Answer(202, "", content_type, headers={"location": location})
 
 
-def nothing(content_type: str) -> Answer:
+def empty(content_type: str) -> Answer:
     """Answer 200 without a body."""
     return Answer(200, "", content_type)
 
@@ -61,7 +61,7 @@ def no_content() -> Answer:
     return Answer(204, "", "")
 
 
-def crashed() -> Answer:
+def undecodable() -> Answer:
     """Answer 500 to a query that cannot be decoded, as the web server does."""
     body = (
         "500 Internal Server Error\n"

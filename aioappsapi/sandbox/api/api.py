@@ -23,7 +23,7 @@ from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.network.domains import Domains
 from aioappsapi.sandbox.api.network.routes import RouteRoutes
-from aioappsapi.sandbox.api.outages import UP, database_gone
+from aioappsapi.sandbox.api.outages import UP, database_down
 from aioappsapi.sandbox.api.places.places import Places
 from aioappsapi.sandbox.api.places.quotas import Quotas
 from aioappsapi.sandbox.api.places.roles import Roles
@@ -110,7 +110,7 @@ class Api:
             Platform(world),
             EventRoutes(world, self.events, access),
         ):
-            yield audit.watched(part.routes())
+            yield audit.with_events(part.routes())
 
     def answer(self, call: Call) -> Answer:
         """Return the response to any request."""
@@ -118,9 +118,9 @@ class Api:
             return self._outside(call)
         try:
             if self._world.database != UP and len(call.parts) > 1:
-                return database_gone()
-            self._world.fleet.settle()
-            self.realm.shelf.settle()
+                return database_down()
+            self._world.fleet.run_due()
+            self.realm.shelf.run_due()
             return self._inside(call)
         except ApiError as error:
             return error.answer()
@@ -177,7 +177,7 @@ class Api:
         return call.views.page("/v3/apps", query.links(), page, resources, included)
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
-        wanted = list_query.wished(call.query, list_query.APPS)
+        wanted = list_query.requested_names(call.query, list_query.APPS)
         app = self._access.app(token, app_guid)
         text = call.views.app(app)
         return text[:-1] + _included(call.views, [app], wanted) + "}" if wanted else text
@@ -199,7 +199,7 @@ class Api:
         return call.views.page("/v3/spaces", query.links(), page, resources, included)
 
     def _space(self, call: Call, token: Token, space_guid: str) -> str:
-        wanted = list_query.wished(call.query, list_query.SPACES)
+        wanted = list_query.requested_names(call.query, list_query.SPACES)
         space = self._access.space(token, space_guid)
         text = call.views.space(space)
         included = call.views.included(None, [space.organization] if wanted else None)
@@ -229,8 +229,8 @@ def _included(views: Views, apps: Sequence[App], wanted: tuple[str, ...]) -> str
         return ""
     spaces = list({app.space.guid: app.space for app in apps}.values())
     organizations = _unique(space.organization for space in spaces)
-    asks_organizations = "org" in wanted or "space.organization" in wanted
+    wants_organizations = "org" in wanted or "space.organization" in wanted
     return views.included(
         spaces if "space" in wanted or "space.organization" in wanted else None,
-        organizations if asks_organizations else None,
+        organizations if wants_organizations else None,
     )

@@ -52,7 +52,7 @@ class Call:
         return parts[2] if acts and self.method == "POST" and parts[1] == "apps" else None
 
     @property
-    def wished_type(self) -> str:
+    def answer_type(self) -> str:
         """The media type of an answer without a body: the first type accepted, or HTML."""
         accepted = self.accept
         if not accepted or "*/*" in accepted:
@@ -71,11 +71,11 @@ class Call:
 
     def reader(self) -> Token:
         """Return the token if it may read anything. Raises ApiError 401 or 403."""
-        return self._scoped(READERS)
+        return self._token_with(READERS)
 
     def writer(self) -> Token:
         """Return the token if it may change anything. Raises ApiError 401 or 403."""
-        return self._scoped(WRITERS)
+        return self._token_with(WRITERS)
 
     def fields(self) -> Json:
         """Return the members of the body; a body of another type counts as empty.
@@ -89,9 +89,9 @@ class Call:
             return dict(parse_qsl(self.body.decode("utf-8", "replace")))
         return {}
 
-    def asked_app(self, fields: Json) -> str:
+    def related_app(self, fields: Json) -> str:
         """Return the GUID of the app in the body's relationships, or an empty text."""
-        return dig(fields, "relationships", "app", "data", "guid")
+        return text_at(fields, "relationships", "app", "data", "guid")
 
     def _json(self) -> Any:
         if not self.body:
@@ -107,7 +107,7 @@ class Call:
         except ValueError as error:
             raise errors.parse_error() from error
 
-    def _scoped(self, scopes: frozenset[str]) -> Token:
+    def _token_with(self, scopes: frozenset[str]) -> Token:
         token = self.token()
         if not token.scopes & scopes:
             raise errors.not_authorized()
@@ -118,13 +118,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def dig(fields: JsonValue, *names: str) -> str:
+def text_at(fields: JsonValue, *names: str) -> str:
     """Return the text at the end of a path of members, or an empty text if the path has a gap."""
-    found = dig_value(fields, *names)
+    found = value_at(fields, *names)
     return "" if found is None else str(found)
 
 
-def dig_value(fields: JsonValue, *names: str) -> JsonValue:
+def value_at(fields: JsonValue, *names: str) -> JsonValue:
     """Return the value at the end of a path of members, or None if the path has a gap."""
     for name in names:
         if not isinstance(fields, dict):

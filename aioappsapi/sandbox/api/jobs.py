@@ -51,16 +51,16 @@ class Jobs:
         self._shelf.begin(job, end)
         return job
 
-    def sent_to(self, call: Call, job: Job) -> Answer:
+    def accepted(self, call: Call, job: Job) -> Answer:
         """Answer 202 with the location of the job."""
-        return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.wished_type)
+        return accepted(f"{call.views.base}/v3/jobs/{job.guid}", call.answer_type)
 
     def _show(self, call: Call, job_guid: str) -> Answer:
         call.reader()
         job = self._shelf.jobs.get(job_guid)
         if job is None:
             raise errors.not_found("Job")
-        self._shelf.look_at(job)
+        self._shelf.count_read(job)
         return Answer(200, self._text(call, job))
 
     def _text(self, call: Call, job: Job) -> str:
@@ -87,7 +87,7 @@ class Jobs:
         if job is None or job.state != "PROCESSING":
             job = self.begin("app.delete", app.guid, lambda job: self._remove(app, job))
             app.deletion = job.guid
-        return self.sent_to(call, job)
+        return self.accepted(call, job)
 
     def _remove(self, app: App, job: Job) -> None:
         self._realm.remove_app(app)
@@ -99,4 +99,4 @@ class Jobs:
 
     def _clear_cache(self, call: Call, app_guid: str) -> Answer:
         _, app = self._access.changeable(call, app_guid)
-        return self.sent_to(call, self.begin("app.clear_buildpack_cache", app.guid))
+        return self.accepted(call, self.begin("app.clear_buildpack_cache", app.guid))

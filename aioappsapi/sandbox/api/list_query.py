@@ -13,7 +13,7 @@ from aioappsapi.sandbox.api.errors import ApiError, bad_query, unprocessable
 from aioappsapi.sandbox.api.labels import Predicate, selected
 
 T = TypeVar("T")
-Looked = str | Collection[str] | None
+Value = str | Collection[str] | None
 
 _COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
 _OPERATORS: Final = {
@@ -147,18 +147,18 @@ class ListQuery:
             return None
         return frozenset(named(text))
 
-    def select(self, rows: Iterable[T], *wishes: tuple[str, Callable[[T], Looked]]) -> Sequence[T]:
+    def select(self, rows: Iterable[T], *filters: tuple[str, Callable[[T], Value]]) -> Sequence[T]:
         """Return the rows that match every given filter.
 
         A filter is the name of a parameter and the function that reads its value from a row. A row
         matches if one of several values is equal.
         """
-        for name, look in wishes:
+        for name, read in filters:
             wanted, unwanted = self.values(name), self.values(f"{name}[not]")
             if wanted is not None:
-                rows = [row for row in rows if _among(look(row), wanted)]
+                rows = [row for row in rows if _among(read(row), wanted)]
             if unwanted is not None:
-                rows = [row for row in rows if not _among(look(row), unwanted)]
+                rows = [row for row in rows if not _among(read(row), unwanted)]
         return list(rows)
 
     def refine(self, rows: Sequence[T]) -> Sequence[T]:
@@ -269,8 +269,8 @@ class ListQuery:
         """Return the requested members, by related resource."""
         if "fields" not in self._rules.filters:
             return {}
-        asked = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
-        wanted = {resource: tuple(text.split(",")) for resource, text in asked.items()}
+        requested = {n[7:-1]: v for n, v in self.given.items() if n.startswith("fields[")}
+        wanted = {resource: tuple(text.split(",")) for resource, text in requested.items()}
         self._problems += unknown_members(wanted, self._rules.fields)
         return wanted
 
@@ -287,7 +287,7 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(map(unquote, _SEPARATOR.split(text)))
 
 
-def wished(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+def requested_names(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
     """Return the resources that a request for one resource includes, by the rules of its list.
 
     With the `name` embed, return the resources that it embeds.
@@ -374,7 +374,7 @@ def _one_of(valid: tuple[str, ...]) -> str:
     return "must be one of " + ", ".join(f"'{name}'" for name in valid)
 
 
-def _among(value: Looked, wanted: frozenset[str]) -> bool:
+def _among(value: Value, wanted: frozenset[str]) -> bool:
     if value is None or isinstance(value, str):
         return value in wanted
     return not wanted.isdisjoint(value)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from aioappsapi.sandbox.api import list_query
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
-from aioappsapi.sandbox.api.list_query import ListQuery, ListRules, Looked
+from aioappsapi.sandbox.api.list_query import ListQuery, ListRules, Value
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
 
@@ -59,9 +59,9 @@ TASKS: Final = ListRules(
 )
 REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=ORDERS)
 
-Wish = tuple[str, Callable[[Any], Looked]]
+Filter = tuple[str, Callable[[Any], Value]]
 Include = Callable[[ListQuery, Sequence[Any]], Json]
-_APP_WISHES: Final[tuple[Wish, ...]] = (
+_APP_FILTERS: Final[tuple[Filter, ...]] = (
     ("app_guid", lambda row: row.app.guid),
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
@@ -75,11 +75,11 @@ def page_of(
     rules: ListRules,
     rows: Iterable[R],
     show: Callable[[R], Json],
-    *wishes: Wish,
+    *filters: Filter,
 ) -> Answer:
     """Return the requested page of the rows whose apps the token shows."""
     visible = [row for row in rows if token.reads(row.app.space)]
-    return listed(call, rules, visible, show, *_APP_WISHES, *wishes)
+    return listed(call, rules, visible, show, *_APP_FILTERS, *filters)
 
 
 def listed(
@@ -87,7 +87,7 @@ def listed(
     rules: ListRules,
     rows: Iterable[R],
     show: Callable[[R], Json],
-    *wishes: Wish,
+    *filters: Filter,
     include: Include | None = None,
     given: dict[str, str] | None = None,
 ) -> Answer:
@@ -97,7 +97,7 @@ def listed(
     parameters of the request.
     """
     query = ListQuery(rules, list_query.decode(call.query) if given is None else given)
-    wanted = [wish for wish in wishes if wish[0] in rules.filters]
+    wanted = [row_filter for row_filter in filters if row_filter[0] in rules.filters]
     found = query.select(rows, ("guids", lambda row: row.guid), *wanted)
     chosen, page = query.cut(query.refine(found))
     resources = [json_text(show(row)) for row in chosen]
@@ -106,7 +106,7 @@ def listed(
     return Answer(200, call.views.page(call.path, query.links(), page, resources, included))
 
 
-def stamps(row: Any) -> Json:
+def common_fields(row: Any) -> Json:
     """Return the members at the beginning of every resource."""
     return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
 

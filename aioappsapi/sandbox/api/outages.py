@@ -78,7 +78,7 @@ def check_stats(mode: str) -> None:
         raise stats_unavailable()
 
 
-def database_gone() -> Answer:
+def database_down() -> Answer:
     """Answer as the web server does when its database is away: text without a content type."""
     body = (
         "Puma caught this error: PG::ConnectionBad: PQconsumeInput() server closed the "

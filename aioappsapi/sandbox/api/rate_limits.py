@@ -21,7 +21,7 @@ class RateLimiter:
         now = self._clock()
         used, end = self._windows.get(key, (0, 0.0))
         if end <= now:
-            used, end = 0, now + window
+            used, end = 0, _end_of_window(now, window)
         used += 1
         self._windows[key] = (used, end)
         headers = {
@@ -32,6 +32,11 @@ class RateLimiter:
         if used > limit:
             headers["retry-after"] = str(max(1, math.ceil(end - now)))
         return used <= limit, headers
+
+
+def _end_of_window(now: float, window: float) -> float:
+    # The API's windows end on whole seconds. Shorter windows than a second are the sandbox's own.
+    return math.floor(now) + window if window >= 1 else now + window
 
 
 def _in_tenths(left: int, limit: int) -> int:

@@ -23,28 +23,30 @@ _TRACING: Final = ("X-B3-TraceId", "X-B3-SpanId")
 _EXPOSED: Final = "x-cf-warnings,x-app-staging-log,x-vcap-request-id,location,range"
 
 
-def add_asked_headers(path: str, asked: Mapping[str, str], headers: dict[str, str]) -> None:
+def add_extra_headers(
+    path: str, request_headers: Mapping[str, str], headers: dict[str, str]
+) -> None:
     """Add the headers that depend on the headers of the request."""
     if any(place in path for place in _WARNED_AT):
-        version = _CLI.search(asked.get("User-Agent", ""))
+        version = _CLI.search(request_headers.get("User-Agent", ""))
         if version is not None and tuple(map(int, version.groups())) < _OLDEST_CLI:
             headers["x-cf-warnings"] = _WARNING
-    if "Origin" in asked:
-        headers |= _shared_with(asked["Origin"])
+    if "Origin" in request_headers:
+        headers |= _shared_with(request_headers["Origin"])
         headers["vary"] = ",".join([*filter(None, [headers.get("vary")]), "Origin"])
     for name in _TRACING:
-        if name in asked:
-            headers[name.lower()] = asked[name]
+        if name in request_headers:
+            headers[name.lower()] = request_headers[name]
 
 
-def preflight(asked: Mapping[str, str]) -> Answer | None:
+def preflight(request_headers: Mapping[str, str]) -> Answer | None:
     """Return the answer to a CORS preflight request, or None for any other request."""
-    method = asked.get("Access-Control-Request-Method", "")
-    if "Origin" not in asked or method.upper() not in _METHODS:
+    method = request_headers.get("Access-Control-Request-Method", "")
+    if "Origin" not in request_headers or method.upper() not in _METHODS:
         return None
-    wanted = asked.get("Access-Control-Request-Headers", "").lower().split(",")
+    wanted = request_headers.get("Access-Control-Request-Headers", "").lower().split(",")
     names = ["origin", "content-type", "authorization", *(one.strip() for one in wanted if one)]
-    headers = _shared_with(asked["Origin"]) | {
+    headers = _shared_with(request_headers["Origin"]) | {
         "vary": "Origin",
         "access-control-allow-methods": ",".join(_METHODS),
         "access-control-max-age": "900",

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from aioappsapi.sandbox.api import errors
-from aioappsapi.sandbox.api.answer import Answer, crashed
+from aioappsapi.sandbox.api.answer import Answer, undecodable
 from aioappsapi.sandbox.api.api import Api
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.errors import ApiError
@@ -18,9 +18,9 @@ from aioappsapi.sandbox.api.list_query import UndecodableQueryError
 from aioappsapi.sandbox.api.outages import UnknownError
 from aioappsapi.sandbox.api.rate_limits import RateLimiter, refused
 from aioappsapi.sandbox.api.token import Token
-from aioappsapi.sandbox.server.intermediaries import NOT_DELIVERED, passing
+from aioappsapi.sandbox.server.intermediaries import NOT_DELIVERED, intermediary_answer
 from aioappsapi.sandbox.server.uaa import Uaa
-from aioappsapi.sandbox.world.faults import RUNNER, Fault, Faults, Lot
+from aioappsapi.sandbox.world.faults import RUNNER, Draw, Fault, Faults
 from aioappsapi.sandbox.world.state import World
 
 # Compared literally: with a query or another slash, the request counts.
@@ -58,7 +58,7 @@ class Gate:
         self._drawn = 0
         self._repeated: dict[str, _Repeated] = {}
 
-    async def pass_on(
+    async def forward(
         self, call: Call, request: web.BaseRequest, token: Token | ApiError
     ) -> Answer | None:
         """Send a request to the API, unless a limit or a fault answers it first."""
@@ -74,52 +74,52 @@ class Gate:
         elif self._refusing_until > self._world.clock() and request.raw_path not in _UNCOUNTED:
             return self._too_many(faults)
         else:
-            answer = await self._risk(call, request, token, faults)
+            answer = await self._answer_with_faults(call, request, token, faults)
         counted = answer is not None and (answer.framed or call.parts[:1] == ["v2"])
         if limit_headers and answer is not None and counted:
             answer.headers |= limit_headers
         return answer
 
-    async def _risk(
+    async def _answer_with_faults(
         self, call: Call, request: web.BaseRequest, token: Token | ApiError, faults: Faults
     ) -> Answer | None:
-        lot = self._draw(call, token, faults)
-        if lot.delay:
-            await asyncio.sleep(lot.delay)
-        if lot.fault is None:
+        drawn = self._draw(call, token, faults)
+        if drawn.delay:
+            await asyncio.sleep(drawn.delay)
+        if drawn.fault is None:
             return self._answer(call)
-        return self._suffer(call, lot, lot.fault, request)
+        return self._apply_fault(call, drawn, drawn.fault, request)
 
-    def _draw(self, call: Call, token: Token | ApiError, faults: Faults) -> Lot:
+    def _draw(self, call: Call, token: Token | ApiError, faults: Faults) -> Draw:
         app = self._world.apps.get(call.action) if call.action is not None else None
         weight = 1.0 if app is not None else faults.reads if call.method == "GET" else faults.writes
         if isinstance(token, ApiError) or not weight:
             self._drawn += 1
             return faults.draw(self._world.seed, "", self._drawn, 0.0)
-        name = app.guid if app is not None else _name(call)
-        subject: _Subject = app if app is not None else self._same(name)
+        name = app.guid if app is not None else _request_key(call)
+        subject: _Subject = app if app is not None else self._equal_requests(name)
         subject.actions += 1
-        lot = faults.draw(self._world.seed, name, subject.actions, weight)
-        if lot.fault is None:
-            return lot
-        if subject.faults >= faults.max_per_app or (app is None and lot.fault in RUNNER):
-            return Lot(None, True, lot.delay)
+        drawn = faults.draw(self._world.seed, name, subject.actions, weight)
+        if drawn.fault is None:
+            return drawn
+        if subject.faults >= faults.max_per_app or (app is None and drawn.fault in RUNNER):
+            return Draw(None, True, drawn.delay)
         subject.faults += 1
-        return lot
+        return drawn
 
-    def _same(self, name: str) -> _Repeated:
+    def _equal_requests(self, name: str) -> _Repeated:
         if len(self._repeated) >= _MOST_SUBJECTS:
             self._repeated.clear()
         return self._repeated.setdefault(name, _Repeated())
 
-    def _suffer(
-        self, call: Call, lot: Lot, fault: Fault, request: web.BaseRequest
+    def _apply_fault(
+        self, call: Call, drawn: Draw, fault: Fault, request: web.BaseRequest
     ) -> Answer | None:
         if fault in RUNNER:
             call.diego = RUNNER[fault]
             return self._answer(call)
         if fault in _DONE:
-            return self._spoilt(self._answer(call), fault)
+            return self._damaged(self._answer(call), fault)
         if fault is Fault.RESET_BEFORE:
             return None
         if fault is Fault.RATE_LIMITED:
@@ -129,15 +129,15 @@ class Gate:
         if fault is Fault.TOKEN_EXPIRED:
             self._uaa.expire(request.headers.get("Authorization", ""))
             return errors.invalid_token().answer()
-        if lot.handled and fault not in NOT_DELIVERED:
+        if drawn.handled and fault not in NOT_DELIVERED:
             self._answer(call)
         return (
             UnknownError().answer()
             if fault is Fault.UNKNOWN_ERROR
-            else passing(fault, request.host)
+            else intermediary_answer(fault, request.host)
         )
 
-    def _spoilt(self, answer: Answer, fault: Fault) -> Answer | None:
+    def _damaged(self, answer: Answer, fault: Fault) -> Answer | None:
         if fault is Fault.DRIP:
             answer.drip = self._faults().drip_pause
         elif fault is Fault.GARBAGE:
@@ -153,7 +153,7 @@ class Gate:
         try:
             return self._api.answer(call)
         except UndecodableQueryError:
-            return crashed()
+            return undecodable()
 
     def _count(
         self, request: web.BaseRequest, token: Token | ApiError, limit: int, faults: Faults
@@ -176,7 +176,7 @@ class Gate:
         return refused(errors.rate_limit_exceeded(), headers, "/v3")
 
 
-def _name(call: Call) -> str:
+def _request_key(call: Call) -> str:
     return f"{call.method} {call.path}?{call.query} {call.body.decode('utf-8', 'replace')}"
 
 

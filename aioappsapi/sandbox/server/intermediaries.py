@@ -38,7 +38,7 @@ _ROUTER: Final = {
 NOT_DELIVERED: Final = frozenset({Fault.UNAVAILABLE, Fault.UNKNOWN_ROUTE})
 
 
-def passing(fault: Fault, host: str) -> Answer:
+def intermediary_answer(fault: Fault, host: str) -> Answer:
     """Return the answer of a load balancer or router for this fault."""
     if fault in _BALANCER:
         status, title = _BALANCER[fault]

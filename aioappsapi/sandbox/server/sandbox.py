@@ -227,7 +227,7 @@ class Sandbox(Switches):
         views = self._base(request)
         accept = "application/json" if path.endswith(".json") else request.headers.get("Accept")
         call = Call(method, parts, query, views, _granting(token), body, kind, accept)
-        return await self._gate.pass_on(call, request, token)
+        return await self._gate.forward(call, request, token)
 
     def _token_or_error(self, request: web.BaseRequest) -> Token | ApiError:
         try:

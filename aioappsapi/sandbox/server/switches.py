@@ -156,13 +156,13 @@ class Switches:
     @property
     def starting(self) -> int:
         """The number of instances that are starting now."""
-        self.world.fleet.settle()
+        self.world.fleet.run_due()
         return self.world.fleet.starting
 
     @property
     def peak_starting(self) -> int:
         """The largest number of instances that were starting at one time."""
-        self.world.fleet.settle()
+        self.world.fleet.run_due()
         return self.world.fleet.peak_starting
 
     @property

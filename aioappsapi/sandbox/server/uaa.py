@@ -92,11 +92,11 @@ class Uaa:
             if path == f"{UAA}/oauth/token":
                 return self._token(method, base, authorization, _form(query, body))
             if method == "GET" and path in {f"{UAA}/info", f"{UAA}/login"}:
-                return _fine(_server_info(base))
+                return _ok(_server_info(base))
             if method == "GET" and path == f"{UAA}/userinfo":
-                return _fine(self._user_info(authorization))
+                return _ok(self._user_info(authorization))
             if method == "GET" and path == f"{UAA}/passcode":
-                return _fine(self._new_passcode(authorization))
+                return _ok(self._new_passcode(authorization))
         except UaaError as error:
             return error.answer()
         return Answer(404, '{"error":"not_found"}', JSON, framed=False)
@@ -113,7 +113,7 @@ class Uaa:
         form["client_id"] = client.name
         user = None if grant == "client_credentials" else self._by_grant[grant](form)
         self.grants[grant] += 1
-        return _fine(self._issue(base, client, user))
+        return _ok(self._issue(base, client, user))
 
     def _client(self, authorization: str, form: dict[str, str]) -> OAuthClient:
         name, secret = form.get("client_id", ""), form.get("client_secret", "")
@@ -241,7 +241,7 @@ _NO_STORE: Final = {
 }
 
 
-def _fine(fields: object) -> Answer:
+def _ok(fields: object) -> Answer:
     return Answer(200, json_text(fields), JSON, framed=False, headers=dict(_NO_STORE))
 
 

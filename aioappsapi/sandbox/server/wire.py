@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from aioappsapi.sandbox.api.answer import JSON, YAML, Answer
-from aioappsapi.sandbox.server.extra_headers import add_asked_headers
+from aioappsapi.sandbox.server.extra_headers import add_extra_headers
 
 _FRAME: Final = {
     "x-frame-options": "SAMEORIGIN",
@@ -91,7 +91,7 @@ def _headers(request: web.BaseRequest, answer: Answer, began: float) -> dict[str
         headers["x-runtime"] = f"{time.perf_counter() - began:.6f}"
         if _varies(request, answer):
             headers["vary"] = "Accept"
-        add_asked_headers(request.raw_path.partition("?")[0], request.headers, headers)
+        add_extra_headers(request.raw_path.partition("?")[0], request.headers, headers)
     headers |= answer.headers
     headers["server"] = "nginx"
     return headers

@@ -63,7 +63,7 @@ _TIMES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class Draw:
     """The draw of one request: a fault or none, and the time that the server takes.
 
     `handled`: if the answer is lost at the gateway, the server has carried the request out.
@@ -286,11 +286,11 @@ class Faults:
         """Whether no request needs a random draw."""
         return not (self._bounds or self.latency)
 
-    def draw(self, seed: int, subject: str, number: int, weight: float = 1.0) -> Lot:
+    def draw(self, seed: int, subject: str, number: int, weight: float = 1.0) -> Draw:
         """Draw for the n-th request of this subject; `weight` multiplies the shares."""
         which, coin, wait = rolls(seed, subject, number, count=3)
         fault = next((f for bound, f in self._bounds if which < bound * weight), None)
-        return Lot(fault, coin < 0.5, stretched(self.latency, self.latency_spread, wait))
+        return Draw(fault, coin < 0.5, stretched(self.latency, self.latency_spread, wait))
 
 
 PROFILES: Final = ("none", "demo", "chaos")

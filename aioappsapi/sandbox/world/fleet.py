@@ -22,7 +22,7 @@ from aioappsapi.sandbox.world.instances import (
     CRASHED,
     DOWN,
     EXITED,
-    NO_ROOM,
+    NO_MEMORY,
     RUNNING,
     STARTING,
     STOPPING,
@@ -105,7 +105,7 @@ class Fleet:
     @_alone
     def launch(self, app: App, after: float = 0.0) -> None:
         """Replace the app's instances by new ones; Diego gets the order `after` seconds later."""
-        now = self.settle()
+        now = self.run_due()
         app.launches += 1
         for process in app.processes:
             self._launch(app, process, now, after)
@@ -118,24 +118,24 @@ class Fleet:
 
     def _launch(self, app: App, process: Process, now: float, after: float = 0.0) -> None:
         process.version += 1
-        self._dismiss(process, now)
+        self._retire_all(process, now)
         process.live = [self._new(app, process, n) for n in range(process.instances)]
         for instance in process.live:
-            self._do(self._place, instance, now, after)
+            self._schedule(self._place, instance, now, after)
 
     @_alone
     def halt(self, app: App, after: float = 0.0) -> None:
         """Stop the app's instances; Diego gets the order `after` seconds later."""
-        now = self.settle()
+        now = self.run_due()
         for process in app.processes:
             if process.live is None:
-                self._adopt(app, process, now)
+                self._create_running(app, process, now)
             for instance in process.live or ():
                 instance.leaving = True
-                self._do(self._retire, instance, now, after)
+                self._schedule(self._retire, instance, now, after)
 
     @_alone
-    def strand(self, app: App) -> None:
+    def remember_missed(self, app: App) -> None:
         """Remember that Diego missed the app's last change."""
         self.order(app, math.inf)
         self._stranded.append(app)
@@ -144,37 +144,37 @@ class Fleet:
     def repair(self, after: float) -> None:
         """Send the missed changes to Diego, `after` seconds from now."""
         stranded, self._stranded = self._stranded, []
-        now = self.settle()
+        now = self.run_due()
         for app in {app.guid: app for app in stranded}.values():
             for process in app.processes:
                 for instance in process.live or ():
                     if instance.leaving or instance.since is None:
                         step = self._retire if instance.leaving else self._place
-                        self._do(step, instance, now, after)
+                        self._schedule(step, instance, now, after)
 
     @_alone
     def resize(self, app: App, now: float | None = None, after: float = 0.0) -> None:
         """Stop surplus instances and start missing ones, `after` seconds later."""
-        now = self.settle() if now is None else now
+        now = self.run_due() if now is None else now
         for process in app.processes:
-            self._live(app, process, now, after)
+            self._current(app, process, now, after)
 
     @_alone
     def forget_process(self, process: Process, now: float) -> None:
         """Remove the instances of a deleted process."""
-        self._dismiss(process, now)
+        self._retire_all(process, now)
 
     @_alone
     def replace(self, process: Process, index: int) -> None:
         """End one instance; another instance starts in its place."""
-        now = self.settle()
+        now = self.run_due()
         for instance in process.live or ():
             if instance.index == index and instance.cell is not None:
-                self._turn(instance, DOWN, now)
+                self._enter(instance, DOWN, now)
                 self._free(instance, now)
                 self._place(instance, now)
 
-    def take_over(self, app: App) -> None:
+    def place_running(self, app: App) -> None:
         """Place the instances of an app that was created as STARTED, if memory is limited.
 
         Without a limit it is enough to do so when the app is read.
@@ -185,22 +185,22 @@ class Fleet:
     @_alone
     def forget(self, app: App) -> None:
         """Remove the instances of a deleted app at once."""
-        now = self.settle()
+        now = self.run_due()
         for process in app.processes:
             for instance in process.live or ():
-                self._vanish(instance, now)
+                self._remove(instance, now)
             process.live = None
 
     @_alone
     def later(self, after: float, act: Callable[[float], None], now: float | None = None) -> None:
         """Call `act` `after` seconds from now, in order with the steps of the instances."""
         now = self.clock() if now is None else now
-        self._do(lambda _, due: act(due), Instance(0), now, after)
+        self._schedule(lambda _, due: act(due), Instance(0), now, after)
 
     # Observation.
 
     @_alone
-    def settle(self) -> float:
+    def run_due(self) -> float:
         """Carry out all steps that are due, and return the present time.
 
         A step that reads the fleet sees it at its own time, before all later steps.
@@ -221,11 +221,11 @@ class Fleet:
     @_alone
     def instances(self, app: App, process: Process) -> list[Instance]:
         """Return the present instances of a process, one for each requested instance."""
-        now = self.settle()
+        now = self.run_due()
         if process.states is not None:
             states = enumerate(process.states)
-            return [self._posed(process, n, state, now) for n, state in states]
-        live = self._live(app, process, now)
+            return [self._fixed(process, n, state, now) for n, state in states]
+        live = self._current(app, process, now)
         if app.state != "STARTED":
             going = {one.index: one for one in live if one.leaving and one.state != DOWN}
             rows = range(process.instances)
@@ -253,58 +253,60 @@ class Fleet:
     # The life of an instance.
 
     def _new(self, app: App, process: Process, index: int) -> Instance:
-        (luck,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
+        (roll,) = rolls(self._seed, app.guid, app.launches, process.type, index, count=1)
         kind = intern(process.type.upper())
-        made = Instance(index, memory_mb=process.memory_in_mb, kind=kind, luck=luck)
+        made = Instance(index, memory_mb=process.memory_in_mb, kind=kind, roll=roll)
         made.app_guid, made.process_guid, made.number = app.guid, process.guid, app.launches
         return made
 
-    def _posed(self, process: Process, index: int, state: str, now: float) -> Instance:
+    def _fixed(self, process: Process, index: int, state: str, now: float) -> Instance:
         """Return an instance in the state that a test has set."""
-        posed = Instance(index, state, now, process.details)
-        posed.process_guid, posed.cell = process.guid, self.cells[0]
-        return posed
+        fixed = Instance(index, state, now, process.details)
+        fixed.process_guid, fixed.cell = process.guid, self.cells[0]
+        return fixed
 
-    def _live(self, app: App, process: Process, now: float, after: float = 0.0) -> list[Instance]:
+    def _current(
+        self, app: App, process: Process, now: float, after: float = 0.0
+    ) -> list[Instance]:
         """Return the existing instances, adapted to changes that a test made."""
         live = process.live or []
         if app.state != "STARTED":
             if live and not live[0].leaving:
-                self._dismiss(process, now)
+                self._retire_all(process, now)
             return process.live or []
         if process.live is None or (live and live[0].leaving):
-            return self._adopt(app, process, now)
+            return self._create_running(app, process, now)
         for n in range(len(live), process.instances):
             live.append(self._new(app, process, n))
-            self._do(self._place, live[-1], now, after)
+            self._schedule(self._place, live[-1], now, after)
         for instance in live[process.instances :]:
             self._retire(instance, now)
         process.live = live[: process.instances]
         return process.live
 
-    def _adopt(self, app: App, process: Process, now: float) -> list[Instance]:
+    def _create_running(self, app: App, process: Process, now: float) -> list[Instance]:
         """Create the instances of an app that a test has started; they count as always running."""
-        self._dismiss(process, now)
+        self._retire_all(process, now)
         process.live = [self._new(app, process, n) for n in range(process.instances)]
         for instance in process.live:
-            if self._settled_on_cell(instance, now):
-                self._turn(instance, RUNNING, min(self._began, now))
+            if self._put_on_cell(instance, now):
+                self._enter(instance, RUNNING, min(self._began, now))
         return process.live
 
-    def _dismiss(self, process: Process, now: float) -> None:
+    def _retire_all(self, process: Process, now: float) -> None:
         for instance in process.live or ():
             self._retire(instance, now)
         process.live = None
 
     def _place(self, instance: Instance, now: float) -> None:
-        if self._settled_on_cell(instance, now):
+        if self._put_on_cell(instance, now):
             self._begin(instance, now)
 
-    def _settled_on_cell(self, instance: Instance, now: float) -> bool:
+    def _put_on_cell(self, instance: Instance, now: float) -> bool:
         fitting = [cell for cell in self.cells if cell.fits(instance.memory_mb)]
         if not fitting:
-            self._turn(instance, DOWN, now)
-            instance.placement_error = NO_ROOM
+            self._enter(instance, DOWN, now)
+            instance.placement_error = NO_MEMORY
             self._waiting.setdefault(instance.memory_mb, deque()).append(instance)
             return False
         cell = min(fitting, key=lambda cell: (cell.starting, cell.used_mb))
@@ -315,16 +317,16 @@ class Fleet:
     def _begin(self, instance: Instance, now: float) -> None:
         faults = self._faults()
         load = self._load(instance)
-        wait, unlucky = rolls(instance.luck, instance.crashes, count=2)
+        wait, unlucky = rolls(instance.roll, instance.crashes, count=2)
         delay = max(1.0, load) * stretched(faults.startup, faults.startup_spread, wait)
-        instance.fate = _exit_reason(instance, faults)
+        instance.crash_reason = _exit_reason(instance, faults)
         if unlucky < faults.overload_crash * (load - 1.0):
-            instance.fate = UNHEALTHY
-        self._turn(instance, STARTING, now)
-        if instance.fate is None:
-            self._do(self._run, instance, now, delay)
+            instance.crash_reason = UNHEALTHY
+        self._enter(instance, STARTING, now)
+        if instance.crash_reason is None:
+            self._schedule(self._run, instance, now, delay)
         else:
-            self._do(self._crash, instance, now, max(delay, _MOMENT))
+            self._schedule(self._crash, instance, now, max(delay, _MOMENT))
 
     def _load(self, instance: Instance) -> float:
         """Return the starting instances on the cell, as a multiple of its maximum."""
@@ -333,30 +335,30 @@ class Fleet:
         return (instance.cell.starting + 1) / self.max_starting_per_cell
 
     def _run(self, instance: Instance, now: float) -> None:
-        self._turn(instance, RUNNING, now)
+        self._enter(instance, RUNNING, now)
         instance.routable_at = now + self._faults().readiness
 
     def _crash(self, instance: Instance, now: float) -> None:
-        self._turn(instance, CRASHED, now)
-        instance.exit_description = instance.fate
+        self._enter(instance, CRASHED, now)
+        instance.exit_description = instance.crash_reason
         backoff = self._faults().crash_backoff * min(2**instance.crashes, _LONGEST_BACKOFF)
         if self.on_crash is not None:
             self.on_crash(instance, now)
         instance.crashes += 1
-        self._do(self._place, instance, now, backoff)
+        self._schedule(self._place, instance, now, backoff)
         self._free(instance, now)
 
     def _retire(self, instance: Instance, now: float) -> None:
         instance.leaving = True
         shutdown = self._faults().shutdown
         if instance.cell is None or not shutdown:
-            self._vanish(instance, now)
+            self._remove(instance, now)
         elif instance.state != STOPPING:
-            self._turn(instance, STOPPING, now)
-            self._do(self._vanish, instance, now, shutdown)
+            self._enter(instance, STOPPING, now)
+            self._schedule(self._remove, instance, now, shutdown)
 
-    def _vanish(self, instance: Instance, now: float) -> None:
-        self._turn(instance, DOWN, now)
+    def _remove(self, instance: Instance, now: float) -> None:
+        self._enter(instance, DOWN, now)
         instance.since = None
         self._free(instance, now)
 
@@ -374,7 +376,7 @@ class Fleet:
                 if first.placement_error is not None:
                     self._place(first, now)
 
-    def _turn(self, instance: Instance, state: str, now: float) -> None:
+    def _enter(self, instance: Instance, state: str, now: float) -> None:
         """Enter a state and cancel the step that was planned before."""
         change = (state == STARTING) - (instance.state == STARTING)
         if change and instance.cell is not None:
@@ -384,7 +386,7 @@ class Fleet:
         instance.state, instance.since, instance.placement_error = state, now, None
         instance.event = 0
 
-    def _do(self, step: Step, instance: Instance, now: float, after: float) -> None:
+    def _schedule(self, step: Step, instance: Instance, now: float, after: float) -> None:
         """Carry out a step now, later, or never if `after` is infinite."""
         if not after:
             step(instance, now)
@@ -394,6 +396,6 @@ class Fleet:
 
 
 def _exit_reason(instance: Instance, faults: Faults) -> str | None:
-    loops = instance.luck < faults.crash
-    once = instance.crashes == 0 and instance.luck < faults.crash + faults.crash_once
+    loops = instance.roll < faults.crash
+    once = instance.crashes == 0 and instance.roll < faults.crash + faults.crash_once
     return EXITED.format(instance.kind) if loops or once else None

@@ -10,7 +10,7 @@ RUNNING: Final = "RUNNING"
 CRASHED: Final = "CRASHED"
 STOPPING: Final = "STOPPING"
 DOWN: Final = "DOWN"
-NO_ROOM: Final = "insufficient resources: memory"
+NO_MEMORY: Final = "insufficient resources: memory"
 EXITED: Final = "APP/PROC/{}: Exited with status 1"
 UNHEALTHY: Final = (
     "Instance never healthy after 1m0s: Failed to make TCP connection to 10.255.1.4:8080: "
@@ -49,7 +49,7 @@ class Instance:
     A `since` of None means that Diego does not know the instance yet. `exit_description` is the
     reason of the last crash, and `placement_error` the reason why no cell takes it. `routable_at`
     is the time when it begins to take requests. `leaving`: it will stop, even if Diego does not
-    know that yet. `luck` and the faults decide its `fate`: the reason of its next crash, or None.
+    know that yet. `roll` and the faults decide its `crash_reason`: why it will crash, or None.
     """
 
     index: int
@@ -63,10 +63,10 @@ class Instance:
     app_guid: str = ""
     process_guid: str = ""
     number: int = 0
-    luck: float = 0.0
+    roll: float = 0.0
     crashes: int = 0
     leaving: bool = False
-    fate: str | None = None
+    crash_reason: str | None = None
     cell: Cell | None = None
     port: int = 0
     event: int = 0

@@ -124,12 +124,12 @@ class Network:
         if found is not None:
             return found
         try:
-            app = self._world.apps.get(twin(route_guid, "route"))
+            app = self._world.apps.get(paired_guid(route_guid, "route"))
         except ValueError:
             return None
         return next(self._seeded([app]), None) if app is not None else None
 
-    def keep(self, route: Route) -> None:
+    def store(self, route: Route) -> None:
         """Store a new or changed route."""
         self._settled.update(route.apps)
         self.routes[route.guid] = route
@@ -155,14 +155,18 @@ class Network:
 
 def _route_to(app: App, domain: Domain) -> Route:
     moment = app.created_at
-    route = Route(guid=twin(app.guid, "route"), host=app.name, domain=domain, space=app.space)
+    route = Route(
+        guid=paired_guid(app.guid, "route"), host=app.name, domain=domain, space=app.space
+    )
     route.created_at = route.updated_at = moment
-    destination = Destination(guid=twin(app.guid, "destination"), app=app.guid, created_at=moment)
+    destination = Destination(
+        guid=paired_guid(app.guid, "destination"), app=app.guid, created_at=moment
+    )
     route.destinations = [destination]
     return route
 
 
-def twin(guid: str, kind: str) -> str:
+def paired_guid(guid: str, kind: str) -> str:
     """Return a second GUID that is computed from a GUID; the twin of the twin is the first GUID.
 
     Raises ValueError if it is not a GUID.

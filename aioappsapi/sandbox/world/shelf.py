@@ -52,7 +52,7 @@ class Shelf:
         resource.pending = Pending(self._world.clock() + PATIENCE, finish)
         self._pending.append(resource)
 
-    def look_at(self, resource: Resource) -> None:
+    def count_read(self, resource: Resource) -> None:
         """Count a read of the resource; the second read ends its work."""
         pending = resource.pending
         if pending is None:
@@ -61,11 +61,11 @@ class Shelf:
             self._finish(resource, pending)
         pending.seen = True
 
-    def abandon(self, resource: Resource) -> None:
+    def cancel(self, resource: Resource) -> None:
         """End the work on a resource without its result."""
         resource.pending = None
 
-    def settle(self) -> None:
+    def run_due(self) -> None:
         """End all work that is due."""
         if not self._pending:
             return
@@ -133,7 +133,7 @@ class Shelf:
         )
         for shelf in shelves:
             for guid in [guid for guid, row in shelf.items() if row.app is app]:
-                self.abandon(shelf.pop(guid))
+                self.cancel(shelf.pop(guid))
         self._revisions_of.pop(app.guid, None)
 
     def running_deployment(self, app: App) -> Deployment | None:

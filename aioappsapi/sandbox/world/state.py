@@ -116,7 +116,7 @@ class World:
         app.created_at = app.updated_at = timestamp()
         self.apps[app_guid] = app
         if state == STARTED:
-            self.fleet.take_over(app)
+            self.fleet.place_running(app)
         return app
 
     def remove_app(self, app: App) -> None:

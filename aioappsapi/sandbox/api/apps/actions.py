@@ -94,7 +94,7 @@ class Actions:
         if not changed:
             return
         app.applied["stop"] += 1
-        self._tell(app, call)
+        self._notify_diego(app, call)
         if mode not in (UP, DNS):
             raise runner_error(mode, app.processes[0], self._world.diego_error)
 
@@ -129,16 +129,16 @@ class Actions:
 
     def _launch(self, app: App, call: Call) -> None:
         mode = self.diego(call)
-        self._tell(app, call)
+        self._notify_diego(app, call)
         if mode not in (UP, DNS):
             raise runner_error(mode, app.processes[0], self._world.diego_error, fresh=True)
 
-    def _tell(self, app: App, call: Call) -> None:
+    def _notify_diego(self, app: App, call: Call) -> None:
         """Tell Diego the app's new state: now, soon, or after its outage."""
         fleet = self._world.fleet
         if call.runner_down:
             fleet.order(app, self._faults().repair_after)
         elif self._world.diego != UP:
-            fleet.strand(app)
+            fleet.remember_missed(app)
         else:
             fleet.order(app)

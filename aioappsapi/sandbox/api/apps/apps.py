@@ -17,7 +17,7 @@ from aioappsapi.sandbox.api.apps.lifecycles import (
     lifecycle_problems,
     missing_lifecycle_data,
 )
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.platform.stacks import stack_warning
 from aioappsapi.sandbox.api.router import Handler
@@ -68,7 +68,7 @@ class AppRoutes:
         fields = call.fields()
         token = call.writer()
         validation.refuse(_creation_problems(fields))
-        space = self._space(token, dig(fields, "relationships", "space", "data", "guid"))
+        space = self._space(token, text_at(fields, "relationships", "space", "data", "guid"))
         self._access.check_change(token, space, DEVELOPERS)
         wanted = lifecycle_of(fields, BUILDPACK)
         if wanted.kind in {DOCKER, CNB}:

@@ -20,7 +20,7 @@ from aioappsapi.sandbox.api.apps.lifecycles import (
 )
 from aioappsapi.sandbox.api.apps.packages import Packages
 from aioappsapi.sandbox.api.apps.rollout import newest_web
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import APP_BUILDS, BUILDS, metadata_of, page_of, to_app
@@ -102,8 +102,8 @@ class Builds:
         def show(build: Build) -> Json:
             return _shown(call, build)
 
-        wishes = ("states", lambda row: row.state), ("package_guids", lambda row: row.package)
-        return page_of(call, token, rules, rows, show, *wishes)
+        filters = ("states", lambda row: row.state), ("package_guids", lambda row: row.package)
+        return page_of(call, token, rules, rows, show, *filters)
 
     def _visible(self, token: Token, build_guid: str) -> Build:
         build = self._shelf.builds.get(build_guid)
@@ -113,7 +113,7 @@ class Builds:
 
     def _show(self, call: Call, build_guid: str) -> Answer:
         build = self._visible(call.reader(), build_guid)
-        self._shelf.look_at(build)
+        self._shelf.count_read(build)
         return Answer(200, json_text(_shown(call, build)))
 
     def _update(self, call: Call, build_guid: str) -> Answer:
@@ -137,7 +137,7 @@ class Builds:
         fields = call.fields()
         token = call.writer()
         validation.refuse(_problems(fields))
-        package = self._package(token, dig(fields, "package", "guid"))
+        package = self._package(token, text_at(fields, "package", "guid"))
         if package.type == "docker":
             self._access.check_flag(token, "diego_docker")
         wanted = lifecycle_of(fields, package.app.lifecycle)
@@ -179,8 +179,8 @@ class Builds:
 
     def _planned(self, fields: Json, token: Token, package: Package, lifecycle: Lifecycle) -> Build:
         app, web = package.app, newest_web(package.app)
-        asked = fields.get("staging_memory_in_mb") or web.memory_in_mb
-        memory = max(_LEAST_MEMORY, int(asked))
+        requested = fields.get("staging_memory_in_mb") or web.memory_in_mb
+        memory = max(_LEAST_MEMORY, int(requested))
         if memory > _LEAST_MEMORY:
             self._usage.check_staging(app, memory)
         least = self._world.least_staging_disk_in_mb
@@ -201,8 +201,8 @@ class Builds:
         if self._shelf.staging_error is not None:
             return f"StagingError - Staging error: {self._shelf.staging_error}"
         number = sum(build.app is app for build in self._shelf.builds.values()) - 1
-        (lot,) = rolls(self._world.seed, "staging", app.guid, number, count=1)
-        return _NOT_DETECTED if lot < self._faults().staging_failed else None
+        (drawn,) = rolls(self._world.seed, "staging", app.guid, number, count=1)
+        return _NOT_DETECTED if drawn < self._faults().staging_failed else None
 
     def _staged(self, build: Build, package: Package, error: str | None) -> None:
         if error is not None:

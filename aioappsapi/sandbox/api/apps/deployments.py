@@ -7,12 +7,12 @@ from typing import Final
 
 from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
-from aioappsapi.sandbox.api.answer import Answer, json_text, nothing
+from aioappsapi.sandbox.api.answer import Answer, empty, json_text
 from aioappsapi.sandbox.api.apps.actions import Actions
 from aioappsapi.sandbox.api.apps.assigning import assign_droplet
 from aioappsapi.sandbox.api.apps.deployment_checks import check_fields
 from aioappsapi.sandbox.api.apps.rollout import Rollouts, apply_options, newest_web, oldest_web
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import DEPLOYMENTS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.places.usage import Usage
@@ -74,7 +74,7 @@ class Deployments:
     # Reading.
 
     def _list(self, call: Call) -> Answer:
-        wishes = (
+        filters = (
             ("status_values", _value),
             ("status_reasons", lambda row: row.phase.reason),
             ("states", lambda row: row.phase.reason),
@@ -84,7 +84,7 @@ class Deployments:
         def show(deployment: Deployment) -> Json:
             return _fields(call, deployment)
 
-        return page_of(call, call.reader(), DEPLOYMENTS, rows, show, *wishes)
+        return page_of(call, call.reader(), DEPLOYMENTS, rows, show, *filters)
 
     def _show(self, call: Call, deployment_guid: str) -> Answer:
         token = call.reader()
@@ -100,7 +100,7 @@ class Deployments:
         token = call.writer()
         check_fields(fields)
         app = self._app(call, token, fields)
-        if dig(fields, "revision", "guid") and not app.has("revisions"):
+        if text_at(fields, "revision", "guid") and not app.has("revisions"):
             raise errors.unprocessable(_NO_REVISIONS)
         deployment, before = self._planned(fields, app), (app.droplet, app.processes)
         try:
@@ -117,7 +117,7 @@ class Deployments:
         return Answer(201, json_text(_fields(call, deployment)))
 
     def _app(self, call: Call, token: Token, fields: Json) -> App:
-        app = self._world.apps.get(call.asked_app(fields))
+        app = self._world.apps.get(call.related_app(fields))
         if app is None or not self._access.may_change(token, app.space, SUPPORTERS):
             # The server gives no reason, even if the user can see the app.
             raise errors.unprocessable(_NO_APP)
@@ -145,8 +145,8 @@ class Deployments:
 
     def _check_quota(self, deployment: Deployment) -> None:
         """Refuse sizes beyond the quota, as if the present web process got them."""
-        asked = (deployment.web_instances, deployment.memory_in_mb, deployment.log_rate)
-        if asked == (None, None, None) and deployment.disk_in_mb is None:
+        requested = (deployment.web_instances, deployment.memory_in_mb, deployment.log_rate)
+        if requested == (None, None, None) and deployment.disk_in_mb is None:
             return
         process = newest_web(deployment.app)
         self._usage.check_process(
@@ -160,7 +160,7 @@ class Deployments:
 
     def _wanted(self, fields: Json, app: App) -> tuple[Droplet | None, Revision | None]:
         """Return the droplet to deploy, and the revision if the deployment rolls back to one."""
-        revision_guid = dig(fields, "revision", "guid")
+        revision_guid = text_at(fields, "revision", "guid")
         if revision_guid:
             self._shelf.revisions_of(app)
             target = self._shelf.revisions.get(revision_guid)
@@ -168,10 +168,10 @@ class Deployments:
                 raise errors.unprocessable("The revision does not exist")
             return self._shelf.droplets.get(target.droplet or ""), target
         self._shelf.current_droplet(app)
-        asked = dig(fields, "droplet", "guid")
-        if not asked and app.droplet is None:
+        requested = text_at(fields, "droplet", "guid")
+        if not requested and app.droplet is None:
             raise errors.unprocessable(_NO_DROPLET)
-        return self._shelf.droplets.get(asked or app.droplet or ""), None
+        return self._shelf.droplets.get(requested or app.droplet or ""), None
 
     def _revision(self, app: App, target: Revision | None) -> Revision | None:
         if target is None:
@@ -241,8 +241,8 @@ class Deployments:
         watched = deployment.phase is not Phase.PAUSED
         deployment.turn(Phase.CANCELING)
         if not watched:
-            self._rollouts.watch(deployment)
-        return nothing(call.wished_type)
+            self._rollouts.schedule(deployment)
+        return empty(call.answer_type)
 
     def _continue(self, call: Call, deployment_guid: str) -> Answer:
         deployment = self._managed(call, deployment_guid)
@@ -253,8 +253,8 @@ class Deployments:
             deployment.turn(Phase.CANARY)
         else:
             deployment.turn(Phase.DEPLOYING)
-        self._rollouts.watch(deployment)
-        return nothing(call.wished_type)
+        self._rollouts.schedule(deployment)
+        return empty(call.answer_type)
 
 
 # Errors of a new deployment.

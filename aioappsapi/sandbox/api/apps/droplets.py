@@ -10,7 +10,7 @@ from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.assigning import assign_droplet
 from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import DROPLETS, metadata_of, page_of, to_app
@@ -141,7 +141,7 @@ class Droplets:
     def _show(self, call: Call, droplet_guid: str) -> Answer:
         token = call.reader()
         droplet = self._visible(token, droplet_guid)
-        self._shelf.look_at(droplet)
+        self._shelf.count_read(droplet)
         secrets = self._access.reads_secrets(token, droplet.app.space)
         return Answer(200, json_text(_shown(call, droplet, hidden="" if secrets else HIDDEN)))
 
@@ -171,7 +171,7 @@ class Droplets:
     def _copy(self, token: Token, fields: Json, source_guid: str) -> Droplet:
         validation.refuse(_copy_problems(fields))
         source = self._visible(token, source_guid)
-        app = self._access.app(token, dig(fields, "relationships", "app", "data", "guid"))
+        app = self._access.app(token, text_at(fields, "relationships", "app", "data", "guid"))
         self._access.check_change(token, app.space, DEVELOPERS)
         if source.state != "STAGED":
             raise errors.unprocessable("source droplet is not staged")
@@ -189,7 +189,7 @@ class Droplets:
 
     def _fresh(self, token: Token, fields: Json) -> Droplet:
         validation.refuse(_creation_problems(fields))
-        app_guid = dig(fields, "relationships", "app", "data", "guid")
+        app_guid = text_at(fields, "relationships", "app", "data", "guid")
         app = self._world.apps.get(app_guid)
         if app is None or not token.reads(app.space):
             raise errors.unprocessable(
@@ -250,7 +250,7 @@ class Droplets:
         job = self._jobs.begin(
             "droplet.delete", None, lambda _: self._shelf.forget_droplet(droplet_guid)
         )
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
 
 def _wanted(fields: Json) -> str | None:

@@ -73,16 +73,16 @@ class Manifests:
 
     def _apply(self, call: Call, space_guid: str) -> Answer:
         space = self._changeable(call, space_guid)
-        asked = list(_applications(call.body.decode("utf-8", "replace")))
-        if not asked:
+        requested = list(_applications(call.body.decode("utf-8", "replace")))
+        if not requested:
             raise errors.parse_error()
         job = self._jobs.begin(
-            "space.apply_manifest", None, lambda _: self._carry_out(space, asked)
+            "space.apply_manifest", None, lambda _: self._carry_out(space, requested)
         )
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
-    def _carry_out(self, space: Space, asked: list[Json]) -> None:
-        for fields in asked:
+    def _carry_out(self, space: Space, requested: list[Json]) -> None:
+        for fields in requested:
             apps = self._realm.world.apps.values()
             found = (app for app in apps if app.space is space and app.name == fields["name"])
             app = next(found, None) or self._realm.world.add_app(

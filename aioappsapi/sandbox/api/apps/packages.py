@@ -9,7 +9,7 @@ from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
@@ -84,8 +84,8 @@ class Packages:
         def show(package: Package) -> Json:
             return _fields(call, package)
 
-        wishes = ("states", lambda row: row.state), ("types", lambda row: row.type)
-        return page_of(call, token, rules, rows, show, *wishes)
+        filters = ("states", lambda row: row.state), ("types", lambda row: row.type)
+        return page_of(call, token, rules, rows, show, *filters)
 
     def _visible(self, token: Token, package_guid: str) -> Package:
         package = self.find(token, package_guid)
@@ -100,7 +100,7 @@ class Packages:
 
     def _show(self, call: Call, package_guid: str) -> Answer:
         package = self._visible(call.reader(), package_guid)
-        self._shelf.look_at(package)
+        self._shelf.count_read(package)
         return Answer(200, json_text(_fields(call, package)))
 
     def _download(self, call: Call, package_guid: str) -> Answer:
@@ -129,7 +129,7 @@ class Packages:
         return Answer(201, json_text(_fields(call, made)))
 
     def _app(self, token: Token, fields: Json) -> App:
-        app = self._world.apps.get(dig(fields, "relationships", "app", "data", "guid"))
+        app = self._world.apps.get(text_at(fields, "relationships", "app", "data", "guid"))
         if app is None or not token.reads(app.space):
             raise errors.unprocessable(_NO_APP)
         self._access.check_change(token, app.space, DEVELOPERS)
@@ -184,7 +184,7 @@ class Packages:
         job = self._jobs.begin(
             "package.delete", None, lambda _: self._shelf.forget_package(package.guid)
         )
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _upload(self, call: Call, package_guid: str) -> Answer:
         form = call.fields() or parts_of(call)

@@ -128,7 +128,7 @@ class Processes:
     def _show(self, call: Call, *keys: str) -> Answer:
         token = call.reader()
         app, process = self._found(token, keys)
-        embed = bool(list_query.wished(call.query, list_query.PROCESSES, "embed"))
+        embed = bool(list_query.requested_names(call.query, list_query.PROCESSES, "embed"))
         if embed:
             self._check_contact(call)
         secrets = self._access.reads_secrets(token, app.space)

@@ -56,15 +56,15 @@ class Rollouts:
         with self._fleet.lock:
             app.processes = [*app.processes, new]
             deployment.process = new.guid
-            self._fleet.relaunch(app, new, self._fleet.settle())
-        self.watch(deployment)
+            self._fleet.relaunch(app, new, self._fleet.run_due())
+        self.schedule(deployment)
 
     def supersede(self, deployment: Deployment) -> None:
         """End a deployment because a newer deployment replaces it."""
         deployment.gave_up_canary = deployment.phase is not Phase.DEPLOYING
         deployment.turn(Phase.SUPERSEDED)
 
-    def watch(self, deployment: Deployment, now: float | None = None) -> None:
+    def schedule(self, deployment: Deployment, now: float | None = None) -> None:
         """Schedule the next step of the updater for the deployment."""
         now = self._world.clock() if now is None else now
         interval = self._faults().deployment_interval
@@ -87,7 +87,7 @@ class Rollouts:
         elif self._scale(deployment, deployment.target, deployment.target, now):
             self._finalize(deployment, now)
         if deployment.phase in _WATCHED:
-            self.watch(deployment, now)
+            self.schedule(deployment, now)
 
     def _scale(self, deployment: Deployment, total: int, wanted: int, now: float) -> bool:
         """Take one step towards `wanted` new instances of `total`; return whether all are there."""
@@ -96,7 +96,9 @@ class Rollouts:
             return False
         seen = self._fleet.census(app, new, now)
         grows = _can_grow(deployment, new, seen)
-        surplus = sum(one.instances for one in _olds(app, new)) - max(total - seen.routable, 0)
+        surplus = sum(one.instances for one in _old_processes(app, new)) - max(
+            total - seen.routable, 0
+        )
         if not grows and surplus <= 0:
             return False
         deployment.error = None
@@ -125,7 +127,7 @@ class Rollouts:
         An interim process without instances is deleted. Returns whether that happened.
         """
         deleted = False
-        for old in _olds(app, new):
+        for old in _old_processes(app, new):
             if surplus < old.instances:
                 old.instances -= surplus
                 break
@@ -139,7 +141,7 @@ class Rollouts:
     def _finalize(self, deployment: Deployment, now: float) -> None:
         app, new = deployment.app, _process(deployment.app, deployment.process)
         assert new is not None  # noqa: S101 - for the type checker
-        for old in _olds(app, new):
+        for old in _old_processes(app, new):
             self._delete(app, old, now)
         if deployment.error is not None:
             return
@@ -219,7 +221,7 @@ def _web(app: App) -> list[Process]:
     return [process for process in app.processes if process.type == WEB]
 
 
-def _olds(app: App, new: Process) -> list[Process]:
+def _old_processes(app: App, new: Process) -> list[Process]:
     return [process for process in _web(app) if process is not new]
 
 

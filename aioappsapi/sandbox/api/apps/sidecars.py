@@ -9,7 +9,7 @@ from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, stamps, to_app
+from aioappsapi.sandbox.api.listing import common_fields, listed, to_app
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -119,7 +119,7 @@ def _problems(fields: Json, *, fresh: bool) -> list[str]:
 
 
 def _fields(sidecar: Sidecar) -> Json:
-    moments = stamps(sidecar)
+    moments = common_fields(sidecar)
     return {
         "guid": moments.pop("guid"),
         "name": sidecar.name,

@@ -8,7 +8,7 @@ from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.scaling import LOG_RATE
-from aioappsapi.sandbox.api.call import Call, dig, dig_value
+from aioappsapi.sandbox.api.call import Call, text_at, value_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import TASKS, metadata_of, page_of, to_app
@@ -81,12 +81,12 @@ class Tasks:
         def show(task: Task) -> Json:
             return _shown(call, task, hidden=hidden)
 
-        wishes = (
+        filters = (
             ("names", lambda row: row.name),
             ("states", lambda row: row.state),
             ("sequence_ids", lambda row: str(row.sequence)),
         )
-        return page_of(call, token, rules, rows, show, *wishes)
+        return page_of(call, token, rules, rows, show, *filters)
 
     def _visible(self, token: Token, task_guid: str) -> Task:
         task = self._shelf.tasks.get(task_guid)
@@ -97,7 +97,7 @@ class Tasks:
     def _show(self, call: Call, task_guid: str) -> Answer:
         token = call.reader()
         task = self._visible(token, task_guid)
-        self._shelf.look_at(task)
+        self._shelf.count_read(task)
         secrets = self._access.reads_secrets(token, task.app.space)
         return Answer(200, json_text(_shown(call, task, hidden=not secrets)))
 
@@ -120,12 +120,12 @@ class Tasks:
 
     def _droplet(self, fields: Json, app: App) -> str:
         self._shelf.current_droplet(app)
-        asked = fields.get("droplet_guid")
-        if asked is not None:
-            found = self._shelf.droplets.get(asked)
+        requested = fields.get("droplet_guid")
+        if requested is not None:
+            found = self._shelf.droplets.get(requested)
             if found is None or found.app is not app:
                 raise errors.not_found("Droplet")
-            return str(asked)
+            return str(requested)
         if app.droplet is None:
             raise errors.unprocessable(_NO_DROPLET)
         return app.droplet
@@ -157,7 +157,7 @@ class Tasks:
     def _template(self, fields: Json) -> tuple[App, Process] | None:
         if "template" not in fields:
             return None
-        wanted = dig(fields, "template", "process", "guid")
+        wanted = text_at(fields, "template", "process", "guid")
         found = self._world.process(wanted)
         if found is None:
             detail = f"The process could not be found: {wanted}"
@@ -189,7 +189,7 @@ class Tasks:
             raise errors.unprocessable(
                 f"Task state is {task.state} and therefore cannot be canceled"
             )
-        self._shelf.abandon(task)
+        self._shelf.cancel(task)
         task.state = "CANCELING"
         self._shelf.begin(task, lambda: _canceled(task))
         return Answer(202, json_text(_shown(call, task)))
@@ -210,7 +210,7 @@ def _problems(fields: Json) -> list[str]:
     if fields.get("droplet_guid") is not None:
         problems += validation.guid_problems("Droplet guid", fields["droplet_guid"])
     if "template" in fields:
-        process = dig_value(fields, "template", "process", "guid")
+        process = value_at(fields, "template", "process", "guid")
         problems += validation.guid_problems("Template process guid", process)
     if not fields.get("command") and not fields.get("template"):
         problems.append("Command No command or template provided")

@@ -8,10 +8,10 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import Access, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -105,7 +105,7 @@ class Domains:
         fields = call.fields()
         token = call.writer()
         validation.refuse(_problems(fields))
-        organization = self._owner_asked(token, fields)
+        organization = self._requested_owner(token, fields)
         name = str(fields["name"]).lower()
         if any(domain.name == name for domain in self._network.domains.values()):
             raise errors.unprocessable(f'The domain name "{name}" is already in use')
@@ -119,8 +119,8 @@ class Domains:
         self._network.domains[domain.guid] = domain
         return Answer(201, json_text(domain_fields(call, domain)))
 
-    def _owner_asked(self, token: Token, fields: Json) -> Organization | None:
-        organization_guid = dig(fields, "relationships", "organization", "data", "guid")
+    def _requested_owner(self, token: Token, fields: Json) -> Organization | None:
+        organization_guid = text_at(fields, "relationships", "organization", "data", "guid")
         if not organization_guid:
             if not token.is_admin:
                 raise errors.not_authorized()
@@ -165,7 +165,7 @@ def domain_fields(call: Call, domain: Domain) -> Json:
     if owner is not None:
         links["organization"] = f"{call.views.base}/v3/organizations/{owner}"
         links["shared_organizations"] = f"{at}/relationships/shared_organizations"
-    return stamps(domain) | {
+    return common_fields(domain) | {
         "name": domain.name,
         "internal": domain.internal,
         "router_group": None,

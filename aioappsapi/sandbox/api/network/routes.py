@@ -8,11 +8,11 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import SUPPORTERS, Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.network.domains import domain_fields
 from aioappsapi.sandbox.api.network.route_checks import (
     destination_problems,
@@ -108,7 +108,7 @@ class RouteRoutes:
 
     def _show(self, call: Call, route_guid: str) -> Answer:
         token = call.reader()
-        wanted = list_query.wished(call.query, _ROUTES)
+        wanted = list_query.requested_names(call.query, _ROUTES)
         route = self._found(token, route_guid)
         extra = {"included": _included(call, wanted, [route])} if wanted else {}
         return Answer(200, json_text(_fields(call, route) | extra))
@@ -125,8 +125,8 @@ class RouteRoutes:
             self._access.check_flag(token, "route_creation")
         validation.refuse(new_route_problems(fields))
         links = fields["relationships"]
-        space = self._world.spaces.get(dig(links, "space", "data", "guid"))
-        domain = self._network.domains.get(dig(links, "domain", "data", "guid"))
+        space = self._world.spaces.get(text_at(links, "space", "data", "guid"))
+        domain = self._network.domains.get(text_at(links, "domain", "data", "guid"))
         if space is None:
             raise errors.unprocessable(_invalid("space"))
         if domain is None:
@@ -138,7 +138,7 @@ class RouteRoutes:
                 "a domain not scoped to an organization."
             )
         route = self._new(fields, space, domain)
-        self._network.keep(route)
+        self._network.store(route)
         return Answer(201, json_text(_fields(call, route)))
 
     def _new(self, fields: Json, space: Space, domain: Domain) -> Route:
@@ -188,44 +188,44 @@ class RouteRoutes:
         validation.merge_metadata(fields, route.labels, route.annotations)
         validation.merge(route.options, fields.get("options") or {})
         route.touch()
-        self._network.keep(route)
+        self._network.store(route)
         return Answer(200, json_text(_fields(call, route)))
 
     def _delete(self, call: Call, route_guid: str) -> Answer:
         route = self._changeable(call, route_guid)
         job = self._jobs.begin("route.delete", None, lambda _: self._network.forget(route))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _insert(self, call: Call, route_guid: str) -> Answer:
-        asked = call.fields()
+        requested = call.fields()
         call.writer()
-        validation.refuse(destination_problems(asked, replace=False))
+        validation.refuse(destination_problems(requested, replace=False))
         route = self._changeable(call, route_guid)
-        wanted = self._asked(call, asked, route)
+        wanted = self._requested(call, requested, route)
         if any(one.weight for one in route.destinations):
             raise errors.unprocessable(
                 "Destinations cannot be inserted when there are weighted destinations already "
                 "configured."
             )
         known = {one.place for one in route.destinations}
-        self._network.keep(route)
+        self._network.store(route)
         route.destinations += [one for one in wanted if one.place not in known]
-        self._network.keep(route)
+        self._network.store(route)
         return _shown_destinations(call, route)
 
     def _replace(self, call: Call, route_guid: str) -> Answer:
-        asked = call.fields()
+        requested = call.fields()
         call.writer()
-        validation.refuse(destination_problems(asked, replace=True))
+        validation.refuse(destination_problems(requested, replace=True))
         route = self._changeable(call, route_guid)
         kept = {(*one.place, one.weight): one for one in route.destinations}
-        wanted = self._asked(call, asked, route)
-        self._network.keep(route)
+        wanted = self._requested(call, requested, route)
+        self._network.store(route)
         route.destinations = [kept.get((*one.place, one.weight), one) for one in wanted]
-        self._network.keep(route)
+        self._network.store(route)
         return _shown_destinations(call, route)
 
-    def _asked(self, call: Call, fields: Json, route: Route) -> list[Destination]:
+    def _requested(self, call: Call, fields: Json, route: Route) -> list[Destination]:
         made = [_destination(row, guid(self._world.rng)) for row in fields["destinations"]]
         apps, token = self._world.apps, call.token()
         unknown = [one.app for one in made if one.app not in apps]
@@ -257,7 +257,7 @@ class RouteRoutes:
                 "Unable to unmap route from destination. Ensure the route has a destination "
                 "with this guid."
             )
-        self._network.keep(route)
+        self._network.store(route)
         route.destinations = kept
         return no_content()
 
@@ -282,8 +282,8 @@ def _same_address(one: Route, other: Route) -> bool:
 def _destination(row: Json, destination_guid: str) -> Destination:
     return Destination(
         guid=destination_guid,
-        app=dig(row, "app", "guid"),
-        process_type=dig(row, "app", "process", "type") or "web",
+        app=text_at(row, "app", "guid"),
+        process_type=text_at(row, "app", "process", "type") or "web",
         weight=row.get("weight"),
         port=row.get("port") or 8080,
         protocol=row.get("protocol") or "http1",
@@ -313,7 +313,7 @@ def _shown_destinations(call: Call, route: Route) -> Answer:
 def _fields(call: Call, route: Route) -> Json:
     base = call.views.base
     at = f"{base}/v3/routes/{route.guid}"
-    return stamps(route) | {
+    return common_fields(route) | {
         "protocol": "http",
         "host": route.host,
         "path": route.path,

@@ -7,7 +7,7 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.access import Access, holds, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.router import Handler
@@ -93,7 +93,7 @@ class Places:
         if not token.is_admin:
             raise errors.not_authorized()
         job = self._jobs.begin("organization.delete", None, lambda _: self._close(place))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _close(self, place: Organization) -> None:
         self._world.organizations.pop(place.guid, None)
@@ -107,7 +107,7 @@ class Places:
         token = call.writer()
         _check_space(fields, fresh=True)
         name = str(fields["name"])
-        wanted = dig(fields, "relationships", "organization", "data", "guid")
+        wanted = text_at(fields, "relationships", "organization", "data", "guid")
         organization = self._world.organizations.get(wanted)
         if organization is None or organization not in self._access.organizations(token):
             raise errors.unprocessable(
@@ -156,7 +156,7 @@ class Places:
         space = self._access.space(token, space_guid)
         self._check_manager(token, space.organization)
         job = self._jobs.begin("space.delete", None, lambda _: self._remove(space))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _remove(self, space: Space) -> None:
         self._world.spaces.pop(space.guid, None)

@@ -11,7 +11,7 @@ from aioappsapi.sandbox.api.access import Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body
-from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, to_one
 from aioappsapi.sandbox.api.places.usage import Usage
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -147,7 +147,9 @@ class Quotas:
         if not call.reader().sees_everything:
             raise errors.not_authorized()
         links = {"self": {"href": f"{call.views.base}/v3/info/usage_summary"}}
-        return Answer(200, json_text({"usage_summary": self._usage.whole(), "links": links}))
+        return Answer(
+            200, json_text({"usage_summary": self._usage.platform_summary(), "links": links})
+        )
 
 
 def _name(number: int, organization: Organization) -> str:
@@ -156,7 +158,7 @@ def _name(number: int, organization: Organization) -> str:
 
 def _fields(quota: Quota) -> Json:
     first = quota.places[0]
-    return stamps(quota) | {
+    return common_fields(quota) | {
         "name": quota.name,
         "apps": {
             "total_memory_in_mb": first.memory_limit,

@@ -9,10 +9,10 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import Access, holds, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, to_one
 from aioappsapi.sandbox.api.places.users import check_uaa, user_fields
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -128,7 +128,7 @@ class Roles:
 
     def _show(self, call: Call, role_guid: str) -> Answer:
         token = call.reader()
-        wanted = list_query.wished(call.query, _ROLES)
+        wanted = list_query.requested_names(call.query, _ROLES)
         role = self._visible_one(token, role_guid)
         included = self._included(call, wanted, [role])
         extra = {"included": included} if wanted else {}
@@ -145,9 +145,9 @@ class Roles:
         validation.refuse(_problems(fields))
         links = fields["relationships"]
         kind = str(fields["type"])
-        place = self._asked_place(links, kind.partition("_")[0])
+        place = self._requested_place(links, kind.partition("_")[0])
         self._check_manager(token, place)
-        user = self._asked_user(token, links, place)
+        user = self._requested_user(token, links, place)
         held = user.roles.setdefault(place.guid, set())
         name = kind.replace("organization_manager", "org_manager")
         if name in held:
@@ -156,8 +156,8 @@ class Roles:
         self.given[user.guid, place.guid, kind] = guid(self._world.rng), timestamp()
         return Answer(201, json_text(_fields(call, self._role(user, place, kind))))
 
-    def _asked_place(self, links: Json, kind: str) -> Space | Organization:
-        place_guid = dig(links, kind, "data", "guid")
+    def _requested_place(self, links: Json, kind: str) -> Space | Organization:
+        place_guid = text_at(links, kind, "data", "guid")
         places: Json = getattr(self._world, f"{kind}s")
         if place_guid not in places:
             raise errors.unprocessable(
@@ -176,7 +176,7 @@ class Roles:
         elif organization.suspended and not token.is_admin:
             raise errors.org_suspended()
 
-    def _asked_user(self, token: Token, links: Json, place: Space | Organization) -> User:
+    def _requested_user(self, token: Token, links: Json, place: Space | Organization) -> User:
         user = self._named(token, links)
         if isinstance(place, Space):
             home = place.organization
@@ -186,22 +186,22 @@ class Roles:
                     "that space's organization."
                 )
         if user is None:
-            name = dig(links, "user", "data", "username")
+            name = text_at(links, "user", "data", "username")
             if name:
-                origin = dig(links, "user", "data", "origin")
+                origin = text_at(links, "user", "data", "origin")
                 having = f" and origin '{origin}'" if origin else ""
                 raise errors.unprocessable(f"No user exists with the username '{name}'{having}.")
-            user = User(dig(links, "user", "data", "guid"), "", "", created_at=timestamp())
+            user = User(text_at(links, "user", "data", "guid"), "", "", created_at=timestamp())
             self._world.users[user.guid] = user
         return user
 
     def _named(self, token: Token, links: Json) -> User | None:
-        name = dig(links, "user", "data", "username")
+        name = text_at(links, "user", "data", "username")
         if name:
             self._access.check_flag(token, "set_roles_by_username")
             check_uaa(self._world)
             return self._world.user_named(name)
-        return self._world.users.get(dig(links, "user", "data", "guid"))
+        return self._world.users.get(text_at(links, "user", "data", "guid"))
 
     def _delete(self, call: Call, role_guid: str) -> Answer:
         token = call.writer()
@@ -213,7 +213,7 @@ class Roles:
                 "organization."
             )
         job = self._jobs.begin("role.delete", None, lambda _: self._take(role))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _works_in(self, role: Role) -> bool:
         spaces = self._world.spaces.values()
@@ -283,7 +283,7 @@ def _taken(role: Role) -> str:
 def _fields(call: Call, role: Role) -> Json:
     base = call.views.base
     kind, other = _PLACES if isinstance(role.place, Space) else _PLACES[::-1]
-    return stamps(role) | {
+    return common_fields(role) | {
         "type": role.type,
         "relationships": {
             "user": to_one(role.user.guid),

@@ -184,7 +184,7 @@ class Usage:
             "service_keys": self._marketplace.count_keys(spaces),
         }
 
-    def whole(self) -> dict[str, int]:
+    def platform_summary(self) -> dict[str, int]:
         """Return the usage summary of the platform."""
         places = self._world.organizations.values()
         sums = [self.summary(place) for place in places]

@@ -12,7 +12,7 @@ from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import Wish, listed, metadata_of, stamps
+from aioappsapi.sandbox.api.listing import Filter, common_fields, listed, metadata_of
 from aioappsapi.sandbox.api.outages import UP
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -37,7 +37,7 @@ _USERS: Final = ListRules(
     check=_check_names,
     refuse=list_query.bad_body,
 )
-_WISHES: Final[tuple[Wish, ...]] = (
+_FILTERS: Final[tuple[Filter, ...]] = (
     ("usernames", lambda user: user.name),
     ("origins", lambda user: user.origin),
 )
@@ -70,7 +70,7 @@ class Users:
         check_uaa(self._world)
         parts = list_query.decode(call.query).get("partial_usernames", "").lower().split(",")
         found = [user for user in users if any(part in user.name.lower() for part in parts)]
-        return listed(call, _USERS, found, lambda user: user_fields(call, user), *_WISHES)
+        return listed(call, _USERS, found, lambda user: user_fields(call, user), *_FILTERS)
 
     def _of_organization(self, call: Call, organization_guid: str) -> Answer:
         organization = self._access.organization(call.reader(), organization_guid)
@@ -126,7 +126,7 @@ class Users:
         user = self._found(token, user_guid)
         _check_admin(token)
         job = self._jobs.begin("user.delete", None, lambda _: self._forget(user))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _forget(self, user: User) -> None:
         self._world.users.pop(user.guid, None)
@@ -166,7 +166,7 @@ def _check_admin(token: Token) -> None:
 
 def user_fields(call: Call, user: User) -> Json:
     """Return the members of a user; a user that the UAA does not know has no name."""
-    return stamps(user) | {
+    return common_fields(user) | {
         "username": user.name or None,
         "presentation_name": user.name or user.guid,
         "origin": user.origin if user.name else None,

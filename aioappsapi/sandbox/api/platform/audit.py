@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aioappsapi.sandbox.api.answer import Answer
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.platform.events import Events
 from aioappsapi.sandbox.api.router import Handler, Routes
 from aioappsapi.sandbox.world.json_types import Json
@@ -25,12 +25,12 @@ _SECRETS: Final = ("environment_variables", "command", "var", "password", "crede
 
 
 @dataclass(slots=True)
-class _Deed:
+class _Recorded:
     """A request that succeeded, with its body and its answer."""
 
     kind: str
     guid: str
-    asked: Json
+    requested: Json
     made: Json
     stars: list[str]
 
@@ -42,12 +42,12 @@ class _Deed:
         if name == f"{self.kind}_guid":
             return self.guid
         members: dict[str, Callable[[], Any]] = {
-            "request": lambda: hidden(self.asked),
+            "request": lambda: masked_body(self.requested),
             "process_type": lambda: self.made.get("type", "web"),
             "process_index": lambda: _index(self.stars[-1]),
-            "package_guid": lambda: dig(self.made, "package", "guid"),
-            "droplet_guid": lambda: dig(self.made, "droplet", "guid") or None,
-            "revision_guid": lambda: dig(self.made, "revision", "guid") or None,
+            "package_guid": lambda: text_at(self.made, "package", "guid"),
+            "droplet_guid": lambda: text_at(self.made, "droplet", "guid") or None,
+            "revision_guid": lambda: text_at(self.made, "revision", "guid") or None,
             "revision_version": lambda: self.made.get("version", 1),
             "strategy": lambda: self.made.get("strategy"),
             "type": lambda: None,
@@ -131,22 +131,22 @@ class Audit:
             "organizations": world.organizations.get,
         }
 
-    def watched(self, table: Routes) -> Routes:
+    def with_events(self, table: Routes) -> Routes:
         """Return the routes with handlers that make an event after each success."""
         return {route: self._watching(route, handler) for route, handler in table.items()}
 
     def _watching(self, route: str, handler: Handler) -> Handler:
         if route in _OF_APPS:
-            note: Callable[..., None] = functools.partial(self._note_app, *_OF_APPS[route])
+            add: Callable[..., None] = functools.partial(self._add_of_app, *_OF_APPS[route])
         elif route in _OF_PLACES:
-            note = functools.partial(self._note_other, *_OF_PLACES[route])
+            add = functools.partial(self._add_of_other, *_OF_PLACES[route])
         else:
             return handler
 
         def watching(call: Call, *stars: str) -> Answer:
             subject = self._subject(call, stars)
             answer = handler(call, *stars)
-            note(call, subject, answer, list(stars))
+            add(call, subject, answer, list(stars))
             return answer
 
         return watching
@@ -168,7 +168,7 @@ class Audit:
 
     # Apps.
 
-    def _note_app(
+    def _add_of_app(
         self,
         kind: str,
         members: tuple[str, ...],
@@ -182,51 +182,51 @@ class Audit:
         if app is None:
             return
         if kind == "create":
-            self._note_process(call, app)
-        asked = _asked(kind, call, made)
+            self._add_of_process(call, app)
+        requested = _shown_request(kind, call, made)
         guid = str(made.get("guid") or next(iter(stars), ""))
-        deed = _Deed(kind.partition(".")[0], guid, asked, made, stars)
-        self._events.of_app(f"audit.app.{kind}", call.token(), app, deed.members(members))
+        recorded = _Recorded(kind.partition(".")[0], guid, requested, made, stars)
+        self._events.of_app(f"audit.app.{kind}", call.token(), app, recorded.members(members))
 
     def _app_of(self, made: Json) -> App | None:
-        owner = dig(made, "relationships", "app", "data", "guid")
+        owner = text_at(made, "relationships", "app", "data", "guid")
         return self._world.apps.get(owner or str(made.get("guid")))
 
-    def _note_process(self, call: Call, app: App) -> None:
+    def _add_of_process(self, call: Call, app: App) -> None:
         for process in app.processes:
             data = {"process_guid": process.guid, "process_type": process.type}
             self._events.of_app("audit.app.process.create", call.token(), app, data)
 
     # Other targets.
 
-    def _note_other(
+    def _add_of_other(
         self, kind: str, verb: str, call: Call, subject: Any, answer: Answer, stars: list[str]
     ) -> None:
         made = _made(answer)
-        asked = call.fields() if call.method != "DELETE" else {}
-        data = {"request": hidden(asked)} if asked else {}
+        requested = call.fields() if call.method != "DELETE" else {}
+        data = {"request": masked_body(requested)} if requested else {}
         if kind == "user":
-            self._note_role(verb, call, subject, made, data)
+            self._add_of_role(verb, call, subject, made, data)
             return
         guid = str(made.get("guid") or next(iter(stars), ""))
         name = str(made.get("name") or made.get("host") or getattr(subject, "name", "") or "")
-        place = self._place_of(guid, asked, subject)
+        place = self._place_of(guid, requested, subject)
         what = _SPECIAL.get(str(made.get("type")), kind)
         target = (guid, what, name)
-        self._events.note(f"audit.{what}.{verb}", call.token(), target, place, data)
+        self._events.add(f"audit.{what}.{verb}", call.token(), target, place, data)
 
-    def _note_role(self, verb: str, call: Call, role: Any, made: Json, data: Json) -> None:
+    def _add_of_role(self, verb: str, call: Call, role: Any, made: Json, data: Json) -> None:
         role = role or self.finders["roles"](made["guid"])
         target = (role.user.guid, "user", role.user.email)
         kind = f"audit.user.{role.type}_{verb}"
-        self._events.note(kind, call.token(), target, role.place, data)
+        self._events.add(kind, call.token(), target, role.place, data)
 
-    def _place_of(self, guid: str, asked: Json, subject: Any) -> Space | Organization | None:
+    def _place_of(self, guid: str, requested: Json, subject: Any) -> Space | Organization | None:
         if isinstance(subject, Space | Organization):
             return subject
         place = getattr(subject, "space", None)
-        named = dig(asked, "relationships", "space", "data", "guid")
-        app = self._world.apps.get(dig(asked, "relationships", "app", "data", "guid"))
+        named = text_at(requested, "relationships", "space", "data", "guid")
+        app = self._world.apps.get(text_at(requested, "relationships", "app", "data", "guid"))
         found = place or self._world.spaces.get(named or guid) or (app.space if app else None)
         return found or self._world.organizations.get(guid)
 
@@ -236,17 +236,17 @@ def _index(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _asked(kind: str, call: Call, made: Json) -> Json:
+def _shown_request(kind: str, call: Call, made: Json) -> Json:
     """Return the request as the event shows it, which may differ from the body sent."""
     if call.method == "GET":
         return {}
     if kind.startswith("task."):
         names = ("name", "memory_in_mb")
         return {name: made.get(name) for name in names} | dict.fromkeys(_SECRETS[:2])
-    asked = call.fields()
+    requested = call.fields()
     if kind == "droplet.mapped":
-        return {"droplet_guid": dig(asked, "data", "guid")}
-    return {"environment_variables": asked["var"]} if "var" in asked else asked
+        return {"droplet_guid": text_at(requested, "data", "guid")}
+    return {"environment_variables": requested["var"]} if "var" in requested else requested
 
 
 def _made(answer: Answer) -> Json:
@@ -256,6 +256,6 @@ def _made(answer: Answer) -> Json:
     return made
 
 
-def hidden(asked: Json) -> Json:
+def masked_body(requested: Json) -> Json:
     """Return the body of a request with its secrets masked."""
-    return {name: _HIDDEN if name in _SECRETS else value for name, value in asked.items()}
+    return {name: _HIDDEN if name in _SECRETS else value for name, value in requested.items()}

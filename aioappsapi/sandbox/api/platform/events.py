@@ -12,7 +12,7 @@ from aioappsapi.sandbox.api.access import Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body, without
-from aioappsapi.sandbox.api.listing import listed, stamps
+from aioappsapi.sandbox.api.listing import common_fields, listed
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.instances import Instance
@@ -95,9 +95,9 @@ class Events:
 
     def of_app(self, kind: str, token: Token, app: App, data: Json | None = None) -> None:
         """Add an audit event of an app, such as `audit.app.start`."""
-        self.note(kind, token, (app.guid, "app", app.name), app.space, data)
+        self.add(kind, token, (app.guid, "app", app.name), app.space, data)
 
-    def note(
+    def add(
         self,
         kind: str,
         token: Token,
@@ -129,7 +129,7 @@ class Events:
         process = next(iter(found), None)
         if app is None or process is None:
             return
-        told: Json = {
+        data: Json = {
             "instance": instance_guid(process, instance),
             "index": instance.index,
             "cell_id": guid_of("cell", instance.cell.number if instance.cell else 0),
@@ -142,8 +142,8 @@ class Events:
         target = (app.guid, "app", app.name)
         place = (app.space.guid, app.space.organization.guid)
         actor = (process.guid, "process", process.type)
-        self._add("audit.app.process.crash", actor, target, place, told)
-        shown = {name: told[name] for name in _CRASH}
+        self._add("audit.app.process.crash", actor, target, place, data)
+        shown = {name: data[name] for name in _CRASH}
         self._add("app.crash", (app.guid, "app", app.name), target, place, shown)
 
     def switched(self, app: App, current: str, previous: str) -> None:
@@ -237,7 +237,7 @@ def _party(party: tuple[str, str, str]) -> dict[str, str]:
 
 
 def _audit_fields(call: Call, event: Event) -> Json:
-    return stamps(event) | {
+    return common_fields(event) | {
         "type": event.type,
         "actor": _party(event.actor),
         "target": _party(event.target),
@@ -250,7 +250,7 @@ def _audit_fields(call: Call, event: Event) -> Json:
 
 def _usage_fields(call: Call, event: UsageEvent) -> Json:
     current, previous = event.state
-    return stamps(event) | {
+    return common_fields(event) | {
         "state": {"current": current, "previous": previous},
         "app": {"guid": event.app[0], "name": event.app[1]},
         "process": {"guid": event.process[0], "type": event.process[1]},

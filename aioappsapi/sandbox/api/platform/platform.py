@@ -9,7 +9,7 @@ from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, bad_body
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import STACK, guid_of, timestamp
@@ -169,11 +169,11 @@ def _names(call: Call, rules: ListRules, rows: list[Named], show: Any) -> Answer
 def _segment_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/isolation_segments/{row.guid}"
     links = {"self": {"href": at}, "organizations": {"href": f"{at}/organizations"}}
-    return stamps(row) | {"name": row.name, "metadata": metadata_of(row), "links": links}
+    return common_fields(row) | {"name": row.name, "metadata": metadata_of(row), "links": links}
 
 
 def _security_fields(call: Call, row: Named) -> Json:
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "rules": [],
         "globally_enabled": {"running": True, "staging": True},
@@ -184,7 +184,7 @@ def _security_fields(call: Call, row: Named) -> Json:
 
 def _buildpack_fields(call: Call, row: Named) -> Json:
     at = f"{call.views.base}/v3/buildpacks/{row.guid}"
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "stack": STACK,
         "state": "READY",

@@ -36,7 +36,7 @@ class VersionTwo:
             return None
         try:
             if call.parts == ["v2", "info"]:
-                return _fine(_info(call) | _asker(call))
+                return _ok(_info(call) | _user_of(call))
             if call.parts == ["v2", "apps"]:
                 return self._counted(call, self._apps)
         except ApiError as error:
@@ -47,7 +47,7 @@ class VersionTwo:
         token = call.reader()
         faults = self._faults()
         if faults.v2_rate_limit is None:
-            return _fine(show(call))
+            return _ok(show(call))
         limit = faults.v2_rate_limit * (2 if token.is_admin else 1)
         passes, counts = self._limiter.count(token.user_guid, limit, faults.rate_window)
         headers = {
@@ -56,7 +56,7 @@ class VersionTwo:
         }
         if not passes:
             return refused(errors.old_rate_limit_exceeded(), headers, "/v2")
-        answer = _fine(show(call))
+        answer = _ok(show(call))
         answer.headers |= headers
         return answer
 
@@ -85,12 +85,12 @@ def _refusal(error: ApiError) -> Answer:
     return Answer(error.status, error.old_body(), _JSON, framed=False)
 
 
-def _fine(fields: Json) -> Answer:
+def _ok(fields: Json) -> Answer:
     headers = {"x-content-type-options": "nosniff"}
     return Answer(200, json_text(fields), _JSON, framed=False, headers=headers)
 
 
-def _asker(call: Call) -> Json:
+def _user_of(call: Call) -> Json:
     try:
         return {"user": call.token().user_guid}
     except ApiError:

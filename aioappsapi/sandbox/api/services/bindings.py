@@ -8,15 +8,15 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
-from aioappsapi.sandbox.api.services.marketplace import one_with
+from aioappsapi.sandbox.api.services.marketplace import answer_with_included
 from aioappsapi.sandbox.api.services.service_instances import (
-    broken,
+    fail,
     instance_fields,
     operation_fields,
 )
@@ -97,9 +97,9 @@ class Bindings:
 
     def _show(self, call: Call, binding_guid: str) -> Answer:
         token = call.reader()
-        wanted = list_query.wished(call.query, _BINDINGS)
+        wanted = list_query.requested_names(call.query, _BINDINGS)
         row = self._found(token, binding_guid)
-        return one_with(_fields(call, row), _included(call, wanted, [row]))
+        return answer_with_included(_fields(call, row), _included(call, wanted, [row]))
 
     def _details(self, call: Call, binding_guid: str) -> Answer:
         token = call.reader()
@@ -138,20 +138,20 @@ class Bindings:
         row.last.state = "in progress"
         operation = "service_bindings.create" if app is not None else "service_keys.create"
         job = self._jobs.begin(operation, None, lambda job: self._made(row, job))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _instance(self, token: Token, fields: Json) -> ServiceInstance:
-        asked = dig(fields, "relationships", "service_instance", "data", "guid")
-        row = self._marketplace.instances.get(asked)
+        requested = text_at(fields, "relationships", "service_instance", "data", "guid")
+        row = self._marketplace.instances.get(requested)
         if row is None or not token.reads(row.space):
-            raise errors.unprocessable(f"The service instance could not be found: '{asked}'")
+            raise errors.unprocessable(f"The service instance could not be found: '{requested}'")
         return row
 
     def _app(self, token: Token, fields: Json) -> App:
-        asked = dig(fields, "relationships", "app", "data", "guid")
-        app = self._world.apps.get(asked)
+        requested = text_at(fields, "relationships", "app", "data", "guid")
+        app = self._world.apps.get(requested)
         if app is None or not token.reads(app.space):
-            raise errors.unprocessable(f"The app could not be found: '{asked}'")
+            raise errors.unprocessable(f"The app could not be found: '{requested}'")
         return app
 
     def _new(self, fields: Json, instance: ServiceInstance, app: App | None) -> Binding:
@@ -176,7 +176,7 @@ class Bindings:
         error = self._marketplace.broker_error
         row.last = Operation(state="failed" if error else "succeeded", description=error)
         if error:
-            broken(job, f"Service broker failed to bind: Service broker error: {error}")
+            fail(job, f"Service broker failed to bind: Service broker error: {error}")
 
     def _delete(self, call: Call, binding_guid: str) -> Answer:
         token = call.writer()
@@ -187,7 +187,7 @@ class Bindings:
             return no_content()
         operation = "service_bindings.delete" if row.app is not None else "service_keys.delete"
         job = self._jobs.begin(operation, None, lambda job: self._end(row, job))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _end(self, row: Binding, job: Job) -> None:
         error = self._marketplace.broker_error
@@ -197,7 +197,7 @@ class Bindings:
                 f"{row.instance.name}: Service broker error: {error}"
             )
             row.last = Operation(type="delete", state="failed", description=detail)
-            broken(job, detail)
+            fail(job, detail)
         else:
             self._marketplace.bindings.pop(row.guid, None)
 
@@ -238,7 +238,7 @@ def _fields(call: Call, row: Binding) -> Json:
     if row.app is not None:
         links["app"] = f"{base}/v3/apps/{row.app.guid}"
         relationships["app"] = to_one(row.app.guid)
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "type": row.type,
         "last_operation": operation_fields(row.last, "state", "description", "type"),

@@ -9,7 +9,7 @@ from aioappsapi.sandbox.api import errors, list_query
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.services import Broker, Marketplace, Offering, Plan
@@ -121,7 +121,7 @@ class MarketplaceRoutes:
         if offering is None:
             raise errors.not_found("Service offering")
         included = brokers_included(wanted, "service_broker", [offering.broker])
-        return one_with(offering_fields(call, offering), included)
+        return answer_with_included(offering_fields(call, offering), included)
 
     # Plans.
 
@@ -160,7 +160,7 @@ class MarketplaceRoutes:
         )
         if "service_offering" in includes:
             included["service_offerings"] = [offering_fields(call, plan.offering)]
-        return one_with(_plan_fields(call, plan), included)
+        return answer_with_included(_plan_fields(call, plan), included)
 
     def _visibility(self, call: Call, plan_guid: str) -> Answer:
         call.reader()
@@ -173,15 +173,15 @@ def shown_fields(call: Call, known: Fields, others: tuple[str, ...] = ()) -> Fie
     given = list_query.decode(call.query)
     names = dict.fromkeys(name.partition("[")[0] for name in given)
     problems = list_query.unknown_parameters(names, (*others, "fields"))
-    asked = {n[7:-1]: v for n, v in given.items() if n.startswith("fields[")}
-    wanted = {resource: tuple(text.split(",")) for resource, text in asked.items()}
+    requested = {n[7:-1]: v for n, v in given.items() if n.startswith("fields[")}
+    wanted = {resource: tuple(text.split(",")) for resource, text in requested.items()}
     problems += list_query.unknown_members(wanted, known)
     if problems:
         raise errors.bad_query(problems)
     return wanted
 
 
-def one_with(fields: Json, included: Json) -> Answer:
+def answer_with_included(fields: Json, included: Json) -> Answer:
     """Answer with one resource and the requested related resources."""
     return Answer(200, json_text(fields | ({"included": included} if included else {})))
 
@@ -213,7 +213,7 @@ def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> Json:
 def _broker_fields(call: Call, broker: Broker) -> Json:
     base = call.views.base
     offerings = f"{base}/v3/service_offerings?service_broker_guids={broker.guid}"
-    return stamps(broker) | {
+    return common_fields(broker) | {
         "name": broker.name,
         "url": broker.url,
         "relationships": {},
@@ -229,7 +229,7 @@ def offering_fields(call: Call, offering: Offering) -> Json:
     """Return the members of an offering."""
     base, guid = call.views.base, offering.guid
     plans = f"{base}/v3/service_plans?service_offering_guids={guid}"
-    return stamps(offering) | {
+    return common_fields(offering) | {
         "name": offering.name,
         "description": offering.description,
         "available": True,
@@ -251,7 +251,7 @@ def offering_fields(call: Call, offering: Offering) -> Json:
 def _plan_fields(call: Call, plan: Plan) -> Json:
     base = call.views.base
     at = f"{base}/v3/service_plans/{plan.guid}"
-    return stamps(plan) | {
+    return common_fields(plan) | {
         "name": plan.name,
         "visibility_type": "public",
         "available": True,

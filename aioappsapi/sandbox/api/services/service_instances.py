@@ -8,17 +8,17 @@ from typing import Any, Final
 from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
-from aioappsapi.sandbox.api.call import Call, dig
+from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
-from aioappsapi.sandbox.api.listing import listed, metadata_of, stamps, to_one
+from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.services.marketplace import (
     BROKER_FIELDS,
     Fields,
+    answer_with_included,
     brokers_included,
-    one_with,
     shown_fields,
 )
 from aioappsapi.sandbox.api.token import Token
@@ -119,7 +119,7 @@ class ServiceInstances:
     def _show(self, call: Call, instance_guid: str) -> Answer:
         row = self._found(call.reader(), instance_guid)
         wanted = shown_fields(call, _FIELDS)
-        return one_with(instance_fields(call, row), _included(wanted, [row]))
+        return answer_with_included(instance_fields(call, row), _included(wanted, [row]))
 
     def _credentials(self, call: Call, instance_guid: str) -> Answer:
         token = call.reader()
@@ -155,7 +155,7 @@ class ServiceInstances:
         self._access.check_flag(token, "service_instance_creation")
         validation.refuse(_problems(fields))
         links = fields["relationships"]
-        space = self._world.spaces.get(dig(links, "space", "data", "guid"))
+        space = self._world.spaces.get(text_at(links, "space", "data", "guid"))
         if space is None or not token.reads(space):
             raise errors.unprocessable(
                 "Invalid space. Ensure that the space exists and you have access to it."
@@ -167,13 +167,13 @@ class ServiceInstances:
             return Answer(201, json_text(instance_fields(call, row)))
         row.last.state = "in progress"
         job = self._jobs.begin("service_instance.create", None, lambda job: self._made(row, job))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _new(self, fields: Json, space: Space) -> ServiceInstance:
         plan = None
         if fields["type"] == "managed":
-            asked = dig(fields, "relationships", "service_plan", "data", "guid")
-            plan = self._marketplace.plans.get(asked)
+            requested = text_at(fields, "relationships", "service_plan", "data", "guid")
+            plan = self._marketplace.plans.get(requested)
             if plan is None:
                 raise errors.unprocessable(
                     "Invalid service plan. Ensure that the service plan exists, is available, "
@@ -196,7 +196,7 @@ class ServiceInstances:
         error = self._marketplace.broker_error
         row.last = Operation(state="failed" if error else "succeeded", description=error or "")
         if error:
-            broken(job, f"Service instance {row.name}: Service broker error: {error}")
+            fail(job, f"Service instance {row.name}: Service broker error: {error}")
 
     def _delete(self, call: Call, instance_guid: str) -> Answer:
         token = call.writer()
@@ -206,13 +206,13 @@ class ServiceInstances:
             self._remove(row)
             return no_content()
         job = self._jobs.begin("service_instance.delete", None, lambda job: self._end(row, job))
-        return self._jobs.sent_to(call, job)
+        return self._jobs.accepted(call, job)
 
     def _end(self, row: ServiceInstance, job: Job) -> None:
         error = self._marketplace.broker_error
         if error:
             row.last = Operation(type="delete", state="failed", description=error)
-            broken(job, f"Service instance {row.name}: Service broker error: {error}")
+            fail(job, f"Service instance {row.name}: Service broker error: {error}")
         else:
             self._remove(row)
 
@@ -223,7 +223,7 @@ class ServiceInstances:
             del bindings[guid_of_binding]
 
 
-def broken(job: Job, detail: str) -> None:
+def fail(job: Job, detail: str) -> None:
     """End a job with the broker's error."""
     error = errors.unprocessable(detail)
     job.state = "FAILED"
@@ -277,7 +277,7 @@ def instance_fields(call: Call, row: ServiceInstance) -> Json:
         links["service_plan"] = f"{base}/v3/service_plans/{row.plan.guid}"
         links["parameters"] = f"{at}/parameters"
         links["shared_spaces"] = f"{at}/relationships/shared_spaces"
-    return stamps(row) | {
+    return common_fields(row) | {
         "name": row.name,
         "tags": row.tags,
         "last_operation": operation_fields(row.last, "type", "state", "description"),
