@@ -76,7 +76,7 @@ class FleetCommand(BulkCommand):
         if self.run.dry_run:
             async with clock.bounding("the prediction; nothing was sent"):
                 report = await fleet.bulk.predict(self.action, chosen, **self._options(clock.left))
-            return deliver(report, self.output, show=partial(print_prediction, report))
+            return deliver(report, self.output, show=partial(print_prediction, report, ()))
         if not self.run.yes:
             confirm_many(session, self.action, count_apps(chosen))
         options = self._options(clock.left)

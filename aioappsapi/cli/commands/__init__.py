@@ -22,6 +22,7 @@ SIGHUP."""
 _TARGETS_FILE: Final = """\
 The file is AIOAPPSAPI_CONFIG, or else ~/.config/aioappsapi/config.toml (below XDG_CONFIG_HOME, if
 that is set). It may hold no secret: it names environment variables, or the CF_HOME of a cf login.
+A target without a login uses the one that goes with CF_API.
 """
 
 _MANY: Final = Group("Many apps", sort_key=1)
