@@ -279,10 +279,3 @@ def advice_for(outcome: Outcome[object]) -> Advice | None:
     if outcome.done:
         return None
     return next((advice for advice in ADVICE if advice.fits(outcome)), None)
-
-
-def advice_table() -> str:
-    """Return the table as Markdown, for the docs."""
-    rows = dict.fromkeys((advice.cause, advice.action) for advice in ADVICE)
-    lines = [f"| {cause} | {action} |" for cause, action in rows]
-    return "\n".join(["| cause | what to do |", "|---|---|", *lines]) + "\n"
