@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -362,7 +362,7 @@ class Lines(Display):
             self._show_numbers()
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
-        self._write(line_of(outcome))
+        self._write(line_of(outcome), {"app": outcome.key, "status": outcome.status.value})
 
     def _show_more(self) -> None:
         self._write(_MORE)
@@ -372,7 +372,9 @@ class Lines(Display):
         ended = ", ".join(f"{count} {status}" for status, count in now.counts)
         parts = [f"{now.done}/{now.total} done" + (f" ({ended})" if ended else "")]
         parts += [*now.under_way(), *now.pace(), *now.limits()]
-        self._write(f"{now.action}: {', '.join(parts)}")
+        numbers = {"done": now.done, "total": now.total}
+        numbers |= {status.value: count for status, count in now.counts}
+        self._write(f"{now.action}: {', '.join(parts)}", numbers)
 
-    def _write(self, line: str) -> None:
-        note(line, console=self._console)
+    def _write(self, line: str, fields: Mapping[str, object] | None = None) -> None:
+        note(line, console=self._console, fields=fields or {})

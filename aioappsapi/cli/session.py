@@ -17,6 +17,7 @@ from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import Output, RunFlags, TargetFlags
 from aioappsapi.cli.progress import Display
 from aioappsapi.cli.signals import Interruption
+from aioappsapi.cli.telemetry import command_span
 from aioappsapi.cli.wording import as_typed, in_words
 from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
 
@@ -132,7 +133,7 @@ async def _log_in_and_work(
     if (task := asyncio.current_task()) is not None:
         interruption.respond = lambda first: first and task.cancel()
     clock = Clock(deadline)
-    with interruption.watching():
+    with interruption.watching(), command_span():
         async with client:
             if isinstance(client, Client):  # a fleet logs in while it selects
                 try:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Final, TypedDict
 
 from aioappsapi import Client, Fleet, Limits, PasswordGrant, RetryPolicy, Target, Tls
+from aioappsapi.bulk.run.observer import Instrumentation
 from aioappsapi.cli.flags import RunFlags, TargetFlags
+from aioappsapi.cli.telemetry import instrumentation
 from aioappsapi.errors import AuthError, InvalidInputError
 from aioappsapi.fleet.targets_file import choose_targets, read_targets
 
@@ -81,6 +83,7 @@ class _Settings(TypedDict):
 
     limits: Limits | None
     retry: RetryPolicy
+    telemetry: Instrumentation | None
 
 
 def _settings(run: RunFlags) -> _Settings:
@@ -90,7 +93,7 @@ def _settings(run: RunFlags) -> _Settings:
         limits = Limits(concurrency=max(run.concurrency, limits.concurrency))
     if run.give_up_after is not None:
         retry = RetryPolicy(give_up_after=run.give_up_after)
-    return {"limits": limits, "retry": retry}
+    return {"limits": limits, "retry": retry, "telemetry": instrumentation()}
 
 
 def _check(target: TargetFlags) -> None:
