@@ -239,7 +239,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def manner(self) -> str:
-        """The suffix of the action in the journal, such as `` rolling``, for options that change it."""
+        """The suffix of the action in the journal for options that change it: `` rolling``."""
         rolling = "" if self.strategy == "plain" else f" {self.strategy}"
         stack = "" if self.to_stack is None else f" to {self.to_stack}"
         waves = "" if self.waves is None else f" in waves {self.waves}"
