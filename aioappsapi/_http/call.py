@@ -40,8 +40,9 @@ wire_log = logging.getLogger("aioappsapi.http")
 _AUTHORIZATION: Final[str] = istr("Authorization")
 _REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
 
-# An observer is called before each attempt, and may add headers; what it returns is called with the
-# answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
+# An observer is called before each attempt, and may add headers. It returns a function, which is
+# called with the answer or the exception. None, the default, costs nothing. Observers must not
+# raise.
 OnEnd = Callable[[Response | BaseException], object]
 OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
 
@@ -59,7 +60,7 @@ _PROBE = Request(
 
 
 class Caller:
-    """Carries operations out against one API with one login.
+    """Carries out operations at one API with one login.
 
     Views with other settings share the transport, the login and the throttle. `on_attempt`
     observes every attempt.
@@ -89,7 +90,7 @@ class Caller:
         self.on_attempt: OnAttempt | None = None
 
     async def claims(self) -> Claims | None:
-        """Read what the login's token says of its owner. Raises AuthError."""
+        """Read the claims of the login's token. Raises AuthError."""
         return await self._tokens.claims()
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -115,10 +116,10 @@ class Caller:
         body: object = msgspec.UNSET,
         deadline: float | None = None,
     ) -> Coroutine[Any, Any, T]:
-        """Carry an operation out: build the request, send it, retry, parse the answer.
+        """Carry out an operation: build the request, send it, retry, parse the answer.
 
         `deadline` is in seconds from now, for all attempts together. Raises InvalidInputError at
-        once; everything else when it is awaited.
+        once, and all other errors when it is awaited.
         """
         request = operation.build(*args, query=query, body=body)
         if deadline is None:  # fast path: not a coroutine function, which would cost a frame
@@ -126,7 +127,7 @@ class Caller:
         return within(deadline, self.run(request, operation.parse), request)
 
     async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
-        """Send a request, again where that may help, and parse the answer."""
+        """Send a request, retry it if that may help, and parse the answer."""
         try:
             ticket = self.throttle.try_admit(request)
             if ticket is None:
@@ -134,7 +135,7 @@ class Caller:
             return parse(request, await self._exchange(request, ticket))
         except AppsApiError as error:
             first = error
-        # fast path: nothing of tenacity is made before an attempt failed.
+        # fast path: tenacity is entered only after a failed attempt.
         return await self._retry(first, request, parse)
 
     async def _retry(
@@ -167,7 +168,7 @@ class Caller:
             await self._probe_by_read(ticket, patience)
 
     def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
-        """Check whether a cheap read should find out if an outage is over.
+        """Check whether a cheap read should test if an outage is over.
 
         Apps that always fail look like an outage when they are the last ones; the read shows that
         the server is well. An action that must not be repeated would be lost as a probe.
@@ -179,7 +180,7 @@ class Caller:
     async def _probe_by_read(self, ticket: Ticket, patience: Patience) -> None:
         """Use a ticket for the read. Its success proves nothing to the patience of the run."""
         run = current_patience.set(None)
-        calls = current_call_log.set(patience.calls)  # it is no attempt of the app
+        calls = current_call_log.set(patience.calls)  # it is not an attempt of the app
         try:
             response = await self._exchange(_PROBE, ticket)
         except AppsApiError as error:
@@ -194,7 +195,7 @@ class Caller:
             patience.failed(loop_time(), f"{_PROBE}: {response.status}")
 
     async def _exchange(self, request: Request, ticket: Ticket) -> Response:
-        """Send once, and report its end to the throttle, the run and the logs."""
+        """Send once, and report the result to the throttle, the run and the logs."""
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)
@@ -234,7 +235,7 @@ class Caller:
         request_id: str,
         error: BaseException,
     ) -> None:
-        """Let throttle, run and logs know that an attempt got no answer."""
+        """Report to throttle, run and logs that an attempt got no answer."""
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.rate_window.observe(None)
         self._end_unanswered(ticket, error)
@@ -255,7 +256,7 @@ class Caller:
     def _answered(
         self, request: Request, ticket: Ticket, request_id: str, response: Response
     ) -> None:
-        """Let throttle, run and logs know of an answer, before the next request may go out."""
+        """Report an answer to throttle, run and logs, before the next request may go out."""
         status, patience = response.status, current_patience.get()
         if status == 429:
             self._refused(ticket, response)
@@ -289,11 +290,11 @@ class Caller:
         self.throttle.discarded(ticket)
 
     def _close_gate(self, response: Response) -> None:
-        """Let all calls wait for as long as a 429 says."""
+        """Hold all calls back for the time in a 429."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
-            # This call raises it and a run ends by it; other calls may find out for themselves.
+            # This call raises the error, and a run ends. The gate stays open for other calls.
             self.throttle.announce_refusal(pause)
             return
         # Add a random part: other clients wait for the same second, which was rounded, too.
@@ -301,7 +302,7 @@ class Caller:
         self.throttle.close_gate(pause)
 
     def _announce_outage(self, response: Response) -> None:
-        """Announce a pause that is longer than any back-off: else a run would just seem to hang."""
+        """Announce a pause that is longer than any back-off; otherwise a run would seem to hang."""
         seconds = retry_after(response.headers) or 0.0
         if self.retry.cap < seconds <= self.retry.max_retry_after:
             self.throttle.announce_outage(seconds)
@@ -322,13 +323,13 @@ def _headers(request: Request, authorization: str, request_id: str) -> dict[str,
 
 
 def _new_request_ids() -> Iterator[str]:
-    """Make ids that no other client makes: a random prefix and a counter, in the form of a UUID."""
+    """Make unique request ids in the form of a UUID: a random prefix and a counter."""
     prefix = str(uuid.uuid4())[:24]
     return map(f"{prefix}%012x".__mod__, itertools.count())
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
-    """Await something for at most so many seconds. Raises DeadlineError."""
+    """Await something for at most `seconds`. Raises DeadlineError."""
     with recorded(CallLog) as calls:
         try:
             with anyio.fail_after(deadline):

@@ -1,7 +1,7 @@
 """Bytes over the network: with its request class, the only module that uses aiohttp's client.
 
 It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
-TransportError that says whether the server may have seen the request.
+TransportError with `delivered`: whether the server may have received the request.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ class SessionPool:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; whatever is in flight fails. Harmless when repeated.
+        """Close all connections; requests in flight fail. Harmless when repeated.
 
-        Raises ClosedError if it is open on another event loop, where alone it can be closed.
+        Raises ClosedError if it is open on another event loop; it can be closed only there.
         """
         self.binding.check_may_close()
         self.binding.release()
@@ -143,7 +143,7 @@ class SessionPool:
                 middlewares=_MIDDLEWARES.get(method),
             )
             content = response.content
-            # fast path: most bodies came together with their headers.
+            # fast path: most bodies arrive together with their headers.
             data = (
                 content.read_nowait() if content.is_eof() else await self._rest(response, attempt)
             )
@@ -169,13 +169,13 @@ class SessionPool:
     async def send_apart(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Response:
-        """Send a request of a login, which the log of the call that waits for it must not count."""
+        """Send a request of a login; the log of the waiting call does not count it."""
         with logged_to(None):
             return await self.send(method, url, headers, body)
 
     def _target(self, url: str) -> URL:
         base = self._base
-        # fast path: parsing an address costs more than taking another path of a parsed one.
+        # fast path: parsing an address costs more than changing the path of a parsed address.
         if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
             return URL(url, encoded=True)
         path = url[len(self._origin) :]
@@ -200,7 +200,7 @@ class SessionPool:
         return body.getvalue()
 
 
-# So much of an answer that is larger than allowed is kept, to show what it was.
+# This much of a too large answer is kept, to show what it was.
 _KEPT_OF_TOO_LARGE: Final = 4096
 
 
@@ -219,10 +219,10 @@ def _timed_out(attempt: Attempt, method: str, url: str) -> TransportError:
 async def _only_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET or DELETE again by itself when its connection breaks.
+    """Prevent aiohttp from sending a GET or DELETE again by itself when a connection breaks.
 
-    The caller decides on repeats, counts them and limits them; and when a repeated DELETE gets a
-    404, the caller has to know that it was a repeat.
+    The caller decides on repeats, counts them and limits them. If a repeated DELETE gets a 404, the
+    caller has to know that it was a repeat.
     """
     try:
         return await handler(request)
@@ -283,7 +283,7 @@ _MEANING: Final[tuple[tuple[type[BaseException], type[TransportError], str], ...
 def transport_error(
     cause: BaseException, method: str, url: str
 ) -> TransportError | InvalidInputError:
-    """Translate an exception into the error that says what happened, and if it was delivered.
+    """Translate an exception into a typed error, with `delivered` where it is known.
 
     An impossible address is the caller's mistake: InvalidInputError.
     """
@@ -307,7 +307,7 @@ def _why(cause: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    """Cut the query, which is long, and any user and password out of an address."""
+    """Remove the query (it is long), the user and the password from an address."""
     try:
         return str(URL(url, encoded=True).with_user(None).with_query(None))
     except ValueError:
