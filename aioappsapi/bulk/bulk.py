@@ -33,6 +33,7 @@ from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report
 from aioappsapi.bulk.run.inputs import Inputs, Keys
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunObserver
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
@@ -62,10 +63,13 @@ class Bulk:
     `RunOptions` and `MapOptions`; an unknown one is a TypeError before anything is sent.
     """
 
-    def __init__(self, caller: Caller, *, target: str, ceiling: int) -> None:
+    def __init__(
+        self, caller: Caller, *, target: str, ceiling: int, observer: RunObserver | None = None
+    ) -> None:
         self._caller = caller
         self._target = target
         self._ceiling = ceiling
+        self._observer = observer
 
     async def start(self, keys: Keys, **options: Unpack[RunOptions[App]]) -> Report[App]:
         """Start many apps.
@@ -193,6 +197,7 @@ class Bulk:
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
             waves=self._planner(chosen, inputs, name),
+            observer=self._observer,
         )
 
     async def plan(
@@ -256,6 +261,7 @@ class Bulk:
             on_pause=options.get("on_pause"),
             predicted=dry_run,
             waves=self._planner(chosen, inputs, action, dry_run=dry_run),
+            observer=self._observer,
         )
 
     def _planner(

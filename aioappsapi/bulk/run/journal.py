@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +92,7 @@ class Journal:
         self._written = self._on_disk = 0
         self._saving: asyncio.Task[None] | None = None
         self._flush_due: asyncio.TimerHandle | None = None
+        self.on_flush: Callable[[float], object] | None = None
         self._lock, self._file = self._open()
         try:
             head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
@@ -294,9 +295,12 @@ class Journal:
 
     async def _save(self) -> None:
         upto, data = self._written, self._take_unsaved()
+        begun = loop_time()
         try:
             await asyncio.to_thread(self._save_now, data)
             self._on_disk = upto
+            if self.on_flush is not None:
+                self.on_flush(loop_time() - begun)
         except OSError:
             self._unsaved[:0] = data
             raise
