@@ -45,6 +45,8 @@ _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
 _FLUSHES_FOLDERS: Final = os.name == "posix"
+# How the first line begins; a snapshot begins with a schema, too.
+_HEAD: Final = b'{"schema":%d,"action":' % SCHEMA
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -333,7 +335,7 @@ class Journal:
 
 def _is_torn_head(data: bytes) -> bool:
     """Check whether a file without a whole line is a journal that was killed at its first one."""
-    return b'{"schema":2,'.startswith(data[:12]) or data.startswith(b'{"schema":2,')
+    return data[: len(_HEAD)] == _HEAD[: len(data)]
 
 
 def _retrieve(saving: asyncio.Task[None]) -> None:
