@@ -109,10 +109,14 @@ class InstanceWatcher:
 
 
 class Action:
-    """What a run does to each app: its steps in order, and what they share."""
+    """What a run does to each app: its steps in order, and what they share.
 
-    def __init__(self, name: str, steps: Sequence[ActionStep]) -> None:
+    `manner` is what makes two runs of one action different ones for a journal, such as numbers.
+    """
+
+    def __init__(self, name: str, steps: Sequence[ActionStep], manner: str = "") -> None:
         self.name = name
+        self.manner = manner
         self.steps = tuple(steps)
         self.limiters = _each_once(step.limiter for step in steps)
 

@@ -24,22 +24,22 @@ from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
-from aioappsapi.bulk.run.app_run import (
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.pressure import Pressure
+from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.states import (
     ASKING,
     DONE,
     MAYBE,
     READY,
     RETRY_LATER,
     VERIFYING,
-    AppRun,
     State,
     Why,
 )
-from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
-from aioappsapi.bulk.run.inputs import Inputs
-from aioappsapi.bulk.run.journal import Journal
-from aioappsapi.bulk.run.pressure import Pressure
-from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
