@@ -32,6 +32,7 @@ ALL: Final[dict[str, tuple[str, ...]]] = {
     "faults": (),
     "waiting": (),
     "report_page": (),
+    "telemetry": (),
 }
 
 

@@ -19,6 +19,7 @@ from aioappsapi._http.limits.concurrency import Ticket
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Replay, Request, Response
+from aioappsapi._http.observer import CallObserver
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import one_line, retry_after
 from aioappsapi._http.retry.loop import Sleep, repeat
@@ -40,12 +41,6 @@ wire_log = logging.getLogger("aioappsapi.http")
 _AUTHORIZATION: Final[str] = istr("Authorization")
 _REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
 
-# An observer is called before each attempt, and may add headers. It returns a function, which is
-# called with the answer or the exception. None, the default, costs nothing. Observers must not
-# raise.
-OnEnd = Callable[[Response | BaseException], object]
-OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
-
 # fast path: one text per status, rather than a new one per answer.
 _STATUSES: Final = {status: str(status) for status in (200, 201, 202, 204, 429, 500, 502, 503)}
 
@@ -62,8 +57,7 @@ _PROBE = Request(
 class Caller:
     """Carries out operations at one API with one login.
 
-    Views with other settings share the transport, the login and the throttle. `on_attempt`
-    observes every attempt.
+    Views with other settings share the transport, the login, the throttle and the `observer`.
     """
 
     def __init__(
@@ -87,7 +81,7 @@ class Caller:
         self.retry = retry
         self._timeouts = timeouts
         self._request_ids = _new_request_ids()
-        self.on_attempt: OnAttempt | None = None
+        self.observer: CallObserver | None = None
 
     async def claims(self) -> Claims | None:
         """Read the claims of the login's token. Raises AuthError."""
@@ -105,7 +99,7 @@ class Caller:
             sleep=self.sleep,
             features=self.features,
         )
-        view.on_attempt = self.on_attempt
+        view.observer = self.observer
         return view
 
     def call(
@@ -141,11 +135,20 @@ class Caller:
     async def _retry(
         self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
     ) -> T:
+        resends = 0
+
         async def attempt() -> T:
+            nonlocal resends
+            resends += 1
             ticket = self.throttle.try_admit(request)
             if ticket is None:
                 ticket = await self._wait_for_ticket(request, retried=True)
-            return parse(request, await self._exchange(request, ticket))
+            return parse(request, await self._exchange(request, ticket, resends))
+
+        async def back_off(seconds: float) -> None:
+            if self.observer is not None:
+                self.observer.backing_off(request, seconds)
+            await self.sleep(seconds)
 
         return await repeat(
             first,
@@ -154,18 +157,24 @@ class Caller:
             self.retry,
             self.throttle,
             renewable=self._tokens.renewable,
-            sleep=self.sleep,
+            sleep=back_off,
         )
 
     async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
+        observer, goes_on = self.observer, None
+        if observer is not None:
+            goes_on = observer.waiting(request, closed=self.throttle.closed_for > 0)
         patience = current_patience.get()
         while True:
             ticket = await self.throttle.admit(request, patience=patience, retried=retried)
             if patience is None or not ticket.probe:
-                return ticket
+                break
             if not self._should_probe_by_read(request, patience, retried=retried):
-                return ticket
+                break
             await self._probe_by_read(ticket, patience)
+        if goes_on is not None:
+            goes_on()
+        return ticket
 
     def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
         """Check whether a cheap read should test if an outage is over.
@@ -194,13 +203,14 @@ class Caller:
         else:
             patience.failed(loop_time(), f"{_PROBE}: {response.status}")
 
-    async def _exchange(self, request: Request, ticket: Ticket) -> Response:
+    async def _exchange(self, request: Request, ticket: Ticket, resends: int = 0) -> Response:
         """Send once, and report the result to the throttle, the run and the logs."""
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)
         headers = _headers(request, authorization, request_id)
-        on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+        observer = self.observer
+        on_end = None if observer is None else observer.attempt(request, headers, resends)
         try:
             response = await self._transport.send(
                 request.method,

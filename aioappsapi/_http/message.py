@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request without the headers that each attempt adds.
 
     `operation` and `subject` name the request in logs and errors: "start app", and the app's GUID.
+    `template` is the path with a ``{}`` for each argument, "" where that is not known.
     A `sensitive` request holds secrets, so no error quotes its values. `repeat_proves_nothing`: the
     server accepts a repeat without doing anything.
     """
@@ -45,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     replay: Replay
+    template: str = ""
     body: bytes | None = None
     content_type: str = "application/json"
     sensitive: bool = False

@@ -119,6 +119,7 @@ class Operation(Generic[T]):
             subject=args[0] if args else "",
             method=self.method,
             path=with_query(path, query) if query else path,
+            template=self.path,
             replay=self.replay,
             sensitive=self.sensitive,
             repeat_proves_nothing=self.repeat_proves_nothing,

@@ -18,6 +18,7 @@ from aioappsapi.bulk.options import ActionOptions, MapOptions, Options
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.inputs import Inputs, Keys
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunObserver
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.wave_plan import WavePlanner
@@ -30,10 +31,13 @@ T = TypeVar("T", default=App)
 class RunMaker:
     """Makes the runs of one API. `ceiling` is the most apps that may be worked on at a time."""
 
-    def __init__(self, caller: Caller, *, target: str, ceiling: int) -> None:
+    def __init__(
+        self, caller: Caller, *, target: str, ceiling: int, observer: RunObserver | None = None
+    ) -> None:
         self._caller = caller
         self._target = target
         self._ceiling = ceiling
+        self._observer = observer
 
     def map(
         self,
@@ -56,6 +60,7 @@ class RunMaker:
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
             waves=self._planner(chosen, inputs, name),
+            observer=self._observer,
         )
 
     def make(
@@ -88,6 +93,7 @@ class RunMaker:
             on_pause=options.get("on_pause"),
             predicted=dry_run,
             waves=self._planner(chosen, inputs, made.name, dry_run=dry_run),
+            observer=self._observer,
         )
 
     def _planner(
@@ -99,7 +105,7 @@ class RunMaker:
         return WavePlanner(how, inputs, self._caller, action)
 
     def inputs(self, keys: Keys) -> Inputs:
-        """Refuse a report of another API, where its GUIDs belong to other apps or to none."""
+        """Refuse a report of another API, because its GUIDs do not belong to this API."""
         if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
             raise InvalidInputError(
                 f"This is a report of {', '.join(sorted(others))}, and the target is "

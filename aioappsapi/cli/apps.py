@@ -17,6 +17,7 @@ from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wa
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute
+from aioappsapi.cli.target import opened
 from aioappsapi.models import AppFeature, Environment
 
 _ROW: Final = ("guid", "state", "name", "space", "organization")
@@ -124,6 +125,7 @@ class AppCommand:
 
         take_log(self.log)
         return execute(
+            opened,
             lambda: done,
             self.target,
             output=self.call.output,

@@ -31,6 +31,7 @@ from aioappsapi.cli.questions import approve_wave, check_terminal, confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
+from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
 from aioappsapi.cli.wave_flags import WaveFlags
 
@@ -55,6 +56,7 @@ class BulkCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             output=self.output.output,
@@ -63,6 +65,13 @@ class BulkCommand:
         )
 
     def _prepare(self) -> Work | Exit:
+        if self.run.max_failures_per_target is not None:
+            raise InvalidInputError("--max-failures-per-target goes with several targets.")
+        given = self._checked_input()
+        return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
+
+    def _checked_input(self) -> Given:
+        """Check everything that can be checked now. Raises InvalidInputError."""
         if self.journal.resume and self.journal.journal is None:
             raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
@@ -74,9 +83,12 @@ class BulkCommand:
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
         if self.journal.journal is not None:
-            check_folder(self.journal.journal)
-            check_apart(self.journal.journal, inputs)
-        return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
+            self._check_journal(self.journal.journal, inputs)
+        return given
+
+    def _check_journal(self, journal: Path, inputs: list[tuple[str, Path]]) -> None:
+        check_folder(journal)
+        check_apart(journal, inputs)
 
     def _nothing_to_do(self, given: Given) -> Exit:
         files = ", ".join(str(path) for path, _ in given.reports)

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -18,6 +18,7 @@ from rich.text import Text
 
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import LogFlags, Output
+from aioappsapi.cli.telemetry import trace_ids
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -25,6 +26,7 @@ out: Final = Console(soft_wrap=True)
 err: Final = Console(stderr=True, soft_wrap=True)
 
 SCHEMA: Final = 1
+_NO_FIELDS: Final[Mapping[str, object]] = {}
 _ROOT: Final = logging.getLogger("aioappsapi")
 _WIRE: Final = logging.getLogger("aioappsapi.http")
 
@@ -101,18 +103,28 @@ class _LogFormat:
     as_json = False
 
 
-def say(message: str, level: Level = "info") -> None:
+def say(message: str, level: Level = "info", fields: Mapping[str, object] = _NO_FIELDS) -> None:
     """Write a message of this program to standard error."""
-    note(message if _LogFormat.as_json else f"aioappsapi: {message}", level)
+    note(message if _LogFormat.as_json else f"aioappsapi: {message}", level, fields=fields)
 
 
-def note(line: str, level: Level = "info", *, console: Console = err) -> None:
-    """Write a line to standard error, as text or as JSON. A terminal wraps it between words."""
+def note(
+    line: str,
+    level: Level = "info",
+    *,
+    console: Console = err,
+    fields: Mapping[str, object] = _NO_FIELDS,
+) -> None:
+    """Write a line to standard error, as text or as JSON. A terminal wraps it between words.
+
+    As JSON it has the `fields`, and the ids of the trace, where there is one.
+    """
     from aioappsapi.bulk.reports.text import printable
 
     if _LogFormat.as_json:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": time, "level": level, "message": line})
+        head = {"time": time, "level": level, "message": line}
+        line = json.dumps({**head, **fields, **trace_ids()})
     # Standard error that is gone is no reason to end a run.
     with suppress(OSError):
         wraps = console.is_terminal and not _LogFormat.as_json
@@ -127,7 +139,7 @@ class _Handler(logging.Handler):
         for name in ("debug", "warning", "error"):
             if record.levelname.lower() == name:
                 level = name
-        say(record.getMessage(), level)
+        say(record.getMessage(), level, {"logger": record.name})
 
 
 _HANDLER: Final = _Handler()

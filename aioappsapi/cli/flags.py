@@ -241,6 +241,15 @@ class RunFlags:
             help="Stop after this many failures, or this share of all apps: 5, 20%, 0.2.",
         ),
     ] = None
+    max_failures_per_target: Annotated[
+        int | float | None,
+        Parameter(
+            group=RUN,
+            metavar="N|SHARE",
+            converter=count_or_share,
+            help="With several targets: stop one of them after this many failures.",
+        ),
+    ] = None
     no_skip_unchanged: Annotated[
         bool,
         Parameter(
@@ -269,7 +278,8 @@ class JournalFlags:
         Parameter(
             group=_JOURNAL,
             metavar="FILE",
-            help="Write each app to this file before its request is sent.",
+            help="Write each app to this file before its request is sent. With several targets, a "
+            "folder.",
         ),
     ] = None
     resume: Annotated[
@@ -320,11 +330,31 @@ class LogFlags:
     ] = "text"
 
 
+def names_of_targets(_: object) -> list[str]:
+    """Complete the names in the file with targets."""
+    from aioappsapi.fleet.targets_file import target_names
+
+    return target_names()
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TargetFlags:
     """Target and login. Default: the environment, else the `cf` command."""
 
+    targets: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--target",
+            group=_TARGET,
+            metavar="NAME",
+            completer=names_of_targets,
+            help="A named target, or a glob of names such as 'eu-*'. Repeatable.",
+        ),
+    ] = ()
+    all_targets: Annotated[
+        bool, Parameter(name="--all-targets", group=_TARGET, help="All named targets.")
+    ] = False
     sandbox: Annotated[
         int | None,
         Parameter(

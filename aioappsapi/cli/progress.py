@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -17,12 +17,14 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from aioappsapi import App, Outcome, Run, Status
+from aioappsapi import App, FleetRun, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.text import counted, printable
 from aioappsapi.cli.console import err, note
 from aioappsapi.cli.flags import OutputFlags
 from aioappsapi.cli.summary import apps
+
+AnyRun = Run[App] | FleetRun[App]
 
 _STYLES: Final = {
     Status.OK: "green",
@@ -91,7 +93,7 @@ def listing(flags: OutputFlags) -> Iterator[None]:
 class Snapshot:
     """The numbers of a run at one moment. They add up: every app is in exactly one of them."""
 
-    def __init__(self, run: Run[App], elapsed: float) -> None:
+    def __init__(self, run: AnyRun, elapsed: float) -> None:
         self.action = run.action
         self.total = run.total or 0
         self.counts = [(status, run.counts[status]) for status in Status if run.counts[status]]
@@ -166,7 +168,7 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def waited_for(run: Run[App]) -> str:
+def waited_for(run: AnyRun) -> str:
     """Describe what an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
@@ -178,10 +180,15 @@ def line_of(outcome: Outcome[App]) -> str:
     """Describe in one line what happened to an app."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
     if outcome.error is None:
-        return f"{outcome.status}: {who}"
+        return f"{outcome.status}: {who}{_at(outcome)}"
     said = str(outcome.error)
     _, known, rest = said.partition(f" {outcome.key}: ")
-    return f"{outcome.status}: {who}: {rest if known else said}"
+    return f"{outcome.status}: {who}{_at(outcome)}: {rest if known else said}"
+
+
+def _at(outcome: Outcome[App]) -> str:
+    """Name the target, where a run has several."""
+    return "" if outcome.target is None else f" at {outcome.target}"
 
 
 # -- how it is shown
@@ -190,7 +197,7 @@ def line_of(outcome: Outcome[App]) -> str:
 class Display:
     """Shows a run inside its `with` block; this one shows nothing."""
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         self._console = console
         self._run = run
         self._failures = 0
@@ -233,7 +240,7 @@ class Display:
 _MORE: Final = "more apps failed; from here on they are only counted"
 
 
-def display(console: Console, run: Run[App], flags: OutputFlags | None = None) -> Display:
+def display(console: Console, run: AnyRun, flags: OutputFlags | None = None) -> Display:
     """Choose how a run is shown."""
     if flags is not None and (flags.quiet or flags.no_progress):
         return Display(console, run)
@@ -264,7 +271,7 @@ class _Bar(Progress):
 class Live(Display):
     """A bar with numbers under it, on a terminal."""
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
         self._bar = _Bar(console, self._lines)
         self._task = self._bar.add_task(run.action, total=run.total, done="")
@@ -296,7 +303,7 @@ class Live(Display):
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
-        who = printable(outcome.name or outcome.key)
+        who = printable(f"{outcome.name or outcome.key}{_at(outcome)}")
         why = printable(cause_of(outcome))
         line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
         self._console.print(line, soft_wrap=False)
@@ -325,7 +332,7 @@ class Lines(Display):
     So a log is short and still shows progress.
     """
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
         self._beat = Beat(_SILENCE, self._show_numbers)
         self._tenths = 0
@@ -355,7 +362,7 @@ class Lines(Display):
             self._show_numbers()
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
-        self._write(line_of(outcome))
+        self._write(line_of(outcome), {"app": outcome.key, "status": outcome.status.value})
 
     def _show_more(self) -> None:
         self._write(_MORE)
@@ -365,7 +372,9 @@ class Lines(Display):
         ended = ", ".join(f"{count} {status}" for status, count in now.counts)
         parts = [f"{now.done}/{now.total} done" + (f" ({ended})" if ended else "")]
         parts += [*now.under_way(), *now.pace(), *now.limits()]
-        self._write(f"{now.action}: {', '.join(parts)}")
+        numbers = {"done": now.done, "total": now.total}
+        numbers |= {status.value: count for status, count in now.counts}
+        self._write(f"{now.action}: {', '.join(parts)}", numbers)
 
-    def _write(self, line: str) -> None:
-        note(line, console=self._console)
+    def _write(self, line: str, fields: Mapping[str, object] | None = None) -> None:
+        note(line, console=self._console, fields=fields or {})

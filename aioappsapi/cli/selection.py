@@ -144,7 +144,7 @@ async def select(client: Client, given: Given, selection: Selection) -> list[Key
         new = [word for word in given.words if word not in given.outcomes]
         found = await find_apps(client, new, skip_unknown=selection.skip_unknown)
         keys: list[Key] = [*given.outcomes.values(), *found]
-        kept = [one for one in keys if not _is_excluded(one, selection)]
+        kept = [one for one in keys if not is_excluded(one, selection)]
     else:
         kept = [*await selected(client, selection)]
     if not kept:
@@ -188,7 +188,8 @@ async def selected(client: Client, selection: Selection) -> list[App]:
     )
 
 
-def _is_excluded(one: Key, selection: Selection) -> bool:
+def is_excluded(one: Key, selection: Selection) -> bool:
+    """Check whether an app is left out by its name."""
     if isinstance(one, str):
         return matches(one, one, selection.exclude)
     path = one.label if isinstance(one, Outcome) else path_of(one)

@@ -31,6 +31,7 @@ from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
 from aioappsapi.cli.summary import apps, print_report, reason_lines
+from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
 
 
@@ -50,6 +51,7 @@ class SnapshotCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             deadline=self.deadline,
@@ -94,6 +96,7 @@ class RestoreCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             output=self.output.output,

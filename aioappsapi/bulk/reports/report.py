@@ -1,4 +1,4 @@
-"""The report of a bulk run: one outcome per app, and what the run took."""
+"""The report of a bulk run: one outcome per app, with requests and times."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LOADABLE: Final = (".json", ".jsonl")
 class Report(ReportData[T_co]):
     """The report of a bulk run: a sequence of outcomes in input order, one per distinct app.
 
-    `action` is what the run did, `target` the API that it did it at; `target` is None in a merged
-    report of several APIs, which `targets` lists. `complete` is false if the input was a stream
+    `action` is the action of the run, and `target` its API; `target` is None in a merged report of
+    several APIs, which `targets` lists. `complete` is false if the input was a stream
     that was not read to its end. `stopped` says why the run ended early, if it did. `predicted`
     reports come from a dry run: their outcomes are expected, not observed. `options` are those of
     the run, `version` is the version of this library that made the report. `pauses` and `limits`
@@ -51,8 +51,8 @@ class Report(ReportData[T_co]):
     def merge(cls, reports: Iterable[Report[T_co]]) -> Report[T_co]:
         """Merge reports of one action into one: counts, requests and timings add up exactly.
 
-        Percentiles are computed again from all outcomes. `target` is None where targets differ;
-        then each outcome has its own. Raises InvalidInputError for different actions, for the
+        Percentiles are computed again from all outcomes. If targets differ, `target` is None and
+        each outcome has its own. Raises InvalidInputError for different actions, for the
         same app of the same target twice, and for no report at all.
         """
         return merge(list(reports), Report[T_co])

@@ -28,6 +28,7 @@ from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
 from aioappsapi.bulk.run.states import (
@@ -69,6 +70,7 @@ class Engine(Generic[T_co]):
         give_up_after: float,
         waves: WaveRun | None = None,
     ) -> None:
+        self.observer: RunEvents | None = None
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
@@ -299,7 +301,8 @@ class Engine(Generic[T_co]):
             calls.repeated()
         current_call_log.set(calls)
         try:
-            await step.send(run)
+            sending = step.send(run)
+            await (sending if self.observer is None else self.observer.step(run, sending))
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=is_refusal_of_app(error))
         if calls.stop_reason is not None:
@@ -344,6 +347,8 @@ class Engine(Generic[T_co]):
         state, by_state = run.state, self._progress.by_state
         by_state[before] -= 1
         by_state[state] += 1
+        if self.observer is not None:
+            self.observer.moved(run, before)
         if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
             return
         outcome = self._progress.outcome(run) if state is DONE else None
@@ -372,6 +377,8 @@ class Engine(Generic[T_co]):
         self._progress.add(self._inputs.place(run.index), outcome)
         if run.done_at is not None:
             self._pressure.note_limit(run.done_at)
+        if self.observer is not None:
+            self.observer.ended(run, outcome)
         if outcome.error is not None:
             self._check_failures()
         if self._on_outcome is not None:

@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,8 @@ _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
 _FLUSHES_FOLDERS: Final = os.name == "posix"
+# How the first line begins; a snapshot begins with a schema, too.
+_HEAD: Final = b'{"schema":%d,"action":' % SCHEMA
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +95,7 @@ class Journal:
         self._written = self._on_disk = 0
         self._saving: asyncio.Task[None] | None = None
         self._flush_due: asyncio.TimerHandle | None = None
+        self.on_flush: Callable[[float], object] | None = None
         self._lock, self._file = self._open()
         try:
             head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
@@ -295,9 +298,12 @@ class Journal:
 
     async def _save(self) -> None:
         upto, data = self._written, self._take_unsaved()
+        begun = loop_time()
         try:
             await asyncio.to_thread(self._save_now, data)
             self._on_disk = upto
+            if self.on_flush is not None:
+                self.on_flush(loop_time() - begun)
         except OSError:
             self._unsaved[:0] = data
             raise
@@ -330,7 +336,7 @@ class Journal:
 
 def _is_torn_head(data: bytes) -> bool:
     """Check whether a file without a whole line is a journal that was killed at its first one."""
-    return b'{"schema":2,'.startswith(data[:12]) or data.startswith(b'{"schema":2,')
+    return data[: len(_HEAD)] == _HEAD[: len(data)]
 
 
 def _retrieve(saving: asyncio.Task[None]) -> None:

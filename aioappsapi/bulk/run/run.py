@@ -26,6 +26,7 @@ from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermo
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunEvents, RunObserver
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.states import State, Why
@@ -61,6 +62,7 @@ class Run(Generic[T_co]):
         give_up_after: float = 60.0,
         predicted: bool = False,
         waves: WavePlanner | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -73,6 +75,7 @@ class Run(Generic[T_co]):
         self._open_journal = open_journal
         self._on_pause = on_pause
         self._pressure = Pressure(throttle)
+        self._observer = observer
         self._predicted = predicted
         self._engine = Engine(
             action,
@@ -183,6 +186,16 @@ class Run(Generic[T_co]):
     def stopping(self) -> bool:
         """Whether nothing new is begun any more."""
         return self._engine.stop_reason is not None
+
+    @property
+    def requests(self) -> Requests:
+        """The requests that were sent so far."""
+        return self._progress.requests
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early; None if it does not."""
+        return self._engine.stop_reason
 
     @property
     def report(self) -> Report[T_co]:
@@ -299,10 +312,17 @@ class Run(Generic[T_co]):
                 if self._throttle is not None:
                     listener = self._pressure.listener(self._on_pause)
                     stack.callback(self._throttle.on_pause(listener))
+                if self._observer is not None:
+                    self._follow(stack.enter_context(self._observer.run(self)))
                 await self._run()
         finally:
             if self._engine.journal is not None:
                 await self._engine.journal.aclose()
+
+    def _follow(self, events: RunEvents) -> None:
+        self._engine.observer = events
+        if self._engine.journal is not None:
+            self._engine.journal.on_flush = events.flushed
 
     def _take_journal(self, journal: Journal) -> Journal:
         self._taken_over = journal.taken_over

@@ -6,13 +6,13 @@ from enum import IntEnum
 
 
 class State(IntEnum):
-    """Where an app is on its way."""
+    """The state of an app in its run."""
 
     PENDING = 0  # waits for a worker
     READY = 1  # its next step waits for a worker
     RETRY_LATER = 2  # failed, and waits for the second round
-    ASKING = 3  # a worker has it: reads, notes, sends
-    HELD = 4  # waits until fewer instances are starting
+    ASKING = 3  # a worker reads, journals and sends
+    HELD = 4  # waits for the start limiter
     VERIFYING = 5  # its request was accepted, and its proof is awaited
     DONE = 6  # has its outcome
 
@@ -26,7 +26,7 @@ class Did(IntEnum):
 
 
 class Why(IntEnum):
-    """Why a run ends before an app is done."""
+    """The reason why a run ends before an app is done."""
 
     DEADLINE = 0
     STOPPED = 1

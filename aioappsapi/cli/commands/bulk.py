@@ -37,9 +37,9 @@ def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
         log: LogFlags = LogFlags(),
         target: TargetFlags = TargetFlags(),
     ) -> int:
-        from aioappsapi.cli.bulk import BulkCommand
+        from aioappsapi.cli.fleet import bulk_command
 
-        return BulkCommand(
+        return bulk_command(
             action=action,
             words=words,
             selection=selection,

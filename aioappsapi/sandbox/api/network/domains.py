@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import Access, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call, text_at
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
+from aioappsapi.sandbox.api.network.domain_checks import new_domain_problems
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -23,8 +22,6 @@ _DOMAINS: Final = ListRules(
     ("names", "organization_guids", "label_selector"),
     orders=("created_at", "updated_at"),
 )
-_FIELDS: Final = ("name", "internal", "relationships", "metadata", "router_group")
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 
 
 class Domains:
@@ -104,7 +101,7 @@ class Domains:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.refuse(_problems(fields))
+        validation.refuse(new_domain_problems(fields))
         organization = self._requested_owner(token, fields)
         name = str(fields["name"]).lower()
         if any(domain.name == name for domain in self._network.domains.values()):
@@ -141,20 +138,6 @@ class Domains:
 
 def _owner(domain: Domain) -> str | None:
     return None if domain.organization is None else domain.organization.guid
-
-
-def _problems(fields: Json) -> list[str]:
-    problems = validation.unknown_fields(fields, _FIELDS)
-    name = fields.get("name")
-    if name is None:
-        problems.append("Name can't be blank")
-    elif not isinstance(name, str):
-        problems.append("Name must be a string")
-    elif not all(map(_NAME.fullmatch, name.split("."))):
-        problems.append("Name does not comply with RFC 1035 standards")
-    elif "." not in name:
-        problems.append('Name must contain at least one "."')
-    return metadata_problems(fields) + problems
 
 
 def domain_fields(call: Call, domain: Domain) -> Json:

@@ -17,7 +17,7 @@ from aioappsapi.sandbox.world.model import Stack, timestamp
 from aioappsapi.sandbox.world.state import World
 
 _STACKS: Final = ListRules(("names", "default", "label_selector"))
-_STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
+_STATES: Final = ("ACTIVE", "RESTRICTED", "DEPRECATED", "DISABLED")
 
 
 class StackRefusedError(errors.ApiError):
