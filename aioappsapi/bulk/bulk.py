@@ -32,7 +32,7 @@ from aioappsapi.bulk.run_maker import RunMaker
 from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
 from aioappsapi.bulk.selection.select import find, select
 from aioappsapi.bulk.windows.diff import SnapshotDiff, compare
-from aioappsapi.bulk.windows.restore import RestorePlan, draw_up_restore, waves_of
+from aioappsapi.bulk.windows.restore import RestorePlan, draw_up_restore, known_apps, waves_of
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
@@ -288,7 +288,7 @@ class Bulk:
         how = options.copy()
         how["waves"] = waves_of(snapshot, options.get("waves"))
         make = partial(ActionFactory.restore, snapshot=snapshot)
-        return self._maker.make(make, [app.guid for app in snapshot.apps], how)
+        return self._maker.make(make, known_apps(snapshot), how)
 
     async def plan_restore(
         self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RestoreOptions[App]]
@@ -300,7 +300,7 @@ class Bulk:
         check_names("plan_restore", options, RestoreOptions)
         self._check_target(snapshot, force=force)
         chosen = self._maker.checked(options)
-        inputs = self._maker.inputs([app.guid for app in snapshot.apps])
+        inputs = self._maker.inputs(known_apps(snapshot))
 
         async def plan(action: ActionName, keys: list[str]) -> Plan:
             alone = msgspec.structs.replace(chosen, waves=None)

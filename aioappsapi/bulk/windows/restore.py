@@ -35,6 +35,20 @@ def keys_by_action(snapshot: Snapshot) -> dict[ActionName, list[str]]:
     return keys
 
 
+def known_apps(snapshot: Snapshot) -> list[Outcome[App]]:
+    """Return the apps as the input of a run, with the names that the snapshot knows."""
+    return [
+        Outcome(
+            key=app.guid,
+            status=Status.ALREADY,  # in no doubt
+            name=app.name,
+            space=app.space,
+            organization=app.organization,
+        )
+        for app in snapshot.apps
+    ]
+
+
 class StopsFirst(msgspec.Struct, frozen=True):
     """Stopped apps make room for those that start, so they are the first wave."""
 

@@ -5,7 +5,7 @@ The Structs here are the file format: the JSON schema in the package is generate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -52,9 +52,9 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str | None] | None = None
 
     @property
-    def instances(self) -> Mapping[str, int]:
-        """The requested number of instances by process type."""
-        return {process.type: process.instances for process in self.processes}
+    def path(self) -> str:
+        """``org/space/app``, as far as the places are known."""
+        return "/".join(part for part in (self.organization, self.space, self.name) if part)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
