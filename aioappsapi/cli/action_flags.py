@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from cyclopts import Group, Parameter
 
+from aioappsapi.cli.flags import Deadline, OutputFormat
 from aioappsapi.cli.values import choice, count, percentages
 
 if TYPE_CHECKING:
@@ -153,3 +154,12 @@ class ScaleFlags(ActionFlags):
             disk_in_mb=self.disk_mb,
             process=self.process or "web",
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CallFlags:
+    """The options of all commands for one app."""
+
+    output: OutputFormat = "text"
+    deadline: Deadline = None

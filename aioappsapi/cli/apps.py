@@ -10,11 +10,12 @@ import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
 from aioappsapi.bulk.selection.names import not_found
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
-from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
+from aioappsapi.cli.flags import LogFlags, Selection, TargetFlags, Wait
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute

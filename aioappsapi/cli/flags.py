@@ -395,12 +395,3 @@ class TargetFlags:
     insecure: Annotated[
         bool, Parameter(group=_TARGET, help="Do not check the server's certificate.")
     ] = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class CallFlags:
-    """The options of all commands for one app."""
-
-    output: OutputFormat = "text"
-    deadline: Deadline = None

@@ -23,7 +23,7 @@ from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.run.app_run import State, Why
-from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
+from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
@@ -357,7 +357,7 @@ class Run(Generic[T_co]):
                 attach_report(failure, self._progress_report())
                 raise
         if self._engine.interruption is not None:
-            raise self._aborted(self._engine.interruption)
+            raise aborted(self.action, self._engine.interruption, self._progress_report())
 
     def _begin(self) -> None:
         self.began = True
@@ -388,16 +388,3 @@ class Run(Generic[T_co]):
         self._progress.end()
         if (failure := self._engine.interruption) is not None:
             log.error("on_outcome raised while the run was being cancelled", exc_info=failure)
-
-    def _aborted(self, cause: BaseException) -> BaseException:
-        report = self._progress_report()
-        if not isinstance(cause, Exception):
-            attach_report(cause, report)
-            return cause
-        aborted = RunAbortedError(
-            f"{self.action}: aborted by {type(cause).__name__}: {cause}. "
-            "The report has every outcome until then.",
-            report=report,
-        )
-        aborted.__cause__ = cause
-        return aborted

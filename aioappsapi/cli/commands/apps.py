@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.flags import (
     AppName,
-    CallFlags,
     Include,
     LogFlags,
     Selection,
