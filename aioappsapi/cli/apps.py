@@ -11,6 +11,7 @@ import msgspec
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
 from aioappsapi.bulk.selection.names import not_found
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
@@ -87,7 +88,8 @@ class AppCommand:
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
-            done = await getattr(session.client.apps, action)(guid, wait=wait)
+            with busy(f"waiting for {app}", shown=wait != "none"):
+                done = await getattr(session.client.apps, action)(guid, wait=wait)
             self._print(done, {"guid": done.guid, "name": done.name, "state": done.state})
 
         return self._execute(work, app)
@@ -100,7 +102,9 @@ class AppCommand:
             if not yes and self.target.sandbox is None:
                 confirm(session, f"delete {app} ({guid}) at {session.client.api_url}")
             job = await session.client.apps.delete(guid)
-            self._print(await session.client.jobs.wait(job))
+            with busy(f"deleting {app}"):
+                job = await session.client.jobs.wait(job)
+            self._print(job)
 
         return self._execute(work, app)
 

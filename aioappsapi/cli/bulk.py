@@ -11,6 +11,7 @@ from typing import cast
 from aioappsapi import App, InvalidInputError, Report
 from aioappsapi.bulk.options import StreamOptions, check_how
 from aioappsapi.cli.action_flags import ActionFlags, ScaleFlags
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_plan, print_prediction
 from aioappsapi.cli.exits import Exit
@@ -26,7 +27,6 @@ from aioappsapi.cli.flags import (
     WaitFlags,
 )
 from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
-from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import approve_wave, check_terminal, confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
@@ -105,7 +105,7 @@ class BulkCommand:
         if not self.run.force:
             given.check_target(client.api_url)
         async with clock.bounding("the selection of apps; nothing was sent"):
-            with listing(self.output):
+            with busy("listing apps", shown=self.output.shows_progress):
                 chosen = await select(client, given, self.selection)
         if self.run.dry_run:
             async with clock.bounding("the prediction; nothing was sent"):
@@ -127,12 +127,14 @@ class BulkCommand:
         options["waves"] = self.waves.waves()
         bulk = session.client.bulk
         if self.action in {"start", "stop", "restart"} and not self._more:
-            plan = await bulk.plan(self.action, chosen, **options)
+            with busy("predicting outcomes", shown=self.output.shows_progress):
+                plan = await bulk.plan(self.action, chosen, **options)
             show = partial(print_plan, plan)
             return deliver(plan.report, self.output, show=show, write=plan.write)
         options.update(self._more)
         run = bulk.stream(self.action, chosen, dry_run=True, **options)
-        await run.run()
+        with busy("predicting outcomes", shown=self.output.shows_progress):
+            await run.run()
         show = partial(print_prediction, run.report, run.waves)
         return deliver(run.report, self.output, show=show)
 

@@ -306,6 +306,11 @@ class OutputFlags:
         bool, Parameter(name="--no-progress", group=OUTPUT, help="Print no progress.")
     ] = False
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is printed."""
+        return not (self.quiet or self.no_progress)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

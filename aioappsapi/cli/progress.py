@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from aioappsapi import App, FleetRun, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.text import counted, printable
-from aioappsapi.cli.console import err, note
+from aioappsapi.cli.busy import SILENCE, Beat
+from aioappsapi.cli.console import note
 from aioappsapi.cli.flags import OutputFlags
 from aioappsapi.cli.summary import apps
 
@@ -38,53 +39,8 @@ _STYLES: Final = {
 _FAILURES: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
 _MOST_FAILURES: Final = 5
 _REFRESH: Final = 0.1
-# After a longer silence a run would seem to hang.
-_SILENCE: Final = 10.0
 # Before this many seconds a rate and a remaining time would be guesses.
 _RATE_AFTER: Final = 2.0
-
-
-class Beat:
-    """Calls a function at regular intervals of the loop's clock."""
-
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._call = call
-        self._timer: asyncio.TimerHandle | None = None
-
-    def restart(self) -> None:
-        """Restart the interval now."""
-        self.stop()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
-
-    def stop(self) -> None:
-        """Stop the calls."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _due(self) -> None:
-        self.restart()
-        self._call()
-
-
-@contextmanager
-def listing(flags: OutputFlags) -> Iterator[None]:
-    """Show that apps are being listed, which may take a while on a large platform."""
-    if flags.quiet or flags.no_progress:
-        yield
-    elif err.is_terminal:
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True
-        ) as spinner:
-            spinner.add_task("listing apps", total=None)
-            yield
-    else:
-        beat = Beat(_SILENCE, lambda: note("still listing apps"))
-        beat.restart()
-        try:
-            yield
-        finally:
-            beat.stop()
 
 
 # -- the numbers
@@ -242,7 +198,7 @@ _MORE: Final = "more apps failed; from here on they are only counted"
 
 def display(console: Console, run: AnyRun, flags: OutputFlags | None = None) -> Display:
     """Choose how a run is shown."""
-    if flags is not None and (flags.quiet or flags.no_progress):
+    if flags is not None and not flags.shows_progress:
         return Display(console, run)
     return Live(console, run) if console.is_terminal else Lines(console, run)
 
@@ -334,7 +290,7 @@ class Lines(Display):
 
     def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
-        self._beat = Beat(_SILENCE, self._show_numbers)
+        self._beat = Beat(SILENCE, self._show_numbers)
         self._tenths = 0
 
     def __enter__(self) -> Self:
