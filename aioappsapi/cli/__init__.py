@@ -16,8 +16,7 @@ def main() -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if arguments in (["--version"], ["-V"]):  # scripts call this often, so it imports no other
-    module
+    if arguments in (["--version"], ["-V"]):  # scripts call this often, so it imports nothing
         from aioappsapi._version import __version__
 
         sys.stdout.write(f"aioappsapi {__version__}\n")
