@@ -24,7 +24,7 @@ from aioappsapi.models import AppFeature, Environment
 
 _ROW: Final = ("guid", "state", "name", "space", "organization")
 _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
-# What `look` calls, by the name of the command.
+# The method that `look` calls, by the name of the command.
 _LOOKS: Final = {
     "env": "get_env",
     "permissions": "get_permissions",
@@ -68,7 +68,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def look(self, name: str, app: str) -> Exit:
-        """Print what a method without other arguments returns."""
+        """Print the result of a method that takes only the app."""
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
@@ -110,7 +110,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def _execute(self, work: Callable[[Session], Awaitable[None]], app: str = "") -> Exit:
-        """Do one thing within the deadline. A refusal of the server is status 1, not 3.
+        """Run one operation within the deadline. A refusal of the server is status 1, not 3.
 
         `app` is the word that stands for the app, if the command is for one.
         """

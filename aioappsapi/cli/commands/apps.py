@@ -1,4 +1,4 @@
-"""What may be typed after `apps`: a list, and commands for one app."""
+"""The commands after `apps`: a list, and operations on one app."""
 
 from __future__ import annotations
 
