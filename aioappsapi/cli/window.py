@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import cast
 
 from aioappsapi import App, InvalidInputError, Snapshot
+from aioappsapi.bulk import RestorePlan
 from aioappsapi.bulk.options import RestoreOptions
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_restore
 from aioappsapi.cli.exits import Exit
@@ -29,7 +31,6 @@ from aioappsapi.cli.outputs import (
     deliver,
     write_or_rescue,
 )
-from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import approve_wave, confirm_many
 from aioappsapi.cli.runs import check_waiting, check_waves, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, read_given, select
@@ -75,7 +76,7 @@ class SnapshotCommand:
         if not self.force:
             given.check_target(session.client.api_url)
         async with session.clock.bounding("the snapshot; no file was written"):
-            with listing(OutputFlags()):
+            with busy("reading the states of apps"):
                 chosen = await select(session.client, given, self.selection)
                 taken = await session.client.bulk.snapshot(chosen)
         session.interruption.disarm()
@@ -126,7 +127,9 @@ class RestoreCommand:
             )
         if self.run.dry_run:
             async with session.clock.bounding("the prediction; nothing was sent"):
-                return await self._predict(session, snapshot)
+                with busy("predicting outcomes", shown=self.output.shows_progress):
+                    plan = await self._plan(session, snapshot)
+            return deliver(plan.report, self.output, show=partial(print_restore, plan))
         if not (self.run.yes or self.waves.approve) and self.target.sandbox is None:
             confirm_many(session, "restore", len(snapshot.apps))
         options = self._options(session)
@@ -138,12 +141,11 @@ class RestoreCommand:
             session, [run], lambda: run.report, self.output, go_on=self._go_on
         )
 
-    async def _predict(self, session: Session, snapshot: Snapshot) -> Exit:
+    async def _plan(self, session: Session, snapshot: Snapshot) -> RestorePlan:
         options = self._options(session)
         options["waves"] = self.waves.waves()
         bulk = session.client.bulk
-        plan = await bulk.plan_restore(snapshot, force=self.run.force, **options)
-        return deliver(plan.report, self.output, show=partial(print_restore, plan))
+        return await bulk.plan_restore(snapshot, force=self.run.force, **options)
 
     def _options(self, session: Session) -> RestoreOptions[App]:
         given = run_options(self.wait, self.run, session.clock.left)
@@ -162,7 +164,7 @@ class RestoreCommand:
 
 
 def load_snapshot(file: Path) -> Snapshot:
-    """Read a snapshot. Raises InvalidInputError if it cannot be read, or is none."""
+    """Read a snapshot. Raises InvalidInputError for an unreadable or another file."""
     try:
         return Snapshot.load(file)
     except OSError as cause:

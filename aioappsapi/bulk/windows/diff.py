@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
 from aioappsapi._http.batches import LARGEST_PAGE
 from aioappsapi._http.call import Caller
 from aioappsapi.api.apps import Apps
+from aioappsapi.api.spaces import Spaces
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.windows.snapshot import (
     AppState,
@@ -81,28 +82,34 @@ class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compare(caller: Caller, snapshot: Snapshot) -> SnapshotDiff:
-    """Compare a snapshot with the platform: two requests per 200 apps, and one for new apps."""
-    keys = [app.guid for app in snapshot.apps]
-    present, spaces = await read_present(caller, keys)
+    """Compare a snapshot with the platform: two requests per 200 apps, and two for new apps."""
+    present = await read_present(caller, [app.guid for app in snapshot.apps])
     diffs = [_diff_of(app, present[app.guid]) for app in snapshot.apps if app.guid in present]
     changed = tuple(diff for diff in diffs if diff.differences)
     return SnapshotDiff(
         gone=tuple(app for app in snapshot.apps if app.guid not in present),
-        new=await _new_apps(caller, snapshot, sorted(spaces)),
+        new=tuple([app async for app in _new_apps(caller, snapshot)]),
         changed=changed,
         same=len(diffs) - len(changed),
     )
 
 
-async def _new_apps(caller: Caller, snapshot: Snapshot, spaces: list[str]) -> tuple[AppState, ...]:
+async def _new_apps(caller: Caller, snapshot: Snapshot) -> AsyncIterator[AppState]:
+    """Yield apps that were made since, in the spaces of the snapshot; it has only their names."""
     known = {app.guid for app in snapshot.apps}
+    places = {(app.organization, app.space) for app in snapshot.apps}
+    names = sorted({app.space for app in snapshot.apps if app.space is not None})
+    spaces = await Spaces(caller).list(names=names).all()
     pager = Apps(caller).list(
-        space_guids=spaces,
+        space_guids=[space.guid for space in spaces],
         created_ats={"gt": snapshot.taken_at},
         include=["space.organization"],
         per_page=LARGEST_PAGE,
     )
-    return tuple([state_of(app) async for app in pager if app.guid not in known])
+    async for app in pager:
+        state = state_of(app)
+        if app.guid not in known and (state.organization, state.space) in places:
+            yield state
 
 
 def _diff_of(before: AppState, now: AppState) -> AppDiff:

@@ -104,7 +104,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Versioned(msgspec.Struct):
-    """The part of a snapshot that every schema has."""
+    """The member that every version of a snapshot has."""
 
     schema: int
 
@@ -117,7 +117,7 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     await inputs.read_all()
     keys = inputs.keys
     taken_at = datetime.now(UTC)
-    found, _ = await read_present(caller, keys)
+    found = await read_present(caller, keys)
     if missing := [key for key in keys if key not in found]:
         few = ", ".join(missing[:_SHOWN]) + (" and more" if len(missing) > _SHOWN else "")
         verb = "is" if len(missing) == 1 else "are"
@@ -127,18 +127,11 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     return Snapshot(target=target, taken_at=taken_at, apps=tuple(found[key] for key in keys))
 
 
-async def read_present(
-    caller: Caller, keys: Sequence[str]
-) -> tuple[dict[str, AppState], frozenset[str]]:
-    """Return the present states of the apps that are visible, and the GUIDs of their spaces."""
+async def read_present(caller: Caller, keys: Sequence[str]) -> dict[str, AppState]:
+    """Return the present states of the apps that are visible."""
     processes = await _read_processes(Processes(caller), keys)
     pager = Apps(caller).list(guids=keys, include=["space.organization"], per_page=LARGEST_PAGE)
-    found: dict[str, AppState] = {}
-    spaces: set[str] = set()
-    async for app in pager:
-        found[app.guid] = state_of(app, processes.pop(app.guid, []))
-        spaces.add(app.relationships.space.guid or "")
-    return found, frozenset(spaces - {""})
+    return {app.guid: state_of(app, processes.pop(app.guid, [])) async for app in pager}
 
 
 async def _read_processes(
