@@ -78,7 +78,7 @@ class BulkCommand:
         self.waves.check()
         if self.waves.approve and not self.run.dry_run:
             check_terminal("--approve asks before each wave")
-        _ = self._more  # numbers and words that do not go together are refused now
+        _ = self._more  # options that do not fit together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
@@ -149,9 +149,9 @@ class BulkCommand:
         return more
 
     def _go_on(self, report: Path | None) -> str | None:
-        """Return the command that continues: from the journal, or else from a report.
+        """Return the command that continues the run, from the journal or else from a report.
 
-        The embedded sandbox ends with the run; a command would meet another one.
+        There is none for an embedded sandbox, because it ends with the run.
         """
         if self.target.sandbox is not None:
             return None

@@ -131,7 +131,7 @@ class RestoreCommand:
         )
 
     def _go_on(self, report: Path | None) -> str | None:
-        """Return this command again: a restoration skips what is as in the snapshot."""
+        """Return this command again: a restoration skips apps that match the snapshot."""
         del report
         if self.target.sandbox is not None:
             return None
@@ -140,7 +140,7 @@ class RestoreCommand:
 
 
 def load_snapshot(file: Path) -> Snapshot:
-    """Read a snapshot. Raises InvalidInputError if it cannot be read, or is none."""
+    """Read a snapshot. Raises InvalidInputError for an unreadable or another file."""
     try:
         return Snapshot.load(file)
     except OSError as cause:

@@ -41,6 +41,23 @@ def attach_report(error: BaseException, report: Report[object]) -> None:
     setattr(error, _ATTACHED, report)
 
 
+def aborted(action: str, cause: BaseException, report: Report[object]) -> BaseException:
+    """Return the exception of a run that something outside of its apps ended.
+
+    Interruptions of the process, such as KeyboardInterrupt, keep their class.
+    """
+    if not isinstance(cause, Exception):
+        attach_report(cause, report)
+        return cause
+    error = RunAbortedError(
+        f"{action}: aborted by {type(cause).__name__}: {cause}. "
+        "The report has every outcome until then.",
+        report=report,
+    )
+    error.__cause__ = cause
+    return error
+
+
 def report_of(error: BaseException) -> Report[object] | None:
     """Find the report of a run in the exception that ended it, or in a timeout around it.
 
