@@ -10,11 +10,12 @@ import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
 from aioappsapi.bulk.selection.names import not_found
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
 from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
-from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
+from aioappsapi.cli.flags import LogFlags, Selection, TargetFlags, Wait
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute
@@ -23,7 +24,7 @@ from aioappsapi.models import AppFeature, Environment
 
 _ROW: Final = ("guid", "state", "name", "space", "organization")
 _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
-# What `look` calls, by the name of the command.
+# The method that `look` calls, by the name of the command.
 _LOOKS: Final = {
     "env": "get_env",
     "permissions": "get_permissions",
@@ -67,7 +68,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def look(self, name: str, app: str) -> Exit:
-        """Print what a method without other arguments returns."""
+        """Print the result of a method that takes only the app."""
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
@@ -109,7 +110,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def _execute(self, work: Callable[[Session], Awaitable[None]], app: str = "") -> Exit:
-        """Do one thing within the deadline. A refusal of the server is status 1, not 3.
+        """Run one operation within the deadline. A refusal of the server is status 1, not 3.
 
         `app` is the word that stands for the app, if the command is for one.
         """

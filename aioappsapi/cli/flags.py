@@ -2,7 +2,7 @@
 
 A command takes these dataclasses as parameters; cyclopts makes options of their fields. Nothing
 here imports the client, so that `--help` and completion stay fast. An option that was not given is
-None wherever the library has a default of its own.
+None if the library has its own default.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Selection:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class WaitFlags:
-    """When an app counts as done, and how many apps come up at a time."""
+    """Options for when an app is done, and how many apps start at a time."""
 
     wait: WaitFor = None
     startup_timeout: Annotated[
@@ -210,7 +210,7 @@ class WaitFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """Limits of a run, and when it ends early."""
+    """Limits of a run, and its early end."""
 
     concurrency: Annotated[
         int | None,
@@ -271,7 +271,7 @@ class RunFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class JournalFlags:
-    """The file from which a run that was broken off can go on."""
+    """The file from which an interrupted run can continue."""
 
     journal: Annotated[
         Path | None,
@@ -284,6 +284,19 @@ class JournalFlags:
     ] = None
     resume: Annotated[
         bool, Parameter(group=_JOURNAL, help="Continue the run of the --journal file.")
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RestoreFlags:
+    """What a restore brings back besides states and numbers of instances."""
+
+    memory: Annotated[
+        bool, Parameter(group=RUN, help="Bring back memory and disk, too. Restarts running apps.")
+    ] = False
+    droplets: Annotated[
+        bool, Parameter(group=RUN, help="Bring back the droplets, too. Restarts running apps.")
     ] = False
 
 
@@ -395,12 +408,3 @@ class TargetFlags:
     insecure: Annotated[
         bool, Parameter(group=_TARGET, help="Do not check the server's certificate.")
     ] = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class CallFlags:
-    """The options of all commands for one app."""
-
-    output: OutputFormat = "text"
-    deadline: Deadline = None

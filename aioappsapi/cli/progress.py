@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: a live display on a terminal, plain lines elsewhere.
+"""Progress of a run: a live display on a terminal, plain lines elsewhere.
 
 Always on standard error: standard output is for the result. The event loop passes the time, so
 nothing here needs a thread or a lock.
@@ -43,7 +43,7 @@ _REFRESH: Final = 0.1
 _RATE_AFTER: Final = 2.0
 
 
-# -- what is shown
+# -- the numbers
 
 
 class Snapshot:
@@ -115,7 +115,7 @@ def _verb(action: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time as people read it: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    """Return a duration for people: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -125,7 +125,7 @@ def clock(seconds: float) -> str:
 
 
 def waited_for(run: AnyRun) -> str:
-    """Describe what an interrupted run still waits for."""
+    """Describe the apps that an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
     parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
@@ -133,7 +133,7 @@ def waited_for(run: AnyRun) -> str:
 
 
 def line_of(outcome: Outcome[App]) -> str:
-    """Describe in one line what happened to an app."""
+    """Describe the outcome of an app in one line."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
     if outcome.error is None:
         return f"{outcome.status}: {who}{_at(outcome)}"
@@ -147,7 +147,7 @@ def _at(outcome: Outcome[App]) -> str:
     return "" if outcome.target is None else f" at {outcome.target}"
 
 
-# -- how it is shown
+# -- the displays
 
 
 class Display:
@@ -204,7 +204,7 @@ def display(console: Console, run: AnyRun, flags: OutputFlags | None = None) -> 
 
 
 class _Bar(Progress):
-    """A bar, and lines of numbers under it, which would not fit beside it."""
+    """A bar with lines of numbers below it."""
 
     def __init__(self, console: Console, lines: Callable[[], Iterable[Text]]) -> None:
         self._lines = lines
@@ -244,7 +244,7 @@ class Live(Display):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the display away."""
+        """Remove the display."""
         self._beat.stop()
         self._bar.stop()
 
@@ -283,7 +283,7 @@ class Live(Display):
 
 
 class Lines(Display):
-    """A line for the first failures, for every tenth of the run, and when time goes by.
+    """Lines for the first failures, for every tenth of the run, and after ten seconds of silence.
 
     So a log is short and still shows progress.
     """

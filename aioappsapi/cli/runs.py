@@ -1,4 +1,4 @@
-"""Runs while they go on, whatever the command: options, progress, signals, and the end."""
+"""Runs of all commands: their options, progress, signals and end."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import OutputFlags, RunFlags, WaitFlags
 from aioappsapi.cli.outputs import GoOn, deliver
 from aioappsapi.cli.progress import display, waited_for
+from aioappsapi.cli.questions import check_terminal
 from aioappsapi.cli.session import C, Session
 from aioappsapi.cli.summary import explain_abort
+from aioappsapi.cli.wave_flags import WaveFlags
 from aioappsapi.config import startup_timeout
 
 # How long requests in flight may take to end after the first Ctrl-C, in seconds.
@@ -32,7 +34,7 @@ _SHORTEST: Final = 0.001
 
 
 def check_waiting(wait: WaitFlags) -> None:
-    """Refuse options that do not go together. Raises InvalidInputError."""
+    """Refuse options that do not fit together. Raises InvalidInputError."""
     waits = wait.wait not in {None, "none"}
     for name in ("max_starting", "max_starting_mb"):
         if getattr(wait, name) is not None and not waits:
@@ -42,11 +44,18 @@ def check_waiting(wait: WaitFlags) -> None:
                 "to wait for them: give --wait all, or any, or routable."
             )
     if waits and wait.startup_timeout is None:
-        startup_timeout()  # a CF_STARTUP_TIMEOUT that is no time is found now, not half way
+        startup_timeout()  # an invalid CF_STARTUP_TIMEOUT is refused now, not during the run
+
+
+def check_waves(waves: WaveFlags, run: RunFlags) -> None:
+    """Refuse options that do not go together, and questions to nobody. Raises InvalidInputError."""
+    waves.check()
+    if waves.approve and not run.dry_run:
+        check_terminal("--approve asks before each wave")
 
 
 def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOptions[App]:
-    """Return the options of the library for what was typed; `left` seconds of --deadline."""
+    """Return the library's options for the typed ones; `left` is the rest of --deadline."""
     typed = {
         **asdict(wait),
         "concurrency": run.concurrency,
@@ -91,7 +100,7 @@ async def _follow(session: Session[C], run: Run[App] | FleetRun[App], flags: Out
 
 
 def _interrupt(run: Run[App] | FleetRun[App], first: bool) -> None:
-    """End a run: the first signal in order, the second at once."""
+    """End a run: cleanly at the first signal, at once at the second."""
     if not first:
         run.stop(grace=0.0)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Never
+from typing import Final, Never, TypeVar
 
 from aioappsapi.bulk.reports.compare import Comparison
 from aioappsapi.bulk.reports.merge import merge
@@ -25,6 +25,8 @@ from aioappsapi.bulk.reports.writers import write_report
 from aioappsapi.bulk.reports.writers.notebook import as_notebook
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
+U = TypeVar("U")
+
 # The formats that keep everything. The others are for people and their tools.
 LOADABLE: Final = (".json", ".jsonl")
 
@@ -41,8 +43,8 @@ class Report(ReportData[T_co]):
     or why its run could not go on.
     """
 
-    def __add__(self, other: Report[T_co]) -> Report[T_co]:
-        return Report.merge([self, other])
+    def __add__(self, other: Report[U]) -> Report[T_co | U]:
+        return merge([self, other], Report[T_co | U])
 
     def _repr_html_(self) -> str:
         return as_notebook(self)

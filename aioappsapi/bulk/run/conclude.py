@@ -6,7 +6,8 @@ from typing import Final
 
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report import Report
-from aioappsapi.bulk.run.app_run import VERIFYING, AppRun, Why
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import VERIFYING, Why
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,
@@ -39,6 +40,23 @@ def attach_report(error: BaseException, report: Report[object]) -> None:
     A subclass of CancelledError does not work: `asyncio.timeout` knows only the class itself.
     """
     setattr(error, _ATTACHED, report)
+
+
+def aborted(action: str, cause: BaseException, report: Report[object]) -> BaseException:
+    """Return the exception of a run that something outside of its apps ended.
+
+    Interruptions of the process, such as KeyboardInterrupt, keep their class.
+    """
+    if not isinstance(cause, Exception):
+        attach_report(cause, report)
+        return cause
+    error = RunAbortedError(
+        f"{action}: aborted by {type(cause).__name__}: {cause}. "
+        "The report has every outcome until then.",
+        report=report,
+    )
+    error.__cause__ = cause
+    return error
 
 
 def report_of(error: BaseException) -> Report[object] | None:

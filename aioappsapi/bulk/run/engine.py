@@ -1,8 +1,8 @@
 """The engine: a fixed pool of workers that takes apps through the steps of an action.
 
-It knows steps, not verbs. A worker claims an app and takes it as far as its requests go; where a
-step has to be proved, a watcher goes on, and the worker claims the next one. What failed and may do
-better later gets a second round when the others are through.
+It knows steps, not verbs. A worker claims an app and sends its requests. If a
+step has to be proved, a watcher takes the app over, and the worker claims the next one. Failed apps
+that may succeed later get a second round when the others are done.
 
 Everything that happens to an app is an event of its `AppRun`, and every move comes to `moved`.
 """
@@ -24,23 +24,23 @@ from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
-from aioappsapi.bulk.run.app_run import (
-    ASKING,
-    DONE,
-    MAYBE,
-    READY,
-    RETRY_LATER,
-    VERIFYING,
-    AppRun,
-    State,
-    Why,
-)
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.states import (
+    ASKING,
+    DONE,
+    MAYBE,
+    READY,
+    RETRY_LATER,
+    VERIFYING,
+    State,
+    Why,
+)
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
@@ -52,7 +52,7 @@ class Engine(Generic[T_co]):
     """The workers of one run.
 
     `calls` counts the requests that are sent for many apps together. `on_outcome` is called with
-    each outcome; what it raises ends the run.
+    each outcome; an exception of it ends the run.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Engine(Generic[T_co]):
             self._interrupt(interruption)
 
     def _interrupt(self, interruption: BaseException) -> None:
-        """End the run by something that is no app's fault; call no broken callback again."""
+        """End the run with an error that belongs to no app; do not call a broken callback again."""
         self.interruption = self.interruption or interruption
         self._on_outcome = None
         self.stop(f"the run was aborted by {type(interruption).__name__}")
@@ -184,7 +184,7 @@ class Engine(Generic[T_co]):
         return None
 
     def _next(self) -> AppRun | None:
-        """Return an app that waits for a worker. Further steps of old ones go before new ones."""
+        """Return an app that waits for a worker. Further steps of apps go before new apps."""
         if self.stop_reason is not None:
             return None
         if self._ready:
@@ -195,7 +195,7 @@ class Engine(Generic[T_co]):
         return None
 
     def _open(self, index: int) -> AppRun | None:
-        """Make the run of an app, or let the journal's go on; None if that one is done."""
+        """Make the AppRun of an app, or take it from the journal; None if it is done there."""
         key = self._inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
@@ -222,7 +222,7 @@ class Engine(Generic[T_co]):
         self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
 
     def _may_come(self) -> bool:
-        """Check whether an app may still become ready: a new one, or a further step of an old."""
+        """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
         return len(self._action.steps) > 1 and any(
@@ -245,43 +245,50 @@ class Engine(Generic[T_co]):
     # -- one app
 
     async def _take_on(self, run: AppRun) -> None:
-        """Take an app as far as its requests go."""
+        """Take an app through the requests of its steps."""
         run.claimed()
         try:
             while run.state is ASKING:
-                step = self._action.steps[run.step]
+                at = run.step
+                step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
                 if looking is not None or step.limiter is not None or self.journal is not None:
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None:
+                elif self.stop_reason is not None and run.state is ASKING:
                     self._skip(run)
-                if run.state is ASKING:
+                if run.state is ASKING and run.step == at:
                     await self._send(run, step)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
-            # Nobody cancelled the run: a worker that just left would leave its share undone.
+            # Not a cancellation of the run: if the worker just ended, its apps would be lost.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
 
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app."""
+        """Wait for what comes before the request of a step; any of it may move the app.
+
+        An app that needs no request at this step is at the next one after its look.
+        """
+        at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
         current_patience.set(None)
         try:
             if looking is not None:
                 await looking
+            if run.step != at:
+                return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
             if run.state is ASKING and self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
-                await self._wait_for_open_gate()
+                await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
         finally:
             current_patience.set(self._patience)
@@ -289,13 +296,16 @@ class Engine(Generic[T_co]):
     def _skip(self, run: AppRun) -> None:
         run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
-    async def _wait_for_open_gate(self) -> None:
-        # Noted and then held up, an app would be in doubt if the process died meanwhile.
-        if self._throttle is not None:
+    async def _wait_for_open_gate(self, run: AppRun) -> None:
+        # If an app waited after its journal line, it would be in doubt after a kill.
+        if self._throttle is not None and self._throttle.closed_for:
+            goes_on = None if self.observer is None else self.observer.at_gate(run)
             await self._throttle.wait_until_open()
+            if goes_on is not None:
+                goes_on()
 
     async def _send(self, run: AppRun, step: ActionStep) -> None:
-        """Send the request of a step. Only what is sent here is a fact of the app."""
+        """Send the request of a step. Only requests sent here count for the app."""
         calls = AppCalls(run, self._progress.requests, self._outer)
         if run.retried:
             calls.repeated()
@@ -323,7 +333,7 @@ class Engine(Generic[T_co]):
             self.stop(why_final(error))
 
     def _found(self, finding: Finding) -> None:
-        """Apply what a watcher found out."""
+        """Apply the finding of a watcher."""
         run, now = self._runs[finding.key], loop_time()
         if finding.first_at is not None:
             run.seen(finding.first_at)
