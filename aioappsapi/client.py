@@ -21,7 +21,7 @@ from aioappsapi._http.call_log import Exchanges, recorded
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.transport import SessionPool, proxy_from_environment
+from aioappsapi._http.transport import SessionPool
 from aioappsapi._version import __version__
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.audit_events import AuditEvents
@@ -61,10 +61,10 @@ class Client:
 
     `api_url` is the address that ``cf api`` shows. `auth` is a way to log in; the UAA's address is
     read from the API. `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, "" for
-    no proxy, or None to use the one in the environment (read once, here). All calls share one pool
-    of connections, one token and one limit of requests in flight. `telemetry` is an
-    `aioappsapi.telemetry.Telemetry`, which makes spans and metrics of calls and runs. Raises
-    InvalidInputError for an address that cannot be one.
+    no proxy, or None to use the environment, in which the API and the UAA may have different ones.
+    All calls share one pool of connections, one token and one limit of requests in flight.
+    `telemetry` is an `aioappsapi.telemetry.Telemetry`, which makes spans and metrics of calls and
+    runs. Raises InvalidInputError for an address that cannot be one.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Client:
             timeouts=timeouts or Timeouts(),
             limits=limits,
             tls=tls,
-            proxy=proxy_from_environment(url) if proxy is None else proxy,
+            proxy=proxy,
             base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure

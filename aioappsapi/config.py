@@ -19,7 +19,8 @@ class Timeouts(_Settings, frozen=True, kw_only=True):
     `connect` is for DNS, TCP and TLS together, `read` for the longest silence of the server,
     `total` for all of one attempt. A start is slow where its runner cannot be reached: the server
     itself tries for 60 s per process, and was seen to answer 200 after 126 s. Giving up earlier
-    leaves it unknown whether the app was started, so the defaults lie above that.
+    leaves it unknown whether the app was started, so the defaults lie above that. Requests of a
+    login get at most 30 s for `read` and `total`.
     """
 
     connect: float | None = 10.0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aioappsapi import Client, InvalidInputError
+from aioappsapi.bulk.selection.names import not_found
 from aioappsapi.sandbox import Sandbox
 from aioappsapi.sandbox.world.model import App
 from tests.test_rolling import client
@@ -134,3 +135,10 @@ async def test_a_wrong_criterion_is_refused_before_a_request(
     with pytest.raises(TypeError, match="Did you mean 'names'"):
         await world.guids(name="web")
     assert world.requests() == 0
+
+
+def test_the_error_shows_the_beginning_of_a_long_name() -> None:
+    message = not_found("x" * 100_000, "y" * 80)
+    assert len(message) < 250
+    assert f"'{'x' * 79}…'" in message
+    assert f"'{'y' * 80}'" in message

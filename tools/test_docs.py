@@ -46,9 +46,9 @@ def test_no_sentence_is_long(page: Path) -> None:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Split the prose of a page; a list item, a cell of a table and a heading end a sentence."""
+    """Split the prose of a page; a heading and an item of a list or a table end a sentence."""
     for line in text.splitlines():
-        for cell in line.split(" | "):
+        for cell in re.split(r" [|·] ", line):
             yield from re.split(r"(?<=[.!?:;])\**\s+", cell.strip(" |-*#"))
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
-import urllib.request
 from collections.abc import Mapping
 from io import BytesIO
-from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
 import aiohttp
@@ -21,6 +19,7 @@ from aioappsapi._http.call_log import logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
+from aioappsapi._http.proxies import Proxies
 from aioappsapi._http.stamped_request import request_class, session_headers
 from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
@@ -55,7 +54,8 @@ class SessionPool:
     """Pooled keep-alive connections to one API and its UAA, for one event loop.
 
     Opened and closed with the client. There is no limit of connections here: the throttle above
-    limits the requests in flight. `base_url` is the address that most requests begin with.
+    limits the requests in flight. `proxy` is an address, "" for none, or None for the
+    environment's. `base_url` is the address that most requests begin with.
     """
 
     def __init__(
@@ -72,8 +72,11 @@ class SessionPool:
         self._timeouts = timeouts
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
-        self._proxy = _proxy_url(proxy) if proxy else None
+        self._proxies = Proxies(proxy)
+        self._proxy = self._proxies.find(base_url)
+        self._login_timeouts = login_timeouts(timeouts)
         self._origin = "/".join(base_url.split("/")[:3])
+        self._prefix = f"{self._origin}/"
         self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
@@ -138,7 +141,7 @@ class SessionPool:
                 self._target(url),
                 headers=headers if is_stubbed else None,  # our request adds them
                 data=body,
-                proxy=self._proxy,
+                proxy=self._proxy if url.startswith(self._prefix) else self._proxies.find(url),
                 allow_redirects=False,
                 middlewares=_MIDDLEWARES.get(method),
             )
@@ -171,7 +174,7 @@ class SessionPool:
     ) -> Response:
         """Send a request of a login; the log of the waiting call does not count it."""
         with logged_to(None):
-            return await self.send(method, url, headers, body)
+            return await self.send(method, url, headers, body, self._login_timeouts)
 
     def _target(self, url: str) -> URL:
         base = self._base
@@ -198,6 +201,19 @@ class SessionPool:
         if size > most:
             response.close()
         return body.getvalue()
+
+
+# A start may take minutes where its runner cannot be reached. A login may not: every call waits for
+# it.
+_LONGEST_LOGIN: Final = 30.0
+
+
+def login_timeouts(timeouts: Timeouts) -> Timeouts:
+    """Return the time limits of a request of a login: those of other requests, or shorter ones."""
+    read, total = (
+        min(one or _LONGEST_LOGIN, _LONGEST_LOGIN) for one in (timeouts.read, timeouts.total)
+    )
+    return Timeouts(connect=timeouts.connect, read=read, total=total)
 
 
 # This much of a too large answer is kept, to show what it was.
@@ -234,20 +250,6 @@ async def _only_once(
 _MIDDLEWARES: Final = dict.fromkeys(
     ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"), (_only_once,)
 )
-
-
-def _proxy_url(proxy: str) -> URL:
-    """Read a proxy's address, which may lack its scheme. Raises InvalidInputError."""
-    try:
-        url = URL(proxy if "://" in proxy else f"http://{proxy}")
-    except ValueError:
-        url = URL()
-    if url.scheme not in {"http", "https"} or not url.host:
-        # Without the address itself, which may hold a password.
-        raise InvalidInputError(
-            "The proxy's address would look like http://proxy.example.org:3128."
-        )
-    return url
 
 
 # The first row that matches decides; a test holds every exception of aiohttp against it.
@@ -334,34 +336,3 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl_module.CERT_NONE
     return context
-
-
-def proxy_from_environment(url: str) -> str | None:
-    """Find the proxy for an address in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`.
-
-    `NO_PROXY` lists hosts that need none: names, with their subdomains, addresses, and networks
-    like ``10.0.0.0/8``. Looked up once, when a client is made: aiohttp's own look-up for each
-    request costs five times the request.
-    """
-    parsed = URL(url)
-    if not parsed.host or urllib.request.proxy_bypass(f"{parsed.host}:{parsed.port}"):
-        return None
-    proxies = urllib.request.getproxies()
-    if _is_in_network(parsed.host, proxies.get("no", "")):
-        return None
-    return proxies.get(parsed.scheme) or proxies.get("all")
-
-
-def _is_in_network(host: str, no_proxy: str) -> bool:
-    """Check whether an address is in one of the networks of `NO_PROXY`, like ``10.0.0.0/8``."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False  # a name
-    for entry in no_proxy.split(","):
-        try:
-            if address in ip_network(entry.strip(), strict=False):
-                return True
-        except ValueError:
-            continue  # a name
-    return False

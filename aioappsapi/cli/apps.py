@@ -10,10 +10,12 @@ import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
 from aioappsapi.bulk.selection.names import not_found
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
-from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
+from aioappsapi.cli.flags import LogFlags, Selection, TargetFlags, Wait
 from aioappsapi.cli.questions import confirm
 from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute
@@ -22,7 +24,7 @@ from aioappsapi.models import AppFeature, Environment
 
 _ROW: Final = ("guid", "state", "name", "space", "organization")
 _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
-# What `look` calls, by the name of the command.
+# The method that `look` calls, by the name of the command.
 _LOOKS: Final = {
     "env": "get_env",
     "permissions": "get_permissions",
@@ -66,7 +68,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def look(self, name: str, app: str) -> Exit:
-        """Print what a method without other arguments returns."""
+        """Print the result of a method that takes only the app."""
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
@@ -87,7 +89,8 @@ class AppCommand:
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
-            done = await getattr(session.client.apps, action)(guid, wait=wait)
+            with busy(f"waiting for {app}", shown=wait != "none"):
+                done = await getattr(session.client.apps, action)(guid, wait=wait)
             self._print(done, {"guid": done.guid, "name": done.name, "state": done.state})
 
         return self._execute(work, app)
@@ -100,12 +103,14 @@ class AppCommand:
             if not yes and self.target.sandbox is None:
                 confirm(session, f"delete {app} ({guid}) at {session.client.api_url}")
             job = await session.client.apps.delete(guid)
-            self._print(await session.client.jobs.wait(job))
+            with busy(f"deleting {app}"):
+                job = await session.client.jobs.wait(job)
+            self._print(job)
 
         return self._execute(work, app)
 
     def _execute(self, work: Callable[[Session], Awaitable[None]], app: str = "") -> Exit:
-        """Do one thing within the deadline. A refusal of the server is status 1, not 3.
+        """Run one operation within the deadline. A refusal of the server is status 1, not 3.
 
         `app` is the word that stands for the app, if the command is for one.
         """

@@ -55,7 +55,7 @@ def prepare_streams() -> None:
 
 
 class _Written:
-    """Whether standard output has anything from this command."""
+    """Whether this command has written to standard output."""
 
     anything = False
 
@@ -82,7 +82,7 @@ def _give_up_stdout() -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines for people; a name in them can neither colour nor command the terminal."""
+    """Print lines for people; control characters in names become visible."""
     from aioappsapi.bulk.reports.text import printable
 
     for line in lines:
@@ -98,7 +98,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 class _LogFormat:
-    """How lines on standard error look."""
+    """The format of lines on standard error."""
 
     as_json = False
 
@@ -125,7 +125,7 @@ def note(
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         head = {"time": time, "level": level, "message": line}
         line = json.dumps({**head, **fields, **trace_ids()})
-    # Standard error that is gone is no reason to end a run.
+    # A closed standard error must not end a run.
     with suppress(OSError):
         wraps = console.is_terminal and not _LogFormat.as_json
         console.print(Text(printable(line)), soft_wrap=not wraps)

@@ -1,4 +1,4 @@
-"""Exit statuses: what each one means, and which one counts when several apply."""
+"""Exit statuses: their meanings, and the choice when several apply."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MEANINGS: Final = {
     Exit.TERMINATED: "ended by SIGTERM; the report is written",
 }
 
-# From the strongest to the weakest; 2 and 3 never meet another one, since nothing was begun.
+# From the strongest to the weakest. After 2 and 3 there is no other status: no app was begun.
 PRECEDENCE: Final = (
     *(Exit.INTERRUPTED, Exit.TERMINATED, Exit.HANGUP),
     *(Exit.BUG, Exit.USAGE, Exit.COULD_NOT_BEGIN, Exit.NOT_WRITTEN, Exit.NOT_ALL, Exit.OK),

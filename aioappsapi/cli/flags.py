@@ -2,7 +2,7 @@
 
 A command takes these dataclasses as parameters; cyclopts makes options of their fields. Nothing
 here imports the client, so that `--help` and completion stay fast. An option that was not given is
-None wherever the library has a default of its own.
+None if the library has its own default.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Selection:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class WaitFlags:
-    """When an app counts as done, and how many apps come up at a time."""
+    """Options for when an app is done, and how many apps start at a time."""
 
     wait: WaitFor = None
     startup_timeout: Annotated[
@@ -210,7 +210,7 @@ class WaitFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """Limits of a run, and when it ends early."""
+    """Limits of a run, and its early end."""
 
     concurrency: Annotated[
         int | None,
@@ -271,7 +271,7 @@ class RunFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class JournalFlags:
-    """The file from which a run that was broken off can go on."""
+    """The file from which an interrupted run can continue."""
 
     journal: Annotated[
         Path | None,
@@ -305,6 +305,11 @@ class OutputFlags:
     no_progress: Annotated[
         bool, Parameter(name="--no-progress", group=OUTPUT, help="Print no progress.")
     ] = False
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is printed."""
+        return not (self.quiet or self.no_progress)
 
 
 @Parameter(name="*")
@@ -390,12 +395,3 @@ class TargetFlags:
     insecure: Annotated[
         bool, Parameter(group=_TARGET, help="Do not check the server's certificate.")
     ] = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class CallFlags:
-    """The options of all commands for one app."""
-
-    output: OutputFormat = "text"
-    deadline: Deadline = None

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from aioappsapi import App, Fleet, FleetRun, InvalidInputError
 from aioappsapi.cli.bulk import BulkCommand
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_prediction
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import STDIN, TargetFlags
 from aioappsapi.cli.fleet_selection import count_apps, select_at_all
 from aioappsapi.cli.outputs import check_apart, deliver
-from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import confirm_many
 from aioappsapi.cli.runs import follow_to_end, run_options
 from aioappsapi.cli.selection import Given
@@ -71,11 +71,13 @@ class FleetCommand(BulkCommand):
     async def _work_at_all(self, session: Session[Fleet], *, given: Given) -> Exit:
         fleet, clock = session.client, session.clock
         async with clock.bounding("the selection of apps; nothing was sent"):
-            with listing(self.output):
+            with busy("listing apps", shown=self.output.shows_progress):
                 chosen = await select_at_all(fleet, given, self.selection)
         if self.run.dry_run:
             async with clock.bounding("the prediction; nothing was sent"):
-                report = await fleet.bulk.predict(self.action, chosen, **self._options(clock.left))
+                options = self._options(clock.left)
+                with busy("predicting outcomes", shown=self.output.shows_progress):
+                    report = await fleet.bulk.predict(self.action, chosen, **options)
             return deliver(report, self.output, show=partial(print_prediction, report, ()))
         if not self.run.yes:
             confirm_many(session, self.action, count_apps(chosen))

@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: a live display on a terminal, plain lines elsewhere.
+"""Progress of a run: a live display on a terminal, plain lines elsewhere.
 
 Always on standard error: standard output is for the result. The event loop passes the time, so
 nothing here needs a thread or a lock.
@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from aioappsapi import App, FleetRun, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.text import counted, printable
-from aioappsapi.cli.console import err, note
+from aioappsapi.cli.busy import SILENCE, Beat
+from aioappsapi.cli.console import note
 from aioappsapi.cli.flags import OutputFlags
 from aioappsapi.cli.summary import apps
 
@@ -38,56 +39,11 @@ _STYLES: Final = {
 _FAILURES: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
 _MOST_FAILURES: Final = 5
 _REFRESH: Final = 0.1
-# After a longer silence a log looks like that of a run that hangs.
-_SILENCE: Final = 10.0
 # Before this many seconds a rate and a remaining time would be guesses.
 _RATE_AFTER: Final = 2.0
 
 
-class Beat:
-    """Calls something every so many seconds of the loop's clock."""
-
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._call = call
-        self._timer: asyncio.TimerHandle | None = None
-
-    def restart(self) -> None:
-        """Count the seconds from now on."""
-        self.stop()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
-
-    def stop(self) -> None:
-        """Call no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _due(self) -> None:
-        self.restart()
-        self._call()
-
-
-@contextmanager
-def listing(flags: OutputFlags) -> Iterator[None]:
-    """Show that apps are being listed, which may take a while on a large platform."""
-    if flags.quiet or flags.no_progress:
-        yield
-    elif err.is_terminal:
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True
-        ) as spinner:
-            spinner.add_task("listing apps", total=None)
-            yield
-    else:
-        beat = Beat(_SILENCE, lambda: note("still listing apps"))
-        beat.restart()
-        try:
-            yield
-        finally:
-            beat.stop()
-
-
-# -- what is shown
+# -- the numbers
 
 
 class Snapshot:
@@ -159,7 +115,7 @@ def _verb(action: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time as people read it: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    """Return a duration for people: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -169,7 +125,7 @@ def clock(seconds: float) -> str:
 
 
 def waited_for(run: AnyRun) -> str:
-    """Describe what an interrupted run still waits for."""
+    """Describe the apps that an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
     parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
@@ -177,7 +133,7 @@ def waited_for(run: AnyRun) -> str:
 
 
 def line_of(outcome: Outcome[App]) -> str:
-    """Describe in one line what happened to an app."""
+    """Describe the outcome of an app in one line."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
     if outcome.error is None:
         return f"{outcome.status}: {who}{_at(outcome)}"
@@ -191,7 +147,7 @@ def _at(outcome: Outcome[App]) -> str:
     return "" if outcome.target is None else f" at {outcome.target}"
 
 
-# -- how it is shown
+# -- the displays
 
 
 class Display:
@@ -242,13 +198,13 @@ _MORE: Final = "more apps failed; from here on they are only counted"
 
 def display(console: Console, run: AnyRun, flags: OutputFlags | None = None) -> Display:
     """Choose how a run is shown."""
-    if flags is not None and (flags.quiet or flags.no_progress):
+    if flags is not None and not flags.shows_progress:
         return Display(console, run)
     return Live(console, run) if console.is_terminal else Lines(console, run)
 
 
 class _Bar(Progress):
-    """A bar, and lines of numbers under it, which would not fit beside it."""
+    """A bar with lines of numbers below it."""
 
     def __init__(self, console: Console, lines: Callable[[], Iterable[Text]]) -> None:
         self._lines = lines
@@ -288,7 +244,7 @@ class Live(Display):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the display away."""
+        """Remove the display."""
         self._beat.stop()
         self._bar.stop()
 
@@ -327,14 +283,14 @@ class Live(Display):
 
 
 class Lines(Display):
-    """A line for the first failures, for every tenth of the run, and when time goes by.
+    """Lines for the first failures, for every tenth of the run, and after ten seconds of silence.
 
     So a log is short and still shows progress.
     """
 
     def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
-        self._beat = Beat(_SILENCE, self._show_numbers)
+        self._beat = Beat(SILENCE, self._show_numbers)
         self._tenths = 0
 
     def __enter__(self) -> Self:

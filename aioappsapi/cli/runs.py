@@ -1,4 +1,4 @@
-"""Runs while they go on, whatever the command: options, progress, signals, and the end."""
+"""Runs of all commands: their options, progress, signals and end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SHORTEST: Final = 0.001
 
 
 def check_waiting(wait: WaitFlags) -> None:
-    """Refuse options that do not go together. Raises InvalidInputError."""
+    """Refuse options that do not fit together. Raises InvalidInputError."""
     waits = wait.wait not in {None, "none"}
     for name in ("max_starting", "max_starting_mb"):
         if getattr(wait, name) is not None and not waits:
@@ -42,11 +42,11 @@ def check_waiting(wait: WaitFlags) -> None:
                 "to wait for them: give --wait all, or any, or routable."
             )
     if waits and wait.startup_timeout is None:
-        startup_timeout()  # a CF_STARTUP_TIMEOUT that is no time is found now, not half way
+        startup_timeout()  # an invalid CF_STARTUP_TIMEOUT is refused now, not during the run
 
 
 def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOptions[App]:
-    """Return the options of the library for what was typed; `left` seconds of --deadline."""
+    """Return the library's options for the typed ones; `left` is the rest of --deadline."""
     typed = {
         **asdict(wait),
         "concurrency": run.concurrency,
@@ -91,7 +91,7 @@ async def _follow(session: Session[C], run: Run[App] | FleetRun[App], flags: Out
 
 
 def _interrupt(run: Run[App] | FleetRun[App], first: bool) -> None:
-    """End a run: the first signal in order, the second at once."""
+    """End a run: cleanly at the first signal, at once at the second."""
     if not first:
         run.stop(grace=0.0)
         return

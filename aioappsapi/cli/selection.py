@@ -1,4 +1,4 @@
-"""Which apps: from arguments, standard input and files, or by what they have in common."""
+"""The selection of apps: from arguments, standard input and files, or by selectors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REPORTS: Final = frozenset({".json", ".jsonl"})
 
 @dataclass(frozen=True)
 class Given:
-    """What the arguments name: GUIDs and names, and the files that they were read from.
+    """The apps in the arguments: GUIDs and names, and the files that contain them.
 
     `outcomes` are those of reports by GUID. The next run gets them instead of bare GUIDs, because
     an app that was `unverified` has to be verified, although the server says that it is started.
@@ -49,11 +49,11 @@ class Given:
 
 
 def read_given(words: Sequence[str], selection: Selection) -> Given:
-    """Read what stands behind the arguments, before a connection is made.
+    """Read the arguments and their files, before a connection is made.
 
-    A file has a GUID or a name a line, with ``#`` for comments. A report (.json, .jsonl) stands for
-    its apps that are not in the requested state. Raises InvalidInputError if there is no app, or a
-    file cannot be read.
+    A file has one GUID or name per line, and comments after ``#``. A report (.json, .jsonl) stands
+    for its apps that are not in the requested state. Raises InvalidInputError if there is no app,
+    or a file cannot be read.
     """
     if words and selection:
         raise InvalidInputError("Give either apps or selectors like --org and --all, not both.")
@@ -131,7 +131,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in bare if line]
 
 
-# -- asking the server
+# -- requests
 
 
 Key = str | App | Outcome[object]
@@ -140,7 +140,7 @@ Key = str | App | Outcome[object]
 async def select(client: Client, given: Given, selection: Selection) -> list[Key]:
     """Find the apps. Raises InvalidInputError if there are none."""
     if given.words:
-        # What an earlier report has is known already, whatever it looks like.
+        # The keys of an earlier report are known, in any form.
         new = [word for word in given.words if word not in given.outcomes]
         found = await find_apps(client, new, skip_unknown=selection.skip_unknown)
         keys: list[Key] = [*given.outcomes.values(), *found]

@@ -23,7 +23,7 @@ from aioappsapi.errors import AppsApiError, DeadlineError, InvalidInputError
 
 
 class Clock:
-    """The time that a command has, from its first byte on. A person's answers do not count."""
+    """The time that a command has, from its start. Time for answers of the user does not count."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -86,7 +86,7 @@ class Session(Generic[C]):
 
     @contextmanager
     def with_a_person(self) -> Iterator[None]:
-        """Ask a person inside: the clock stands still, and Ctrl-C ends the question."""
+        """Stop the clock for a question to the user; Ctrl-C then ends the question."""
         with self.clock.stopped(), self.interruption.paused():
             yield
 
@@ -122,7 +122,7 @@ def execute(
     except AppsApiError as error:
         return fail(error, Exit.COULD_NOT_BEGIN, output)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        # A Ctrl-C outside of the event loop has no handler of ours.
+        # A Ctrl-C outside the event loop is not handled by this module.
         status = Exit.of_signal(interruption.signal or signal.SIGINT)
         return fail(KeyboardInterrupt(), status, output, message=f"interrupted; {interrupted}")
 

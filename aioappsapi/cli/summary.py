@@ -31,7 +31,7 @@ def print_report(report: Report[object], output: Output) -> None:
 
 
 def text_lines(report: Report[object]) -> Iterator[str]:
-    """Summarise a run: the verdict, how many apps ended how, the times, and what to do."""
+    """Summarise a run: the verdict, the counts, the times, and the advice."""
     requests = counted(report.requests.sent, "request")
     yield f"{report.title}: {as_typed(verdict(report))}"
     yield f"  {span(report.seconds)}, {requests} sent, {report.requests.retried:,} of them retries"
@@ -65,7 +65,7 @@ def target_lines(report: Report[object]) -> Iterator[str]:
 
 
 def reason_lines(report: Report[object]) -> Iterator[str]:
-    """Group the apps that are not in the requested state by cause: how many, which, what to do."""
+    """Group the unfinished apps by cause, with their number, names and advice."""
     groups = group_by_cause(report.remaining)
     for group in groups[:_MOST_GROUPS]:
         yield f"{len(group.outcomes):,} {group.status.label}: {as_typed(group.cause)}"

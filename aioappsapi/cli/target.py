@@ -1,4 +1,4 @@
-"""Which Cloud Foundry the command line works on, and as whom."""
+"""The target and the login of the command line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def opened(target: TargetFlags, run: RunFlags) -> Iterator[Client]:
     """Make the client, with an embedded sandbox if `--sandbox` asks for one.
 
     The sandbox is another process, so that it takes no time from the client's event loop. Raises
-    AuthError without a target, InvalidInputError for options that do not go together.
+    AuthError without a target, InvalidInputError for options that do not fit together.
     """
     _check(target)
     settings = _settings(run)
@@ -79,7 +79,7 @@ def _only_one(named: Mapping[str, Target]) -> Target:
 
 
 class _Settings(TypedDict):
-    """What a run asks of its client."""
+    """The settings of the client for a run."""
 
     limits: Limits | None
     retry: RetryPolicy

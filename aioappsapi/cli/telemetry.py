@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from aioappsapi.bulk.run.observer import Instrumentation
+if TYPE_CHECKING:
+    from aioappsapi.bulk.run.observer import Instrumentation
 
 
 def is_set_up() -> bool:

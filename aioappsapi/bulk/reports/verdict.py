@@ -22,7 +22,7 @@ _MOST_TARGETS: Final = 3
 
 
 def verdict(report: ReportData[object]) -> str:
-    """Return one sentence on the apps, one on what is not done, and one per unusable target."""
+    """Return sentences on the apps, on unfinished apps, and on each unusable target."""
     if not report.target_errors:
         return _of_apps(report)
     unusable = [f"{at} could not be used: {error}" for at, error in report.target_errors.items()]

@@ -17,6 +17,7 @@ from aioappsapi.models.app import App
 
 _GLOB: Final = re.compile(r"[*?\[]")
 _FEW: Final = 5
+_LONGEST: Final = 80
 
 
 class UnknownNameError(InvalidInputError):
@@ -75,7 +76,7 @@ def _lower(names: Iterable[str]) -> list[str]:
 
 def not_found(*unknown: str) -> str:
     """Say that no app has these names or GUIDs: one message, whatever they look like."""
-    return f"No app that this login can see is called {_few(map(repr, unknown))}."
+    return f"No app that this login can see is called {_few(map(_quoted, unknown))}."
 
 
 def unknown_error(unknown: Sequence[str], visible: Iterable[App]) -> UnknownNameError:
@@ -102,6 +103,11 @@ def refuse_ambiguous(found: Mapping[str, Sequence[App]]) -> None:
         f"{len(apps)} apps are called {name!r}: {_few(path_of(app) for app in apps)}.{more} "
         "Nothing was sent. Give org/space/app, or the GUID."
     )
+
+
+def _quoted(word: str) -> str:
+    # A line of some other file, taken for a name, may be very long.
+    return repr(word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…")
 
 
 def _few(words: Iterable[str]) -> str:

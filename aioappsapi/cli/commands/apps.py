@@ -1,12 +1,12 @@
-"""What may be typed after `apps`: a list, and commands for one app."""
+"""The commands after `apps`: a list, and operations on one app."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.flags import (
     AppName,
-    CallFlags,
     Include,
     LogFlags,
     Selection,

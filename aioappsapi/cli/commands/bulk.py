@@ -1,4 +1,4 @@
-"""What may be typed after `start`, `stop`, `restart`, `restage` and `scale`."""
+"""The options of `start`, `stop`, `restart`, `restage` and `scale`."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 Predicate = Callable[[dict[str, str]], bool]
 
+NO_SELECTOR: Final = "Invalid label_selector value"
 _RESERVED: Final = "cloudfoundry.org"
 _LONGEST: Final = 63
 _LONGEST_PREFIX: Final = 253
@@ -71,7 +72,7 @@ def _requirement(text: str) -> Predicate | str:
     if match := _EXISTS.fullmatch(text):
         absent, key = bool(match[1]), match[2]
         return _key_problem(key) or (lambda labels: (key in labels) is not absent)
-    return "Invalid label_selector value"
+    return NO_SELECTOR
 
 
 def _membership(key: str, values: frozenset[str], *, negated: bool) -> Predicate:

@@ -1,4 +1,4 @@
-"""A report for CI: JUnit's XML, one test case per app."""
+"""A report for CI: the XML of JUnit, one test case per app."""
 
 from __future__ import annotations
 

@@ -120,10 +120,11 @@ class Droplets:
         token = call.reader()
         rows = self._all()
         package = self._shelf.packages.get(package_guid)
-        list_query.ListQuery(DROPLETS, list_query.decode(call.query))
+        rules = list_query.nested(DROPLETS, "current")
+        list_query.ListQuery(rules, list_query.decode(call.query))
         if package is None or not token.reads(package.app.space):
             raise errors.not_found("Package")
-        return self._page(call, token, [d for d in rows if d.package == package_guid], DROPLETS)
+        return self._page(call, token, [d for d in rows if d.package == package_guid], rules)
 
     def _page(
         self, call: Call, token: Token, rows: list[Droplet], rules: list_query.ListRules

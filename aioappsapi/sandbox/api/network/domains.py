@@ -11,6 +11,7 @@ from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.network.domain_checks import new_domain_problems
+from aioappsapi.sandbox.api.query_problems import unknown_parameters
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -19,7 +20,7 @@ from aioappsapi.sandbox.world.network import Domain, Network
 from aioappsapi.sandbox.world.state import World
 
 _DOMAINS: Final = ListRules(
-    ("names", "organization_guids", "label_selector"),
+    ("names", "guids", "organization_guids", "label_selector"),
     orders=("created_at", "updated_at"),
 )
 
@@ -87,7 +88,7 @@ class Domains:
     def _reserved(self, call: Call, domain_guid: str) -> Answer:
         domain = self._found(call.reader(), domain_guid)
         given = list_query.decode(call.query)
-        problems = list_query.unknown_parameters(given, ("host", "path", "port"))
+        problems = unknown_parameters(given, ("host", "path", "port"))
         if problems:
             raise errors.bad_query(problems)
         wanted = (given.get("host", ""), given.get("path", ""), given.get("port"))

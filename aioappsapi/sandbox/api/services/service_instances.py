@@ -45,6 +45,13 @@ _FIELDS: Final = {
     ),
     _BROKER: BROKER_FIELDS,
 }
+# For one instance the server knows fewer members than for a list.
+_SHOWN_FIELDS: Final = _FIELDS | {
+    "space": ("name", "guid"),
+    "space.organization": ("name", "guid"),
+    "service_plan": ("name", "guid"),
+    _BROKER: ("name", "guid"),
+}
 _INSTANCES: Final = ListRules(
     (
         "type",
@@ -118,7 +125,7 @@ class ServiceInstances:
 
     def _show(self, call: Call, instance_guid: str) -> Answer:
         row = self._found(call.reader(), instance_guid)
-        wanted = shown_fields(call, _FIELDS)
+        wanted = shown_fields(call, _SHOWN_FIELDS)
         return answer_with_included(instance_fields(call, row), _included(wanted, [row]))
 
     def _credentials(self, call: Call, instance_guid: str) -> Answer:
