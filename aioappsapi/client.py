@@ -108,7 +108,7 @@ class Client:
         self._offer(caller)
 
     def _offer(self, caller: Caller) -> None:
-        """Make the resources that send their requests through a caller."""
+        """Make the resources that use a caller."""
         self._caller = caller
         self.apps = Apps(caller)
         self.audit_events = AuditEvents(caller)
@@ -299,7 +299,7 @@ class Client:
 
 
 def default_user_agent() -> str:
-    """Return this library's name. The server warns clients whose name begins with ``cf``."""
+    """Return this library's name. The server warns clients with names that begin with ``cf``."""
     return f"aioappsapi/{__version__} (Python {platform.python_version()})"
 
 
