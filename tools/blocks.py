@@ -3,8 +3,8 @@
 A Python block may use `await`, an open `client`, `cloud` (its sandbox), `guids` and `guid`. A block
 with test functions is run by pytest. A shell block runs in a folder that belongs to the page, with
 the sandbox in the environment; variables that it exports are there in the next one. Its last status
-is 0, or the one that a comment names (``# exit status 1``). The port 8080 stands for a free one. A
-block after ``<!-- skip: next "reason" -->`` is left out.
+is 0, or the one that a comment names (``# exit status 1``). Ports from 8080 to 8082 stand for free
+ones. A block after ``<!-- skip: next "reason" -->`` is left out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Page:
         self.path = path
         self._runner = asyncio.Runner()
         self._groups: list[int] = []
-        self._port = _free_port()
+        self._ports = {f"808{n}": _free_port() for n in range(3)}
         parsers = {
             "python": self._python,
             "sh": self._shell,
@@ -85,7 +85,7 @@ class Page:
                 os.killpg(group, signal.SIGKILL)
 
     def _python(self, example: Example) -> None:
-        source = "\n" * example.line + example.parsed.replace("8080", self._port)
+        source = "\n" * example.line + self._source(example)
         if "def test_" in source:
             self._test(source, example)
             return
@@ -94,6 +94,9 @@ class Page:
         if inspect.iscoroutine(result):
             self._runner.run(asyncio.wait_for(result, _TIMEOUT))
 
+    def _source(self, example: Example) -> str:
+        return re.sub(r"\b808\d\b", lambda found: self._ports[found[0]], str(example.parsed))
+
     def _test(self, source: str, example: Example) -> None:
         file = self._folder / f"test_line_{example.line}.py"
         file.write_text(source, encoding="utf-8")
@@ -101,7 +104,7 @@ class Page:
         self._call(command, example)
 
     def _shell(self, example: Example) -> None:
-        source = example.parsed.replace("8080", self._port)
+        source = self._source(example)
         before = "if [ -f .env.sh ]; then . ./.env.sh; fi\nset -euo pipefail\n"
         self._call(f"{before}{source}\nexport -p > .env.sh\n", example)
 

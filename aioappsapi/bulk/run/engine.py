@@ -281,7 +281,7 @@ class Engine(Generic[T_co]):
             if run.state is ASKING and self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
-                await self._wait_for_open_gate()
+                await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
         finally:
             current_patience.set(self._patience)
@@ -289,10 +289,13 @@ class Engine(Generic[T_co]):
     def _skip(self, run: AppRun) -> None:
         run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
-    async def _wait_for_open_gate(self) -> None:
+    async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
-        if self._throttle is not None:
+        if self._throttle is not None and self._throttle.closed_for:
+            goes_on = None if self.observer is None else self.observer.at_gate(run)
             await self._throttle.wait_until_open()
+            if goes_on is not None:
+                goes_on()
 
     async def _send(self, run: AppRun, step: ActionStep) -> None:
         """Send the request of a step. Only requests sent here count for the app."""
