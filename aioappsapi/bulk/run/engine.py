@@ -24,23 +24,23 @@ from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
-from aioappsapi.bulk.run.app_run import (
-    ASKING,
-    DONE,
-    MAYBE,
-    READY,
-    RETRY_LATER,
-    VERIFYING,
-    AppRun,
-    State,
-    Why,
-)
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.states import (
+    ASKING,
+    DONE,
+    MAYBE,
+    READY,
+    RETRY_LATER,
+    VERIFYING,
+    State,
+    Why,
+)
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
@@ -249,14 +249,15 @@ class Engine(Generic[T_co]):
         run.claimed()
         try:
             while run.state is ASKING:
-                step = self._action.steps[run.step]
+                at = run.step
+                step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
                 if looking is not None or step.limiter is not None or self.journal is not None:
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None:
+                elif self.stop_reason is not None and run.state is ASKING:
                     self._skip(run)
-                if run.state is ASKING:
+                if run.state is ASKING and run.step == at:
                     await self._send(run, step)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
@@ -269,19 +270,25 @@ class Engine(Generic[T_co]):
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app."""
+        """Wait for what comes before the request of a step; any of it may move the app.
+
+        An app that needs no request at this step is at the next one after its look.
+        """
+        at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
         current_patience.set(None)
         try:
             if looking is not None:
                 await looking
+            if run.step != at:
+                return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
             if run.state is ASKING and self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
-                await self._wait_for_open_gate()
+                await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
         finally:
             current_patience.set(self._patience)
@@ -289,10 +296,13 @@ class Engine(Generic[T_co]):
     def _skip(self, run: AppRun) -> None:
         run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
-    async def _wait_for_open_gate(self) -> None:
+    async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
-        if self._throttle is not None:
+        if self._throttle is not None and self._throttle.closed_for:
+            goes_on = None if self.observer is None else self.observer.at_gate(run)
             await self._throttle.wait_until_open()
+            if goes_on is not None:
+                goes_on()
 
     async def _send(self, run: AppRun, step: ActionStep) -> None:
         """Send the request of a step. Only requests sent here count for the app."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.observer import CallObserver
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.requests import Requests
-from aioappsapi.bulk.run.app_run import AppRun, State
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import State
 
 
 class Numbers(Protocol):
@@ -53,6 +54,10 @@ class RunEvents(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move of an app. After a crash, which moves nothing, `before` is its state."""
+        ...
+
+    def at_gate(self, run: AppRun) -> Callable[[], object]:
+        """Follow an app that waits for the rate limit; what it returns is called afterwards."""
         ...
 
     def step(self, run: AppRun, sending: Awaitable[None]) -> Awaitable[None]:
