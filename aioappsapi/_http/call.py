@@ -39,6 +39,7 @@ wire_log = logging.getLogger("aioappsapi.http")
 # fast path: an `istr` knows its lower-case form.
 _AUTHORIZATION: Final[str] = istr("Authorization")
 _REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
+_CONTENT_TYPE: Final[str] = istr("Content-Type")
 
 # An observer is called before each attempt, and may add headers; what it returns is called with the
 # answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
@@ -198,7 +199,9 @@ class Caller:
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)
-        headers = _headers(request, authorization, request_id)
+        headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
+        if request.body is not None:
+            headers[_CONTENT_TYPE] = request.content_type
         on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
         try:
             response = await self._transport.send(
@@ -312,13 +315,6 @@ def _log_end(request: Request, ticket: Ticket, result: str, request_id: str) -> 
     path = request.path.partition("?")[0]
     seconds = loop_time() - ticket.sent_at
     wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
-
-
-def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
-    headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
-    if request.body is not None:
-        headers["Content-Type"] = request.content_type
-    return headers
 
 
 def _new_request_ids() -> Iterator[str]:

@@ -74,6 +74,7 @@ class SessionPool:
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
         self._proxy = _proxy_url(proxy) if proxy else None
         self._origin = "/".join(base_url.split("/")[:3])
+        self._start = f"{self._origin}/"
         self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
@@ -97,6 +98,7 @@ class SessionPool:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the watchdog's task
             cookie_jar=aiohttp.DummyCookieJar(),
             raise_for_status=False,
+            proxy=self._proxy,
             request_class=request_class(self._watchdog, self._base),
         )
 
@@ -138,7 +140,6 @@ class SessionPool:
                 self._target(url),
                 headers=headers if is_stubbed else None,  # our request adds them
                 data=body,
-                proxy=self._proxy,
                 allow_redirects=False,
                 middlewares=_MIDDLEWARES.get(method),
             )
@@ -174,12 +175,11 @@ class SessionPool:
             return await self.send(method, url, headers, body)
 
     def _target(self, url: str) -> URL:
-        base = self._base
         # fast path: parsing an address costs more than taking another path of a parsed one.
-        if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
+        base, start = self._base, len(self._origin)
+        if base is None or "?" in url or "#" in url or url[: start + 1] != self._start:
             return URL(url, encoded=True)
-        path = url[len(self._origin) :]
-        return base.with_path(path, encoded=True) if path[:1] == "/" else URL(url, encoded=True)
+        return base.with_path(url[start:], encoded=True)
 
     async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
         """Read a body that comes in parts, and end as soon as it is larger than allowed."""

@@ -18,12 +18,14 @@ T = TypeVar("T")
 class ActionStep:
     """One request of an action, with its rules.
 
-    `once`: sent a second time, it would happen a second time. `visible`: the server shows whether
+    `takes_guids`: a key that is no GUID is refused before anything is noted of it. `once`: sent a
+    second time, it would happen a second time. `visible`: the server shows whether
     it was carried out. `waits`: an acceptance is not enough, `watcher` has to prove it.
     `limiter` bounds how many apps are at this step, or how many instances they start.
     """
 
     name: str
+    takes_guids = True
     once = False
     visible = False
     waits = False
