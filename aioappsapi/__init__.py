@@ -1,9 +1,9 @@
-"""Start, stop and manage thousands of Cloud Foundry apps, and know what really happened to each.
+"""Start, stop and manage thousands of Cloud Foundry apps, with a verified outcome for each.
 
-`Client` is where everything begins; `client.apps` works on one app, `client.bulk` on many. The
+Everything begins with a `Client`: `client.apps` works on one app, `client.bulk` on many. The
 models that calls return are in `aioappsapi.models`.
 
-The public names stand in `__init__.pyi`. Each module is imported when one of its names is first
+The public names are in `__init__.pyi`. Each module is imported when one of its names is first
 used, so that programs without a client (the sandbox, `--help`) do not pay for aiohttp.
 """
 

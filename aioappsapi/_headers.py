@@ -1,4 +1,4 @@
-"""Times in the headers of an answer: its date, and how long it asks to wait.
+"""Times in the headers of an answer: its date, and the requested wait.
 
 Used for the API and for the UAA.
 """
@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:
-    """Return the `Date` of an answer in epoch seconds; None if it is missing or no date."""
+    """Return the `Date` of an answer in epoch seconds; None if it is missing or invalid."""
     try:
         return _epoch_seconds(headers["Date"])
     except (KeyError, ValueError, TypeError, OverflowError):
@@ -20,7 +20,7 @@ def date_of(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Return the seconds that `Retry-After` or the rate limit's window asks to wait, or None.
+    """Return the seconds to wait by `Retry-After` or by the rate limit's window, or None.
 
     `Retry-After` is a number of seconds or a date. `now` is in epoch seconds, by default the
     server's own clock (`Date`), so that a wrong clock here does no harm.

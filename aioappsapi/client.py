@@ -21,7 +21,7 @@ from aioappsapi._http.call_log import Exchanges, recorded
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Response
 from aioappsapi._http.protocol import free_request, successful
-from aioappsapi._http.transport import SessionPool, proxy_from_environment
+from aioappsapi._http.transport import SessionPool
 from aioappsapi._version import __version__
 from aioappsapi.api.apps import Apps
 from aioappsapi.api.audit_events import AuditEvents
@@ -43,6 +43,7 @@ from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
 from aioappsapi.auth.tokens import TokenSource
 from aioappsapi.auth.uaa import Uaa
 from aioappsapi.bulk.bulk import Bulk
+from aioappsapi.bulk.run.observer import Instrumentation
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import AuthError, DeadlineError, InvalidInputError
 
@@ -60,9 +61,10 @@ class Client:
 
     `api_url` is the address that ``cf api`` shows. `auth` is a way to log in; the UAA's address is
     read from the API. `ssl` is a `Tls` or a ready `ssl.SSLContext`. `proxy` is an address, "" for
-    no proxy, or None to use the one in the environment (read once, here). All calls share one pool
-    of connections, one token and one limit of requests in flight. Raises InvalidInputError for an
-    address that cannot be one.
+    no proxy, or None to use the environment, in which the API and the UAA may have different ones.
+    All calls share one pool of connections, one token and one limit of requests in flight.
+    `telemetry` is an `aioappsapi.telemetry.Telemetry`, which makes spans and metrics of calls and
+    runs. Raises InvalidInputError for an address that cannot be one.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Client:
         ssl: Ssl | None = None,
         proxy: str | None = None,
         user_agent: str | None = None,
+        telemetry: Instrumentation | None = None,
     ) -> None:
         url = checked_url(api_url)
         limits = limits or Limits()
@@ -85,7 +88,7 @@ class Client:
             timeouts=timeouts or Timeouts(),
             limits=limits,
             tls=tls,
-            proxy=proxy_from_environment(url) if proxy is None else proxy,
+            proxy=proxy,
             base_url=url,
         )
         insecure = isinstance(tls, Tls) and tls.insecure
@@ -99,11 +102,13 @@ class Client:
             throttle=Throttle(limits.concurrency, longest_pause=policy.max_retry_after),
             retry=policy,
         )
+        self._observer = None if telemetry is None else telemetry.observe(url, caller.throttle)
+        caller.observer = self._observer
         self._ceiling = limits.concurrency
         self._offer(caller)
 
     def _offer(self, caller: Caller) -> None:
-        """Make the resources that send their requests through a caller."""
+        """Make the resources that use a caller."""
         self._caller = caller
         self.apps = Apps(caller)
         self.audit_events = AuditEvents(caller)
@@ -119,7 +124,9 @@ class Client:
         self.quotas = Quotas(caller)
         self.roles = Roles(caller)
         self.spaces = Spaces(caller)
-        self.bulk = Bulk(caller, target=caller.base_url, ceiling=self._ceiling)
+        self.bulk = Bulk(
+            caller, target=caller.base_url, ceiling=self._ceiling, observer=self._observer
+        )
 
     def __repr__(self) -> str:
         return f"<Client {self.api_url}>"
@@ -137,6 +144,7 @@ class Client:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
+        telemetry: Instrumentation | None = None,
     ) -> Self:
         """Make a client from `CF_API` and a login in environment variables.
 
@@ -150,7 +158,15 @@ class Client:
                 "CF_API is not set: set it to the API's address, like https://api.example.org."
             )
         auth = auth_from_env()
-        return cls(url, auth=auth, limits=limits, timeouts=timeouts, retry=retry, ssl=ssl)
+        return cls(
+            url,
+            auth=auth,
+            limits=limits,
+            timeouts=timeouts,
+            retry=retry,
+            ssl=ssl,
+            telemetry=telemetry,
+        )
 
     @classmethod
     def from_cf_cli(
@@ -162,6 +178,7 @@ class Client:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         ssl: Ssl | None = None,
+        telemetry: Instrumentation | None = None,
     ) -> Self:
         """Make a client with the target and the login of the `cf` command.
 
@@ -183,6 +200,7 @@ class Client:
             timeouts=timeouts,
             retry=retry,
             ssl=ssl,
+            telemetry=telemetry,
         )
 
     def with_options(
@@ -281,7 +299,7 @@ class Client:
 
 
 def default_user_agent() -> str:
-    """Return this library's name. The server warns clients whose name begins with ``cf``."""
+    """Return this library's name. The server warns clients with names that begin with ``cf``."""
     return f"aioappsapi/{__version__} (Python {platform.python_version()})"
 
 

@@ -10,16 +10,17 @@ from aioappsapi.errors import refuse_unless
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Values that are checked when they are made, and again for a copy with changes."""
+    """Values that are checked when they are created or copied with changes."""
 
 
 class Timeouts(_Settings, frozen=True, kw_only=True):
-    """How long one attempt may take, in seconds; None waits for ever.
+    """The timeouts of one attempt, in seconds; None waits for ever.
 
     `connect` is for DNS, TCP and TLS together, `read` for the longest silence of the server,
-    `total` for all of one attempt. A start is slow where its runner cannot be reached: the server
-    itself tries for 60 s per process, and was seen to answer 200 after 126 s. Giving up earlier
-    leaves it unknown whether the app was started, so the defaults lie above that.
+    `total` for one whole attempt. A start is slow if its runner cannot be reached: the server
+    tries for 60 s per process, and has answered 200 after 126 s. With a shorter timeout it would be
+    unknown whether the app was started, so the defaults are longer. Requests of a
+    login get at most 30 s for `read` and `total`.
     """
 
     connect: float | None = 10.0
@@ -35,13 +36,13 @@ class Timeouts(_Settings, frozen=True, kw_only=True):
 
 
 class Limits(_Settings, frozen=True, kw_only=True):
-    """What the client may have under way at once.
+    """Limits of a client.
 
-    `concurrency` is the ceiling of requests in flight of one Client, single calls and all bulk
-    runs together; each run has its own, lower one. `keepalive` is for how many seconds an idle
-    connection is kept; the Cloud Controller closes its own after 20, and a request sent into a
-    closing one is lost, so stay below. `max_answer` is how many bytes an answer may have after it
-    was decompressed; a larger one is an error.
+    `concurrency` is the ceiling of requests in flight of one Client, single calls and all bulk runs
+    together; each run has its own, lower one. `keepalive` is the number of seconds that an idle
+    connection is kept. The Cloud Controller closes its connections after 20 s, and a request sent
+    into a closing connection is lost, so stay below. `max_answer` is the maximum of bytes of an
+    answer after decompression; a larger answer is an error.
     """
 
     concurrency: int = 200
@@ -55,15 +56,15 @@ class Limits(_Settings, frozen=True, kw_only=True):
 
 
 class RetryPolicy(_Settings, frozen=True, kw_only=True):
-    """How often, and after what pause, a failed request is sent again.
+    """The number of attempts of a request, and the pauses between them.
 
-    `attempts` counts the first try. Bulk runs allow more where the server fails many requests
-    anyway, and count no failure of an outage; 1 turns retries off. The pause is drawn evenly
+    `attempts` includes the first one. Bulk runs allow more if the server fails many requests
+    anyway, and do not count failures of an outage; 1 turns retries off. The pause is drawn evenly
     between 0 and ``base * 2 ** (n - 1)``, at most `cap` seconds ("full jitter").
 
-    Answers of 429 have their own count, `rate_limited_attempts`, because nothing was done and the
-    server says when to come back. A `Retry-After` above `max_retry_after` seconds is raised
-    instead of slept, and ends a bulk run.
+    Answers of 429 have their own count, `rate_limited_attempts`, because they have no effect and
+    the server says when to send again. A `Retry-After` above `max_retry_after` seconds is raised at
+    once, and ends a bulk run.
 
     A bulk run gives up when nothing has succeeded for `give_up_after` seconds and at least 20
     requests have failed. Whether a request may be sent again at all depends on the operation.
@@ -88,11 +89,11 @@ class RetryPolicy(_Settings, frozen=True, kw_only=True):
 
 
 class Tls(_Settings, frozen=True, kw_only=True):
-    """How the server's identity is checked, and ours shown.
+    """The check of the server's certificate, and our own certificate.
 
     `ca_file` is a PEM file of authorities to trust instead of the system's; `client_cert` and
     `client_key` are PEM files of our own certificate. `insecure=True` checks nothing, so
-    any server that answers gets the token: for test installations only.
+    any server would get the token: use it only for test installations.
     """
 
     ca_file: str | None = None

@@ -1,4 +1,4 @@
-"""Everything that this library raises.
+"""The errors of this library.
 
     AppsApiError
     ├── InvalidInputError            refused here, before a request was spent (also a ValueError)
@@ -29,8 +29,8 @@
     ├── DeploymentInProgressError    the app has another deployment, and no request was sent
     ├── NotRunningError              accepted, but the instances do not run
     │   ├── CrashedError             the instances crash
-    │   └── PlacementError           the platform has no room for them
-    ├── UnverifiedError              accepted, but nothing proved it
+    │   └── PlacementError           the platform has no cell for them
+    ├── UnverifiedError              accepted, but not proved
     ├── DeadlineError                the deadline came first
     ├── AbandonedError               cancelled in flight; the server may have acted
     └── NotAttemptedError            a bulk run ended before this app
@@ -74,10 +74,7 @@ class AppsApiError(Exception):
 
 
 class InvalidInputError(AppsApiError, ValueError):
-    """An argument that the server would surely refuse, or that cannot be sent at all.
-
-    Nothing was sent.
-    """
+    """An argument that the server would surely refuse, or that cannot be sent. Nothing was sent."""
 
 
 def refuse_unless(condition: bool, what: str) -> None:
@@ -98,8 +95,8 @@ class AuthError(AppsApiError):
 
     `refused` is true when the UAA refused the credentials. Such a login is not sent again, because
     each refusal counts towards locking the account. `error` is the UAA's own code (RFC 6749,
-    section 5.2), `status` its HTTP status or 0, `retry_after` the seconds until the next login is
-    worth trying, where they are known.
+    section 5.2), `status` its HTTP status or 0, `retry_after` the seconds until the next login may
+    succeed, if they are known.
     """
 
     def __init__(
@@ -125,8 +122,8 @@ class TargetError(AppsApiError):
 class TransportError(AppsApiError):
     """A request that got no answer.
 
-    `delivered` is false only where the server surely never saw the request; where it is true the
-    request may or may not have been carried out.
+    `delivered` is false only if the server surely did not receive the request. If it is true, the
+    request may or may not have taken effect.
     """
 
     delivered = True
@@ -152,11 +149,11 @@ class CertificateError(TlsError):
 
 
 class ReadTimeout(TransportError):  # noqa: N818 - the field's name for it
-    """The request was sent, and no answer came in time. It may have been carried out."""
+    """The request was sent, and no answer came in time. It may have taken effect."""
 
 
 class DisconnectedError(TransportError):
-    """The connection ended before the answer was complete. It may have been carried out."""
+    """The connection ended before the answer was complete. The request may have taken effect."""
 
 
 class ClosedError(TransportError):
@@ -182,9 +179,9 @@ class ApiError(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ResponseError(AppsApiError):
     """An answer that is not a success.
 
-    `status` is the HTTP status; `body` holds at most 4 KB of the body, and nothing where it may
+    `status` is the HTTP status; `body` holds at most 4 KB of the body, and nothing if it may
     hold secrets; `errors` are the server's own (code, title, detail), the first of
-    which is also in `code`, `title` and `detail`. All are None where the body held none, as with
+    which is also in `code`, `title` and `detail`. All are None if the body has none, as in
     the HTML of a load balancer. Decide on (`status`, `title`): codes are not unique, and details
     change between versions. `request_id` finds the request in the server's logs.
     """
@@ -241,7 +238,7 @@ class ForbiddenError(ResponseError):
 
 
 class NotFoundError(ResponseError):
-    """404: unknown, or not visible with this login; the server tells no difference."""
+    """404: unknown, or not visible with this login; the server does not distinguish them."""
 
 
 class ConflictError(ResponseError):
@@ -249,27 +246,27 @@ class ConflictError(ResponseError):
 
 
 class UnprocessableError(ResponseError):
-    """422: understood and refused: no droplet, a quota, a name that is taken, …."""
+    """422: the request cannot be carried out: no droplet, a quota, a name that is taken, …."""
 
 
 class RateLimitedError(ResponseError):
-    """429: nothing was done. `retry_after` is how many seconds to wait, if the server said so."""
+    """429: without effect. `retry_after` is the seconds to wait, if the server sent them."""
 
     retry_after: float | None = None
 
 
 class ServerError(ResponseError):
-    """5xx: the server, or a router in front of it, failed. It may have acted all the same."""
+    """5xx: the server, or a router in front of it, failed. The request may have taken effect."""
 
 
 class RedirectedError(ResponseError):
-    """3xx: the server points elsewhere. Not followed: the token is for this host alone."""
+    """3xx: the server names another address. Not followed: the token is only for this host."""
 
 
 class DecodeError(ResponseError):
     """A success that proves nothing: its body cannot be read, or shows another app or state.
 
-    The server accepted the request, so it is never sent again. Look at the app to learn the rest.
+    The server accepted the request, so it is never sent again. Read the app to see its state.
     """
 
 
@@ -342,22 +339,22 @@ class NotRunningError(AppsApiError):
 
 
 class CrashedError(NotRunningError):
-    """Instances crash, and did not come up again in the time that they have."""
+    """Instances crash, and did not come up again within the crash grace."""
 
 
 class PlacementError(NotRunningError):
-    """The platform has no room for the instances: ``insufficient resources``."""
+    """The platform has no cell for the instances: ``insufficient resources``."""
 
 
 class UnverifiedError(AppsApiError):
-    """The server accepted the request, but nothing proved that it was carried out.
+    """The server accepted the request, but nothing proved its effect.
 
-    Look at the app before you send the request again.
+    Read the app before you send the request again.
     """
 
 
 class DeadlineError(AppsApiError):
-    """The deadline passed. The text says whether a request may have been carried out.
+    """The deadline passed. The text says whether a request may have taken effect.
 
     `last` is the failure that left no time for another attempt, if there was one.
     """
@@ -368,7 +365,7 @@ class DeadlineError(AppsApiError):
 
 
 class AbandonedError(AppsApiError):
-    """The request was in flight when the run was cancelled. It may have been carried out."""
+    """The request was in flight when the run was cancelled. It may have taken effect."""
 
 
 class NotAttemptedError(AppsApiError):

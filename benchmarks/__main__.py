@@ -20,20 +20,19 @@ QUICK: Final[dict[str, tuple[str, ...]]] = {
     "start_up": (),
     "decode": ("--quick",),
     "memory": ("--quick",),
-    "call_cost": (),
 }
 ALL: Final[dict[str, tuple[str, ...]]] = {
     "instructions": (),
     "start_up": (),
     "decode": (),
     "memory": (),
-    "call_cost": (),
     "bulk_start": (),
     "sandbox_speed": (),
     "limiter": (),
     "faults": (),
     "waiting": (),
     "report_page": (),
+    "telemetry": (),
 }
 
 

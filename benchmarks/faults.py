@@ -21,7 +21,7 @@ from typing import Any
 from aioappsapi import Client, Limits, PasswordGrant, Report, RetryPolicy
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
-from tests.lives import Verdict, live_through
+from tests.lives import Findings, live_through
 
 ROUNDS = 8
 LIVES = 200
@@ -93,7 +93,7 @@ async def chaos(totals: Counter[str], seed: int) -> None:
 
 def several_lives() -> dict[str, float]:
     """Let runs be killed, cancelled and resumed, and hold each of their reports to the truth."""
-    verdicts: list[Verdict] = []
+    verdicts: list[Findings] = []
 
     async def history(seed: int) -> None:
         verdicts.append(await live_through(seed))

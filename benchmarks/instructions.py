@@ -186,12 +186,12 @@ def server() -> Iterator[str]:
         process.communicate()
 
 
-def instructions(name: str, calls: int, url: str) -> int:
-    """Count the instructions of a process that makes so many calls."""
+def instructions(name: str, calls: int, url: str, module: str) -> int:
+    """Count the instructions of a process that makes so many calls by a contender of a module."""
     with tempfile.TemporaryDirectory() as folder:
         output = f"{folder}/counted"
         valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
-        contender = [sys.executable, "-m", __spec__.name, "--run", name, str(calls), url]
+        contender = [sys.executable, "-m", module, "--run", name, str(calls), url]
         subprocess.run(
             [*valgrind, f"--cachegrind-out-file={output}", *contender],
             check=True,
@@ -203,9 +203,9 @@ def instructions(name: str, calls: int, url: str) -> int:
     return int(summary.split()[1])
 
 
-def per_call(name: str, url: str) -> float:
+def per_call(name: str, url: str, module: str = "benchmarks.instructions") -> float:
     """Measure the slope between few calls and many, in thousand instructions."""
-    few, many = (instructions(name, calls, url) for calls in (FEW, MANY))
+    few, many = (instructions(name, calls, url, module) for calls in (FEW, MANY))
     return (many - few) / (MANY - FEW) / 1000
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from aioappsapi.sandbox import SandboxProcess
@@ -115,7 +116,7 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def starts(**options: object) -> dict[str, float]:
+def starts(**options: Any) -> dict[str, float]:
     def work() -> float:
         with SandboxProcess(STARTS, **options) as sandbox:
             return asyncio.run(start_all(sandbox.url))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
 import pytest
 
 from aioappsapi import AppsApiError, ForbiddenError, Status, UnprocessableError, errors
-from aioappsapi.bulk.reports.advice import ADVICE, advice_for, advice_table
+from aioappsapi.bulk.reports.advice import ADVICE, advice_for
 from aioappsapi.models import ApiError
 from tests.reports import BAD, ERRORS, OK, outcome
-
-DOCS = Path(__file__).parent.parent / "docs" / "concepts" / "retries.md"
 
 
 def failed(error: AppsApiError) -> str:
@@ -83,7 +80,3 @@ def test_no_row_is_hidden_by_an_earlier_one() -> None:
         if not advice.titles and not advice.detail:
             assert not any(issubclass(cls, tuple(seen)) for cls in advice.errors), advice.cause
             seen += advice.errors
-
-
-def test_the_docs_have_the_same_table() -> None:
-    assert advice_table() in DOCS.read_text(encoding="utf-8")

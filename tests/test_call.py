@@ -5,15 +5,16 @@ import contextlib
 import logging
 import time
 import uuid
+from collections.abc import Callable
 
 import anyio
 import msgspec
 import pytest
 
-from aioappsapi._http.call import OnEnd
 from aioappsapi._http.call_log import CallLog, current_call_log
 from aioappsapi._http.limits.throttle import Pause
 from aioappsapi._http.message import Request, Response
+from aioappsapi._http.observer import OnEnd
 from aioappsapi._http.retry import loop
 from aioappsapi.auth.base import Token
 from aioappsapi.auth.grants import StaticToken
@@ -606,15 +607,28 @@ async def test_an_unreadable_success_proves_nothing() -> None:
 async def test_an_observer_sees_every_attempt_and_may_add_a_header() -> None:
     ended: list[object] = []
 
-    def observe(request: Request, headers: dict[str, str]) -> OnEnd:
-        headers["traceparent"] = "00-1-2-03"
-        return ended.append
+    backed_off: list[float] = []
+    resent: list[int] = []
+
+    class Observer:
+        def attempt(self, request: Request, headers: dict[str, str], resends: int) -> OnEnd:
+            headers["traceparent"] = "00-1-2-03"
+            resent.append(resends)
+            return ended.append
+
+        def waiting(self, request: Request, *, closed: bool) -> Callable[[], object]:
+            raise AssertionError("nothing has to wait")
+
+        def backing_off(self, request: Request, seconds: float) -> None:
+            backed_off.append(seconds)
 
     transport = FakeTransport(ConnectError("-"), app())
     one = caller(transport)
-    one.on_attempt = observe
+    one.observer = Observer()
     await one.with_options(retry=RetryPolicy(base=0), timeouts=None).call(START, GUID)
     assert [type(one) for one in ended] == [ConnectError, Response]
+    assert resent == [0, 1]
+    assert backed_off == [0.0]
     assert all(sent.headers["traceparent"] == "00-1-2-03" for sent in transport.sent)
 
 

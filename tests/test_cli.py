@@ -123,7 +123,7 @@ def test_unknown_names_can_be_skipped(target: str) -> None:
 
 
 def test_a_path_names_an_app_wherever_a_name_is_accepted(target: str) -> None:
-    shown = run("apps", "list", "--name", "app-00001", "--include", "space.organization")
+    shown = run("apps", "list", "--name", "app-00001")
     guid, _, _, space, organization = shown.stdout.split()
     path = f"{organization.upper()}/{space}/app-00001"
     assert run("apps", "get", path).stdout.startswith("guid")

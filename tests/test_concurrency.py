@@ -369,7 +369,7 @@ TestAnyHistory = AnyHistory.TestCase
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    flaky=st.floats(0.0, 0.5),
+    flaky=st.floats(0.0, 0.4),  # near half, chance makes some windows look like an outage
     edge=st.sampled_from([5, 30, inf]),
     workers=st.sampled_from([3, 20, inf]),
     away=st.tuples(st.floats(0.0, 2.0), st.floats(0.1, 30.0)),

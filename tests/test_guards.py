@@ -31,6 +31,7 @@ RANKS = {
     "api": 4,
     "bulk": 5,
     "client": 6,
+    "telemetry": 6,
     "fleet": 7,
     "__init__": 8,
     "cli": 9,

@@ -184,6 +184,10 @@ async def test_a_journal_with_only_a_torn_line_is_empty(tmp_path: Path, left: in
         (b"somebody's notes, without a line end", "is not a journal"),
         (b"somebody's notes\nand their last line", "is not a journal"),
         (
+            b'{"schema":2,"target":"x","taken_at":"2026-01-01T00:00:00Z","apps":[]}',
+            "is not a journal",
+        ),
+        (
             b'{"schema":1,"action":"start","target":"x","started_at":"2026-01-01T00:00:00Z"}\n',
             "has schema 1; this version reads schema 2",
         ),

@@ -249,10 +249,10 @@ async def test_a_binding_without_a_valid_app_and_service_instance_is_refused(
     path = "/v3/service_credential_bindings"
     [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
     for body, words in (
-        ({"type": "x"}, "Type must be 'app' or 'key', Relationships 'relationships' is not"),
+        ({"type": "x"}, "Relationships 'relationships' is not an object, Type must be 'app' or"),
         (
             {"type": "app", "relationships": {}},
-            "Relationships App can't be blank, Relationships Service instance can't be blank",
+            "Relationships 'relationships' must include one or more valid relationships",
         ),
         (
             {"type": "app", "relationships": to(app=app.guid, service_instance=UNKNOWN)},
@@ -285,7 +285,10 @@ async def test_a_service_instance_without_a_valid_type_space_and_plan_is_refused
 ) -> None:
     space = to(space=app.space.guid)
     for body, words in (
-        ({"type": "x", "name": 1}, "Type must be one of 'managed', 'user-provided', Name must"),
+        (
+            {"type": "x", "name": 1, "relationships": space},
+            "Type must be one of 'managed', 'user-provided', Name must be a string",
+        ),
         (
             {"type": "managed", "name": "a", "relationships": space},
             "Relationships Service plan can't be blank",

@@ -22,9 +22,10 @@ from aioresponses import aioresponses
 
 from aioappsapi._http.call_log import CallLog, recorded
 from aioappsapi._http.message import Response
+from aioappsapi._http.proxies import Proxies, proxy_from_environment
 from aioappsapi._http.transport import (
     SessionPool,
-    proxy_from_environment,
+    login_timeouts,
     ssl_context,
     transport_error,
 )
@@ -124,7 +125,7 @@ async def pool(
     *,
     timeouts: Timeouts | None = None,
     tls: Tls | ssl.SSLContext | None = None,
-    proxy: str | None = None,
+    proxy: str | None = "",
     limits: Limits | None = None,
 ) -> AsyncIterator[SessionPool]:
     made = SessionPool(
@@ -151,7 +152,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     timeouts: Timeouts | None = None,
     tls: Tls | ssl.SSLContext | None = None,
-    proxy: str | None = None,
+    proxy: str | None = "",
 ) -> Response:
     async with pool(timeouts=timeouts, tls=tls, proxy=proxy) as opened:
         return await opened.send(method, f"{scheme}://{host}:{port}{path}", headers or {}, None)
@@ -719,6 +720,44 @@ async def test_messages_show_no_password_of_an_address() -> None:
         assert f"http://127.0.0.1:{port}/v3/x" in str(caught.value)
 
 
+async def test_each_host_has_its_own_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    async with raw_server(answering(OK)) as port, raw_server(answering(OK, seen)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        opened = SessionPool(
+            user_agent="test/1",
+            timeouts=Timeouts(),
+            limits=Limits(),
+            tls=Tls(),
+            proxy=None,
+            base_url=f"http://127.0.0.1:{port}",
+        )
+        await opened.open()
+        try:
+            await opened.send("GET", f"http://127.0.0.1:{port}/v3/x", {}, None)
+            assert seen == []
+            await opened.send("POST", "http://uaa.example.invalid/oauth/token", {}, None)
+            await opened.send("GET", f"http://127.0.0.1:{port}/v3/y", {}, None)
+        finally:
+            await opened.aclose()
+    [head] = seen
+    assert head.startswith(b"POST http://uaa.example.invalid/oauth/token HTTP/1.1\r\n")
+
+
+def test_the_environment_is_read_once_for_each_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies = Proxies(None)
+    monkeypatch.setenv("HTTPS_PROXY", "http://p.test:1")
+    monkeypatch.setenv("NO_PROXY", "uaa.test")
+    assert str(proxies.find("https://api.test/v3/apps?x=1")) == "http://p.test:1"
+    assert proxies.find("https://uaa.test/oauth/token") is None
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://p.test")
+    assert str(proxies.find("https://api.test/v3")) == "http://p.test:1"
+    with pytest.raises(InvalidInputError, match="The proxy's address would look like"):
+        proxies.find("https://api.test:8443/v3")
+    assert Proxies("").find("https://api.test/v3") is None
+
+
 async def test_requests_go_through_a_proxy() -> None:
     seen: list[bytes] = []
     async with raw_server(answering(OK, seen)) as port:
@@ -909,3 +948,22 @@ def test_other_exceptions_are_mapped_too(cause: Exception, kind: type[AppsApiErr
 def test_an_unknown_exception_is_a_bug_and_passes_through() -> None:
     with pytest.raises(KeyError):
         transport_error(KeyError("x"), "GET", "https://a/")
+
+
+@pytest.mark.parametrize(
+    ("given", "login"),
+    [
+        (Timeouts(), Timeouts(connect=10, read=30, total=30)),
+        (Timeouts(connect=2, read=5, total=8), Timeouts(connect=2, read=5, total=8)),
+        (Timeouts(connect=None, read=None, total=None), Timeouts(connect=None, read=30, total=30)),
+    ],
+)
+def test_a_login_is_shorter_than_a_start_may_be(given: Timeouts, login: Timeouts) -> None:
+    assert login_timeouts(given) == login
+
+
+async def test_a_token_endpoint_that_hangs_ends_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aioappsapi._http.transport._LONGEST_LOGIN", 0.05)
+    async with raw_server(silent) as port, pool(timeouts=Timeouts()) as opened:
+        with pytest.raises(ReadTimeout, match="no complete answer in time"):
+            await opened.send_apart("POST", f"http://127.0.0.1:{port}/oauth/token", {}, b"")

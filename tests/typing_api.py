@@ -194,6 +194,9 @@ def reports(report: Report[App]) -> None:
     assert_type(report.to_jsonl(), str)
     assert_type(Report.load("report.json"), Report[Never])
     assert_type(Report.merge([report, report]), Report[App])
+    assert_type(Report.load("report.json") + report, Report[App])
+    assert_type(report + Report.load("report.json"), Report[App])
+    assert_type(Report.merge([Report.load("report.json"), report]), Report[App])
     assert_type(report.remaining, Sequence[Outcome[App]])
     assert_type(report.target, str | None)
     wider: Report[object] = report

@@ -19,6 +19,7 @@ from aioappsapi._http.limits.concurrency import Ticket
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Query, Replay, Request, Response
+from aioappsapi._http.observer import CallObserver
 from aioappsapi._http.protocol import Operation
 from aioappsapi._http.response_errors import one_line, retry_after
 from aioappsapi._http.retry.loop import Sleep, repeat
@@ -41,11 +42,6 @@ _AUTHORIZATION: Final[str] = istr("Authorization")
 _REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
 _CONTENT_TYPE: Final[str] = istr("Content-Type")
 
-# An observer is called before each attempt, and may add headers; what it returns is called with the
-# answer, or with what was raised. None, the default, costs nothing. Observers must not raise.
-OnEnd = Callable[[Response | BaseException], object]
-OnAttempt = Callable[[Request, dict[str, str]], OnEnd]
-
 # fast path: one text per status, rather than a new one per answer.
 _STATUSES: Final = {status: str(status) for status in (200, 201, 202, 204, 429, 500, 502, 503)}
 
@@ -60,10 +56,9 @@ _PROBE = Request(
 
 
 class Caller:
-    """Carries operations out against one API with one login.
+    """Carries out operations at one API with one login.
 
-    Views with other settings share the transport, the login and the throttle. `on_attempt`
-    observes every attempt.
+    Views with other settings share the transport, the login, the throttle and the `observer`.
     """
 
     def __init__(
@@ -87,10 +82,10 @@ class Caller:
         self.retry = retry
         self._timeouts = timeouts
         self._request_ids = _new_request_ids()
-        self.on_attempt: OnAttempt | None = None
+        self.observer: CallObserver | None = None
 
     async def claims(self) -> Claims | None:
-        """Read what the login's token says of its owner. Raises AuthError."""
+        """Read the claims of the login's token. Raises AuthError."""
         return await self._tokens.claims()
 
     def with_options(self, *, retry: RetryPolicy | None, timeouts: Timeouts | None) -> Caller:
@@ -105,7 +100,7 @@ class Caller:
             sleep=self.sleep,
             features=self.features,
         )
-        view.on_attempt = self.on_attempt
+        view.observer = self.observer
         return view
 
     def call(
@@ -116,10 +111,10 @@ class Caller:
         body: object = msgspec.UNSET,
         deadline: float | None = None,
     ) -> Coroutine[Any, Any, T]:
-        """Carry an operation out: build the request, send it, retry, parse the answer.
+        """Carry out an operation: build the request, send it, retry, parse the answer.
 
         `deadline` is in seconds from now, for all attempts together. Raises InvalidInputError at
-        once; everything else when it is awaited.
+        once, and all other errors when it is awaited.
         """
         request = operation.build(*args, query=query, body=body)
         if deadline is None:  # fast path: not a coroutine function, which would cost a frame
@@ -127,7 +122,7 @@ class Caller:
         return within(deadline, self.run(request, operation.parse), request)
 
     async def run(self, request: Request, parse: Callable[[Request, Response], T]) -> T:
-        """Send a request, again where that may help, and parse the answer."""
+        """Send a request, retry it if that may help, and parse the answer."""
         try:
             ticket = self.throttle.try_admit(request)
             if ticket is None:
@@ -135,17 +130,26 @@ class Caller:
             return parse(request, await self._exchange(request, ticket))
         except AppsApiError as error:
             first = error
-        # fast path: nothing of tenacity is made before an attempt failed.
+        # fast path: tenacity is entered only after a failed attempt.
         return await self._retry(first, request, parse)
 
     async def _retry(
         self, first: AppsApiError, request: Request, parse: Callable[[Request, Response], T]
     ) -> T:
+        resends = 0
+
         async def attempt() -> T:
+            nonlocal resends
+            resends += 1
             ticket = self.throttle.try_admit(request)
             if ticket is None:
                 ticket = await self._wait_for_ticket(request, retried=True)
-            return parse(request, await self._exchange(request, ticket))
+            return parse(request, await self._exchange(request, ticket, resends))
+
+        async def back_off(seconds: float) -> None:
+            if self.observer is not None:
+                self.observer.backing_off(request, seconds)
+            await self.sleep(seconds)
 
         return await repeat(
             first,
@@ -154,21 +158,27 @@ class Caller:
             self.retry,
             self.throttle,
             renewable=self._tokens.renewable,
-            sleep=self.sleep,
+            sleep=back_off,
         )
 
     async def _wait_for_ticket(self, request: Request, *, retried: bool) -> Ticket:
+        observer, goes_on = self.observer, None
+        if observer is not None:
+            goes_on = observer.waiting(request, closed=self.throttle.closed_for > 0)
         patience = current_patience.get()
         while True:
             ticket = await self.throttle.admit(request, patience=patience, retried=retried)
             if patience is None or not ticket.probe:
-                return ticket
+                break
             if not self._should_probe_by_read(request, patience, retried=retried):
-                return ticket
+                break
             await self._probe_by_read(ticket, patience)
+        if goes_on is not None:
+            goes_on()
+        return ticket
 
     def _should_probe_by_read(self, request: Request, patience: Patience, *, retried: bool) -> bool:
-        """Check whether a cheap read should find out if an outage is over.
+        """Check whether a cheap read should test if an outage is over.
 
         Apps that always fail look like an outage when they are the last ones; the read shows that
         the server is well. An action that must not be repeated would be lost as a probe.
@@ -180,7 +190,7 @@ class Caller:
     async def _probe_by_read(self, ticket: Ticket, patience: Patience) -> None:
         """Use a ticket for the read. Its success proves nothing to the patience of the run."""
         run = current_patience.set(None)
-        calls = current_call_log.set(patience.calls)  # it is no attempt of the app
+        calls = current_call_log.set(patience.calls)  # it is not an attempt of the app
         try:
             response = await self._exchange(_PROBE, ticket)
         except AppsApiError as error:
@@ -194,15 +204,16 @@ class Caller:
         else:
             patience.failed(loop_time(), f"{_PROBE}: {response.status}")
 
-    async def _exchange(self, request: Request, ticket: Ticket) -> Response:
-        """Send once, and report its end to the throttle, the run and the logs."""
+    async def _exchange(self, request: Request, ticket: Ticket, resends: int = 0) -> Response:
+        """Send once, and report the result to the throttle, the run and the logs."""
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)
         headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
         if request.body is not None:
             headers[_CONTENT_TYPE] = request.content_type
-        on_end = None if self.on_attempt is None else self.on_attempt(request, headers)
+        observer = self.observer
+        on_end = None if observer is None else observer.attempt(request, headers, resends)
         try:
             response = await self._transport.send(
                 request.method,
@@ -237,7 +248,7 @@ class Caller:
         request_id: str,
         error: BaseException,
     ) -> None:
-        """Let throttle, run and logs know that an attempt got no answer."""
+        """Report to throttle, run and logs that an attempt got no answer."""
         if not isinstance(error, TransportError) or error.delivered:
             self.throttle.rate_window.observe(None)
         self._end_unanswered(ticket, error)
@@ -258,7 +269,7 @@ class Caller:
     def _answered(
         self, request: Request, ticket: Ticket, request_id: str, response: Response
     ) -> None:
-        """Let throttle, run and logs know of an answer, before the next request may go out."""
+        """Report an answer to throttle, run and logs, before the next request may go out."""
         status, patience = response.status, current_patience.get()
         if status == 429:
             self._refused(ticket, response)
@@ -292,11 +303,11 @@ class Caller:
         self.throttle.discarded(ticket)
 
     def _close_gate(self, response: Response) -> None:
-        """Let all calls wait for as long as a 429 says."""
+        """Hold all calls back for the time in a 429."""
         seconds = retry_after(response.headers)
         pause = self.retry.base if seconds is None else seconds
         if pause > self.retry.max_retry_after:
-            # This call raises it and a run ends by it; other calls may find out for themselves.
+            # This call raises the error, and a run ends. The gate stays open for other calls.
             self.throttle.announce_refusal(pause)
             return
         # Add a random part: other clients wait for the same second, which was rounded, too.
@@ -304,7 +315,7 @@ class Caller:
         self.throttle.close_gate(pause)
 
     def _announce_outage(self, response: Response) -> None:
-        """Announce a pause that is longer than any back-off: else a run would just seem to hang."""
+        """Announce a pause that is longer than any back-off; otherwise a run would seem to hang."""
         seconds = retry_after(response.headers) or 0.0
         if self.retry.cap < seconds <= self.retry.max_retry_after:
             self.throttle.announce_outage(seconds)
@@ -318,13 +329,13 @@ def _log_end(request: Request, ticket: Ticket, result: str, request_id: str) -> 
 
 
 def _new_request_ids() -> Iterator[str]:
-    """Make ids that no other client makes: a random prefix and a counter, in the form of a UUID."""
+    """Make unique request ids in the form of a UUID: a random prefix and a counter."""
     prefix = str(uuid.uuid4())[:24]
     return map(f"{prefix}%012x".__mod__, itertools.count())
 
 
 async def within(deadline: float, awaitable: Awaitable[T], what: object) -> T:
-    """Await something for at most so many seconds. Raises DeadlineError."""
+    """Await something for at most `seconds`. Raises DeadlineError."""
     with recorded(CallLog) as calls:
         try:
             with anyio.fail_after(deadline):

@@ -1,4 +1,4 @@
-"""What a call did on the wire, for its caller: a bulk run, or a user who wants to see it.
+"""The attempts of a call on the wire, for a bulk run or for a user.
 
 The log is in a context variable, so the call layer finds it without passing it through every
 function. Logs nest: an event in an inner log is forwarded to the outer one.
@@ -15,12 +15,12 @@ from aioappsapi._http.message import Response
 
 
 class CallEvents:
-    """What the call layer reports of its attempts; each method is an event, and does nothing."""
+    """The events that the call layer reports of its attempts. Here each method does nothing."""
 
     __slots__ = ()
 
     def sent(self, at: float) -> None:
-        """The bytes of an attempt leave now: a connection is there."""
+        """The bytes of an attempt leave now: it has a connection."""
 
     def answered(
         self,
@@ -38,17 +38,17 @@ class CallEvents:
         """An attempt failed, and may have been carried out all the same."""
 
     def gave_up(self, reason: str) -> None:
-        """Another attempt would fail too, of this call and of any other."""
+        """Another attempt would fail too, in this call and in any other."""
 
 
 class CallLog(CallEvents):
     """The attempts of one call, or of several calls one after the other.
 
     `results` has one entry per attempt that ended: its status, or the name of its error. `repeats`
-    counts the attempts that followed a failed one. `ambiguous` is true when an attempt failed and
-    may have been carried out all the same; `repeat_proves_nothing` when a later success is no
-    proof either. `stop_reason` is set when further calls would fail too. `first_sent_at` and
-    `last_sent_at` are times of the event loop's clock, None while no byte has left.
+    counts the attempts that followed a failed one. `ambiguous` is true when an attempt failed but
+    may have taken effect; `repeat_proves_nothing` when a later success is no proof either.
+    `stop_reason` is set when further calls would fail too. `first_sent_at` and `last_sent_at` are
+    times of the event loop's clock, None while no byte has left.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class CallLog(CallEvents):
         return len(self.results)
 
     def sent(self, at: float) -> None:
-        """Note that the bytes of an attempt leave now: a connection is there."""
+        """Note that the bytes of an attempt leave now: it has a connection."""
         self.last_sent_at = at
         if self.first_sent_at is None:
             self.first_sent_at = at
@@ -110,7 +110,7 @@ class CallLog(CallEvents):
             self._outer.repeated()
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
-        """Note that an attempt failed, and may have been carried out all the same.
+        """Note that an attempt failed but may have taken effect.
 
         `repeat_proves_nothing`: the server accepts a repeat without doing anything, so even its
         success leaves open whether the request was carried out.
@@ -121,7 +121,7 @@ class CallLog(CallEvents):
             self._outer.doubted(repeat_proves_nothing=repeat_proves_nothing)
 
     def gave_up(self, reason: str) -> None:
-        """Note why another attempt would fail too, of this call and of any other."""
+        """Note why another attempt would fail too, in this call and in any other."""
         self.stop_reason = reason
         if self._outer is not None:
             self._outer.gave_up(reason)

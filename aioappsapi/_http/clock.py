@@ -1,4 +1,4 @@
-"""The clock of the event loop, by which deadlines are."""
+"""The clock of the event loop, which all deadlines use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import asyncio
 def loop_time() -> float:
     """Return the time of the running event loop, in seconds.
 
-    fast path: the same as `anyio.current_time`, which first finds out what kind of loop it is; a
-    run asks for the time half a dozen times per app.
+    fast path: the same as `anyio.current_time`, which first looks up the kind of loop. A run reads
+    the time half a dozen times per app.
     """
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The one event loop that a client works in, and the errors for a client that is not open there."""
+"""The event loop of a client, and the errors for a client that is not open in it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _OPEN_ALREADY = (
 class LoopBinding:
     """Remembers the event loop from opening to closing.
 
-    A client's connections, locks and login belong to the loop that they were made in. Used from
-    another one they would hang or fail with unclear errors.
+    A client's connections, locks and login belong to the loop that they were made in. In
+    another loop they would hang or fail with unclear errors.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class LoopBinding:
             raise ClosedError(problem, method=method, url=url)
 
     def check_may_close(self) -> None:
-        """Raise ClosedError if the client works in another loop, where alone it can be closed."""
+        """Raise ClosedError if the client works in another loop; it can be closed only there."""
         if self._loop is not None and not self.is_orphaned:
             self.check()
 

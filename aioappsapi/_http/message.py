@@ -1,4 +1,4 @@
-"""Requests and responses as plain values: what goes out, and what came back."""
+"""Requests and responses as plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multidict import istr
 
 T = TypeVar("T")
 
-# fast path: every answer is asked for these, and an `istr` knows its lower-case form.
+# fast path: these are read from every answer, and an `istr` keeps its lower-case form.
 _REQUEST_ID: Final = istr("X-Vcap-Request-Id")
 _WARNINGS: Final = istr("X-Cf-Warnings")
 _RATE_LIMIT: Final = istr("X-RateLimit-Limit")
@@ -27,16 +27,17 @@ Query = Mapping[str, str]
 class Replay(Enum):
     """Whether a request may be sent again after a failure."""
 
-    SAFE = "safe"  # it changes nothing, so it may be repeated after any passing failure
-    IDEMPOTENT = "idempotent"  # a second one changes nothing more, so the same holds
-    ONCE = "once"  # a second one acts again: repeated only if the first surely did not arrive
+    SAFE = "safe"  # it changes nothing, so it may be repeated after any transient failure
+    IDEMPOTENT = "idempotent"  # a second request changes nothing more, so the same holds
+    ONCE = "once"  # a second request acts again: repeated only if the first surely did not arrive
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """A request without the headers that each attempt adds.
 
     `operation` and `subject` name the request in logs and errors: "start app", and the app's GUID.
-    What is `sensitive` holds secrets, so no error quotes its values. `repeat_proves_nothing`: the
+    `template` is the path with a ``{}`` for each argument, "" where that is not known.
+    A `sensitive` request holds secrets, so no error quotes its values. `repeat_proves_nothing`: the
     server accepts a repeat without doing anything.
     """
 
@@ -45,6 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     replay: Replay
+    template: str = ""
     body: bytes | None = None
     content_type: str = "application/json"
     sensitive: bool = False
@@ -59,7 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. `headers` are looked up without regard to case.
+    """An answer. `headers` are looked up without regard to case.
 
     A body of more than `Limits.max_answer` bytes is `too_large`: only its beginning is kept.
     """
@@ -99,9 +101,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """What is left of the rate limit's window; None where the server does not count."""
+        """The rate limit of this answer; None if the server does not announce one."""
         limit = self.headers.get(_RATE_LIMIT)
-        if limit is None:  # fast path: every answer is asked, and most have no limit
+        if limit is None:  # fast path: read from every answer, and most have no limit
             return None
         try:
             announced = RateLimit(
@@ -131,7 +133,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def readable(text: str) -> str:
-    """Replace the bytes of a header that are not UTF-8, which came as halves of characters.
+    """Replace the bytes of a header that are not UTF-8, which were decoded to surrogates.
 
     They cannot be encoded again, so they would break logs, journals and reports.
     """

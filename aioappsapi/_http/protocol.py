@@ -39,11 +39,11 @@ _PATH: Final = re.compile(r"/[!-~]*")
 class Operation(Generic[T]):
     """An endpoint of the API: built once per process, shared by all calls.
 
-    `name` is the usual name ("start app"), `path` has a ``{}`` per argument, `result` is the type
-    that a success decodes to (NoneType: no body is read), `source` the API's page. `read` takes
-    the place of decoding where the answer is not in the body. `check` looks at a decoded success
-    and returns why it does not fit the request, or None; one that does not fit proves nothing. A
-    `sensitive` endpoint quotes secrets in its errors, so their values are masked.
+    `name` is for messages ("start app"), `path` has a ``{}`` per argument, `result` is the type
+    that a success decodes to (NoneType: no body is read), `source` the API's page. `read` replaces
+    decoding if the result is not in the body. `check` returns why a decoded success does not fit
+    the request, or None; a success that does not fit proves nothing. A `sensitive` endpoint quotes
+    secrets in its errors, so their values are masked.
     `repeat_proves_nothing` is for an endpoint that answers 200 to a repeat without doing anything:
     that 200 leaves open whether the first attempt was carried out.
     """
@@ -94,7 +94,7 @@ class Operation(Generic[T]):
         self.repeat_proves_nothing = repeat_proves_nothing
 
     def read_as(self, result: type[R]) -> Operation[R]:
-        """Make the same endpoint with another result, of which less is decoded."""
+        """Return the same endpoint with another result type, so that less is decoded."""
         other = cast("Operation[R]", copy.copy(self))
         other.result = result
         other._decoder = _decoder(cast("Hashable", result))  # noqa: SLF001 - of this class
@@ -119,6 +119,7 @@ class Operation(Generic[T]):
             subject=args[0] if args else "",
             method=self.method,
             path=with_query(path, query) if query else path,
+            template=self.path,
             replay=self.replay,
             sensitive=self.sensitive,
             repeat_proves_nothing=self.repeat_proves_nothing,
@@ -143,7 +144,7 @@ class Operation(Generic[T]):
 
 @functools.cache
 def _decoder(result: Hashable) -> msgspec.json.Decoder[Any]:  # Any: a cache is not generic
-    """Make a decoder once per type and process: one costs more than a hundred calls."""
+    """Make a decoder once per type and process: it costs more than a hundred calls."""
     return msgspec.json.Decoder(result)
 
 
@@ -190,7 +191,7 @@ def free_request(
 
 
 def successful(request: Request, response: Response) -> Response:
-    """Return a success as it is. Raises the ResponseError of anything else."""
+    """Return a success unchanged. Raises a ResponseError for any other answer."""
     if not 200 <= response.status < 300:
         raise response_error(request, response)
     if response.too_large:
@@ -206,9 +207,9 @@ def with_query(path: str, query: Query | None) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quote for a query. Raises InvalidInputError for half a character.
+    """Quote a text for a query. Raises InvalidInputError for a lone surrogate.
 
-    Command-line arguments that are not UTF-8 have some.
+    Command-line arguments that are not UTF-8 contain surrogates.
     """
     try:
         # Raw commas: a list of 200 GUIDs must stay below the server's 10 KB.

@@ -22,13 +22,13 @@ R = TypeVar("R", bound=ResponseError)
 _ERRORS: Final = msgspec.json.Decoder(ErrorBody)
 _V2_ERROR: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LONGEST_TEXT: Final = 300
-# So many bytes of a body, and characters of a text in it, an error keeps: a report holds thousands.
+# An error keeps this many bytes of a body, and characters of a text: a report holds thousands.
 _KEPT_BYTES: Final = 4096
 _KEPT_ERRORS: Final = 20
 
 
 def response_error(request: Request, response: Response) -> ResponseError:
-    """Make the typed error of an answer that is not a success, whatever its bytes are."""
+    """Return the typed error of an answer that is not a success, whatever its bytes are."""
     errors = tuple(map(_shortened, read_errors(response.body)[:_KEPT_ERRORS]))
     if _has_secrets(request):
         errors = tuple(_masked(one, request.body) for one in errors)
@@ -40,10 +40,10 @@ def response_error(request: Request, response: Response) -> ResponseError:
     return error
 
 
-# The server's words for a variable that it does not take: "... for key 'KEY', value '[1]'".
+# The server's text for a refused variable: "... for key 'KEY', value '[1]'".
 _VALUE: Final = re.compile(r"(?<=\bvalue ').*(?=')", re.DOTALL)
 _WORD: Final = re.compile(r'[^\s"{}\[\]:,]+')
-# A shorter text is no secret, and would be found in other words.
+# A shorter text is no secret, and may be a part of other words.
 _SHORTEST_SECRET: Final = 4
 
 
@@ -54,7 +54,7 @@ def _shortened(error: ApiError) -> ApiError:
 
 
 def _masked(error: ApiError, sent: bytes | None) -> ApiError:
-    """Mask the values that an error quotes from the request. Names of variables stay."""
+    """Mask the values in an error that come from the request. Names of variables stay."""
     detail = _VALUE.sub("...", error.detail or "")
     # The longest first: one value may be a part of another.
     for secret in sorted(_secrets(sent), key=len, reverse=True):
@@ -86,19 +86,19 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def decode_error(request: Request, response: Response, cause: Exception) -> DecodeError:
-    """Make the error of a success whose body is not what it should be."""
+    """Return the error of a success whose body cannot be decoded."""
     text = f"with an answer that cannot be read ({one_line(str(cause))}); it was accepted"
     return _make(DecodeError, request, response, (), text)
 
 
 def too_large_error(request: Request, response: Response) -> DecodeError:
-    """Make the error of a success that has more bytes than `Limits.max_answer`."""
+    """Return the error of a success that has more bytes than `Limits.max_answer`."""
     text = "with an answer of more bytes than Limits.max_answer allows; it was accepted"
     return _make(DecodeError, request, response, (), text)
 
 
 def misfit_error(request: Request, response: Response, reason: str) -> DecodeError:
-    """Make the error of a success that does not fit its request, and so proves nothing."""
+    """Return the error of a success that does not fit its request, and so proves nothing."""
     text = f"with an answer that proves nothing: {one_line(reason)}"
     return _make(DecodeError, request, response, (), text)
 
@@ -148,12 +148,12 @@ def _kept_headers(response: Response) -> dict[str, str]:
 
 
 def _bare(address: str) -> str:
-    """Cut the parts out of an address that may hold a token or a password."""
+    """Remove the parts of an address that may hold a token or a password."""
     return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", address, maxsplit=1)[0])
 
 
 def read_errors(body: bytes) -> tuple[ApiError, ...]:
-    """Read the server's errors out of a body; none where it is not the API's JSON."""
+    """Read the server's errors from a body; there are none if it is not the API's JSON."""
     try:
         return tuple(_ERRORS.decode(body).errors)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -210,6 +210,6 @@ def describe_body(response: Response) -> str:
 
 
 def one_line(text: str) -> str:
-    """Make one short line of a text, without anything that a terminal would obey."""
+    """Return a text as one short line without control characters."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
     return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."

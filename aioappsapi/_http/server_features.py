@@ -1,4 +1,4 @@
-"""Which optional parameters a server knows, learnt from its refusals.
+"""The optional parameters that a server knows, learnt from its refusals.
 
 Older Cloud Controllers know no `embed`, and Korifi knows no `include`. Both refuse an unknown
 parameter with a 400.

@@ -1,17 +1,15 @@
 """Bytes over the network: with its request class, the only module that uses aiohttp's client.
 
 It knows nothing of the API. Every exception of aiohttp, TLS or the operating system becomes a
-TransportError that says whether the server may have seen the request.
+TransportError with `delivered`: whether the server may have received the request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
-import urllib.request
 from collections.abc import Mapping
 from io import BytesIO
-from ipaddress import ip_address, ip_network
 from typing import Final, Protocol
 
 import aiohttp
@@ -21,6 +19,7 @@ from aioappsapi._http.call_log import logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.loop_binding import LoopBinding
 from aioappsapi._http.message import Response
+from aioappsapi._http.proxies import Proxies
 from aioappsapi._http.stamped_request import request_class, session_headers
 from aioappsapi._http.watchdog import Attempt, Watchdog
 from aioappsapi.config import Limits, Timeouts, Tls
@@ -55,7 +54,8 @@ class SessionPool:
     """Pooled keep-alive connections to one API and its UAA, for one event loop.
 
     Opened and closed with the client. There is no limit of connections here: the throttle above
-    limits the requests in flight. `base_url` is the address that most requests begin with.
+    limits the requests in flight. `proxy` is an address, "" for none, or None for the
+    environment's. `base_url` is the address that most requests begin with.
     """
 
     def __init__(
@@ -72,9 +72,11 @@ class SessionPool:
         self._timeouts = timeouts
         self._limits = limits
         self._ssl = tls if isinstance(tls, ssl_module.SSLContext) else ssl_settings(tls)
-        self._proxy = _proxy_url(proxy) if proxy else None
+        self._proxies = Proxies(proxy)
+        self._proxy = self._proxies.find(base_url)
+        self._login_timeouts = login_timeouts(timeouts)
         self._origin = "/".join(base_url.split("/")[:3])
-        self._start = f"{self._origin}/"
+        self._prefix = f"{self._origin}/"
         self._base = URL(self._origin) if base_url else None
         self._session: aiohttp.ClientSession | None = None
         self._watchdog: Watchdog | None = None
@@ -98,14 +100,13 @@ class SessionPool:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the watchdog's task
             cookie_jar=aiohttp.DummyCookieJar(),
             raise_for_status=False,
-            proxy=self._proxy,
             request_class=request_class(self._watchdog, self._base),
         )
 
     async def aclose(self) -> None:
-        """Close all connections; whatever is in flight fails. Harmless when repeated.
+        """Close all connections; requests in flight fail. Harmless when repeated.
 
-        Raises ClosedError if it is open on another event loop, where alone it can be closed.
+        Raises ClosedError if it is open on another event loop; it can be closed only there.
         """
         self.binding.check_may_close()
         self.binding.release()
@@ -140,11 +141,12 @@ class SessionPool:
                 self._target(url),
                 headers=headers if is_stubbed else None,  # our request adds them
                 data=body,
+                proxy=self._proxy if url.startswith(self._prefix) else self._proxies.find(url),
                 allow_redirects=False,
                 middlewares=_MIDDLEWARES.get(method),
             )
             content = response.content
-            # fast path: most bodies came together with their headers.
+            # fast path: most bodies arrive together with their headers.
             data = (
                 content.read_nowait() if content.is_eof() else await self._rest(response, attempt)
             )
@@ -170,14 +172,14 @@ class SessionPool:
     async def send_apart(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Response:
-        """Send a request of a login, which the log of the call that waits for it must not count."""
+        """Send a request of a login; the log of the waiting call does not count it."""
         with logged_to(None):
-            return await self.send(method, url, headers, body)
+            return await self.send(method, url, headers, body, self._login_timeouts)
 
     def _target(self, url: str) -> URL:
-        # fast path: parsing an address costs more than taking another path of a parsed one.
+        # fast path: parsing an address costs more than changing the path of a parsed address.
         base, start = self._base, len(self._origin)
-        if base is None or "?" in url or "#" in url or url[: start + 1] != self._start:
+        if base is None or "?" in url or "#" in url or url[: start + 1] != self._prefix:
             return URL(url, encoded=True)
         return base.with_path(url[start:], encoded=True)
 
@@ -200,7 +202,20 @@ class SessionPool:
         return body.getvalue()
 
 
-# So much of an answer that is larger than allowed is kept, to show what it was.
+# A start may take minutes where its runner cannot be reached. A login may not: every call waits for
+# it.
+_LONGEST_LOGIN: Final = 30.0
+
+
+def login_timeouts(timeouts: Timeouts) -> Timeouts:
+    """Return the time limits of a request of a login: those of other requests, or shorter ones."""
+    read, total = (
+        min(one or _LONGEST_LOGIN, _LONGEST_LOGIN) for one in (timeouts.read, timeouts.total)
+    )
+    return Timeouts(connect=timeouts.connect, read=read, total=total)
+
+
+# This much of a too large answer is kept, to show what it was.
 _KEPT_OF_TOO_LARGE: Final = 4096
 
 
@@ -219,10 +234,10 @@ def _timed_out(attempt: Attempt, method: str, url: str) -> TransportError:
 async def _only_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET or DELETE again by itself when its connection breaks.
+    """Prevent aiohttp from sending a GET or DELETE again by itself when a connection breaks.
 
-    The caller decides on repeats, counts them and limits them; and when a repeated DELETE gets a
-    404, the caller has to know that it was a repeat.
+    The caller decides on repeats, counts them and limits them. If a repeated DELETE gets a 404, the
+    caller has to know that it was a repeat.
     """
     try:
         return await handler(request)
@@ -234,20 +249,6 @@ async def _only_once(
 _MIDDLEWARES: Final = dict.fromkeys(
     ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"), (_only_once,)
 )
-
-
-def _proxy_url(proxy: str) -> URL:
-    """Read a proxy's address, which may lack its scheme. Raises InvalidInputError."""
-    try:
-        url = URL(proxy if "://" in proxy else f"http://{proxy}")
-    except ValueError:
-        url = URL()
-    if url.scheme not in {"http", "https"} or not url.host:
-        # Without the address itself, which may hold a password.
-        raise InvalidInputError(
-            "The proxy's address would look like http://proxy.example.org:3128."
-        )
-    return url
 
 
 # The first row that matches decides; a test holds every exception of aiohttp against it.
@@ -283,7 +284,7 @@ _MEANING: Final[tuple[tuple[type[BaseException], type[TransportError], str], ...
 def transport_error(
     cause: BaseException, method: str, url: str
 ) -> TransportError | InvalidInputError:
-    """Translate an exception into the error that says what happened, and if it was delivered.
+    """Translate an exception into a typed error, with `delivered` where it is known.
 
     An impossible address is the caller's mistake: InvalidInputError.
     """
@@ -307,7 +308,7 @@ def _why(cause: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    """Cut the query, which is long, and any user and password out of an address."""
+    """Remove the query (it is long), the user and the password from an address."""
     try:
         return str(URL(url, encoded=True).with_user(None).with_query(None))
     except ValueError:
@@ -334,34 +335,3 @@ def ssl_context(tls: Tls) -> ssl_module.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl_module.CERT_NONE
     return context
-
-
-def proxy_from_environment(url: str) -> str | None:
-    """Find the proxy for an address in `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`.
-
-    `NO_PROXY` lists hosts that need none: names, with their subdomains, addresses, and networks
-    like ``10.0.0.0/8``. Looked up once, when a client is made: aiohttp's own look-up for each
-    request costs five times the request.
-    """
-    parsed = URL(url)
-    if not parsed.host or urllib.request.proxy_bypass(f"{parsed.host}:{parsed.port}"):
-        return None
-    proxies = urllib.request.getproxies()
-    if _is_in_network(parsed.host, proxies.get("no", "")):
-        return None
-    return proxies.get(parsed.scheme) or proxies.get("all")
-
-
-def _is_in_network(host: str, no_proxy: str) -> bool:
-    """Check whether an address is in one of the networks of `NO_PROXY`, like ``10.0.0.0/8``."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False  # a name
-    for entry in no_proxy.split(","):
-        try:
-            if address in ip_network(entry.strip(), strict=False):
-                return True
-        except ValueError:
-            continue  # a name
-    return False

@@ -1,8 +1,8 @@
-"""Time-outs of all attempts in flight, with one timer of the event loop.
+"""Timeouts of all attempts in flight, with one timer of the event loop.
 
 aiohttp starts up to three timers per request, which cost a fifth of a call, and nearly all are
-cancelled unused. Here an attempt costs an entry in a dictionary. A single timer looks at all
-entries when the first of them can be due, and cancels the tasks whose time is over.
+cancelled unused. Here an attempt costs an entry in a dictionary. A single timer checks all
+entries when the first of them can be due, and cancels late tasks.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aioappsapi.config import Timeouts
 class Attempt(msgspec.Struct, eq=False):
     """One attempt in flight. `is_sent` says that its bytes have left; `is_late` that it timed out.
 
-    Before the bytes leave, the time to connect counts; afterwards the silence of the server. The
-    total counts in both. `headers` are those that only this attempt sends. A Struct, because it is
-    made in C.
+    Before the bytes leave, the connect timeout counts; afterwards the read timeout. The total
+    timeout counts in both. `headers` are those that only this attempt sends. A Struct, because it
+    is made in C.
     """
 
     task: asyncio.Task[object]
@@ -36,7 +36,7 @@ class Attempt(msgspec.Struct, eq=False):
     is_late: bool = False
 
     def sent(self, now: float) -> None:
-        """Note and report that the bytes leave: from now on the server is silent."""
+        """Note and report that the bytes leave: from now on the read timeout counts."""
         self.is_sent = True
         self.since = now
         if (log := current_call_log.get()) is not None:  # fast path: what `report_sent` does
@@ -47,7 +47,7 @@ class Attempt(msgspec.Struct, eq=False):
         self.since = now
 
     def due_at(self) -> float:
-        """Return when its time is over."""
+        """Return the time at which it is late."""
         patience = self.timeouts.read if self.is_sent else self.timeouts.connect
         total = self.timeouts.total
         return min(
@@ -56,7 +56,7 @@ class Attempt(msgspec.Struct, eq=False):
         )
 
     def cancel(self) -> None:
-        """Interrupt the task. It gets a CancelledError, and `is_timeout` says where from."""
+        """Interrupt the task. It gets a CancelledError, which `is_timeout` recognises."""
         self.is_late = True
         self.task.cancel()
 
@@ -70,7 +70,7 @@ class Attempt(msgspec.Struct, eq=False):
 
 
 class Watchdog:
-    """Cancels attempts whose time is over. Belongs to one event loop."""
+    """Cancels late attempts. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class Watchdog:
         self._attempts[task] = attempt
         if timeouts is not self._timeouts:  # fast path: most attempts have the same ones
             self._timeouts, self._shortest = timeouts, shortest(timeouts)
-        # The next look comes early enough, unless all attempts so far have more time.
+        # The next check is early enough, unless all earlier attempts have more time.
         due_at = now + self._shortest
         if due_at < self._looks_at:
             self._look_at(due_at)
@@ -108,7 +108,7 @@ class Watchdog:
             attempt.ended()
 
     def stop(self) -> None:
-        """Cancel the timer; what is in flight is not watched any more."""
+        """Cancel the timer; requests in flight are not watched any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,7 +133,7 @@ class Watchdog:
             elif attempt.is_sent:
                 next_look = min(next_look, due_at)
             else:
-                # Its bytes may leave at any moment, and then another time counts.
+                # Its bytes may leave at any moment, and then another timeout counts.
                 next_look = min(next_look, due_at, now + shortest(attempt.timeouts))
         if next_look < inf:
             self._look_at(next_look)
@@ -141,6 +141,6 @@ class Watchdog:
 
 @lru_cache(maxsize=64)
 def shortest(timeouts: Timeouts) -> float:
-    """Return the shortest of the time-outs: no attempt is due earlier than that."""
+    """Return the shortest timeout: no attempt is due earlier."""
     given = (timeouts.connect, timeouts.read, timeouts.total)
     return min((one for one in given if one is not None), default=inf)

@@ -23,9 +23,9 @@ _AT_A_TIME: Final = 1_000  # apps: joined in half a millisecond
 class AppPager(FallbackPager[App]):
     """A list of apps that know their space and organization, if `include` names them.
 
-    Where the server does not know `include`, they are fetched with two more requests a page. With
-    ``org`` the server sends organizations without the spaces that tie them to the apps; where a
-    page has several of them, one more request fetches the spaces.
+    If the server does not know `include`, they are fetched with two more requests per page. With
+    ``org`` the server sends organizations without the spaces between them and the apps. If a page
+    has several organizations, one more request fetches the spaces.
     """
 
     parameter = "include"
@@ -65,7 +65,7 @@ class Places:
         # One dictionary per kind: O(apps + included), not a search per app.
         self._spaces = {space.guid: space for space in included.spaces}
         self._organizations = {one.guid: one for one in included.organizations}
-        # Without spaces nothing ties organizations to apps; a single one is that of all apps.
+        # Without spaces the organization of an app is unknown, unless there is only one.
         is_only = len(self._organizations) == 1 and not self._spaces
         self._only = included.organizations[0] if is_only else None
 

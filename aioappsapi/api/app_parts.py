@@ -1,4 +1,4 @@
-"""What belongs to an app: droplet, environment, features, permissions, ssh.
+"""The parts of an app: droplet, environment, features, permissions, ssh.
 
 Source: https://v3-apidocs.cloudfoundry.org/#apps and #app-features
 """
@@ -107,7 +107,7 @@ GET_SSH_ENABLED: Final = endpoint(
 
 
 class AppParts(Endpoints):
-    """The endpoints of what belongs to an app; part of `Apps`."""
+    """The endpoints of the parts of an app; a base of `Apps`."""
 
     async def get_current_droplet(self, guid: str, *, deadline: float | None = None) -> Droplet:
         """Fetch the droplet that an app runs, or would run after a start.
@@ -130,10 +130,10 @@ class AppParts(Endpoints):
     async def set_current_droplet(
         self, guid: str, droplet_guid: str, *, deadline: float | None = None
     ) -> DropletAssociation:
-        """Choose the droplet that the app runs from its next start or restart on.
+        """Set the droplet that the app runs after its next start or restart.
 
-        A running app goes on with the old one. Raises UnprocessableError for a droplet of another
-        app or one that is not staged.
+        Until then a running app keeps its old droplet. Raises UnprocessableError for a droplet of
+        another app or an unstaged droplet.
         Source: PATCH /v3/apps/{guid}/relationships/current_droplet.
         """
         body = {"data": {"guid": droplet_guid}}
@@ -150,7 +150,7 @@ class AppParts(Endpoints):
     async def get_env(self, guid: str, *, deadline: float | None = None) -> Environment:
         """Fetch the whole environment of an app. It holds secrets: handle it with care.
 
-        A part is None where the login may not read it. Raises NotFoundError, ForbiddenError.
+        A part is None if the login may not read it. Raises NotFoundError, ForbiddenError.
         Source: GET /v3/apps/{guid}/env.
         """
         return await self._caller.call(GET_ENV, guid, deadline=deadline)
@@ -173,11 +173,11 @@ class AppParts(Endpoints):
         validate: bool = True,
         deadline: float | None = None,
     ) -> EnvironmentVariables:
-        """Set variables of an app and return all of them; None deletes one, the others stay.
+        """Set variables of an app and return all of them; None deletes a variable, the others stay.
 
-        They count from the next start on. Raises InvalidInputError for what the server would
-        surely refuse, unless `validate` is false; NotFoundError, ForbiddenError. No error quotes a
-        value.
+        They take effect at the next start. Raises InvalidInputError for values that the server
+        would surely refuse, unless `validate` is false; NotFoundError, ForbiddenError. No error
+        quotes a value.
         Source: PATCH /v3/apps/{guid}/environment_variables.
         """
         if validate:
@@ -205,7 +205,7 @@ class AppParts(Endpoints):
     async def update_feature(
         self, guid: str, name: str, *, enabled: bool, deadline: float | None = None
     ) -> AppFeature:
-        """Switch a feature of an app on or off; some count from the next start on.
+        """Switch a feature of an app on or off; some features change only at the next start.
 
         Raises NotFoundError, ForbiddenError, UnprocessableError.
         Source: PATCH /v3/apps/{guid}/features/{name}.
@@ -221,14 +221,14 @@ class AppParts(Endpoints):
         return Pager(self._caller, LIST_SIDECARS, [{}], path=[guid])
 
     async def get_permissions(self, guid: str, *, deadline: float | None = None) -> AppPermissions:
-        """Fetch what this login may read of an app.
+        """Fetch the permissions of this login for an app.
 
         Raises NotFoundError. Source: GET /v3/apps/{guid}/permissions.
         """
         return await self._caller.call(GET_PERMISSIONS, guid, deadline=deadline)
 
     async def get_ssh_enabled(self, guid: str, *, deadline: float | None = None) -> SshEnabled:
-        """Check whether ssh is enabled for an app; `reason` says who forbids it.
+        """Check whether ssh is enabled for an app; `reason` says where it is disabled.
 
         The app, its space and the platform all have to allow it. Raises NotFoundError.
         Source: GET /v3/apps/{guid}/ssh_enabled.

@@ -37,7 +37,7 @@ from aioappsapi.waiting.assess import Wait
 from aioappsapi.waiting.readers import Readers, for_polls
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
-# Never sent again once it may have arrived: the name would then be taken by this very app.
+# Not sent again after it may have arrived: this same app would then have taken the name.
 CREATE: Final = endpoint("create app", "POST", "/v3/apps", App, "create-an-app")
 GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
 GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
@@ -46,7 +46,7 @@ DELETE: Final = endpoint("delete app", "DELETE", "/v3/apps/{}", Job, "delete-an-
 
 
 def in_state(state: str) -> Callable[[Request, App], str | None]:
-    """Make the check that an answer shows the requested app in the requested state."""
+    """Return the check that an answer shows the requested app in the requested state."""
 
     def check(request: Request, app: App) -> str | None:
         """Return why the answer does not fit the request; None if it fits."""
@@ -77,7 +77,7 @@ STOP: Final = endpoint(
     check=in_state("STOPPED"),
     repeat_proves_nothing=True,
 )
-# A second one would stop the new instances again.
+# A second request would stop the new instances again.
 RESTART: Final = endpoint(
     "restart app",
     "POST",
@@ -119,10 +119,10 @@ class Apps(AppParts):
         Lists of GUIDs and names may be of any length; ``stacks=[""]`` selects apps without a
         stack. Times are aware datetimes: one, several, or bounds like ``{"gte": since}``.
         `order_by` is ``created_at``, ``updated_at``, ``name`` or ``state``, with ``-`` for
-        descending. `include` fetches related resources along: ``space`` fills `app.space`,
+        descending. `include` adds related resources: ``space`` fills `app.space`,
         ``space.organization`` and ``org`` fill `app.organization` as well. `page` is the first
-        page to read, `per_page` at most 5000. Raises InvalidInputError for what the server would
-        surely refuse, unless `validate` is false; the pager raises what the requests do.
+        page to read, `per_page` at most 5000. Raises InvalidInputError for values that the server
+        would surely refuse, unless `validate` is false; the pager raises the requests' errors.
         Source: GET /v3/apps.
         """
         if validate:
@@ -161,16 +161,16 @@ class Apps(AppParts):
     ) -> App:
         """Create an app in a space; it is stopped and has no droplet.
 
-        `lifecycle` says how it is built: ``Lifecycle(type="docker")``, or ``buildpack`` or ``cnb``
+        `lifecycle` is how it is built: ``Lifecycle(type="docker")``, or ``buildpack`` or ``cnb``
         with a `LifecycleData`, whose credentials go to the server and never come back.
 
         If the answer is lost, the app is looked up by name and space. An app that was created
-        since the call began counts as this call's; without one the request is sent again. If
+        since the call began counts as created by this call; otherwise the request is sent again. If
         another user creates an app of that name at the same moment, the call returns that app: its
         labels and lifecycle may differ from those given here.
 
-        Raises InvalidInputError for what the server would surely refuse, unless `validate` is
-        false; UnprocessableError, titled ``CF-UniquenessError`` if the name is taken;
+        Raises InvalidInputError for values that the server would surely refuse, unless `validate`
+        is false; UnprocessableError, titled ``CF-UniquenessError`` if the name is taken;
         ForbiddenError; the last error of the request if the look-up fails as well.
         Source: POST /v3/apps.
         """
@@ -203,7 +203,7 @@ class Apps(AppParts):
         validate: bool = True,
         deadline: float | None = None,
     ) -> App:
-        """Fetch an app; `include` fetches its space and organization along, as in `list`.
+        """Fetch an app; `include` adds its space and organization, as in `list`.
 
         Raises InvalidInputError for an unknown `include`, unless `validate` is false;
         NotFoundError. Source: GET /v3/apps/{guid}.
@@ -229,10 +229,10 @@ class Apps(AppParts):
         validate: bool = True,
         deadline: float | None = None,
     ) -> App:
-        """Change what is given and leave the rest; None deletes a label or an annotation.
+        """Change the given fields of an app; None deletes a label or an annotation.
 
-        Raises InvalidInputError for what the server would surely refuse, unless `validate` is
-        false; NotFoundError; UnprocessableError if the name is taken.
+        Raises InvalidInputError for values that the server would surely refuse, unless `validate`
+        is false; NotFoundError; UnprocessableError if the name is taken.
         Source: PATCH /v3/apps/{guid}.
         """
         if validate:
@@ -262,13 +262,13 @@ class Apps(AppParts):
     async def start(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
         """Start an app; with `wait`, return when it runs.
 
-        A started app stays as it is, so the request is safe to repeat. Without `wait` the server
-        has only accepted the start, and nothing is known of instances. `wait` is ``any`` for one
-        instance of each process, ``all`` for all of them, or ``routable`` for all and requests
-        reach them. `deadline` is in seconds for everything together; without one the wait takes at
+        A started app does not change, so the request is safe to repeat. Without `wait` the server
+        has only accepted the start, and its instances are unknown. `wait` is ``any`` for one
+        instance of each process, ``all`` for all of them, or ``routable`` for all of them with
+        requests. `deadline` is in seconds for everything together; without one the wait takes at
         most `CF_STARTUP_TIMEOUT`. Raises NotFoundError, ForbiddenError, UnprocessableError (no
-        droplet, a quota), ServerError if the server cannot reach its runner (the app may start all
-        the same); with `wait` also CrashedError, PlacementError, NotRunningError (another user
+        droplet, a quota), ServerError if the server cannot reach its runner (the app may still
+        start); with `wait` also CrashedError, PlacementError, NotRunningError (another user
         stopped it), UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._act(START, guid, wait, deadline)
@@ -276,7 +276,7 @@ class Apps(AppParts):
     async def stop(self, guid: str, *, wait: Wait = "none", deadline: float | None = None) -> App:
         """Stop an app; with any `wait` but ``none``, return when no instance is left.
 
-        A stopped app stays as it is, so the request is safe to repeat. Raises NotFoundError,
+        A stopped app does not change, so the request is safe to repeat. Raises NotFoundError,
         ForbiddenError, ServerError; with `wait` also NotRunningError (another user started it),
         UnverifiedError, DeadlineError. Source: POST /v3/apps/{guid}/actions/stop.
         """
@@ -287,11 +287,11 @@ class Apps(AppParts):
     ) -> App:
         """Stop and start an app, with downtime; a stopped app is started.
 
-        Every restart stops the instances again, so the request is repeated only after failures
-        that surely did not reach the server. `wait` is as for `start`, and only new instances
+        Every restart stops the instances again, so the request is repeated only if it surely
+        did not reach the server. `wait` is as for `start`, and only new instances
         count. Raises NotFoundError, ForbiddenError, UnprocessableError (no droplet, a quota);
-        DisconnectedError, ReadTimeout or ServerError if it stays open whether the app was
-        restarted; with `wait` what `start` raises. Source: POST /v3/apps/{guid}/actions/restart.
+        DisconnectedError, ReadTimeout or ServerError if the app may have been restarted;
+        with `wait` what `start` raises. Source: POST /v3/apps/{guid}/actions/restart.
         """
         return await self._act(RESTART, guid, wait, deadline)
 
@@ -320,7 +320,7 @@ class Apps(AppParts):
 
 
 def readers_of(caller: Caller) -> Readers:
-    """Make what a `Waiter` reads with: each poll is sent once, see `for_polls`."""
+    """Return the readers for a `Waiter`; each poll is sent once, see `for_polls`."""
     polls = for_polls(caller)
     return Readers(
         caller=polls, apps=Apps(polls), processes=Processes(polls), events=AuditEvents(polls)
@@ -351,7 +351,7 @@ def _common(
     labels: Mapping[str, str | None] | None,
     annotations: Mapping[str, str | None] | None,
 ) -> dict[str, object]:
-    """Make the part of the body that create and update share."""
+    """Return the part of the body that create and update share."""
     body: dict[str, object] = {}
     if lifecycle is not None:
         # A null is a field too many as well: docker takes no field at all.

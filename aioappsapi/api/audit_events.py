@@ -1,4 +1,4 @@
-"""Audit events: who did what, and why instances crashed.
+"""Audit events: actions of users, and crashes of instances with their reasons.
 
 Source: https://v3-apidocs.cloudfoundry.org/#audit-events
 """

@@ -1,4 +1,4 @@
-"""Builds: how a package becomes a droplet. Source: https://v3-apidocs.cloudfoundry.org/#builds."""
+"""Builds, which make droplets from packages. Source: https://v3-apidocs.cloudfoundry.org/#builds."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Builds(Endpoints):
         validate: bool = True,
         deadline: float | None = None,
     ) -> Build:
-        """Start to build a droplet of a package; `wait` returns it when it is staged.
+        """Begin to build a droplet from a package; `wait` returns the build when it is staged.
 
-        `stack` builds for another stack than the app's, and leaves the app's as it is.
+        `stack` builds for another stack than the app's; the app keeps its stack.
         Raises InvalidInputError for labels that the server would surely refuse, unless `validate`
         is false; BadRequestError if the package is not ready; UnprocessableError titled
         ``CF-StagingInProgress`` while the app has another build. Source: POST /v3/builds.

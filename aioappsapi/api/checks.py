@@ -1,4 +1,4 @@
-"""Checks that refuse, before a request is spent, what the server would surely refuse.
+"""Checks that refuse values before a request is sent, if the server would surely refuse them.
 
 Each raises InvalidInputError. The rules are those of the API's pages on metadata, apps and lists,
 and agree with recorded answers of a real server.

@@ -1,8 +1,8 @@
 """Create an app exactly once, even if an answer is lost.
 
 Names are unique in a space, so a second request cannot create a second app. But it would fail
-because the name is taken, by the very app that the first request created. So after a failure that
-leaves open what happened, the app is looked up before anything is sent again.
+because the first request has taken the name. So after an ambiguous failure the app is looked up
+before the request is sent again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROUNDING: Final = timedelta(seconds=2)
 async def create_once(
     send: Callable[[], Awaitable[App]], find: Callable[[], Awaitable[App | None]], tries: int
 ) -> App:
-    """Send a creation; if it stays open whether it was carried out, look up, then send again.
+    """Send a creation; after an ambiguous failure look the app up before sending again.
 
     `find` looks up an app by its name and space. At most `tries` requests are sent. Raises the
     error of the last one.
@@ -42,7 +42,7 @@ async def create_once(
                 failure = error
         doubtful = doubtful or record.ambiguous
         taken = _is_taken(failure)
-        # A success that cannot be read was carried out: it is never sent again.
+        # A success that cannot be read took effect, so it is never sent again.
         if isinstance(failure, DecodeError):
             raise failure
         if not record.ambiguous and not (doubtful and taken):

@@ -31,7 +31,7 @@ CANCEL: Final = endpoint(
     "cancel-a-deployment",
     replay=Replay.IDEMPOTENT,
 )
-# A second one would take a canary one step further.
+# A second request would move a canary one step further.
 CONTINUE: Final = endpoint(
     "continue deployment",
     "POST",
@@ -93,13 +93,13 @@ class Deployments(Endpoints):
         validate: bool = True,
         deadline: float | None = None,
     ) -> Deployment:
-        """Start to replace the instances of an app by new ones, without downtime.
+        """Begin to replace the instances of an app by new ones, without downtime.
 
-        The new ones run the app's current droplet unless a droplet or a revision is given, not
-        both. `max_in_flight` is how many new instances may be coming up at once. `canary_weights`
-        are shares of new instances in percent; a canary pauses at each. A stopped app is started.
-        Raises InvalidInputError for what the server would surely refuse, unless `validate` is
-        false; UnprocessableError. Source: POST /v3/deployments.
+        The new instances run the app's current droplet, or the given droplet or revision (not
+        both). `max_in_flight` is the maximum of new instances that start at a time.
+        `canary_weights` are shares of new instances in percent; a canary pauses at each. A stopped
+        app is started. Raises InvalidInputError for values that the server would surely refuse,
+        unless `validate` is false; UnprocessableError. Source: POST /v3/deployments.
         """
         if validate:
             one = droplet_guid is None or revision_guid is None
@@ -122,16 +122,16 @@ class Deployments(Endpoints):
         return await self._caller.call(CREATE, body=body, deadline=deadline)
 
     async def cancel(self, guid: str, *, deadline: float | None = None) -> None:
-        """Start to go back to the former droplet and instances; `wait` shows when that is done.
+        """Begin to return to the former droplet and instances; `wait` shows when that is done.
 
-        Some former instances may be down for seconds even after that. Raises NotFoundError,
+        Some former instances may be down for a few seconds after it. Raises NotFoundError,
         UnprocessableError for a deployment that has ended.
         Source: POST /v3/deployments/{guid}/actions/cancel.
         """
         await self._caller.call(CANCEL, guid, deadline=deadline)
 
     async def continue_(self, guid: str, *, deadline: float | None = None) -> None:
-        """Let a paused canary go on, to its next step or to the end.
+        """Continue a paused canary, to its next step or to the end.
 
         Raises NotFoundError, UnprocessableError for a deployment that is not paused.
         Source: POST /v3/deployments/{guid}/actions/continue.
@@ -144,7 +144,7 @@ class Deployments(Endpoints):
         """Poll a deployment at growing intervals until it is deployed, or a canary pauses.
 
         A paused canary has the reason ``PAUSED``, and goes on after `continue_`. The server never
-        gives up on a deployment whose instances crash or find no room: pass a `deadline`, in
+        ends a deployment whose instances crash or get no cell: pass a `deadline`, in
         seconds from now. Once it is deployed, all new ``web`` instances run; other processes may
         still be restarting. Raises DeploymentFailedError if it was canceled or superseded,
         DeadlineError, NotFoundError (with the app deleted, too).

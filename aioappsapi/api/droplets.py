@@ -1,4 +1,4 @@
-"""Droplets: what apps run. Source: https://v3-apidocs.cloudfoundry.org/#droplets."""
+"""Droplets, which apps run. Source: https://v3-apidocs.cloudfoundry.org/#droplets."""
 
 from __future__ import annotations
 

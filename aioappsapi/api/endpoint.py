@@ -1,4 +1,4 @@
-"""How resources declare their endpoints."""
+"""The declaration of endpoints."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def endpoint(
 ) -> Operation[T]:
     """Declare an endpoint: see `Operation`. `page` is the anchor of its page in the API's docs.
 
-    Without a `replay`, a POST is never sent again once it may have arrived.
+    Without a `replay`, a POST is never sent again after it may have arrived.
     """
     return Operation(
         name,
@@ -52,7 +52,7 @@ def endpoint(
 
 
 class Endpoints:
-    """The methods of one resource, which all go through one `Caller`."""
+    """The methods of one resource, which share one `Caller`."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

@@ -28,14 +28,14 @@ class Info(Endpoints):
         return await self._caller.call(INFO, deadline=deadline)
 
     async def rate_limits(self, *, deadline: float | None = None) -> RateLimits | None:
-        """Fetch how many requests a user may send; None where the server does not say.
+        """Fetch the number of requests that a user may send; None if the server does not say.
 
         Source: GET /v3/info.
         """
         return (await self.get(deadline=deadline)).rate_limits
 
     async def server_version(self, *, deadline: float | None = None) -> str | None:
-        """Fetch the version of the API, e.g. ``3.228.0``; None where the server does not say.
+        """Fetch the version of the API, e.g. ``3.228.0``; None if the server does not say.
 
         Source: GET /.
         """

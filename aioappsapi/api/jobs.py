@@ -1,4 +1,4 @@
-"""Jobs: work that the server goes on with after it answered 202.
+"""Jobs: work that the server continues after a 202.
 
 Source: https://v3-apidocs.cloudfoundry.org/#jobs
 """
@@ -17,7 +17,7 @@ GET: Final = endpoint("get job", "GET", "/v3/jobs/{}", Job, "get-a-job")
 
 
 def job_of(response: Response) -> Job:
-    """Read the job out of an answer that names it only in its `Location`."""
+    """Return the job that an answer names only in its `Location`."""
     location = response.headers.get("Location", "")
     guid = location.partition("?")[0].rstrip("/").rpartition("/")[2]
     if not guid:
@@ -26,7 +26,7 @@ def job_of(response: Response) -> Job:
 
 
 class Jobs(Endpoints):
-    """The endpoints of jobs: work that goes on after the answer, such as deleting an app."""
+    """The endpoints of jobs: work after the answer, such as the deletion of an app."""
 
     async def get(self, guid: str, *, deadline: float | None = None) -> Job:
         """Fetch a job. A failed job is returned like any other.

@@ -1,8 +1,8 @@
-"""Large pages, decoded in parts so that the event loop goes on meanwhile.
+"""Large pages, decoded in parts so that the event loop keeps running.
 
 A page of 5,000 apps has 10 MB and takes a twentieth of a second to decode. A thread would not help,
 because the decoder holds the interpreter's lock. So a large page is first split into its
-resources, which takes a sixth of that, and then some hundred are decoded per turn of the loop.
+resources, which takes a sixth of that time. Then some hundred are decoded per turn of the loop.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _SplitPage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 async def fetch_page(caller: Caller, operation: Operation[Page[R]], request: Request) -> Page[R]:
-    """Fetch a page, and decode it in parts if it is large. Raises what `Caller.run` does."""
+    """Fetch a page, and decode it in parts if it is large. Raises the errors of `Caller.run`."""
 
     def parse(request: Request, response: Response) -> Page[R] | Response:
         if len(response.body) < _LARGE:

@@ -1,4 +1,4 @@
-"""Packages: the code of apps. Source: https://v3-apidocs.cloudfoundry.org/#packages."""
+"""Packages, which hold the code of apps. Source: https://v3-apidocs.cloudfoundry.org/#packages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Packages(Endpoints):
     ) -> Package:
         """Create a package of a docker image, with a login of its registry if it needs one.
 
-        The server does not look at the image: a wrong one shows when the app does not come up.
+        The server does not check the image: with a wrong image the app does not come up.
         Raises InvalidInputError for an empty image, unless `validate` is false;
         UnprocessableError. Source: POST /v3/packages.
         """

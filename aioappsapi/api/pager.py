@@ -29,18 +29,18 @@ from aioappsapi.models.page import Page
 R = TypeVar("R", bound=Struct, default=App)
 
 _PATH: Final = re.compile(r"/[!-~]*")
-# Far more than any list has. It ends one whose server counts no pages and never stops.
+# Far more than any list has. It ends a list if the server counts no pages and never stops.
 _MOST_PAGES: Final = 10_000
 
 
 class Pager(Generic[R]):
-    """A list that is fetched while you read it, each page during the work on the one before.
+    """A list that is fetched while you read it: the next page is fetched in the background.
 
     Iterate over it for the resources, over `pages()` for whole pages; `all()` and `first()` are
     shorthands. Each iteration sends new requests. Long lists of GUIDs or names are sent in several
-    requests, and each resource comes once; an order then holds within each request. Raises what
-    the requests do, and DecodeError for a link to the next page that leads in a circle, beyond the
-    last page or nowhere.
+    requests, and each resource comes once; an order then holds within each request. Raises the
+    errors of the requests, and DecodeError for a next page that is a repetition, beyond the last
+    page, or not a page.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Pager(Generic[R]):
                 ahead.exception()  # an abandoned page may have failed
 
     def _fetch_ahead(self, request: Request) -> asyncio.Task[Page[R]]:
-        # A task is outside of the reader's cancel scopes, so it takes their deadline along.
+        # A task is outside of the reader's cancel scopes, so it gets their deadline.
         page = self._fetch_until(request, anyio.current_effective_deadline())
         return asyncio.create_task(page, name=f"aioappsapi {request}")
 
@@ -139,8 +139,8 @@ class Pager(Generic[R]):
 class FallbackPager(Pager[R]):
     """A list with an optional parameter, which works with servers that do not know it.
 
-    `parameter` is sent until the server refuses it as unknown, or ignores it. From then on the
-    pages are fetched without it, and `_complete` fetches apart what it would have brought.
+    `parameter` is sent until the server refuses it as unknown, or ignores it. After that the pages
+    are fetched without it, and `_complete` fetches the missing data separately.
     """
 
     parameter = ""
@@ -162,17 +162,17 @@ class FallbackPager(Pager[R]):
         return await self._complete(await super()._fetch(_without(request, self.parameter)))
 
     def _is_complete(self, page: Page[R]) -> bool:
-        """Check whether the server heard the parameter, rather than ignored it."""
+        """Check whether the server used the parameter, rather than ignored it."""
         del page
         return True
 
     async def _complete(self, page: Page[R]) -> Page[R]:
-        """Fetch apart what the parameter would have brought."""
+        """Fetch separately the data that the parameter would have added."""
         raise NotImplementedError
 
 
 class _Links:
-    """Follows the links of one list from page to page, and finds those that lead nowhere."""
+    """Follows the links of one list from page to page, and refuses broken links."""
 
     def __init__(self, base_url: str) -> None:
         self._prefix = urlsplit(base_url).path
@@ -189,7 +189,7 @@ class _Links:
         path = self._path_of(link.href)
         if path is None or path in self._paths:
             raise _lost(request, link.href, "leads nowhere new")
-        # The server counts the pages, so a link beyond the last one is endless.
+        # The server counts the pages, so a link beyond the last page would be endless.
         if self._read >= (page.pagination.total_pages or _MOST_PAGES):
             raise _lost(request, link.href, f"follows page {self._read}, which is the last one")
         return msgspec.structs.replace(request, path=path)
@@ -201,7 +201,7 @@ class _Links:
         except ValueError:
             return None
         path = parts.path.removeprefix(self._prefix) if self._prefix else parts.path
-        # Without the slash, what follows would be read as a part of our host's name.
+        # Without the slash, the rest would be read as a part of our host's name.
         path = "/" + path.removeprefix("/")
         path = f"{path}?{parts.query}" if parts.query else path
         return path if _PATH.fullmatch(path) else None
@@ -224,7 +224,7 @@ def _without(request: Request, parameter: str) -> Request:
 
 
 def _unseen(page: Page[R], seen: set[str]) -> Page[R]:
-    # Only lists by GUID or name take several requests, and those are of resources with a GUID.
+    # Only lists by GUID or name take several requests, and their resources have GUIDs.
     fresh = [one for one in page.resources if isinstance(one, Resource) and one.guid not in seen]
     seen.update(one.guid for one in fresh)
     return msgspec.structs.replace(page, resources=fresh)

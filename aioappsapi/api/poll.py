@@ -28,10 +28,10 @@ async def poll_until(
     deadline: float | None,
     describe: Callable[[T], str],
 ) -> T:
-    """Fetch at growing intervals until `done`, and return what came then.
+    """Fetch at growing intervals until `done`, and return the last result.
 
     `deadline` is in seconds from now; `what` and `describe` are for the text of the DeadlineError
-    that is raised after it. Raises what `fetch` does.
+    that is raised after it. Raises the errors of `fetch`.
     """
     seen = "nothing"
     pause = _FIRST_PAUSE

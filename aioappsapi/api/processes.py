@@ -20,9 +20,9 @@ from aioappsapi.errors import AppsApiError, DecodeError, NotFoundError, refuse_u
 from aioappsapi.models.page import Page
 from aioappsapi.models.process import InstanceStats, Process, ProcessInstance, ProcessStats
 
-# How many processes are read at once where their instances cannot be embedded.
+# The number of processes that are read at once if their instances cannot be embedded.
 _STATS_AT_ONCE: Final = 8
-# After so many failures the rest of a page is left out.
+# After this many failures the rest of a page is left out.
 _FAILURES: Final = 8
 
 log = logging.getLogger("aioappsapi")
@@ -53,7 +53,7 @@ STATS_OF_APP: Final = endpoint(
     ProcessStats,
     "get-stats-for-a-process",
 )
-# A scale sets numbers and adds none, so a second one changes nothing more.
+# A scale sets numbers and adds none, so a second request changes nothing more.
 SCALE: Final = endpoint(
     "scale process",
     "POST",
@@ -70,7 +70,7 @@ SCALE_OF_APP: Final = endpoint(
     "scale-a-process",
     replay=Replay.IDEMPOTENT,
 )
-# A second one would end the instance that took the place of the first.
+# A second request would end the instance that replaced the first.
 TERMINATE: Final = endpoint(
     "terminate instance of process",
     "DELETE",
@@ -102,7 +102,7 @@ class Processes(Endpoints):
     ) -> Pager[Process]:
         """List processes; with ``include=["instances"]`` each has its `process_instances`.
 
-        Lists of GUIDs may be of any length. Where the server cannot embed instances, they take one
+        Lists of GUIDs may be of any length. If the server cannot embed instances, they take one
         more request per process; a process whose request fails keeps its `process_instances`
         unset. Raises InvalidInputError for an unknown `include` or a `per_page` out of bounds,
         unless `validate` is false. Source: GET /v3/processes.
@@ -127,7 +127,7 @@ class Processes(Endpoints):
     def list_for_app(
         self, app_guid: str, *, per_page: int | None = None, validate: bool = True
     ) -> Pager[Process]:
-        """List the processes of one app, the oldest first: the first need not be ``web``.
+        """List the processes of one app, the oldest first; that need not be ``web``.
 
         During a deployment there are two of the type ``web``. Raises InvalidInputError for a
         `per_page` out of bounds, unless `validate` is false; the pager raises NotFoundError.
@@ -143,7 +143,7 @@ class Processes(Endpoints):
     async def get_for_app(
         self, app_guid: str, process_type: str = "web", *, deadline: float | None = None
     ) -> Process:
-        """Fetch an app's process of a type; during a deployment this is the newest one.
+        """Fetch an app's process of a type; during a deployment it is the newest of them.
 
         Raises NotFoundError. Source: GET /v3/apps/{guid}/processes/{type}.
         """
@@ -170,7 +170,7 @@ class Processes(Endpoints):
         """Fetch the instances of a process in full: their states, ports and usage.
 
         Pass the GUID of a process, or `app_guid` for the app's newest process of a `type`. A
-        process that wants no instance has none. Raises NotFoundError, ServerError titled
+        process with 0 requested instances has none. Raises NotFoundError, ServerError titled
         ``CF-StatsUnavailable`` while the server cannot read them, and TypeError unless one GUID is
         given. Source: GET /v3/processes/{guid}/stats, GET /v3/apps/{guid}/processes/{type}/stats.
         """
@@ -193,9 +193,9 @@ class Processes(Endpoints):
         validate: bool = True,
         deadline: float | None = None,
     ) -> Process:
-        """Set how many instances a process has, and how large each is; None changes nothing.
+        """Set the number of instances of a process and their size; None changes nothing.
 
-        More or fewer instances count at once, their size from the next start on. Raises
+        The number changes at once, the size at the next start. Raises
         InvalidInputError for a negative number of instances, unless `validate` is false;
         NotFoundError; UnprocessableError for a quota, or for ``web`` during a deployment.
         Source: POST /v3/processes/{guid}/actions/scale.
@@ -221,7 +221,7 @@ class Processes(Endpoints):
         validate: bool = True,
         deadline: float | None = None,
     ) -> Process:
-        """Scale an app's process of a type, whatever its GUID: a deployment changes that.
+        """Scale an app's process of a type. Deployments change its GUID, but not its type.
 
         Raises InvalidInputError for a negative number of instances, unless `validate` is false;
         NotFoundError; UnprocessableError as `scale` does.
@@ -255,7 +255,7 @@ def _numbers(**given: int | None) -> dict[str, int]:
 
 
 class _ProcessPager(FallbackPager[Process]):
-    """Processes with their instances, whether the server can embed them or not."""
+    """Processes with their instances, even if the server cannot embed them."""
 
     parameter = "embed"
 
@@ -288,7 +288,7 @@ class _ProcessPager(FallbackPager[Process]):
         try:
             stats = (await self._caller.call(STATS, process.guid)).resources
         except NotFoundError:
-            return []  # it went away between the two requests
+            return []  # it was deleted between the two requests
         except AppsApiError as failure:
             if classify(failure)[0] is Meaning.PERMANENT and not isinstance(failure, DecodeError):
                 raise

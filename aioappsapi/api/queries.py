@@ -1,4 +1,4 @@
-"""The queries of lists: filters, the size of a page, and lists that are too long for one address.
+"""The queries of lists: filters, page sizes, and lists that are too long for one address.
 
 Source: https://v3-apidocs.cloudfoundry.org/#filters and #pagination
 """
@@ -30,11 +30,11 @@ def list_queries(
     validate: bool = True,
     **words: str | None,
 ) -> list[Query]:
-    """Make the queries of a list: one for each request that it takes.
+    """Return the queries of a list, one for each of its requests.
 
     `split` are filters of any length, such as GUIDs, which are spread over several requests.
-    `lists` are short ones and `words` single values, both sent with each request. None leaves a
-    filter out. An empty list selects nothing, so there is no request at all. Raises
+    `lists` are short filters and `words` single values, both sent with each request. A filter that
+    is None is not sent. An empty list selects nothing, so there is no request at all. Raises
     InvalidInputError for a value that no list can hold, and for a `per_page` out of bounds unless
     `validate` is false.
     """
@@ -81,8 +81,8 @@ def _check_values(name: str, values: Sequence[object]) -> None:
 def _spread(query: Query, split: Mapping[str, Values]) -> list[Query]:
     """Spread long lists over several requests.
 
-    Several lists share the room of an address, the shortest first: what it leaves is for the
-    others. An empty list makes no request.
+    Several lists share the length of an address. The shortest is placed first, and the others get
+    the remaining length. An empty list makes no request.
     """
     lists = {name: values for name, values in split.items() if values is not None}
     if len(lists) == 1:
@@ -135,7 +135,7 @@ def _chunks(sizes: Mapping[str, int], room: int) -> Iterator[list[str]]:
 
 
 def _size(value: str) -> int:
-    """Return how many bytes a value and its comma take in an address."""
+    """Return the number of bytes of a value and its comma in an address."""
     if value.isascii() and value.replace("-", "").isalnum():
-        return len(value) + 1  # fast path: a GUID stays as it is
+        return len(value) + 1  # fast path: a GUID needs no quoting
     return len(quoted(value)) + 1

@@ -1,4 +1,4 @@
-"""Quotas of organizations and spaces, and how much of them is used.
+"""Quotas of organizations and spaces, and their usage.
 
 Source: https://v3-apidocs.cloudfoundry.org/#organization-quotas and #space-quotas
 """
@@ -106,7 +106,7 @@ class Quotas(Endpoints):
         space_guid: str | None = None,
         deadline: float | None = None,
     ) -> QuotaUsage:
-        """Fetch how much an organization, or a space, uses now. Pass the GUID of one of them.
+        """Fetch the present usage of an organization or a space. Pass exactly one GUID.
 
         Raises NotFoundError, and TypeError unless one GUID is given.
         Source: GET /v3/organizations/{guid}/usage_summary, GET /v3/spaces/{guid}/usage_summary.

@@ -1,4 +1,4 @@
-"""Roles: who may do what where. Source: https://v3-apidocs.cloudfoundry.org/#roles."""
+"""Roles of users in spaces and organizations. Source: https://v3-apidocs.cloudfoundry.org/#roles."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Auth(Protocol):
         ...
 
     async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
-        """Return a token. `previous` is the one that ends soon or was rejected, or None.
+        """Return a token. `previous` is the token that ends soon or was rejected, or None.
 
         Raises AuthError; with `refused=False` the login is tried again after a pause.
         """

@@ -1,4 +1,4 @@
-"""The login that the `cf` command left behind. Its file is read and never written.
+"""The login of the `cf` command. Its file is read and never written.
 
 Processes that write this file side by side corrupt it, so a renewed token stays in memory.
 """
@@ -14,7 +14,7 @@ from aioappsapi.auth.base import Auth, Token, TokenEndpoint, jwt_expiry
 from aioappsapi.auth.grants import ClientCredentials, RefreshToken, StaticToken
 from aioappsapi.errors import AuthError, InvalidInputError
 
-# A token from the file that lives shorter than this is renewed at once, if it can be.
+# A token from the file that is valid for less time is renewed at once, if possible.
 _WORTH_USING = 60.0
 
 
@@ -69,7 +69,7 @@ def read_config(path: Path | None = None) -> CfCliConfig:
         why = cause.strerror or "it cannot be read"
         raise AuthError(f"No login of the cf command in {path} ({why}): run `cf login`.") from None
     except (msgspec.DecodeError, ValueError, RecursionError):
-        # Without the decoder's words, which may quote the file.
+        # Without the decoder's text, which may quote the file.
         raise AuthError(
             f"{path} cannot be read as a login of the cf command: run `cf login`."
         ) from None
@@ -90,7 +90,7 @@ def require_login(config: CfCliConfig) -> CfCliConfig:
 class CfCliLogin:
     """The user or client that is logged in with the `cf` command.
 
-    The token in the file is used while it lives. Then it is renewed in memory: with the refresh
+    The token in the file is used until it expires. Then it is renewed in memory: with the refresh
     token, or with the client's id and secret after ``cf auth ID SECRET --client-credentials``.
     The `cf` command does not keep that secret, so such a login usually ends with its token.
 
@@ -109,7 +109,7 @@ class CfCliLogin:
         return f"CfCliLogin({str(self._path or config_path())!r})"
 
     async def obtain(self, endpoint: TokenEndpoint, previous: Token | None) -> Token:
-        """Return the token in the file while it lives, then renew it. Raises AuthError."""
+        """Return the token in the file until it expires, then renew it. Raises AuthError."""
         if self._config is None:
             self._config = require_login(read_config(self._path))
             self._renewal = _renewal(self._config)
@@ -141,7 +141,7 @@ def _renewal(config: CfCliConfig) -> Auth | None:
 
 
 def _living_token(config: CfCliConfig, *, renewable: bool) -> Token | None:
-    """Return the token in the file, unless it has ended or is better renewed at once."""
+    """Return the token in the file, unless it has expired or should be renewed at once."""
     try:
         token = StaticToken(config.access_token or "").token
     except InvalidInputError:

@@ -100,13 +100,13 @@ class _Grant(ABC):
     async def _ask_unless_refused(
         self, endpoint: TokenEndpoint, form: str, query: str = ""
     ) -> Token:
-        """Send a credential. Once the UAA refused it, raise the refusal and send nothing."""
+        """Send a credential. If the UAA refused it before, raise that refusal and send nothing."""
         if self._refused is not None:
             raise copy.copy(self._refused)
         try:
             return await self._ask(endpoint, form, query)
         except AuthError as error:
-            if error.refused and error.status:  # by the UAA, not by a check on the way to it
+            if error.refused and error.status:  # by the UAA, and not by a check of this library
                 self._refused = copy.copy(error).detached()
             raise
 
@@ -177,7 +177,7 @@ class PasswordGrant(_Grant):
 
 
 class RefreshToken(_Grant):
-    """A refresh token that somebody obtained earlier.
+    """A refresh token that you already have.
 
     A UAA may replace it with every renewal and revoke the old one. `on_rotate`, a function or a
     coroutine function, is called with each new one, so that you can store it. If it raises, the
@@ -241,7 +241,7 @@ class _OneTime(_Grant):
 
 
 class Passcode(_OneTime):
-    """A one-time code, which a person fetches from ``/passcode`` of the login page.
+    """A one-time code, which a user gets from ``/passcode`` of the login page.
 
     It works once; from then on the refresh token is used.
     """

@@ -1,4 +1,4 @@
-"""The token that all calls of a client share, and the one renewal that serves them all.
+"""The token that all calls of a client share, and its renewal.
 
 current() ── fresh ──────────────────────────────────────────────▶ header
     └─ none: get() ─▶ no pause: join the renewal under way, or begin it
@@ -41,9 +41,9 @@ _LAST_USE: Final = 10.0
 # The pauses after failed logins double from the first to the longest.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 15.0
-# Callers wait for a UAA that has been away for up to so many seconds. After that they get its error
-# at once, until a login succeeds. A login that never worked is given less time: it is more likely
-# to be wrong than to be unlucky.
+# Callers wait while the UAA has been away for less than this many seconds. After that they get its
+# error at once, until a login succeeds. A login that never worked gets less time: it is probably
+# wrong.
 _PATIENCE: Final = 60.0
 _PATIENCE_AT_FIRST: Final = 10.0
 # A login gives up this long before the deadline. So the caller still gets the login's own error.
@@ -53,12 +53,12 @@ log = logging.getLogger("aioappsapi.auth")
 
 
 class TokenSource:
-    """Hands out the current token and renews it once for all callers.
+    """Returns the current token, and renews it once for all callers.
 
     A renewal is a task of its own: cancelling one caller does not fail the others. After a failed
     renewal all callers share one pause, which grows with each failure and obeys the UAA's
-    `Retry-After`: however many calls wait, the UAA gets one request per pause. A UAA that is away
-    for up to a minute fails no call of a client that was logged in before.
+    `Retry-After`. So the UAA gets one request per pause, for any number of waiting calls. A UAA
+    that is away for up to a minute fails no call of a client that was logged in before.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class TokenSource:
 
     def current(self) -> str | None:
         """Return the `Authorization` header of a fresh token, or None if it must be renewed."""
-        # fast path: synchronous, for all but the first call and one per token's life.
+        # fast path: synchronous, except for the first call and one call per token.
         return self._authorization if self._clock() < self._fresh_until else None
 
     async def get(self) -> str:
-        """Return the `Authorization` header; log in or renew the token first where needed.
+        """Return the `Authorization` header; log in or renew the token first if necessary.
 
         Obeys the deadline of the anyio scope that it is called in. Raises AuthError, TargetError,
         TransportError (never delivered), or DeadlineError; in every case the caller's own request
@@ -112,7 +112,7 @@ class TokenSource:
             self._fresh_until = self._usable_until = 0.0
 
     async def claims(self) -> Claims | None:
-        """Return what the current token says of its owner; None if that cannot be read.
+        """Return the claims of the current token, or None if they cannot be read.
 
         Raises the errors of `get`.
         """
@@ -138,7 +138,7 @@ class TokenSource:
         if self._renewal is not None:
             _require_same_loop(self._renewal)
         else:
-            # In an empty context: the login belongs to no call, and none may count it as its own.
+            # In an empty context: the login belongs to no call, so no call may count it.
             self._renewal = asyncio.create_task(
                 self._renew(), name="aioappsapi login", context=Context()
             )
@@ -169,13 +169,13 @@ class TokenSource:
         return None
 
     def _keep_old_token(self, pause: float, failure: AppsApiError) -> None:
-        """Go on with a token that is due for renewal but still lives."""
+        """Keep a token that is due for renewal but still valid."""
         self._fresh_until = min(self._clock() + pause, self._usable_until)
         if self.current() is not None:
             log.warning("The token is not renewed yet; the old one is used. %s", failure)
 
     def _lifetime(self, token: Token) -> tuple[float, float]:
-        """Return until when the token is fresh, and until when it may be used at all."""
+        """Return the times until which the token is fresh, and until which it may be used."""
         if token.expires_at is None or not self._auth.renewable:
             return math.inf, math.inf
         now = self._clock()
@@ -183,7 +183,7 @@ class TokenSource:
         if life <= 0:
             # Use it once: the server's refusal shows that it has ended.
             return now + 1.0, now + 1.0
-        # A token that lives shorter than the margin is fresh for half its life; otherwise each call
+        # A token with a lifetime below the margin is fresh for half of it; otherwise each call
         # would log in.
         fresh, usable = min(_MARGIN, life / 2), min(_LAST_USE, life / 4)
         return token.expires_at - fresh, token.expires_at - usable
@@ -191,7 +191,7 @@ class TokenSource:
     def _renewed(self, renewal: asyncio.Task[AppsApiError | None]) -> None:
         self._renewal = None
         if not renewal.cancelled():
-            renewal.exception()  # marks it as seen, for when no caller waits any more
+            renewal.exception()  # marks it as retrieved, in case no caller waits any more
 
 
 class _SharedPause:
@@ -217,7 +217,7 @@ class _SharedPause:
         return failure
 
     def outlasts(self, patience: float) -> bool:
-        """Whether the pause ends more than `patience` seconds after the first failure in a row."""
+        """Check whether the pause ends more than `patience` seconds after the first failure."""
         return self._until > self._began + patience
 
     def begin(self, failure: AppsApiError) -> float:
@@ -229,8 +229,8 @@ class _SharedPause:
             self._failures, self._began = 0, now
         ceiling = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
         asked = getattr(failure, "retry_after", None) or 0.0
-        # Draw from the upper half: other clients of the same UAA pause too, and all of them
-        # should not come back at the same moment.
+        # A random time from the upper half: other clients of the same UAA pause too, and they
+        # should not all return at the same moment.
         pause = max(random.uniform(ceiling / 2, ceiling), asked)  # noqa: S311
         self._failures += 1
         self._until = now + pause
@@ -244,7 +244,7 @@ class _SharedPause:
 
 
 def _is_final(failure: AppsApiError) -> bool:
-    """Whether waiting is no help: the credentials, the address or the certificate is wrong."""
+    """Check whether waiting is useless: the credentials, address or certificate is wrong."""
     refused = isinstance(failure, AuthError) and failure.refused
     return refused or isinstance(failure, TargetError | CertificateError)
 

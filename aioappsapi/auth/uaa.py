@@ -44,7 +44,7 @@ class Answer(Protocol):
 
     @property
     def body(self) -> bytes:
-        """The body, whatever it is."""
+        """The body, of any type."""
         ...
 
 
@@ -109,7 +109,7 @@ class Uaa:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if answer.status >= 500 or answer.status == 429:
-            raise ConnectError(  # not delivered: there is no API behind it at the moment
+            raise ConnectError(  # not delivered: the router has no API at the moment
                 f"GET {self._api_url}/: the API's root answered {answer.status}",
                 method="GET",
                 url=self._api_url,
@@ -155,7 +155,7 @@ class Uaa:
 
 
 def _is_api(root: Root) -> bool:
-    """Tell the API's root from other JSON with links, such as a page below the root."""
+    """Check whether JSON is the API's root, and not another page with links."""
     links = root.links
     return any(link is not None for link in (links.cloud_controller_v3, links.uaa, links.login))
 
@@ -167,7 +167,7 @@ def _one_word(value: object) -> str:
     raise ValueError
 
 
-# What oauthlib and the conversions raise for a body that is not a token.
+# The exceptions of oauthlib and of conversions for a body that is not a token.
 _NO_TOKEN: Final = (
     OAuth2Error,
     ValueError,

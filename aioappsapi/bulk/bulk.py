@@ -1,9 +1,9 @@
-"""Many apps at once: what `client.bulk` offers."""
+"""Runs over many apps: the methods of `client.bulk`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Unpack, cast, get_args
 
@@ -33,8 +33,11 @@ from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report
 from aioappsapi.bulk.run.inputs import Inputs, Keys
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunObserver
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
+from aioappsapi.bulk.selection.select import find, select
 from aioappsapi.bulk.windows.restore import Restoration
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
 from aioappsapi.bulk.windows.wave_plan import WavePlanner
@@ -50,27 +53,30 @@ class Bulk:
     """Runs over many apps, with one outcome for each.
 
     A run never raises for an app: the error that a single call would raise is in its outcome. A
-    cancelled run lets its CancelledError pass; a callback or an input that breaks ends the run with
-    RunAbortedError. `report_of` finds the report of what happened until then in either.
+    cancelled run lets its CancelledError pass; a callback or an input that raises ends the run with
+    RunAbortedError. `report_of` finds the report in both exceptions.
 
     `keys` is any iterable or async iterable of GUIDs, Apps or Outcomes, so also a `Report`.
-    Duplicates are sent once. A report carries its doubts along: an app that was `unverified` is
-    verified, or stays `unverified`; it never becomes `already` unseen. A report of another API is
-    an InvalidInputError. For the options see
-    `RunOptions` and `MapOptions`; an unknown one is a TypeError before anything is sent.
+    Duplicates are sent once. An app that was `unverified` in a report is verified, or stays
+    `unverified`; it does not become `already` without a proof. A report of another API is an
+    InvalidInputError. For the options see `RunOptions` and `MapOptions`; an unknown option is a
+    TypeError before anything is sent.
     """
 
-    def __init__(self, caller: Caller, *, target: str, ceiling: int) -> None:
+    def __init__(
+        self, caller: Caller, *, target: str, ceiling: int, observer: RunObserver | None = None
+    ) -> None:
         self._caller = caller
         self._target = target
         self._ceiling = ceiling
+        self._observer = observer
 
     async def start(self, keys: Keys, **options: Unpack[RunOptions[App]]) -> Report[App]:
         """Start many apps.
 
-        An app is `ok` when the server accepted it, or with `wait` when it was seen to run. It is
-        `unverified` when the server's answer proves nothing and no instance was seen: for example
-        when it was accepted only after an attempt that may already have taken effect.
+        An app is `ok` when the server accepted its start, or with `wait` when its instances run.
+        It is `unverified` when the server's answer proves nothing and no instance was seen. An
+        example is an acceptance after an attempt that may already have taken effect.
         Source: POST /v3/apps/{guid}/actions/start.
         """
         return await self._report("start", keys, options)
@@ -85,7 +91,7 @@ class Bulk:
     async def restart(self, keys: Keys, **options: Unpack[RestartOptions[App]]) -> Report[App]:
         """Restart many apps, none of them twice.
 
-        An app whose answer was lost is `failed`, and may have been restarted. With `wait` only
+        If an answer is lost, the app is `failed`, and may have been restarted. With `wait` only
         instances count that came up after the request. With ``strategy="rolling"`` each app gets a
         deployment instead, and is `ok` when that is deployed, and with `wait` when all of the app's
         instances run; see `RollingOptions`. An app that has another deployment in
@@ -98,8 +104,8 @@ class Bulk:
         """Build the newest package of many apps, and run the new droplets; no app is built twice.
 
         After its build an app gets the droplet and a restart, or with ``strategy="rolling"`` a
-        deployment of the droplet. An app whose build fails goes on as it was, and its error has
-        the server's words. `to_stack` builds for another stack, which the app then keeps. Stopped
+        deployment of the droplet. An app whose build fails is not changed, and its error has the
+        server's reason. `to_stack` builds for another stack, which the app then keeps. Stopped
         apps are started. See `RollingOptions` and `BuildOptions`.
         Source: POST /v3/builds, PATCH /v3/apps/{guid}/relationships/current_droplet.
         """
@@ -145,7 +151,7 @@ class Bulk:
     async def _predict(
         self, name: BulkActionName, keys: Keys, options: ActionOptions[App]
     ) -> Report[App]:
-        """Predict a report; actions that `plan` does not know, by what their first step sees."""
+        """Predict a report; actions unknown to `plan` are predicted by their first step."""
         if name in _PLANNED and options.get("strategy", "plain") == "plain":
             return (await self.plan(cast("ActionName", name), keys, **options)).report
         run = self._run(name, keys, options, dry_run=True)
@@ -157,8 +163,8 @@ class Bulk:
     ) -> Report[T]:
         """Await any coroutine function of a GUID for many apps: ``map(client.apps.get, guids)``.
 
-        Its result is the outcome's `value`. An AppsApiError is an outcome; anything else that it
-        raises is a bug and aborts the run.
+        Its result is the outcome's `value`. An AppsApiError is an outcome; any other exception
+        is a bug and aborts the run.
         """
         run = self.map_run(func, keys, **options)
         await run.run()
@@ -191,6 +197,7 @@ class Bulk:
             on_outcome=options.get("on_outcome"),
             on_pause=options.get("on_pause"),
             waves=self._planner(chosen, inputs, name),
+            observer=self._observer,
         )
 
     async def plan(
@@ -198,10 +205,10 @@ class Bulk:
     ) -> Plan:
         """Predict a run without changing anything: outcomes, requests, the earliest finish.
 
-        It reads states, droplets, roles, suspensions, feature flags, and quotas against the sum of
-        what would start. A fact that this login may not read counts for no app. Crashes cannot be
-        predicted. `plan.report` is what `dry_run=True` returns. Raises AuthError, TransportError or
-        ResponseError if the apps cannot be read.
+        It reads states, droplets, roles, suspensions and feature flags, and compares quotas with
+        the sum of the apps to start. Data that this login may not read is ignored. Crashes cannot
+        be predicted. `plan.report` is what `dry_run=True` returns. Raises AuthError, TransportError
+        or ResponseError if the apps cannot be read.
         """
         check_names("plan", options, RunOptions)
         _check_action(action)
@@ -215,8 +222,8 @@ class Bulk:
 
         ``async with client.bulk.stream("start", guids) as outcomes:`` begins it, and ``async for
         outcome in outcomes`` yields each outcome. Leaving the block early cancels the rest.
-        `outcomes.report` has everything in any case, but with `keep=False`: then outcomes are
-        counted and not kept, so that memory stays flat.
+        `outcomes.report` always has all outcomes, except with `keep=False`: then they are only
+        counted, so that memory stays constant.
         """
         check_names("stream", options, StreamOptions)
         _check_action(action, get_args(BulkActionName))
@@ -254,6 +261,7 @@ class Bulk:
             on_pause=options.get("on_pause"),
             predicted=dry_run,
             waves=self._planner(chosen, inputs, action, dry_run=dry_run),
+            observer=self._observer,
         )
 
     def _planner(
@@ -263,6 +271,27 @@ class Bulk:
             return None
         how = waves.without_stops() if dry_run else waves
         return WavePlanner(how, inputs, self._caller, action)
+
+    async def select(self, **criteria: Unpack[SelectOptions]) -> list[App]:
+        """Select apps: ``select(spaces="prod", names="web-*", stack="cflinuxfs3")``.
+
+        The apps know their space and organization. Those of exact names come first, in the order
+        of the names, then the others by age. Without criteria it selects all apps that this login
+        may see. Raises InvalidInputError for an exact name that no app or several apps have, and
+        for a place that is not visible. Source: GET /v3/apps, and GET /v3/droplets for
+        `droplet_older_than`.
+        """
+        check_names("select", criteria, SelectOptions)
+        return await select(self._caller, Criteria.of(criteria))
+
+    async def find(self, names: Sequence[str], *, skip_unknown: bool = False) -> dict[str, App]:
+        """Find the one app that each name stands for: a name, or ``org/space/app``.
+
+        An exact name wins over a path. Raises InvalidInputError for a name that several apps have,
+        with the path of each, and for one that no app has, unless `skip_unknown`.
+        Source: GET /v3/apps.
+        """
+        return await find(self._caller, names, skip_unknown=skip_unknown)
 
     async def snapshot(self, keys: Keys) -> Snapshot:
         """Record states and instance counts of apps, for `restore` to bring them back.
@@ -275,10 +304,10 @@ class Bulk:
     async def restore(
         self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
     ) -> Report[App]:
-        """Bring apps back to how a snapshot records them: first stops, then numbers, then starts.
+        """Restore the apps of a snapshot: first stops, then numbers of instances, then starts.
 
-        Apps that are so already are skipped, so a second call continues where the first one ended;
-        there is no journal. `deadline` is for everything. Apps that are not in the snapshot are
+        Apps that match the snapshot are skipped, so a second call continues the first; there is no
+        journal. `deadline` is for everything. Apps that are not in the snapshot are
         left alone, and one that was deleted is `failed`. Raises InvalidInputError for a snapshot of
         another API, unless `force`.
         """
@@ -301,7 +330,7 @@ class Bulk:
     def restoration(
         self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
     ) -> Restoration:
-        """Make the runs of a restoration one by one: what `restore` does, to be watched."""
+        """Make the runs of a restoration one by one, for callers that show progress."""
         check_names("restoration", options, RunOptions)
         if snapshot.target != self._target and not force:
             raise InvalidInputError(
@@ -322,7 +351,7 @@ class Bulk:
         return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
 
     def _inputs(self, keys: Keys) -> Inputs:
-        """Refuse a report of another API, where its GUIDs belong to other apps or to none."""
+        """Refuse a report of another API, because its GUIDs do not belong to this API."""
         if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
             raise InvalidInputError(
                 f"This is a report of {', '.join(sorted(others))}, and the target is "

@@ -1,4 +1,4 @@
-"""Files of a run: replaced whole or not at all, and never the wrong file.
+"""Files of a run: written completely or not at all, and only over files of the same kind.
 
 Reports and snapshots are written here. Journals, which grow line by line, are not.
 """
@@ -27,7 +27,7 @@ _TAKEN_AT: Final = re.compile(rb'(?<!\\)"taken_at"\s*:')
 
 
 def decode_json(data: bytes, cls: type[S]) -> S:
-    """Read a JSON document of a type. Raises ValueError, also for nesting without end."""
+    """Read a JSON document of a type. Raises ValueError, also for too deep nesting."""
     try:
         return msgspec.json.decode(data, type=cls)
     except UnicodeDecodeError:
@@ -37,7 +37,7 @@ def decode_json(data: bytes, cls: type[S]) -> S:
 
 
 def check_replaceable(path: Path) -> None:
-    """Check that a report may be written to a path, whatever exists there now.
+    """Check that a report may be written to a path, and may replace an existing file there.
 
     Raises InvalidInputError for a folder, a pipe, a device, a journal and a snapshot.
     """
@@ -55,7 +55,7 @@ def check_no_journal(path: Path) -> None:
 
 
 def write_whole(path: Path, chunks: Iterable[str]) -> None:
-    """Write text to a file; after an interruption the file is what it was before.
+    """Write text to a file; an interruption leaves the old file unchanged.
 
     A link is followed. An existing file keeps its mode and, if permitted, its owner; a new one
     gets the mode of the umask. Raises InvalidInputError for a folder, a pipe or a device, OSError
@@ -104,7 +104,7 @@ def _replace(
     except BaseException as failure:
         part.unlink(missing_ok=True)
         if isinstance(failure, OSError):
-            failure.filename = str(path)  # not the name of the temporary file, or none at all
+            failure.filename = str(path)  # instead of the temporary file's name
             failure.filename2 = None
         raise
 
@@ -122,7 +122,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _kept_kind(path: Path) -> str | None:
-    """Recognise a file that a report must not replace, by how it begins."""
+    """Recognise a file that a report must not replace, by its beginning."""
     try:
         with path.open("rb") as file:
             beginning = file.read(_BEGINNING)

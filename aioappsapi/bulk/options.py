@@ -33,13 +33,13 @@ _MOST_WORKERS: Final = 10_000
 class MapOptions(TypedDict, Generic[T], total=False):
     """The options of every run; each may be left out.
 
-    `concurrency` is how many apps are worked on at a time, at most; the default is
-    `Limits.concurrency`. Fewer are in flight while the server shows that more would not help.
-    `deadline` is in seconds for the whole run: apps in flight are `timed_out` then, and the
-    others `not_attempted`. `max_failures` stops the run after so many failures, or after a share of
-    all apps if it is a float below 1. With `waves` the apps are worked on in groups,
-    one after the other; see `Waves`. `on_outcome` is called with each outcome as it comes,
-    `on_pause` with a `Pause` whenever the rate limit holds everything back for a while.
+    `concurrency` is the maximum of apps at a time; the default is `Limits.concurrency`. Fewer are
+    in flight while more would not help. `deadline` is in seconds for the whole run: apps in flight
+    are `timed_out` then, and the others `not_attempted`. `max_failures` stops the run after this
+    number of failures, or after this share of all apps if it is a float below 1. With `waves` the
+    apps are worked on in groups, one after the other; see `Waves`. `on_outcome` is called with each
+    outcome as it comes, `on_pause` with a `Pause` whenever the rate limit holds everything back for
+    a while.
     """
 
     concurrency: int | None
@@ -56,11 +56,11 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     `wait` says when an app is `ok`: ``none`` when the server accepted the request, ``any`` when one
     instance of each process runs, ``all`` when all instances run, ``routable`` when all run and get
     requests. After a stop, each of the last three waits until no instance is left. An app has
-    `startup_timeout` seconds for it (default: `CF_STARTUP_TIMEOUT`, else 300). An app that stays
+    `startup_timeout` seconds (default: `CF_STARTUP_TIMEOUT`, else 300). An app that stays
     crashed, or without a cell, for `crash_grace` seconds is `failed`.
 
     With `skip_unchanged` (the default, except for a restart) apps that are already in the requested
-    state are `already`: they get no request, and no audit event. `wait` verifies them all the same.
+    state are `already`: they get no request, and no audit event. `wait` verifies them, too.
 
     With `keep_values` (the default) each outcome keeps the App of the server's answer. Without it,
     outcomes have no value, take a third of the memory, and most of an answer is not decoded.
@@ -69,8 +69,8 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
     in MB. Further starts are held back until some have come up, and longer when they crash.
 
     `journal` is a file that records each app before its request is sent. With `resume` the run of
-    an existing journal goes on: finished apps are taken over, apps that may have been changed are
-    looked at first, and no app is restarted twice.
+    an existing journal continues: finished apps are taken over, apps that may have been changed are
+    checked first, and no app is restarted twice.
     """
 
     wait: Wait
@@ -85,7 +85,7 @@ class ActionOptions(MapOptions[T], Generic[T], total=False):
 
 
 class RollingOptions(TypedDict, total=False):
-    """How instances are replaced.
+    """The replacement of instances.
 
     With ``rolling`` new instances come up first, `max_in_flight` at a time, and old ones leave
     when the new ones get requests. `canary_steps` are shares of new instances in percent; a canary
@@ -101,7 +101,7 @@ class RollingOptions(TypedDict, total=False):
 
 
 class BuildOptions(TypedDict, total=False):
-    """How droplets are built: for which stack (default: each app's), and how many at a time."""
+    """The builds: their stack (default: each app's), and the maximum of builds at a time."""
 
     to_stack: str | None
     max_building: int | None
@@ -134,7 +134,7 @@ class StreamOptions(ActionOptions[T], RollingOptions, BuildOptions, Generic[T], 
 
 
 def check_names(call: str, given: Mapping[str, object], allowed: type) -> None:
-    """Refuse an option that this call does not have. Raises TypeError, before anything is sent."""
+    """Refuse an option that this call does not have. Raises TypeError before anything is sent."""
     known = sorted(allowed.__optional_keys__ | allowed.__required_keys__)  # type: ignore[attr-defined]
     for name in given:
         if name not in known:
@@ -239,7 +239,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def manner(self) -> str:
-        """What makes two runs of one action different ones for a journal: `` rolling``."""
+        """The suffix of the action in the journal for options that change it: `` rolling``."""
         rolling = "" if self.strategy == "plain" else f" {self.strategy}"
         stack = "" if self.to_stack is None else f" to {self.to_stack}"
         waves = "" if self.waves is None else f" in waves {self.waves}"
@@ -252,11 +252,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> float:
-        """How many seconds an app has from its acceptance until it is in the requested state."""
+        """The seconds that an app has from its acceptance until the requested state."""
         return startup_timeout() if self.startup_timeout is None else self.startup_timeout
 
     def enough(self, failures: int, apps: int) -> str | None:
-        """Return why so many failures end the run; None if they do not."""
+        """Return why this number of failures ends the run; None if it does not."""
         if not is_reached(self.max_failures, failures, apps):
             return None
         limit = self.max_failures

@@ -28,7 +28,7 @@ DOCUMENTS: Final[Mapping[str, Sequence[type[msgspec.Struct]]]] = {
 
 
 def generate_schema(name: str) -> str:
-    """Return the schema of a file as the Structs of this version have it."""
+    """Return the schema of a file, generated from the Structs of this version."""
     bodies, definitions = msgspec.json.schema_components(
         DOCUMENTS[name], schema_hook=_any_value, ref_template="#/$defs/{name}"
     )
@@ -47,12 +47,12 @@ def _name_items(schema: dict[str, Any], kind: type[msgspec.Struct]) -> None:
 
 
 def _any_value(cls: type) -> dict[str, object]:
-    """Return the schema of the values of options, which can be anything."""
+    """Return the schema of the values of options, which allows any value."""
     del cls
     return {"description": "any JSON value"}
 
 
 def stored_schema(name: str) -> str:
-    """Return the schema of a file as it is stored in the package."""
+    """Return the stored schema of a file from the package."""
     path = files("aioappsapi").joinpath("schemas", f"{name}.json")
     return path.read_text(encoding="utf-8")

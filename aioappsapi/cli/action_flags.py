@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from cyclopts import Group, Parameter
 
+from aioappsapi.cli.flags import Deadline, OutputFormat
 from aioappsapi.cli.values import choice, count, percentages
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ class ActionFlags:
     """Options that only some actions have."""
 
     def given(self) -> dict[str, object]:
-        """Return the options that were typed, by the names of their fields."""
+        """Return the typed options, by the names of their fields."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if value is not None}
 
     def typed(self) -> Iterator[str]:
-        """Return the words that were typed, to be typed again."""
+        """Return the typed arguments, for a command that repeats them."""
         for name, value in self.given().items():
             yield f"--{name.replace('_', '-')}"
             yield ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -112,7 +113,7 @@ class RestageFlags(RollingFlags):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ScaleFlags(ActionFlags):
-    """The numbers that the processes get."""
+    """The numbers to set for processes."""
 
     instances: Annotated[
         int | None,
@@ -153,3 +154,12 @@ class ScaleFlags(ActionFlags):
             disk_in_mb=self.disk_mb,
             process=self.process or "web",
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CallFlags:
+    """The options of all commands for one app."""
+
+    output: OutputFormat = "text"
+    deadline: Deadline = None

@@ -1,4 +1,4 @@
-"""How the answer to a single operation is printed: for people, or as JSON."""
+"""Output of a single operation: for people, or as JSON."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _INCLUDED: Final = {"included_space": "space", "included_organization": "organiz
 
 
 def plain(value: object) -> object:
-    """Return a value of the API as what JSON is made of."""
+    """Return a value of the API as builtin types for JSON."""
     made = msgspec.to_builtins(value)
     if isinstance(value, App):
-        made.pop("included", None)  # its parts have places of their own
+        made.pop("included", None)  # its parts are printed separately
         return {_INCLUDED.get(name, name): part for name, part in made.items()}
     return made
 
@@ -33,7 +33,7 @@ def print_json(value: object) -> None:
 
 
 def print_card(fields: Mapping[str, object]) -> None:
-    """Print what is known of one thing, a line for each field. Raises StdoutError."""
+    """Print one resource, a line for each field. Raises StdoutError."""
     width = max(map(len, fields), default=0)
     print_lines(f"{name:<{width}}  {_text(value)}".rstrip() for name, value in fields.items())
 

@@ -9,19 +9,22 @@ from typing import Final
 import msgspec
 
 from aioappsapi import App, AppsApiError, InvalidInputError, NotFoundError
+from aioappsapi.bulk.selection.names import not_found
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.answers import plain, print_card, print_json, print_rows
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import SCHEMA, fail, print_lines, take_log
 from aioappsapi.cli.exits import Exit, strongest
-from aioappsapi.cli.flags import CallFlags, LogFlags, Selection, TargetFlags, Wait
-from aioappsapi.cli.names import not_found, one_app
+from aioappsapi.cli.flags import LogFlags, Selection, TargetFlags, Wait
 from aioappsapi.cli.questions import confirm
-from aioappsapi.cli.selection import listed
+from aioappsapi.cli.selection import one_app, selected
 from aioappsapi.cli.session import Session, execute
+from aioappsapi.cli.target import opened
 from aioappsapi.models import AppFeature, Environment
 
 _ROW: Final = ("guid", "state", "name", "space", "organization")
 _NOT_ON_CARDS: Final = {"links", "metadata", "relationships"}
-# What `look` calls, by the name of the command.
+# The method that `look` calls, by the name of the command.
 _LOOKS: Final = {
     "env": "get_env",
     "permissions": "get_permissions",
@@ -38,22 +41,19 @@ class AppCommand:
     log: LogFlags
     target: TargetFlags
 
-    def list(self, selection: Selection, include: Sequence[str]) -> Exit:
-        """Print the apps that are selected."""
+    def list(self, selection: Selection) -> Exit:
+        """Print the apps that are selected, with their spaces and organizations."""
 
         async def work(session: Session) -> None:
-            found = listed(session.client, selection, include=include or None)
+            every = await selected(session.client, selection)
             if self.call.output == "jsonl":
-                async for app in found:
+                for app in every:
                     print_json(app)
-                return
-            every = [app async for app in found]
-            if self.call.output == "json":
+            elif self.call.output == "json":
                 head = {"schema": SCHEMA, "target": session.client.api_url, "total": len(every)}
                 print_json(head | {"apps": [plain(app) for app in every]})
             else:
-                columns = [name for name in _ROW if not every or name in _row(every[0])]
-                print_rows(columns, ([*_row(app).values()] for app in every))
+                print_rows(_ROW, ([*_row(app).values()] for app in every))
 
         return self._execute(work)
 
@@ -68,7 +68,7 @@ class AppCommand:
         return self._execute(work, app)
 
     def look(self, name: str, app: str) -> Exit:
-        """Print what a method without other arguments returns."""
+        """Print the result of a method that takes only the app."""
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
@@ -89,7 +89,8 @@ class AppCommand:
 
         async def work(session: Session) -> None:
             guid = await one_app(session.client, app)
-            done = await getattr(session.client.apps, action)(guid, wait=wait)
+            with busy(f"waiting for {app}", shown=wait != "none"):
+                done = await getattr(session.client.apps, action)(guid, wait=wait)
             self._print(done, {"guid": done.guid, "name": done.name, "state": done.state})
 
         return self._execute(work, app)
@@ -102,12 +103,14 @@ class AppCommand:
             if not yes and self.target.sandbox is None:
                 confirm(session, f"delete {app} ({guid}) at {session.client.api_url}")
             job = await session.client.apps.delete(guid)
-            self._print(await session.client.jobs.wait(job))
+            with busy(f"deleting {app}"):
+                job = await session.client.jobs.wait(job)
+            self._print(job)
 
         return self._execute(work, app)
 
     def _execute(self, work: Callable[[Session], Awaitable[None]], app: str = "") -> Exit:
-        """Do one thing within the deadline. A refusal of the server is status 1, not 3.
+        """Run one operation within the deadline. A refusal of the server is status 1, not 3.
 
         `app` is the word that stands for the app, if the command is for one.
         """
@@ -127,6 +130,7 @@ class AppCommand:
 
         take_log(self.log)
         return execute(
+            opened,
             lambda: done,
             self.target,
             output=self.call.output,

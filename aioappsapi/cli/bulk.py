@@ -11,6 +11,7 @@ from typing import cast
 from aioappsapi import App, InvalidInputError, Report
 from aioappsapi.bulk.options import StreamOptions, check_how
 from aioappsapi.cli.action_flags import ActionFlags, ScaleFlags
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_plan, print_prediction
 from aioappsapi.cli.exits import Exit
@@ -26,11 +27,11 @@ from aioappsapi.cli.flags import (
     WaitFlags,
 )
 from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
-from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import approve_wave, check_terminal, confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
+from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
 from aioappsapi.cli.wave_flags import WaveFlags
 
@@ -55,6 +56,7 @@ class BulkCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             output=self.output.output,
@@ -63,20 +65,30 @@ class BulkCommand:
         )
 
     def _prepare(self) -> Work | Exit:
+        if self.run.max_failures_per_target is not None:
+            raise InvalidInputError("--max-failures-per-target goes with several targets.")
+        given = self._checked_input()
+        return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
+
+    def _checked_input(self) -> Given:
+        """Check everything that can be checked now. Raises InvalidInputError."""
         if self.journal.resume and self.journal.journal is None:
             raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
         self.waves.check()
         if self.waves.approve and not self.run.dry_run:
             check_terminal("--approve asks before each wave")
-        _ = self._more  # numbers and words that do not go together are refused now
+        _ = self._more  # options that do not fit together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
         check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
         if self.journal.journal is not None:
-            check_folder(self.journal.journal)
-            check_apart(self.journal.journal, inputs)
-        return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
+            self._check_journal(self.journal.journal, inputs)
+        return given
+
+    def _check_journal(self, journal: Path, inputs: list[tuple[str, Path]]) -> None:
+        check_folder(journal)
+        check_apart(journal, inputs)
 
     def _nothing_to_do(self, given: Given) -> Exit:
         files = ", ".join(str(path) for path, _ in given.reports)
@@ -93,7 +105,7 @@ class BulkCommand:
         if not self.run.force:
             given.check_target(client.api_url)
         async with clock.bounding("the selection of apps; nothing was sent"):
-            with listing(self.output):
+            with busy("listing apps", shown=self.output.shows_progress):
                 chosen = await select(client, given, self.selection)
         if self.run.dry_run:
             async with clock.bounding("the prediction; nothing was sent"):
@@ -115,12 +127,14 @@ class BulkCommand:
         options["waves"] = self.waves.waves()
         bulk = session.client.bulk
         if self.action in {"start", "stop", "restart"} and not self._more:
-            plan = await bulk.plan(self.action, chosen, **options)
+            with busy("predicting outcomes", shown=self.output.shows_progress):
+                plan = await bulk.plan(self.action, chosen, **options)
             show = partial(print_plan, plan)
             return deliver(plan.report, self.output, show=show, write=plan.write)
         options.update(self._more)
         run = bulk.stream(self.action, chosen, dry_run=True, **options)
-        await run.run()
+        with busy("predicting outcomes", shown=self.output.shows_progress):
+            await run.run()
         show = partial(print_prediction, run.report, run.waves)
         return deliver(run.report, self.output, show=show)
 
@@ -135,9 +149,9 @@ class BulkCommand:
         return more
 
     def _go_on(self, report: Path | None) -> str | None:
-        """Return the command that continues: from the journal, or else from a report.
+        """Return the command that continues the run, from the journal or else from a report.
 
-        The embedded sandbox ends with the run; a command would meet another one.
+        There is none for an embedded sandbox, because it ends with the run.
         """
         if self.target.sandbox is not None:
             return None

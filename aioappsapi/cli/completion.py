@@ -15,7 +15,7 @@ Shell = Literal["bash", "zsh", "fish", "powershell"]
 
 
 def install_completion(shell: Shell | None, file: Path | None) -> Exit:
-    """Write the completion script of a shell, and have the shell load it unless a file is named."""
+    """Write the completion script of a shell; without a file name, also make the shell load it."""
     try:
         path = app.install_completion(shell=shell, output=file, add_to_startup=file is None)
     except ShellDetectionError as unknown:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -18,6 +18,7 @@ from rich.text import Text
 
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import LogFlags, Output
+from aioappsapi.cli.telemetry import trace_ids
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -25,6 +26,7 @@ out: Final = Console(soft_wrap=True)
 err: Final = Console(stderr=True, soft_wrap=True)
 
 SCHEMA: Final = 1
+_NO_FIELDS: Final[Mapping[str, object]] = {}
 _ROOT: Final = logging.getLogger("aioappsapi")
 _WIRE: Final = logging.getLogger("aioappsapi.http")
 
@@ -53,7 +55,7 @@ def prepare_streams() -> None:
 
 
 class _Written:
-    """Whether standard output has anything from this command."""
+    """Whether this command has written to standard output."""
 
     anything = False
 
@@ -80,7 +82,7 @@ def _give_up_stdout() -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines for people; a name in them can neither colour nor command the terminal."""
+    """Print lines for people; control characters in names become visible."""
     from aioappsapi.bulk.reports.text import printable
 
     for line in lines:
@@ -96,24 +98,34 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 class _LogFormat:
-    """How lines on standard error look."""
+    """The format of lines on standard error."""
 
     as_json = False
 
 
-def say(message: str, level: Level = "info") -> None:
+def say(message: str, level: Level = "info", fields: Mapping[str, object] = _NO_FIELDS) -> None:
     """Write a message of this program to standard error."""
-    note(message if _LogFormat.as_json else f"aioappsapi: {message}", level)
+    note(message if _LogFormat.as_json else f"aioappsapi: {message}", level, fields=fields)
 
 
-def note(line: str, level: Level = "info", *, console: Console = err) -> None:
-    """Write a line to standard error, as text or as JSON. A terminal wraps it between words."""
+def note(
+    line: str,
+    level: Level = "info",
+    *,
+    console: Console = err,
+    fields: Mapping[str, object] = _NO_FIELDS,
+) -> None:
+    """Write a line to standard error, as text or as JSON. A terminal wraps it between words.
+
+    As JSON it has the `fields`, and the ids of the trace, where there is one.
+    """
     from aioappsapi.bulk.reports.text import printable
 
     if _LogFormat.as_json:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": time, "level": level, "message": line})
-    # Standard error that is gone is no reason to end a run.
+        head = {"time": time, "level": level, "message": line}
+        line = json.dumps({**head, **fields, **trace_ids()})
+    # A closed standard error must not end a run.
     with suppress(OSError):
         wraps = console.is_terminal and not _LogFormat.as_json
         console.print(Text(printable(line)), soft_wrap=not wraps)
@@ -127,7 +139,7 @@ class _Handler(logging.Handler):
         for name in ("debug", "warning", "error"):
             if record.levelname.lower() == name:
                 level = name
-        say(record.getMessage(), level)
+        say(record.getMessage(), level, {"logger": record.name})
 
 
 _HANDLER: Final = _Handler()

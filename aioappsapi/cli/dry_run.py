@@ -38,7 +38,9 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _report_lines(report: Report[App], more: Iterable[str], waves: Sequence[Wave]) -> Iterator[str]:
-    yield f"dry run: would {report.action} {apps(len(report))} at {report.target}"
+    yield f"dry run: would {report.action} {apps(len(report))} at {report.place}"
+    for target, error in report.target_errors.items():
+        yield f"{target} could not be used: {error}"
     for line in more:
         yield f"  {line}"
     yield from reason_lines(report)
@@ -51,4 +53,5 @@ def _report_lines(report: Report[App], more: Iterable[str], waves: Sequence[Wave
 
 
 def _line(outcome: Outcome[App]) -> str:
-    return f"  {outcome.key}  {outcome.status:<8}  {outcome.name or ''}".rstrip()
+    at = "" if outcome.target is None else f"  {outcome.target}"
+    return f"  {outcome.key}  {outcome.status:<8}  {outcome.name or ''}{at}".rstrip()

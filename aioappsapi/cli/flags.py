@@ -2,7 +2,7 @@
 
 A command takes these dataclasses as parameters; cyclopts makes options of their fields. Nothing
 here imports the client, so that `--help` and completion stay fast. An option that was not given is
-None wherever the library has a default of its own.
+None if the library has its own default.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ class Selection:
             name="--name",
             group=_APPS,
             metavar="GLOB",
-            help="Name, such as 'web-*' or 'acme/prod/web-*'. Repeatable.",
+            help="Name, such as 'web-*' or 'acme/prod/web-*'. One without * stands for one app. "
+            "Repeatable.",
         ),
     ] = ()
     exclude: Annotated[
@@ -142,7 +143,15 @@ class Selection:
         str | None,
         Parameter(group=_APPS, metavar="TYPE", help="Lifecycle: buildpack, cnb or docker."),
     ] = None
-
+    droplet_older_than: Annotated[
+        float | None,
+        Parameter(
+            group=_APPS,
+            metavar="TIME",
+            converter=duration,
+            help="Apps whose droplet was made longer ago, such as 90d.",
+        ),
+    ] = None
     skip_unknown: Annotated[
         bool,
         Parameter(group=_APPS, help="Leave out names that no app has, instead of refusing them."),
@@ -155,7 +164,7 @@ class Selection:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class WaitFlags:
-    """When an app counts as done, and how many apps come up at a time."""
+    """Options for when an app is done, and how many apps start at a time."""
 
     wait: WaitFor = None
     startup_timeout: Annotated[
@@ -201,7 +210,7 @@ class WaitFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunFlags:
-    """Limits of a run, and when it ends early."""
+    """Limits of a run, and its early end."""
 
     concurrency: Annotated[
         int | None,
@@ -232,6 +241,15 @@ class RunFlags:
             help="Stop after this many failures, or this share of all apps: 5, 20%, 0.2.",
         ),
     ] = None
+    max_failures_per_target: Annotated[
+        int | float | None,
+        Parameter(
+            group=RUN,
+            metavar="N|SHARE",
+            converter=count_or_share,
+            help="With several targets: stop one of them after this many failures.",
+        ),
+    ] = None
     no_skip_unchanged: Annotated[
         bool,
         Parameter(
@@ -253,14 +271,15 @@ class RunFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class JournalFlags:
-    """The file from which a run that was broken off can go on."""
+    """The file from which an interrupted run can continue."""
 
     journal: Annotated[
         Path | None,
         Parameter(
             group=_JOURNAL,
             metavar="FILE",
-            help="Write each app to this file before its request is sent.",
+            help="Write each app to this file before its request is sent. With several targets, a "
+            "folder.",
         ),
     ] = None
     resume: Annotated[
@@ -287,6 +306,11 @@ class OutputFlags:
         bool, Parameter(name="--no-progress", group=OUTPUT, help="Print no progress.")
     ] = False
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is printed."""
+        return not (self.quiet or self.no_progress)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -311,11 +335,31 @@ class LogFlags:
     ] = "text"
 
 
+def names_of_targets(_: object) -> list[str]:
+    """Complete the names in the file with targets."""
+    from aioappsapi.fleet.targets_file import target_names
+
+    return target_names()
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TargetFlags:
     """Target and login. Default: the environment, else the `cf` command."""
 
+    targets: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--target",
+            group=_TARGET,
+            metavar="NAME",
+            completer=names_of_targets,
+            help="A named target, or a glob of names such as 'eu-*'. Repeatable.",
+        ),
+    ] = ()
+    all_targets: Annotated[
+        bool, Parameter(name="--all-targets", group=_TARGET, help="All named targets.")
+    ] = False
     sandbox: Annotated[
         int | None,
         Parameter(
@@ -351,12 +395,3 @@ class TargetFlags:
     insecure: Annotated[
         bool, Parameter(group=_TARGET, help="Do not check the server's certificate.")
     ] = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class CallFlags:
-    """The options of all commands for one app."""
-
-    output: OutputFormat = "text"
-    deadline: Deadline = None

@@ -1,7 +1,7 @@
 """Output of a command: reports in files, and the result on standard output.
 
-Everything that can be refused is refused before anything is sent. What cannot be written afterwards
-goes to a new file in the temporary folder, so that no result of a run is ever lost.
+All possible refusals come before the first request. A report that cannot be written afterwards goes
+to a new file in the temporary folder, so that no result of a run is lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GoOn = Callable[[Path | None], str | None]
 
 
 class _ReportHead(msgspec.Struct):
-    """The fields that only a report has: no journal, snapshot or other JSON has them."""
+    """The fields that a report has, but no journal, snapshot or other JSON."""
 
     action: str
     counts: dict[str, int]
@@ -82,12 +82,12 @@ def check_apart(path: Path, others: Roles) -> None:
 def _is_same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there yet
+    except OSError:  # one of them does not exist yet
         return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _may_be_replaced(path: Path) -> bool:
-    """Check whether a report may replace what is at a path: nothing, or an earlier report."""
+    """Check whether a report may be written to a path: it is free, or has an earlier report."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -123,10 +123,10 @@ def deliver(
     show: Callable[[Output], None] | None = None,
     write: Callable[[Path], object] | None = None,
 ) -> Exit:
-    """Write and print the report of a run; 4 if any of it could not be written where it should.
+    """Write and print the report of a run; return 4 if a file or the output could not be written.
 
-    `go_on` returns the command for the apps that are left. `show` prints and `write` writes
-    something else than the report.
+    `go_on` returns the command for the unfinished apps. `show` and `write` replace the output of
+    the report.
     """
     write = write or report.write
     written = {path: _write(write, path) for path in flags.report}

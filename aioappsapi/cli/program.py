@@ -1,4 +1,4 @@
-"""From the arguments to the exit status. Nothing that goes wrong ends in a traceback."""
+"""From the arguments to the exit status. No error ends in a traceback."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def _usage(wrong: CycloptsError, arguments: Sequence[str]) -> Exit:
 
 
 def _output_of(arguments: Sequence[str]) -> Output:
-    """Find the format that was asked for in arguments that could not be parsed."""
+    """Find the output format in arguments that could not be parsed."""
     words = " ".join(arguments).replace("=", " ")
     return next((one for one in _FORMATS if f"--output {one} " in f"{words} "), "text")

@@ -1,4 +1,4 @@
-"""How a run looks while it goes on: a live display on a terminal, plain lines elsewhere.
+"""Progress of a run: a live display on a terminal, plain lines elsewhere.
 
 Always on standard error: standard output is for the result. The event loop passes the time, so
 nothing here needs a thread or a lock.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from aioappsapi import App, Outcome, Run, Status
+from aioappsapi import App, FleetRun, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.text import counted, printable
-from aioappsapi.cli.console import err, note
+from aioappsapi.cli.busy import SILENCE, Beat
+from aioappsapi.cli.console import note
 from aioappsapi.cli.flags import OutputFlags
 from aioappsapi.cli.summary import apps
+
+AnyRun = Run[App] | FleetRun[App]
 
 _STYLES: Final = {
     Status.OK: "green",
@@ -36,62 +39,17 @@ _STYLES: Final = {
 _FAILURES: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
 _MOST_FAILURES: Final = 5
 _REFRESH: Final = 0.1
-# After a longer silence a log looks like that of a run that hangs.
-_SILENCE: Final = 10.0
 # Before this many seconds a rate and a remaining time would be guesses.
 _RATE_AFTER: Final = 2.0
 
 
-class Beat:
-    """Calls something every so many seconds of the loop's clock."""
-
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._call = call
-        self._timer: asyncio.TimerHandle | None = None
-
-    def restart(self) -> None:
-        """Count the seconds from now on."""
-        self.stop()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
-
-    def stop(self) -> None:
-        """Call no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _due(self) -> None:
-        self.restart()
-        self._call()
-
-
-@contextmanager
-def listing(flags: OutputFlags) -> Iterator[None]:
-    """Show that apps are being listed, which may take a while on a large platform."""
-    if flags.quiet or flags.no_progress:
-        yield
-    elif err.is_terminal:
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), console=err, transient=True
-        ) as spinner:
-            spinner.add_task("listing apps", total=None)
-            yield
-    else:
-        beat = Beat(_SILENCE, lambda: note("still listing apps"))
-        beat.restart()
-        try:
-            yield
-        finally:
-            beat.stop()
-
-
-# -- what is shown
+# -- the numbers
 
 
 class Snapshot:
     """The numbers of a run at one moment. They add up: every app is in exactly one of them."""
 
-    def __init__(self, run: Run[App], elapsed: float) -> None:
+    def __init__(self, run: AnyRun, elapsed: float) -> None:
         self.action = run.action
         self.total = run.total or 0
         self.counts = [(status, run.counts[status]) for status in Status if run.counts[status]]
@@ -157,7 +115,7 @@ def _verb(action: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time as people read it: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    """Return a duration for people: ``8 s``, ``2 min 05 s``, ``1 h 02 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -166,8 +124,8 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def waited_for(run: Run[App]) -> str:
-    """Describe what an interrupted run still waits for."""
+def waited_for(run: AnyRun) -> str:
+    """Describe the apps that an interrupted run still waits for."""
     seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
     parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
@@ -175,22 +133,27 @@ def waited_for(run: Run[App]) -> str:
 
 
 def line_of(outcome: Outcome[App]) -> str:
-    """Describe in one line what happened to an app."""
+    """Describe the outcome of an app in one line."""
     who = f"{outcome.name} ({outcome.key})" if outcome.name else outcome.key
     if outcome.error is None:
-        return f"{outcome.status}: {who}"
+        return f"{outcome.status}: {who}{_at(outcome)}"
     said = str(outcome.error)
     _, known, rest = said.partition(f" {outcome.key}: ")
-    return f"{outcome.status}: {who}: {rest if known else said}"
+    return f"{outcome.status}: {who}{_at(outcome)}: {rest if known else said}"
 
 
-# -- how it is shown
+def _at(outcome: Outcome[App]) -> str:
+    """Name the target, where a run has several."""
+    return "" if outcome.target is None else f" at {outcome.target}"
+
+
+# -- the displays
 
 
 class Display:
     """Shows a run inside its `with` block; this one shows nothing."""
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         self._console = console
         self._run = run
         self._failures = 0
@@ -233,15 +196,15 @@ class Display:
 _MORE: Final = "more apps failed; from here on they are only counted"
 
 
-def display(console: Console, run: Run[App], flags: OutputFlags | None = None) -> Display:
+def display(console: Console, run: AnyRun, flags: OutputFlags | None = None) -> Display:
     """Choose how a run is shown."""
-    if flags is not None and (flags.quiet or flags.no_progress):
+    if flags is not None and not flags.shows_progress:
         return Display(console, run)
     return Live(console, run) if console.is_terminal else Lines(console, run)
 
 
 class _Bar(Progress):
-    """A bar, and lines of numbers under it, which would not fit beside it."""
+    """A bar with lines of numbers below it."""
 
     def __init__(self, console: Console, lines: Callable[[], Iterable[Text]]) -> None:
         self._lines = lines
@@ -264,7 +227,7 @@ class _Bar(Progress):
 class Live(Display):
     """A bar with numbers under it, on a terminal."""
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
         self._bar = _Bar(console, self._lines)
         self._task = self._bar.add_task(run.action, total=run.total, done="")
@@ -281,7 +244,7 @@ class Live(Display):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the display away."""
+        """Remove the display."""
         self._beat.stop()
         self._bar.stop()
 
@@ -296,7 +259,7 @@ class Live(Display):
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
         # Short: request ids and GUIDs are in the report.
-        who = printable(outcome.name or outcome.key)
+        who = printable(f"{outcome.name or outcome.key}{_at(outcome)}")
         why = printable(cause_of(outcome))
         line = Text.assemble((outcome.status, _STYLES[outcome.status]), f" {who}: {why}")
         self._console.print(line, soft_wrap=False)
@@ -320,14 +283,14 @@ class Live(Display):
 
 
 class Lines(Display):
-    """A line for the first failures, for every tenth of the run, and when time goes by.
+    """Lines for the first failures, for every tenth of the run, and after ten seconds of silence.
 
     So a log is short and still shows progress.
     """
 
-    def __init__(self, console: Console, run: Run[App]) -> None:
+    def __init__(self, console: Console, run: AnyRun) -> None:
         super().__init__(console, run)
-        self._beat = Beat(_SILENCE, self._show_numbers)
+        self._beat = Beat(SILENCE, self._show_numbers)
         self._tenths = 0
 
     def __enter__(self) -> Self:
@@ -355,7 +318,7 @@ class Lines(Display):
             self._show_numbers()
 
     def _show_failure(self, outcome: Outcome[App]) -> None:
-        self._write(line_of(outcome))
+        self._write(line_of(outcome), {"app": outcome.key, "status": outcome.status.value})
 
     def _show_more(self) -> None:
         self._write(_MORE)
@@ -365,7 +328,9 @@ class Lines(Display):
         ended = ", ".join(f"{count} {status}" for status, count in now.counts)
         parts = [f"{now.done}/{now.total} done" + (f" ({ended})" if ended else "")]
         parts += [*now.under_way(), *now.pace(), *now.limits()]
-        self._write(f"{now.action}: {', '.join(parts)}")
+        numbers = {"done": now.done, "total": now.total}
+        numbers |= {status.value: count for status, count in now.counts}
+        self._write(f"{now.action}: {', '.join(parts)}", numbers)
 
-    def _write(self, line: str) -> None:
-        note(line, console=self._console)
+    def _write(self, line: str, fields: Mapping[str, object] | None = None) -> None:
+        note(line, console=self._console, fields=fields or {})

@@ -7,23 +7,27 @@ from typing import Final
 
 from rich.prompt import Confirm
 
-from aioappsapi import Status, Wave
+from aioappsapi import Client, Fleet, Status, Wave
 from aioappsapi.bulk.reports.text import counted, printable
 from aioappsapi.cli.console import err
-from aioappsapi.cli.session import Session
+from aioappsapi.cli.session import C, Session
 from aioappsapi.errors import InvalidInputError
 
 # A run over more apps than this asks first.
 _MANY: Final = 50
 
 
-def confirm_many(session: Session, action: str, count: int) -> None:
+def confirm_many(session: Session[C], action: str, count: int) -> None:
     """Ask before many apps are touched. Raises InvalidInputError without a yes."""
     if count > _MANY:
-        confirm(session, f"{action} {count} apps at {session.client.api_url}")
+        confirm(session, f"{action} {count} apps at {_place(session.client)}")
 
 
-def confirm(session: Session, what: str) -> None:
+def _place(at: Client | Fleet) -> str:
+    return at.api_url if isinstance(at, Client) else f"{len(at)} targets"
+
+
+def confirm(session: Session[C], what: str) -> None:
     """Ask before much is done. Raises InvalidInputError without a yes, or without a terminal."""
     if not _has_terminal():
         raise InvalidInputError(f"{what}: without a terminal, confirm with --yes.")
@@ -37,12 +41,12 @@ def check_terminal(why: str) -> None:
         raise InvalidInputError(f"{why}, and there is no terminal to ask at.")
 
 
-def approve_wave(session: Session, action: str, wave: Wave) -> bool:
+def approve_wave(session: Session[C], action: str, wave: Wave) -> bool:
     """Ask before a wave, with what happened so far. Ctrl-C is a no, and ends the run."""
     run = session.run
     done = ", ".join(f"{run.counts[one]} {one.label}" for one in Status if run.counts[one])
     so_far = f" (so far: {done})" if done else ""
-    what = f"{wave}: {action} {counted(len(wave.keys), 'app')} at {session.client.api_url}{so_far}"
+    what = f"{wave}: {action} {counted(len(wave.keys), 'app')} at {_place(session.client)}{so_far}"
     try:
         with session.shown.paused():
             return _agrees(session, what)
@@ -55,7 +59,7 @@ def _has_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and err.is_terminal
 
 
-def _agrees(session: Session, what: str) -> bool:
+def _agrees(session: Session[C], what: str) -> bool:
     with session.with_a_person():
         try:
             return Confirm.ask(printable(f"{what}?"), console=err, default=False)

@@ -24,19 +24,19 @@ _COMPARED: Final = (".html", ".json")
 
 
 def show_reports(files: Sequence[Path], output: Output) -> Exit:
-    """Print what happened to the apps of each run."""
+    """Print the outcomes of each run."""
     return _refusing(partial(_show, files, output), output)
 
 
 def compare_reports(
     before: Path, after: Path, output: Literal["text", "json"], written: Sequence[Path]
 ) -> Exit:
-    """Print what differs between two runs; 1 if an app is no longer in the requested state."""
+    """Print the differences between two runs; return 1 if an app got worse."""
     return _refusing(partial(_compare, before, after, output, written), output)
 
 
 def merge_reports(files: Sequence[Path], output: Output, written: Sequence[Path]) -> Exit:
-    """Print and write one report of several; 0 whatever became of the apps, as for `show`."""
+    """Print and write the merged report; return 0 for any outcomes, as `show` does."""
     return _refusing(partial(_merge, files, output, written), output)
 
 

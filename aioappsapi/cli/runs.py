@@ -1,4 +1,4 @@
-"""Runs while they go on, whatever the command: options, progress, signals, and the end."""
+"""Runs of all commands: their options, progress, signals and end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final, cast
 from aioappsapi import (
     App,
     AppsApiError,
+    FleetRun,
     InvalidInputError,
     Report,
     Run,
@@ -21,7 +22,7 @@ from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import OutputFlags, RunFlags, WaitFlags
 from aioappsapi.cli.outputs import GoOn, deliver
 from aioappsapi.cli.progress import display, waited_for
-from aioappsapi.cli.session import Session
+from aioappsapi.cli.session import C, Session
 from aioappsapi.cli.summary import explain_abort
 from aioappsapi.config import startup_timeout
 
@@ -31,7 +32,7 @@ _SHORTEST: Final = 0.001
 
 
 def check_waiting(wait: WaitFlags) -> None:
-    """Refuse options that do not go together. Raises InvalidInputError."""
+    """Refuse options that do not fit together. Raises InvalidInputError."""
     waits = wait.wait not in {None, "none"}
     for name in ("max_starting", "max_starting_mb"):
         if getattr(wait, name) is not None and not waits:
@@ -41,11 +42,11 @@ def check_waiting(wait: WaitFlags) -> None:
                 "to wait for them: give --wait all, or any, or routable."
             )
     if waits and wait.startup_timeout is None:
-        startup_timeout()  # a CF_STARTUP_TIMEOUT that is no time is found now, not half way
+        startup_timeout()  # an invalid CF_STARTUP_TIMEOUT is refused now, not during the run
 
 
 def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOptions[App]:
-    """Return the options of the library for what was typed; `left` seconds of --deadline."""
+    """Return the library's options for the typed ones; `left` is the rest of --deadline."""
     typed = {
         **asdict(wait),
         "concurrency": run.concurrency,
@@ -58,8 +59,8 @@ def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOpt
 
 
 async def follow_to_end(
-    session: Session,
-    runs: AsyncIterable[Run[App]] | Iterable[Run[App]],
+    session: Session[C],
+    runs: AsyncIterable[Run[App]] | Iterable[Run[App] | FleetRun[App]],
     report: Callable[[], Report[App]],
     flags: OutputFlags,
     *,
@@ -72,15 +73,15 @@ async def follow_to_end(
             async for run in runs:
                 await _follow(session, run, flags)
         else:
-            for run in runs:
-                await _follow(session, run, flags)
+            for one in runs:
+                await _follow(session, one, flags)
     except RunAbortedError as error:
         aborted = error
     session.interruption.disarm()
     return _conclude(session, report(), flags, aborted, go_on)
 
 
-async def _follow(session: Session, run: Run[App], flags: OutputFlags) -> None:
+async def _follow(session: Session[C], run: Run[App] | FleetRun[App], flags: OutputFlags) -> None:
     session.interruption.respond = partial(_interrupt, run)
     with display(err, run, flags) as shown:
         session.run, session.shown = run, shown
@@ -89,8 +90,8 @@ async def _follow(session: Session, run: Run[App], flags: OutputFlags) -> None:
                 shown.show(outcome)
 
 
-def _interrupt(run: Run[App], first: bool) -> None:
-    """End a run: the first signal in order, the second at once."""
+def _interrupt(run: Run[App] | FleetRun[App], first: bool) -> None:
+    """End a run: cleanly at the first signal, at once at the second."""
     if not first:
         run.stop(grace=0.0)
         return
@@ -103,7 +104,7 @@ def _interrupt(run: Run[App], first: bool) -> None:
 
 
 def _conclude(
-    session: Session,
+    session: Session[C],
     report: Report[App],
     flags: OutputFlags,
     aborted: RunAbortedError | None,

@@ -1,29 +1,28 @@
-"""Which apps: from arguments, standard input and files, or by what they have in common."""
+"""The selection of apps: from arguments, standard input and files, or by selectors."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from aioappsapi import App, Client, Outcome, Report
+from aioappsapi.bulk.selection.names import UnknownNameError, matches, path_of
 from aioappsapi.cli.console import say
 from aioappsapi.cli.flags import STDIN, Selection
-from aioappsapi.cli.names import PLACES, find_apps, label, matches
 from aioappsapi.errors import InvalidInputError
 
-# Globs, lists and paths: the server can only be asked for plain names.
-_NO_NAME: Final = re.compile(r"[*?\[,/]")
+GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _REPORTS: Final = frozenset({".json", ".jsonl"})
-_PAGE: Final = 1000
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the arguments name: GUIDs and names, and the files that they were read from.
+    """The apps in the arguments: GUIDs and names, and the files that contain them.
 
     `outcomes` are those of reports by GUID. The next run gets them instead of bare GUIDs, because
     an app that was `unverified` has to be verified, although the server says that it is started.
@@ -50,11 +49,11 @@ class Given:
 
 
 def read_given(words: Sequence[str], selection: Selection) -> Given:
-    """Read what stands behind the arguments, before a connection is made.
+    """Read the arguments and their files, before a connection is made.
 
-    A file has a GUID or a name a line, with ``#`` for comments. A report (.json, .jsonl) stands for
-    its apps that are not in the requested state. Raises InvalidInputError if there is no app, or a
-    file cannot be read.
+    A file has one GUID or name per line, and comments after ``#``. A report (.json, .jsonl) stands
+    for its apps that are not in the requested state. Raises InvalidInputError if there is no app,
+    or a file cannot be read.
     """
     if words and selection:
         raise InvalidInputError("Give either apps or selectors like --org and --all, not both.")
@@ -132,7 +131,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in bare if line]
 
 
-# -- asking the server
+# -- requests
 
 
 Key = str | App | Outcome[object]
@@ -141,82 +140,57 @@ Key = str | App | Outcome[object]
 async def select(client: Client, given: Given, selection: Selection) -> list[Key]:
     """Find the apps. Raises InvalidInputError if there are none."""
     if given.words:
-        # What an earlier report has is known already, whatever it looks like.
+        # The keys of an earlier report are known, in any form.
         new = [word for word in given.words if word not in given.outcomes]
         found = await find_apps(client, new, skip_unknown=selection.skip_unknown)
         keys: list[Key] = [*given.outcomes.values(), *found]
-        kept = [one for one in keys if not _is_excluded(one, selection)]
+        kept = [one for one in keys if not is_excluded(one, selection)]
     else:
-        kept = [app async for app in listed(client, selection, include=PLACES)]
+        kept = [*await selected(client, selection)]
     if not kept:
         raise InvalidInputError("No app matches the selection; nothing was sent.")
     return kept
 
 
-def _is_excluded(one: Key, selection: Selection) -> bool:
+async def find_apps(
+    client: Client, words: Sequence[str], *, skip_unknown: bool = False
+) -> list[str | App]:
+    """Turn names into apps, in order; GUIDs stay as they are. Errors are those of `bulk.find`."""
+    names = [word for word in words if not GUID.fullmatch(word)]
+    found = await client.bulk.find(names, skip_unknown=skip_unknown)
+    kept = [word for word in words if word in found or GUID.fullmatch(word)]
+    return [found.get(word, word) for word in kept]
+
+
+async def one_app(client: Client, word: str) -> str:
+    """Find the GUID of the one app that a word stands for. Raises InvalidInputError."""
+    try:
+        [one] = await find_apps(client, [word])
+    except UnknownNameError as unknown:
+        raise InvalidInputError(unknown.why) from None
+    return one if isinstance(one, str) else one.guid
+
+
+async def selected(client: Client, selection: Selection) -> list[App]:
+    """Return the apps that the selectors select. Errors are those of `bulk.select`."""
+    days = selection.droplet_older_than
+    return await client.bulk.select(
+        organizations=selection.organizations,
+        spaces=selection.spaces,
+        names=selection.names,
+        label_selector=selection.label_selector,
+        stack=selection.stacks,
+        state=selection.state,
+        lifecycle=selection.lifecycle,
+        exclude=selection.exclude,
+        droplet_older_than=None if days is None else timedelta(seconds=days),
+        skip_unknown=selection.skip_unknown,
+    )
+
+
+def is_excluded(one: Key, selection: Selection) -> bool:
+    """Check whether an app is left out by its name."""
     if isinstance(one, str):
         return matches(one, one, selection.exclude)
-    path = one.label if isinstance(one, Outcome) else label(one)
+    path = one.label if isinstance(one, Outcome) else path_of(one)
     return matches(one.name or path, path, selection.exclude)
-
-
-async def listed(
-    client: Client, selection: Selection, *, include: Sequence[str] | None = None
-) -> AsyncIterator[App]:
-    """List the apps that are selected. Raises InvalidInputError for an unknown place."""
-    organizations = await _organization_guids(client, selection.organizations)
-    spaces = await _space_guids(client, selection.spaces, organizations)
-    plain = [name for name in selection.names if not _NO_NAME.search(name)]
-    if any("/" in glob for glob in (*selection.names, *selection.exclude)):
-        include = include or PLACES
-    exact = plain if plain and len(plain) == len(selection.names) else None
-    pager = client.apps.list(
-        names=exact,
-        space_guids=spaces,
-        organization_guids=organizations if spaces is None else None,
-        label_selector=selection.label_selector,
-        stacks=selection.stacks or None,
-        lifecycle_type=selection.lifecycle,
-        order_by="created_at",
-        include=include,
-        per_page=_PAGE,
-    )
-    async for app in pager:
-        if _is_selected(app, selection):
-            yield app
-
-
-def _is_selected(app: App, selection: Selection) -> bool:
-    # The server has no filter by state, and knows no globs.
-    if selection.state is not None and app.state != selection.state:
-        return False
-    path = label(app)
-    called = not selection.names or matches(app.name, path, selection.names)
-    return called and not matches(app.name, path, selection.exclude)
-
-
-async def _organization_guids(client: Client, names: Sequence[str]) -> list[str] | None:
-    if not names:
-        return None
-    found = await client.organizations.list(names=names).all()
-    _check_all_found("organization", names, {organization.name for organization in found})
-    return [organization.guid for organization in found]
-
-
-async def _space_guids(
-    client: Client, names: Sequence[str], organizations: list[str] | None
-) -> list[str] | None:
-    if not names:
-        return None
-    found = await client.spaces.list(names=names, organization_guids=organizations).all()
-    _check_all_found("space", names, {space.name for space in found})
-    return [space.guid for space in found]
-
-
-def _check_all_found(kind: str, names: Sequence[str], found: set[str]) -> None:
-    lower = {name.lower() for name in found}
-    missing = [repr(name) for name in names if name.lower() not in lower]
-    if missing:
-        raise InvalidInputError(
-            f"No {kind} {', '.join(missing)} is visible with this login: check the name."
-        )

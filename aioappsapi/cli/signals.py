@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives: the first one ends a command in order, a second one at once."""
+"""Ctrl-C and other signals: the first ends a command cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ENDING: Final = tuple(
 
 
 def _do_nothing(first: bool) -> None:
-    """Let a signal only count for the exit status."""
+    """Do nothing: the signal only decides the exit status."""
 
 
 class Interruption:
-    """Which signal came, and what the command does about it.
+    """The signal that arrived, and the command's response to it.
 
     `respond` is called in the event loop with True for the first signal and False for later ones.
     A signal that was ignored when the program began, as SIGHUP is under nohup, stays ignored.
@@ -31,12 +31,12 @@ class Interruption:
         self.respond: Callable[[bool], object] = _do_nothing
 
     def disarm(self) -> None:
-        """Let a signal only count for the exit status: what is left is short and must not break."""
+        """Let a signal only decide the exit status: the short rest must not be interrupted."""
         self.respond = _do_nothing
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Take the signals as long as the block runs.
+        """Handle the signals during the block.
 
         The handlers are those of the operating system: unlike `loop.add_signal_handler`, they work
         with every event loop, and on Windows.

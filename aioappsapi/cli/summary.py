@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +17,7 @@ from aioappsapi.cli.wording import as_typed
 
 _MOST_NAMES: Final = 5
 _MOST_GROUPS: Final = 10
+_MOST_TARGETS: Final = 10
 
 
 def print_report(report: Report[object], output: Output) -> None:
@@ -29,9 +31,9 @@ def print_report(report: Report[object], output: Output) -> None:
 
 
 def text_lines(report: Report[object]) -> Iterator[str]:
-    """Summarise a run: the verdict, how many apps ended how, the times, and what to do."""
+    """Summarise a run: the verdict, the counts, the times, and the advice."""
     requests = counted(report.requests.sent, "request")
-    yield f"{report.title}: {verdict(report)}"
+    yield f"{report.title}: {as_typed(verdict(report))}"
     yield f"  {span(report.seconds)}, {requests} sent, {report.requests.retried:,} of them retries"
     for status in Status:
         if count := report.counts[status]:
@@ -41,13 +43,29 @@ def text_lines(report: Report[object]) -> Iterator[str]:
         if found:
             figures = ", ".join(f"{rank} {value:.2f} s" for rank, value in found.items())
             yield f"  {names[name]} after {figures}"
+    yield from target_lines(report)
     if report.stopped is not None:
         yield f"ended early: {as_typed(report.stopped)}"
     yield from reason_lines(report)
 
 
+def target_lines(report: Report[object]) -> Iterator[str]:
+    """Count the apps of each target that has some that are not in the requested state."""
+    if report.target is not None:
+        return
+    apart: dict[str, Counter[Status]] = {one: Counter() for one in report.targets}
+    for outcome in report:
+        apart[outcome.target or ""][outcome.status] += 1
+    bad = {target: found for target, found in apart.items() if not all(one.done for one in found)}
+    for target, found in [*bad.items()][:_MOST_TARGETS]:
+        counts = ", ".join(f"{found[one]:,} {one.label}" for one in Status if found[one])
+        yield f"  {target}: {counts}"
+    if len(bad) > _MOST_TARGETS:
+        yield f"  and {len(bad) - _MOST_TARGETS:,} more targets: see the report."
+
+
 def reason_lines(report: Report[object]) -> Iterator[str]:
-    """Group the apps that are not in the requested state by cause: how many, which, what to do."""
+    """Group the unfinished apps by cause, with their number, names and advice."""
     groups = group_by_cause(report.remaining)
     for group in groups[:_MOST_GROUPS]:
         yield f"{len(group.outcomes):,} {group.status.label}: {as_typed(group.cause)}"

@@ -1,4 +1,4 @@
-"""Options as a person would type them, for commands that this program runs or suggests."""
+"""Options as arguments, for commands that this program runs or suggests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Values as people type them: durations, shares, counts and choices.
+"""Typed values: durations, shares, counts and choices.
 
-Each parser raises ValueError with a sentence that says what a good value looks like. The converters
+Each parser raises ValueError with a sentence that describes a good value. The converters
 are the same for cyclopts, which calls them with a type and the tokens of one option.
 """
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from aioappsapi import App, InvalidInputError, Report, Snapshot, Status
+from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import print_lines, say, take_log
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import (
@@ -25,12 +26,12 @@ from aioappsapi.cli.outputs import (
     deliver,
     write_or_rescue,
 )
-from aioappsapi.cli.progress import listing
 from aioappsapi.cli.questions import confirm_many
 from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
 from aioappsapi.cli.summary import apps, print_report, reason_lines
+from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
 
 
@@ -50,6 +51,7 @@ class SnapshotCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             deadline=self.deadline,
@@ -68,7 +70,7 @@ class SnapshotCommand:
         if not self.force:
             given.check_target(session.client.api_url)
         async with session.clock.bounding("the snapshot; no file was written"):
-            with listing(OutputFlags()):
+            with busy("reading the states of apps"):
                 chosen = await select(session.client, given, self.selection)
                 taken = await session.client.bulk.snapshot(chosen)
         session.interruption.disarm()
@@ -94,6 +96,7 @@ class RestoreCommand:
         """Carry it out and return the exit status."""
         take_log(self.log)
         return execute(
+            opened,
             self._prepare,
             self.target,
             output=self.output.output,
@@ -116,7 +119,8 @@ class RestoreCommand:
         options = run_options(self.wait, self.run, session.clock.left)
         if self.run.dry_run:
             async with session.clock.bounding("the prediction; nothing was sent"):
-                report = await bulk.restore(snapshot, force=force, dry_run=True, **options)
+                with busy("predicting outcomes", shown=self.output.shows_progress):
+                    report = await bulk.restore(snapshot, force=force, dry_run=True, **options)
             return deliver(report, self.output, show=partial(_print_prediction, snapshot, report))
         if not self.run.yes and self.target.sandbox is None:
             confirm_many(session, "restore", len(snapshot.apps))
@@ -127,7 +131,7 @@ class RestoreCommand:
         )
 
     def _go_on(self, report: Path | None) -> str | None:
-        """Return this command again: a restoration skips what is as in the snapshot."""
+        """Return this command again: a restoration skips apps that match the snapshot."""
         del report
         if self.target.sandbox is not None:
             return None
@@ -136,7 +140,7 @@ class RestoreCommand:
 
 
 def load_snapshot(file: Path) -> Snapshot:
-    """Read a snapshot. Raises InvalidInputError if it cannot be read, or is none."""
+    """Read a snapshot. Raises InvalidInputError for an unreadable or another file."""
     try:
         return Snapshot.load(file)
     except OSError as cause:

@@ -6,21 +6,21 @@ import re
 from dataclasses import fields
 from typing import Final
 
-from aioappsapi.cli.flags import JournalFlags, RunFlags, WaitFlags
+from aioappsapi.cli.flags import JournalFlags, RunFlags, Selection, WaitFlags
 
 _FLAGS: Final = [
-    field.name for kind in (WaitFlags, RunFlags, JournalFlags) for field in fields(kind)
+    field.name for kind in (Selection, WaitFlags, RunFlags, JournalFlags) for field in fields(kind)
 ]
-# What the library calls in another way than the command line, or what only some commands have.
+# Names that differ between the library and the command line, or that only some commands have.
 _CALLED: Final = {"lifecycle_type": "lifecycle", "include": "include"}
 _TYPED: Final = {name: name.replace("_", "-") for name in _FLAGS} | _CALLED
-# Only where the library speaks of an argument, never in what it quotes.
+# Only in texts of the library about an argument, not in quoted values.
 _ARGUMENT: Final = re.compile(rf"(^|give |and )({'|'.join(_TYPED)})=('?)([^\s',:]+)\3")
 _QUOTED: Final = re.compile(rf"`({'|'.join(_TYPED)})`")
 
 
 def as_typed(message: str) -> str:
-    """Write ``--wait all`` where the library writes ``wait='all'``; ``--wait`` where `wait`."""
+    """Replace ``wait='all'`` of the library with ``--wait all``, and `wait` with ``--wait``."""
     return _QUOTED.sub(lambda found: f"--{_TYPED[found[1]]}", _ARGUMENT.sub(_typed, message))
 
 

@@ -25,7 +25,7 @@ from aioappsapi.bulk.run.run import Run
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.fleet.member import Member
-from aioappsapi.fleet.predict import predict
+from aioappsapi.fleet.predict import predict_each
 from aioappsapi.fleet.run import FleetRun
 from aioappsapi.fleet.selection import FleetKeys, Found, divide
 from aioappsapi.models.app import App
@@ -146,11 +146,30 @@ class FleetBulk:
         keys: FleetKeys,
         **options: Unpack[FleetStreamOptions[App]],
     ) -> FleetRun[App]:
-        """Make a run whose outcomes are consumed as they come; see `Bulk.stream`."""
+        """Make a run whose outcomes are consumed as they come; see `Bulk.stream`.
+
+        Raises InvalidInputError for `dry_run`: see `predict`.
+        """
         check_names("stream", options, FleetStreamOptions)
         given = dict(options)
         scale = cast("Scales | None", given.pop("scale", None))
+        if given.pop("dry_run", False):
+            raise InvalidInputError("A dry run has no stream. Use fleet.bulk.predict.")
         return self._fleet_run(action, keys, given, partial(_begin, action, scale))
+
+    async def predict(
+        self,
+        action: BulkActionName,
+        keys: FleetKeys,
+        **options: Unpack[FleetStreamOptions[App]],
+    ) -> Report[App]:
+        """Predict a run without changing anything; what ``dry_run=True`` returns."""
+        check_names("predict", options, FleetStreamOptions)
+        given = dict(options)
+        scale = cast("Scales | None", given.pop("scale", None))
+        for name in ("keep", "dry_run"):
+            given.pop(name, None)
+        return await self._report(action, keys, given | {"dry_run": True}, scale)
 
     async def _report(
         self,
@@ -162,7 +181,7 @@ class FleetBulk:
         given = dict(options)
         if given.pop("dry_run", False):
             parts = divide(keys, self._clients)
-            return await predict(
+            return await predict_each(
                 action, parts, self._clients, given, scale, patience=self._patience
             )
         run: FleetRun[App] = self._fleet_run(action, keys, given, partial(_begin, action, scale))

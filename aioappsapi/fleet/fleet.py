@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from aioappsapi._http.clock import loop_time
+from aioappsapi.bulk.run.observer import Instrumentation
 from aioappsapi.client import Client
 from aioappsapi.config import Limits, RetryPolicy, Timeouts
 from aioappsapi.errors import AppsApiError, InvalidInputError, refuse_unless
@@ -64,6 +65,7 @@ class Fleet:
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        telemetry: Instrumentation | None = None,
     ) -> Self:
         """Make a fleet of named targets: ``Fleet.from_config("eu-*", "us-1")``; of all by default.
 
@@ -74,7 +76,7 @@ class Fleet:
         chosen = choose_targets(targets, globs) if globs else targets
         refuse_unless(bool(chosen), "The file with targets has none.")
         clients = {
-            name: target.client(limits=limits, timeouts=timeouts, retry=retry)
+            name: target.client(limits=limits, timeouts=timeouts, retry=retry, telemetry=telemetry)
             for name, target in chosen.items()
         }
         return cls(clients, patience=patience)

@@ -81,6 +81,8 @@ class Member(Generic[T_co]):
             self.stop(f"the target cannot be used: {str(error).rstrip('.')}")
 
     async def _prepare(self, client: Client) -> None:
+        if isinstance(self._given, AppsApiError):
+            raise self._given
         # Through the call layer, which retries: a login by itself would fail at once.
         await client.info.root()
         if self.run is None:
@@ -109,7 +111,7 @@ class Member(Generic[T_co]):
         """How many apps there are; None while that is not known."""
         if self.run is not None:
             return self.run.total
-        return 0 if self.ended else None
+        return 0 if self.ended or isinstance(self._given, AppsApiError) else None
 
     def report(self) -> Report[T_co]:
         """Return what is known of this foundation."""

@@ -18,7 +18,7 @@ from aioappsapi.fleet.selection import Find, Found, Given, find
 from aioappsapi.models.app import App
 
 
-async def predict(
+async def predict_each(
     action: BulkActionName,
     parts: Mapping[str, Given | Find],
     clients: Mapping[str, Client],
@@ -38,8 +38,11 @@ async def predict(
     ends_at = math.inf if seconds is None else loop_time() + seconds
 
     async def one(name: str, client: Client) -> Report[App]:
+        given = parts[name]
+        if isinstance(given, AppsApiError):
+            raise given
         await client.info.root()
-        return await _predicted(action, client, await find(parts[name], client), options, scale)
+        return await _predicted(action, client, await find(given, client), options, scale)
 
     asked = {name: clients[name] for name in parts}
     found = await ask_each(asked, one, patience=patience, deadline=ends_at)

@@ -16,6 +16,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
 from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.windows.waves import Wave
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.fleet.member import Member
 
@@ -114,6 +115,16 @@ class FleetRun(Generic[T_co]):
     def rate_left(self) -> int | None:
         """None: each foundation counts on its own; see `runs`."""
         return None
+
+    @property
+    def wave(self) -> Wave | None:
+        """None: see the `wave` of each run in `runs`."""
+        return None
+
+    @property
+    def wave_pause(self) -> float:
+        """0: see the `wave_pause` of each run in `runs`."""
+        return 0.0
 
     @property
     def stopping(self) -> bool:

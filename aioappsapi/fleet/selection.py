@@ -58,10 +58,8 @@ def is_known(given: Given | Find) -> bool:
     return not (callable(given) or isinstance(given, AsyncIterable | AppsApiError))
 
 
-async def find(given: Given | Find, client: Client) -> Found:
-    """Return the apps of a foundation. Raises the error that kept them from being found."""
-    if isinstance(given, AppsApiError):
-        raise given
+async def find(given: Found | Find, client: Client) -> Found:
+    """Return the apps of a foundation."""
     if not callable(given):
         return given
     found = given(client)

@@ -12,6 +12,7 @@ import msgspec
 from aioappsapi.auth.base import Auth
 from aioappsapi.auth.cf_cli import CfCliLogin, read_config, require_login
 from aioappsapi.auth.grants import ClientCredentials, PasswordGrant, StaticToken
+from aioappsapi.bulk.run.observer import Instrumentation
 from aioappsapi.client import Client, auth_from_env, checked_url
 from aioappsapi.config import Limits, RetryPolicy, Timeouts, Tls
 from aioappsapi.errors import AuthError, InvalidInputError, refuse_unless
@@ -105,6 +106,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        telemetry: Instrumentation | None = None,
     ) -> Client:
         """Make a client. Its secrets are read from the environment now.
 
@@ -127,6 +129,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 insecure=self.insecure,
             ),
             proxy=self.proxy,
+            telemetry=telemetry,
         )
 
     def _login(self) -> tuple[Auth, str]:

@@ -26,7 +26,7 @@ class LifecycleData(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Lifecycle(Struct, frozen=True, kw_only=True, gc=False):
-    """How an app becomes a droplet. `type` is ``buildpack``, ``cnb`` or ``docker``."""
+    """The way an app is built. `type` is ``buildpack``, ``cnb`` or ``docker``."""
 
     type: str
     data: LifecycleData = LifecycleData()

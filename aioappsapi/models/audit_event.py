@@ -7,7 +7,7 @@ from aioappsapi.models.environment import Json
 
 
 class EventParty(Struct, frozen=True, kw_only=True, gc=False):
-    """Who did it, or what it was done to, e.g. a ``user``, an ``app`` or a ``process``."""
+    """The actor or the target of an event, e.g. a ``user``, an ``app`` or a ``process``."""
 
     guid: str | None = None
     type: str = ""
@@ -15,7 +15,7 @@ class EventParty(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AuditEvent(Resource, frozen=True, kw_only=True, gc=False):
-    """Something that happened; what `data` holds depends on the `type`."""
+    """An audit event; the contents of `data` depend on the `type`."""
 
     type: str = ""
     actor: EventParty = EventParty()

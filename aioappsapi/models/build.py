@@ -1,4 +1,4 @@
-"""Builds and packages: how an app's code becomes a droplet.
+"""Builds and packages, from which droplets are made.
 
 Source: https://v3-apidocs.cloudfoundry.org/#builds and #packages
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from aioappsapi.errors import ApiError
 from aioappsapi.models.base import Struct
 
+__all__ = ["ApiError", "ErrorBody"]
+
 
 class ErrorBody(Struct, frozen=True, kw_only=True, gc=False):
     """The server's errors, as the API sends them."""

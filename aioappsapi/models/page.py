@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Included(Struct, frozen=True, kw_only=True, gc=False):
-    """The spaces and organizations that `include` asked for, each once."""
+    """The spaces and organizations that `include` requested, without duplicates."""
 
     spaces: list[Space] = []
     organizations: list[Organization] = []

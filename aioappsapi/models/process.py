@@ -28,8 +28,8 @@ class HealthCheck(Struct, frozen=True, kw_only=True, gc=False):
 class ProcessInstance(Struct, frozen=True, kw_only=True, gc=False):
     """An instance of a process, as embedded in its process.
 
-    `state` is ``RUNNING``, ``STARTING``, ``CRASHED``, ``DOWN`` or ``STOPPING``. `since` is for how
-    many seconds it has been in that state.
+    `state` is ``RUNNING``, ``STARTING``, ``CRASHED``, ``DOWN`` or ``STOPPING``. `since` is the
+    number of seconds in that state.
     """
 
     index: int
@@ -58,7 +58,7 @@ class ProcessLinks(Struct, frozen=True, kw_only=True, gc=False):
 class Process(Resource, frozen=True, kw_only=True, gc=False):
     """A process of an app, such as ``web``. `instances` is the requested number of instances.
 
-    `instances` is None where the server does not say. `process_instances` is UNSET unless it was
+    `instances` is None if the server does not say. `process_instances` is UNSET unless it was
     embedded. Lists redact `command`.
     """
 
@@ -105,7 +105,7 @@ class Usage(Struct, frozen=True, kw_only=True, gc=False):
 class InstanceStats(Struct, frozen=True, kw_only=True, gc=False):
     """An instance with its usage and limits.
 
-    `details` says why the platform found no place for it (DOWN); for a crash it is usually None.
+    `details` is the reason why no cell takes it (DOWN); for a crash it is usually None.
     `uptime` is in seconds, quotas are in bytes.
     """
 

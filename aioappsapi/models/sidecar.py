@@ -12,7 +12,7 @@ from aioappsapi.models.droplet import AppOwned
 class Sidecar(Resource, frozen=True, kw_only=True, gc=False):
     """A program in the container of each process of `process_types`, out of its memory.
 
-    `origin` is ``user``, or ``buildpack`` for one that the droplet brought along.
+    `origin` is ``user``, or ``buildpack`` for a sidecar of the droplet.
     """
 
     name: str = ""

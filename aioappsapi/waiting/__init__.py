@@ -1,1 +1,1 @@
-"""Wait until apps run, or are stopped: poll their instances and judge what they show."""
+"""Wait until apps run, or are stopped: poll their instances and judge them."""

@@ -1,4 +1,4 @@
-"""One start, stop or restart, and the wait for what comes of it."""
+"""One start, stop or restart, and the wait for its effect."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from aioappsapi.waiting.finding import Finding
 from aioappsapi.waiting.readers import Readers
 from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
 
-# A deadline may be overrun by so many seconds, for the last poll at the very end.
+# The last poll may overrun the deadline by this many seconds.
 _LAST_POLL: Final = 0.5
 
 
 class _Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the request brought: an app, or a doubt, or neither where the answer proves nothing."""
+    """The result of the request: an app, a doubt, or neither if the answer proves nothing."""
 
     at: float
     app: App | None = None
@@ -43,16 +43,16 @@ async def act_and_wait(
     deadline: float | None,
     until_stopped: bool = False,
 ) -> App:
-    """Send an action, then wait until the app's instances are as `wait` says (not ``none``).
+    """Send an action, then wait until the instances satisfy `wait` (not ``none``).
 
     `deadline` is in seconds for both together. Without one, the wait takes at most
-    `CF_STARTUP_TIMEOUT`. Raises what the request does, or the error of the wait.
+    `CF_STARTUP_TIMEOUT`. Raises the error of the request or of the wait.
     """
     check_wait(wait)
     patience = startup_timeout() if deadline is None else deadline
     began_at = loop_time()
     sent = await _send(caller, operation, guid, deadline)
-    # A deadline is for everything; the time to start up begins when the server accepted.
+    # A deadline covers everything; the startup timeout begins when the server accepted.
     accepted_at = loop_time()
     ends_at = patience + (accepted_at if deadline is None else began_at)
     if sent.doubt is not None:
@@ -74,21 +74,22 @@ async def _send(
         try:
             app = await caller.call(operation, guid, deadline=deadline)
         except DecodeError:
-            pass  # a success whose answer proves nothing: the wait shows what came of it
+            pass  # a success whose answer proves nothing: the wait shows its effect
         except DeadlineError:
             raise
         except AppsApiError as failure:
-            # Nobody can see whether a restart was carried out, so only the others are looked at.
+            # The server does not show whether a restart took effect, so only other actions are
+            # verified.
             if operation.replay is Replay.ONCE or not is_open(log, failure):
                 raise
             doubt = failure
-    # The last attempt counts. Time spent before it (gate, slot, retries) is not time since it.
+    # The last attempt counts. Time before it (gate, slot, retries) is not time since the request.
     at = began_at if log.last_sent_at is None else log.last_sent_at
     return _Sent(at=at, app=app, doubt=doubt)
 
 
 def is_open(log: CallLog, failure: AppsApiError) -> bool:
-    """Check whether an action that failed may have been carried out by any of its attempts."""
+    """Check whether any attempt of a failed action may have taken effect."""
     return log.ambiguous and not is_refusal_of_app(failure)
 
 

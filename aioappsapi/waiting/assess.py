@@ -15,8 +15,8 @@ import msgspec
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.process import Process, ProcessInstance
 
-# What to wait for after a start: nothing, one instance of each process, all of them, or all of
-# them with requests from the router.
+# The policies of waiting after a start: nothing, one instance of each process, all instances, or
+# all instances with requests from the router.
 Wait = Literal["none", "any", "all", "routable"]
 WAITS: Final[tuple[str, ...]] = get_args(Wait)
 
@@ -28,12 +28,12 @@ def check_wait(wait: str) -> None:
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
-    """How an app's instances are at one moment.
+    """The state of an app's instances at one moment.
 
     `satisfied`: they are in the requested state. `gone`: the server knows no process of the app.
-    `crashed` and `down`: crashed instances, and whether some have no cell, where that keeps the
-    app from being satisfied. `first_ago` and `all_ago`: for how many seconds the first instance,
-    and as many as were waited for, have been running; 0 where the server does not say.
+    `crashed` and `down`: crashed instances, and whether some have no cell, if that prevents the
+    requested state. `first_ago` and `all_ago`: the seconds for which the first instance, and the
+    required number of them, have been running; 0 if the server does not say.
     """
 
     satisfied: bool
@@ -48,7 +48,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assess_started(processes: Sequence[Process], wait: Wait) -> Assessment:
-    """Judge an app that was started. A process with 0 instances has nothing to wait for."""
+    """Judge an app that was started. A process with 0 instances is always satisfied."""
     wanted = [process for process in processes if process.instances != 0]
     lacking = [process for process in wanted if not _enough(process, wait)]
     stuck = [one for process in lacking for one in _crashed(process, wait)]
@@ -71,7 +71,7 @@ def assess_started(processes: Sequence[Process], wait: Wait) -> Assessment:
 
 def assess_stopped(processes: Sequence[Process]) -> Assessment:
     """Judge an app that was stopped: no instance may be left."""
-    # Instances that were not sent are not absent: taken for absent, they would prove a stop.
+    # Instances that the answer lacks are unknown. Counted as absent, they would prove a stop.
     states = _states(processes)
     known = all(process.process_instances is not msgspec.UNSET for process in processes)
     return Assessment(
@@ -84,10 +84,10 @@ def assess_stopped(processes: Sequence[Process]) -> Assessment:
 
 
 def ignore_old_instances(processes: Sequence[Process], max_age: float) -> list[Process]:
-    """Show instances that are older than `max_age` seconds as ``STOPPING``.
+    """Return the processes with instances older than `max_age` seconds shown as ``STOPPING``.
 
-    A restart makes new instances. One that ran, or had crashed, before the restart was sent is
-    about to stop, so it proves nothing.
+    A restart makes new instances. An instance that ran or crashed before the restart was sent will
+    stop, so it proves nothing.
     """
     return [_without_old(process, max_age) for process in processes]
 
@@ -115,7 +115,7 @@ def describe(processes: Sequence[Process]) -> str:
 
 
 def instances_of(process: Process) -> list[ProcessInstance]:
-    """Return the embedded instances of a process; none where they are not known."""
+    """Return the embedded instances of a process; empty if they are unknown."""
     return process.process_instances or []
 
 
@@ -124,21 +124,22 @@ def _states(processes: Sequence[Process]) -> tuple[str, ...]:
 
 
 def _is_new(instance: ProcessInstance, max_age: float) -> bool:
-    # Only RUNNING and CRASHED can be taken for a result of the restart.
+    # Only RUNNING and CRASHED could count as a result of the restart.
     return instance.state not in {"RUNNING", "CRASHED"} or (instance.since or 0) <= max_age
 
 
 def _enough(process: Process, wait: Wait) -> bool:
     if process.instances is None or process.instances < 0:
-        return False  # the wanted number is unknown, so nothing is proved
+        return False  # the requested number is unknown, so nothing is proved
     # By index: a server that lists an instance twice has not started two.
     running = len({one.index for one in instances_of(process) if one.state == "RUNNING"})
     return running >= (1 if wait == "any" else process.instances)
 
 
 def _crashed(process: Process, wait: Wait) -> list[ProcessInstance]:
-    """Return the crashed instances that stand in the way: for ``any`` only if all crashed."""
-    # One running instance is enough for ``any``, and any that has not crashed may become it.
+    """Return the crashed instances that prevent the proof: for ``any`` only if all crashed."""
+    # One running instance is enough for ``any``, and each instance that has not crashed may run
+    # soon.
     crashed = [one for one in instances_of(process) if one.state == "CRASHED"]
     return crashed if wait != "any" or len(crashed) == len(instances_of(process)) else []
 

@@ -14,7 +14,7 @@ from aioappsapi.models.build import Build
 from aioappsapi.waiting.follower import PAGE, Follower, MadeWatch
 from aioappsapi.waiting.waiter import VERIFY_FOR
 
-# The platform ends a build itself after 15 minutes. A little later nobody will.
+# The platform ends a build itself after 15 minutes. We wait a little longer.
 _PATIENCE: Final = 960.0
 
 
@@ -51,7 +51,7 @@ class BuildWatcher(Follower[Build, MadeWatch]):
     ) -> None:
         """Follow the build of one more app; `made` is its GUID, or the name in its label.
 
-        `doubt` is the error of a request that may have made it all the same.
+        `doubt` is the error of a failed request that may have made it.
         """
         ends_at = loop_time() + (_PATIENCE if doubt is None else VERIFY_FOR)
         self._watch(MadeWatch(key, what, made=made, sent_at=sent_at, ends_at=ends_at, doubt=doubt))

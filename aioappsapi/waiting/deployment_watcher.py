@@ -1,7 +1,8 @@
-"""Follow deployments to their end, and apps until they are in the requested state.
+"""Follows deployments to their end, and apps until they are in the requested state.
 
-The server never gives up on a deployment. One whose new instances crash, find no cell or never get
-requests stays ACTIVE for ever, so it is judged from these instances, and cancelled or left.
+The server never ends a deployment that makes no progress. If new instances crash, get no cell or
+get no requests, it stays ACTIVE for ever. So it is judged by these instances, and cancelled or
+left.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ OnTimeout = Literal["cancel", "leave"]
 
 log = logging.getLogger("aioappsapi.waiter")
 
-# After so many seconds without progress the new instances are looked at.
+# After this many seconds without progress the new instances are checked.
 _QUIET: Final = 5.0
 _AT_ONCE: Final = 4
 
 
 class DeploymentApi(Protocol):
-    """Lists deployments, and takes them further; `aioappsapi.api` implements it."""
+    """Lists, cancels and continues deployments; `aioappsapi.api` implements it."""
 
     def list(
         self, *, app_guids: Sequence[str], status_values: Sequence[str] | None, per_page: int
@@ -54,15 +55,15 @@ class DeploymentApi(Protocol):
         ...
 
     async def continue_(self, guid: str) -> None:
-        """Let a paused canary go on."""
+        """Continue a paused canary."""
         ...
 
 
 class _DeploymentWatch(MadeWatch):
     """One app with a deployment.
 
-    `verdict` says why it is given up, `sign` how far it got. `idle_since` is when all new instances
-    were first seen to run without any progress.
+    `verdict` is why it was given up, `sign` its last progress. `idle_since` is the time when all
+    new instances were first seen to run without progress.
     """
 
     __slots__ = ("cancelled", "deployment", "idle_since", "moved_at", "sign", "verdict")
@@ -86,7 +87,7 @@ class _DeploymentWatch(MadeWatch):
         self.cancelled = False
 
     def follow(self, deployment: Deployment, patience: float) -> None:
-        """Keep what a poll showed. Progress gives the app its whole time again."""
+        """Record the result of a poll. Progress restarts the app's time."""
         status = deployment.status
         sign = (status.reason, status.details.last_successful_healthcheck, status.canary)
         if sign != self.sign:
@@ -108,13 +109,13 @@ class _DeploymentWatch(MadeWatch):
         return self.is_paused or loop_time() - self.moved_at >= _QUIET
 
     def new_ones(self, processes: Sequence[Process]) -> list[Process]:
-        """Pick the processes that the deployment made."""
+        """Return the processes that the deployment made."""
         assert self.deployment is not None  # noqa: S101 - only what was found is looked at
         made = {process.guid for process in self.deployment.new_processes}
         return [process for process in processes if process.guid in made]
 
     def conclude(self, said: str) -> Finding:
-        """Make the finding of a deployment that was given up."""
+        """Return the finding of a deployment that was given up."""
         error = self.verdict
         assert error is not None  # noqa: S101 - only a deployment with a verdict is given up
         error.args = (f"{error} {said}",)
@@ -125,7 +126,7 @@ class _DeploymentWatch(MadeWatch):
 
 
 class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
-    """Polls until each app's deployment is deployed and its instances are as `wait` says.
+    """Polls until each app's deployment is deployed and its instances satisfy `wait`.
 
     An app has `patience` seconds, which begin again with each progress. A deployment that fails is
     cancelled or left, by `on_timeout`; after a cancel the app is waited for until its old instances
@@ -170,7 +171,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
     ) -> None:
         """Follow the deployment of one more app; `made` is its GUID, or the name in its label.
 
-        `doubt` is the error of a request that may have made it all the same.
+        `doubt` is the error of a failed request that may have made it.
         """
         ends_at = loop_time() + (self._patience if doubt is None else VERIFY_FOR)
         self._watch(
@@ -178,7 +179,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         )
 
     def last_seen(self, key: str) -> str:
-        """Describe what was seen last of an app."""
+        """Describe the last seen state of an app."""
         if key not in self._handed_over:
             return super().last_seen(key)
         waiters = [self._new.last_seen(key), self._old.last_seen(key)]
@@ -234,7 +235,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             self._end(watch.disproved(error))
 
     async def _look(self, watches: Sequence[_DeploymentWatch]) -> None:
-        """Look at the new instances of deployments that make no progress."""
+        """Check the new instances of deployments that make no progress."""
         by_app: dict[str, list[Process]] = {watch.key: [] for watch in watches}
         try:
             async for process in self._readers.processes.list(
@@ -276,7 +277,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
     async def _unroutable(
         self, watch: _DeploymentWatch, processes: list[Process]
     ) -> AppsApiError | None:
-        """Check whether the new instances run and yet get no requests."""
+        """Check whether the new instances run but get no requests."""
         if watch.idle_since is None or loop_time() - watch.idle_since < self._grace:
             return None
         try:
@@ -299,7 +300,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         try:
             await self._deployments.continue_(watch.made)
         except AppsApiError as failure:
-            # The next poll shows whether it goes on all the same.
+            # The next poll shows whether it continues anyway.
             log.info("deployment %s could not be continued: %s", watch.made, failure)
 
     # -- giving up
@@ -331,7 +332,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             await self._deployments.cancel(watch.made)
             watch.cancelled = True
         except UnprocessableError:
-            watch.cancelled = True  # it ended by itself: the next poll shows how
+            watch.cancelled = True  # it ended by itself: the next poll shows the result
         except AppsApiError as failure:
             log.info("deployment %s could not be cancelled yet: %s", watch.made, failure)
 

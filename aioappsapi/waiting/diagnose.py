@@ -1,4 +1,4 @@
-"""Find out why an app is not in the requested state, in the server's own words if it has some."""
+"""Find the reason why an app is not in the requested state, if possible with the server's text."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from aioappsapi.waiting.watch import AppWatch
 log = logging.getLogger("aioappsapi.waiter")
 
 
-# The server's features of which one may be missing: Korifi has no audit events.
+# A feature of the server that may be missing: Korifi has no audit events.
 _EVENTS: Final = "audit_events"
 _CRASH: Final = "audit.app.process.crash"
 
 
 async def crash_error(readers: Readers, watch: AppWatch) -> CrashedError:
-    """Describe an app whose instances crash, with the reason of its newest crash event.
+    """Return the error of an app that crashes, with the reason of its newest crash event.
 
     The stats of a crashed instance have no reason on a real server. The event has it, if the login
     may read events.
@@ -61,7 +61,7 @@ async def _newest_crash(readers: Readers, guid: str) -> str | None:
 
 
 async def _reason_for_down(readers: Readers, processes: Sequence[Process]) -> str | None:
-    """Return what the server says of the first instance that is DOWN; None if it says nothing."""
+    """Return the server's details of the first instance that is DOWN, or None."""
     for process in processes:
         if process.instances == 0 or all(one.state != "DOWN" for one in instances_of(process)):
             continue
@@ -79,7 +79,7 @@ async def _reason_for_down(readers: Readers, processes: Sequence[Process]) -> st
 async def placement_error(
     readers: Readers, watch: AppWatch, processes: Sequence[Process], grace: float
 ) -> PlacementError | None:
-    """Describe an app that has had no room for longer than the grace; None while that is open.
+    """Return the error of an app without a cell for longer than the grace, or None before that.
 
     The server gives details of an instance that is DOWN only if no cell took it:
     ``insufficient resources: memory``, ``found no compatible cell``.
@@ -98,7 +98,7 @@ async def placement_error(
 
 
 def wrong_state(watch: AppWatch, app: App) -> NotRunningError:
-    """Describe an app whose own state is not the requested one: another user changed it."""
+    """Return the error of an app whose state another user has changed."""
     # An answer that proved nothing may never have changed the state.
     why = "" if watch.needs_state else " again, by another user"
     return NotRunningError(

@@ -14,18 +14,18 @@ class Proof(Enum):
     """Whether the instances show that an app is in the requested state."""
 
     PROVED = "proved"
-    DISPROVED = "disproved"  # it crashed, has no room, was deleted, or another user changed it
-    UNPROVED = "unproved"  # its time was over, or its instances cannot be read
+    DISPROVED = "disproved"  # it crashed, has no cell, was deleted, or another user changed it
+    UNPROVED = "unproved"  # it timed out, or its instances cannot be read
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of waiting for one app; the waiter makes one per app.
+    """The result of waiting for one app; the waiter makes one per app.
 
-    `error` says why an app is not proved. `app` is set where the app's own state was read as well.
+    `error` says why an app is not proved. `app` is set if the app's own state was read as well.
     `first_at` and `all_at` are times of the event loop's clock: when the first instance ran, and
-    when as many ran as were waited for. `made` is what the next step needs: a droplet, or the
-    deployment that was found. `late` tells the two kinds of unproved apart: true if the
-    time of the app was over, false if its instances cannot be read.
+    when the required number ran. `made` is what the next step needs: a droplet, or the
+    deployment that was found. `late` distinguishes the two kinds of unproved: true if the
+    app timed out, false if its instances cannot be read.
     """
 
     key: str

@@ -1,7 +1,7 @@
-"""Follow what apps have in the making, builds or deployments: many with one request.
+"""Follows builds or deployments of many apps with one request per poll.
 
-One list request per 200 apps and poll shows those that are under way. What is not among them has
-ended, and a second list shows how.
+One list request per 200 apps and poll shows those in progress. The others have ended, and a second
+list shows their results.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ R = TypeVar("R", bound=Build | Deployment)
 R_co = TypeVar("R_co", bound=Build | Deployment, covariant=True)
 W = TypeVar("W", bound="MadeWatch")
 
-# The label of everything that a run makes; its value is the name that a journal keeps.
+# The label of each build and deployment of a run; its value is the name in the journal.
 LABEL: Final = "aioappsapi-name"
 PAGE: Final = 5_000
 _FIRST_PAUSE: Final = 1.0
@@ -38,13 +38,13 @@ _GROWTH: Final = 1.4
 _LONGEST_PAUSE: Final = 5.0
 _LOW_QUOTA_FACTOR: Final = 4.0
 _AT_ONCE: Final = 4
-# After so many polls in a row that found nothing, or were refused, there is nothing to follow.
+# After this many polls in a row without a result, or refused, there is nothing to follow.
 _MISSES: Final = 3
 _FINAL: Final = frozenset({Meaning.PERMANENT, Meaning.TOKEN})
 
 
 class MadeWatch(AppWatch):
-    """One app, and what is made for it: `made` is its GUID, or the name in its label."""
+    """One app with its build or deployment; `made` is its GUID, or the name in its label."""
 
     __slots__ = ("made", "misses")
 
@@ -65,7 +65,7 @@ class MadeWatch(AppWatch):
         self.misses = 0
 
     def is_of(self, resource: Build | Deployment) -> bool:
-        """Check whether this is what was made for the app."""
+        """Check whether this build or deployment was made for the app."""
         return self.made in (resource.guid, resource.metadata.labels.get(LABEL))
 
 
@@ -73,12 +73,12 @@ class Lister(Protocol[R_co]):
     """Lists builds or deployments of up to 200 apps."""
 
     def __call__(self, app_guids: Sequence[str], *, active: bool) -> AsyncIterable[R_co]:
-        """List all of them, or those that are under way."""
+        """List all of them, or only those in progress."""
         ...
 
 
 class Follower(Generic[R, W]):
-    """Polls until what was made for each app has ended, and reports each app once.
+    """Polls until each app's build or deployment has ended, and reports each app once.
 
     `caller` sends each poll once. While `quota_is_low` returns true, polls are rarer.
     """
@@ -100,7 +100,7 @@ class Follower(Generic[R, W]):
         self._complete = False
 
     def last_seen(self, key: str) -> str:
-        """Describe what the last poll showed of an app; ``nothing`` if there was none."""
+        """Describe the result of the last poll for an app; ``nothing`` before the first poll."""
         watch = self._watches.get(key)
         return "nothing" if watch is None else watch.seen
 
@@ -174,7 +174,7 @@ class Follower(Generic[R, W]):
                 self._end(watch.disproved(self._gone(watch)))
 
     def _poll_failed(self, failure: AppsApiError, keys: Sequence[str]) -> None:
-        """Leave a failed poll to the next one, unless no poll can succeed any more."""
+        """Ignore a failed poll, unless no later poll can succeed."""
         log.info("%d apps could not be polled: %s", len(keys), failure)
         hopeless = isinstance(failure, TargetError | AuthError)
         if isinstance(failure, DecodeError | DeadlineError):
@@ -193,16 +193,16 @@ class Follower(Generic[R, W]):
         if self._watches.pop(finding.key, None) is not None:
             self._on_finding(finding)
 
-    # -- what the kinds differ in
+    # -- for subclasses
 
     async def _judge(self, found: dict[str, R]) -> None:
-        """Judge what one poll showed."""
+        """Judge the result of one poll."""
         raise NotImplementedError
 
     async def _too_late(self, watch: W) -> None:
-        """End the wait for an app whose time is over."""
+        """End the wait for an app that timed out."""
         self._end(watch.too_late())
 
     def _gone(self, watch: W) -> AppsApiError:
-        """Make the error of an app whose build or deployment does not exist any more."""
+        """Return the error of an app whose build or deployment no longer exists."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the waiter reads from the API, as protocols: `aioappsapi.api` implements them."""
+"""Protocols for the API calls of the waiter; `aioappsapi.api` implements them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class EventReader(Protocol):
 
 
 class Readers(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the waiter reads with; all of it goes through `caller`."""
+    """The API calls of the waiter, which all go through `caller`."""
 
     caller: Caller
     apps: AppReader
@@ -70,7 +70,7 @@ class Readers(msgspec.Struct, frozen=True, kw_only=True):
 def for_polls(caller: Caller) -> Caller:
     """Return a view of `caller` that sends each poll once.
 
-    A failed poll is not retried; the next one follows within seconds. The time-out is above the
+    A failed poll is not retried; the next one follows within seconds. The timeout is above the
     62 s that a server needs to answer while its runner is away.
     """
     return caller.with_options(

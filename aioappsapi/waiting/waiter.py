@@ -1,8 +1,8 @@
-"""Wait until apps run, or are stopped: many apps with one request.
+"""Waits until apps run, or are stopped: many apps with one request.
 
-An accepted start only sets the desired state. Instances prove it, and those of 200 apps come with
-one request, so one poll serves all apps. Apps leave as they finish; the pause between polls grows
-from one second to five.
+An accepted start only sets the requested state. Instances prove it. One request returns the
+instances of 200 apps, so one poll serves all apps. Finished apps are removed. The pause between
+polls grows from one second to five.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from aioappsapi.waiting.watch import AppWatch
 
 log = logging.getLogger("aioappsapi.waiter")
 
-# How many seconds to wait for proof of an attempt that failed and may have been carried out all
-# the same: the platform repairs a start that its runner missed every 30 s.
+# The seconds to wait for a proof of a failed attempt that may have taken effect: the platform
+# repairs a start that its runner missed every 30 s.
 VERIFY_FOR: Final = 45.0
 _FIRST_PAUSE: Final = 1.0
 _GROWTH: Final = 1.4
@@ -57,38 +57,38 @@ _AT_ONCE: Final = 4
 # on average, unless the pause would get longer than the second number.
 _SINGLE_READS_PER_SECOND: Final = 25.0
 _LONGEST_SINGLE_PAUSE: Final = 30.0
-# Batches are small there, so that a poll that is cut short has finished some of them.
+# Batches are small there, so that a truncated poll has finished some of them.
 _SMALL_BATCH: Final = 50
-# After so many seconds without a sign of progress the app's own state is read, and then again
-# after each of the second number.
+# After this many seconds without progress the app's own state is read, and again at intervals of
+# the second number.
 _PATIENCE: Final = 5.0
 _LOOK_AGAIN_AFTER: Final = 15.0
-# The clocks from which the server takes an instance's age may differ by so much.
+# The server's clocks for the age of an instance may differ by this much.
 _CLOCK_SLACK: Final = 2.0
-# A poll may run over the soonest end by so much: a slow server has to be heard, and one that hangs
-# must not hold up the other apps.
+# A poll may overrun the soonest end by this much: answers of a slow server must count, but a
+# hanging server must not delay other apps.
 _OVERTIME: Final = 5.0
-# After so many final refusals in a row an app's instances count as unreadable.
+# After this many final refusals in a row an app's instances count as unreadable.
 _REFUSALS: Final = 3
 _FINAL: Final = frozenset({Meaning.PERMANENT, Meaning.TOKEN})
 
 
 class _Found(NamedTuple):
-    """The apps of a batch by what one poll showed of them; those that are not done are left out."""
+    """The apps of a batch, grouped by the result of one poll; apps in progress are in no group."""
 
     proved: list[AppWatch]
-    doubtful: list[AppWatch]  # their instances are right, their own state has to be read as well
+    doubtful: list[AppWatch]  # their instances are right, but their own state has to be read, too
     crashed: list[AppWatch]  # for longer than the grace
-    odd: list[AppWatch]  # nothing happens, so their own state may say why
+    odd: list[AppWatch]  # without progress, so their own state may show the reason
 
 
 class Waiter:
     """Polls for many apps until each is in the requested state, and reports each once.
 
-    `readers` send each poll once (see `for_polls`). `wait` says what to wait for after a start;
-    with `until_stopped` the waiter waits until no instance is left. With `only_new` an instance
-    counts only if it came up after the app's `sent_at`. `crash_grace` is for how many seconds an
-    app may be crashed, or without a cell, before it counts as failed. While `quota_is_low` returns
+    `readers` send each poll once (see `for_polls`). `wait` is the policy after a start; with
+    `until_stopped` the waiter waits until no instance is left. With `only_new` an instance counts
+    only if it came up after the app's `sent_at`. `crash_grace` is the number of seconds that an app
+    may be crashed, or without a cell, before it counts as failed. While `quota_is_low` returns
     true, polls are rarer.
     """
 
@@ -120,11 +120,11 @@ class Waiter:
 
     @property
     def waiting(self) -> int:
-        """How many apps the waiter waits for."""
+        """The number of apps that the waiter waits for."""
         return len(self._watches)
 
     def last_seen(self, key: str) -> str:
-        """Describe what the last poll showed of an app; ``nothing`` if there was none."""
+        """Describe the result of the last poll for an app; ``nothing`` before the first poll."""
         watch = self._watches.get(key)
         return "nothing" if watch is None else watch.seen
 
@@ -142,9 +142,9 @@ class Waiter:
 
         `key` is the app's GUID, and `what` names the action and the app in errors. `sent_at` is
         when the last attempt's bytes left; it may lie before this process began. At `ends_at` the
-        app's time is over. `doubt` is the error of an attempt that may have been carried out all
-        the same: an unproved end then carries this error. With a doubt, and with `needs_state`,
-        instances are not enough: the app's state has to be seen as well.
+        app times out. `doubt` is the error of a failed attempt that may have taken effect: an
+        unproved app then gets this error. With a doubt, and with `needs_state`, instances are not
+        enough: the app's state must be seen, too.
         """
         self._watches[key] = AppWatch(
             key, what, sent_at=sent_at, ends_at=ends_at, doubt=doubt, needs_state=needs_state
@@ -152,7 +152,7 @@ class Waiter:
         self._changed.set()
 
     def too_late(self, key: str) -> Finding:
-        """Make the finding of an app whose time is over before the next poll."""
+        """Return the finding of an app that times out before the next poll."""
         return self._watches[key].too_late()
 
     def complete(self) -> None:
@@ -198,7 +198,7 @@ class Waiter:
             seconds = max(seconds, min(by_rate, _LONGEST_SINGLE_PAUSE))
         seconds *= random.uniform(0.9, 1.1)  # noqa: S311 - not for secrets
         if self._quota_is_low():
-            # Rarer polls end with the window: in the next one there are requests again.
+            # Rare polls end with the window: the next window has requests again.
             resets_in = self._caller.throttle.rate_window.resets_in
             rarer = seconds * _LOW_QUOTA_FACTOR
             seconds = rarer if resets_in is None else max(seconds, min(rarer, resets_in))
@@ -216,7 +216,7 @@ class Waiter:
             self._end(watch.too_late())
 
     async def _poll_batch(self, keys: Sequence[str]) -> None:
-        # Only the reading is inside of the `try`: an AppsApiError of a callback is no failed poll.
+        # Only the read is inside the `try`: an AppsApiError of a callback is not a failed poll.
         try:
             by_app = await self._read(keys)
         except AppsApiError as failure:
@@ -231,7 +231,7 @@ class Waiter:
             app_guids=keys, include=["instances"], per_page=LARGEST_PAGE
         )
         async for process in pager:
-            # A process of the type web has its app's GUID, should it not name its app.
+            # A process of the type web has its app's GUID, if it does not name its app.
             key = process.relationships.app.guid or process.guid
             if process.process_instances is msgspec.UNSET:
                 by_app.pop(key, None)
@@ -240,7 +240,7 @@ class Waiter:
         return by_app
 
     def _poll_failed(self, failure: AppsApiError, keys: Sequence[str]) -> None:
-        """Leave a failed poll to the next one, unless no poll can succeed any more."""
+        """Ignore a failed poll, unless no later poll can succeed."""
         log.info("%d apps could not be polled: %s", len(keys), failure)
         if isinstance(failure, DeadlineError):
             # The rate limit may open again only after this run's deadline.
@@ -259,7 +259,7 @@ class Waiter:
     # -- judgement
 
     async def _judge(self, by_app: dict[str, list[Process]]) -> None:
-        """Judge the apps of a batch by what they show, and follow up on each group."""
+        """Judge the apps of a batch, and act on each group."""
         found = self._sorted(by_app)
         await pooled(lambda it: self._confirm(it, by_app[it.key]), found.proved, at_once=_AT_ONCE)
         await pooled(self._crash, found.crashed, at_once=_AT_ONCE)
@@ -303,7 +303,7 @@ class Waiter:
         return assess_started(processes, self._wait)
 
     def _is_odd(self, watch: AppWatch, assessment: Assessment) -> bool:
-        """Check whether to ask why nothing happens: at once if even the processes are gone."""
+        """Check whether to read the app's state: it makes no progress, or has no processes."""
         now = loop_time()
         if not (assessment.gone or assessment.down or self._until_stopped):
             return False
@@ -343,7 +343,7 @@ class Waiter:
                     continue
                 async with self._slots:
                     stats = await self._readers.processes.get_stats(process.guid)
-                # A server that does not know says null: then running is all that can be seen.
+                # A server without this feature sends null: then running is the best proof.
                 if any(one.state != "RUNNING" or one.routable is False for one in stats):
                     return False
         except AppsApiError as failure:
@@ -357,11 +357,11 @@ class Waiter:
         self._end(watch.disproved(error))
 
     async def _explain(self, watch: AppWatch, processes: list[Process], app: App | None) -> None:
-        """Find out why nothing happens with an app."""
+        """Find the reason why an app makes no progress."""
         if app is None:
             await self._check_deleted(watch)
         elif not self._is_requested(app):
-            # An attempt that failed may still be under way; one that was accepted is not.
+            # A failed attempt may still be in progress; an accepted attempt is not.
             if watch.doubt is None:
                 self._end(watch.disproved(wrong_state(watch, app)))
         elif not self._until_stopped and watch.is_stuck(self._crash_grace):

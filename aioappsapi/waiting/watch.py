@@ -11,15 +11,15 @@ from aioappsapi.models.app import App
 from aioappsapi.waiting.assess import Assessment
 from aioappsapi.waiting.finding import Finding, Proof
 
-# A timer may fire this much too early.
+# A timer may fire early by this much.
 _TIMER_SLACK: Final = 0.1
 
 
 class AppWatch:
     """One app that the waiter waits for. All times are of the event loop's clock.
 
-    `what` names the app and the action for people. `down_at` is since when no cell has taken all of
-    its instances, `why` the server's reason for that.
+    `what` names the app and the action for people. `down_at` is the time since which some of its
+    instances have no cell, and `why` the server's reason for that.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class AppWatch:
         self.states: tuple[str, ...] = ()
 
     def observe(self, assessment: Assessment) -> bool:
-        """Keep what a poll showed. Return whether it is the app's first crash."""
+        """Record the result of a poll. Return whether it is the app's first crash."""
         now = loop_time()
         if not assessment.down:
             self.down_at = self.why = None
@@ -90,15 +90,15 @@ class AppWatch:
         return True
 
     def is_crashed(self, assessment: Assessment, grace: float) -> bool:
-        """Check whether the app is crashed, and its first crash is longer ago than the grace."""
+        """Check whether the app is crashed, and its first crash was before the grace began."""
         if not assessment.crashed or self.crashed_at is None:
             return False
         return loop_time() - self.crashed_at >= grace
 
     def is_stuck(self, grace: float) -> bool:
-        """Check whether to ask why the app is down.
+        """Check whether to read the reason why the app is down.
 
-        That is after the grace, then after ever longer pauses, and once at the end of its time.
+        That is after the grace, then after growing pauses, and once at the end of its time.
         """
         if self.down_at is None:
             return False
@@ -108,17 +108,17 @@ class AppWatch:
         return now >= max(self.down_at + grace, self.ask_why_at)
 
     def explain(self, why: str | None) -> None:
-        """Keep the server's reason why the app is down; None if the server gave none."""
+        """Record the server's reason why the app is down; None if it gave none."""
         now = loop_time()
         self.ask_why_at = now + (now - (self.down_at or now))
         if why is not None and self.why != why:
             self.why = why
             self.seen = f"{self.seen} ({why})"
 
-    # -- how it ends
+    # -- findings
 
     def proved(self) -> Finding:
-        """Make the finding of an app that is in the requested state."""
+        """Return the finding of an app that is in the requested state."""
         # The server rounds ages to seconds, so the last instance may seem to be before the first.
         first_at = self.sent_at if self.first_at is None else self.first_at
         return Finding(
@@ -130,7 +130,7 @@ class AppWatch:
         )
 
     def disproved(self, error: AppsApiError) -> Finding:
-        """Make the finding of an app that surely is not in the requested state."""
+        """Return the finding of an app that is surely not in the requested state."""
         return Finding(
             key=self.key,
             proof=Proof.DISPROVED,
@@ -140,7 +140,7 @@ class AppWatch:
         )
 
     def too_late(self) -> Finding:
-        """Make the finding of an app whose time is over."""
+        """Return the finding of an app that timed out."""
         error = self.doubt or DeadlineError(
             f"{self.what}: accepted, but not in the requested state in time; "
             f"seen last: {self.seen}."
@@ -148,7 +148,7 @@ class AppWatch:
         return self._unproved(error, late=True)
 
     def out_of_sight(self, failure: AppsApiError) -> Finding:
-        """Make the finding of an app whose instances cannot be read."""
+        """Return the finding of an app whose instances cannot be read."""
         error = self.doubt or UnverifiedError(
             f"{self.what}: accepted, but its instances cannot be read: {failure}"
         )

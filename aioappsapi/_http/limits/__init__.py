@@ -1,1 +1,1 @@
-"""Limits on what a client sends: how much is in flight, how fast, and when a run gives up."""
+"""Limits of a client: requests in flight, the rate limit, and the end of a run without success."""

@@ -1,7 +1,7 @@
-"""How many requests a client may have in flight, and what it does while the server is away.
+"""The number of requests in flight, and the probes while the server is away.
 
 Pure: no I/O, no clock. Each event carries its time. `LevelSearch` finds the level, `Outage`
-notices that the server is away, and the limiter tells them about each request.
+detects that the server is away, and the limiter reports each request to them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aioappsapi._http.limits.outage import Outage
 from aioappsapi._http.limits.relative_latency import RelativeLatency
 
 _START: Final = 20
-# So many are in flight after the first success that ends an outage.
+# The limit after the first success that ends an outage.
 _RESUME: Final = 4
 
 
@@ -44,8 +44,8 @@ class ConcurrencyLimiter:
     `failed` and `discarded` when it ended. Reads and writes have separate outages: a database that
     is read-only answers every poll, and no start.
 
-    Where only apps are left that have failed before, their failures look like an outage of writes.
-    Then send a cheap read with `write=True` as the probe. If it succeeds, the server is well, the
+    If all remaining apps have failed before, their failures look like an outage of writes. Then
+    send a cheap read with `write=True` as the probe. If it succeeds, the server is healthy, the
     outage ends, and further failures are the apps' own.
     """
 
@@ -58,7 +58,7 @@ class ConcurrencyLimiter:
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight while the server answers; at least one."""
+        """The maximum of requests in flight while the server answers; at least one."""
         return self._search.limit
 
     @property
@@ -87,14 +87,14 @@ class ConcurrencyLimiter:
             return now >= outage.probe_at
         limit = self._search.limit
         if outage.in_a_row:
-            # The place of a failed request stays empty until one succeeds again. So an outage
-            # meets what was in flight when it began, and little more.
+            # The slot of a failed request stays empty until a request succeeds again. So an outage
+            # hits the requests in flight at its beginning, and few others.
             limit = max(limit - outage.in_a_row, min(limit, _RESUME))
         return self.in_flight < limit
 
     def try_start(self, now: float, operation: str, write: bool) -> Ticket | None:
         """Start a request if the server answers and the limit has room; else return None."""
-        # fast path: nearly every request comes this way, so nothing is looked at twice.
+        # fast path: nearly every request passes here, so nothing is read twice.
         outage = self._writes if write else self._reads
         if outage.is_on or (outage.in_a_row and not self.allows(now, write=write)):
             return None
@@ -169,7 +169,7 @@ class ConcurrencyLimiter:
             self._search.failed(now, ticket.depth)
         return outage.is_on
 
-    # -- inner workings
+    # -- internals
 
     def _outage(self, write: bool) -> Outage:
         return self._writes if write else self._reads

@@ -1,4 +1,4 @@
-"""Search for the number of requests in flight that serves the run best. No I/O, no clock.
+"""Search for the best number of requests in flight. No I/O, no clock.
 
 The search is in one of three phases. It judges a phase when a window of answers is full.
 
@@ -25,7 +25,7 @@ from typing import Final
 
 from aioappsapi._http.limits.window import Window
 
-# A success adds so much: the level grows 2.5-fold per round trip at first, later by a tenth.
+# The growth per success: 2.5-fold per round trip at first, later a tenth.
 _FAST_GROWTH: Final = 1.5
 _SLOW_GROWTH: Final = 0.1
 # Growth goes on up to this multiple of the unqueued latency: then about a third of the requests
@@ -35,15 +35,15 @@ _ROOM: Final = 1.4
 _SLOW: Final = 1.8
 # At a level that is remembered because requests queued, they no longer do below this multiple.
 _FAST: Final = 1.1
-# A request was sent at a full limit if so much of the limit was used.
+# A request was sent at a full limit if this share of the limit was used.
 _FULL: Final = 0.8
 _LOOK_STEP: Final = 0.6
 _LOOK_EVERY: Final = 20.0
-# Requests on slow servers need longer for a round trip: look after so many of them at the earliest.
+# Requests on slow servers need longer for a round trip: wait for at least this many.
 _LOOK_ROUND_TRIPS: Final = 20
 _REST_AFTER_LOOK: Final = 2.0
 _FIRST_LOOK: Final = 10.0
-# A bad level is remembered for so long, and the search stays at this share of it.
+# A bad level is remembered for this time, and the search stays at this share of it.
 _MEMORY: Final = 10.0
 _KEEP: Final = 0.9
 # A failed request lowers the level only if failures are this far above the usual ones.
@@ -73,20 +73,20 @@ class _Bad:
         self.forget()
 
     def forget(self) -> None:
-        """Let growth go on everywhere."""
+        """Allow growth at all levels again."""
         self.level = inf
         self.until = -inf
         self.queued = False
         self.failures = self.count = 0
 
     def remember(self, level: float, until: float, *, queued: bool) -> None:
-        """Keep growth below a level until then."""
+        """Keep growth below a level until a time."""
         self.level = level
         self.until = until
         self.queued = queued
 
     def is_explained_by(self, usual_failures: float) -> bool:
-        """Check whether chance alone makes so many requests fail, as they do elsewhere."""
+        """Check whether the usual share of failures explains these failures by chance."""
         usual = self.count * usual_failures
         return self.failures <= usual + 3.0 * sqrt(usual * (1 - usual_failures)) + 1
 
@@ -103,12 +103,12 @@ class _Cut:
         self.count = 0
 
     def add(self, window: Window) -> None:
-        """Count what a lower level gave."""
+        """Count the answers at a lower level."""
         self.failures += window.failures
         self.count += window.count
 
     def shows_nature(self, level: float) -> bool:
-        """Check whether failures are as many at a much lower level."""
+        """Check whether a much lower level has as many failures."""
         low = level <= max(self.level * _NATURAL_AT, 1.0)
         return low and self.failures < _NEVER_NATURAL * self.count
 
@@ -163,7 +163,7 @@ class LevelSearch:
     # -- events
 
     def succeeded(self, now: float, latency: float, recent: float, depth: int, full: bool) -> None:
-        """Take in a success of the present generation; `recent` is a moving average of latency."""
+        """Count a success of the present generation; `recent` is a moving average of latency."""
         window = self._window
         window.add_success(latency, depth, full)
         if self._cut is None and self._look is None:
@@ -175,13 +175,13 @@ class LevelSearch:
             self._judge(now)
 
     def failed(self, now: float, depth: int) -> None:
-        """Take in a failure of the present generation."""
+        """Count a failure of the present generation."""
         self._window.add_failure(depth)
         if self._has_too_many_failures():
             self._lower(now)
 
     def restart(self, now: float, level: float) -> None:
-        """Go on from a level as at the start: the server was away, and is back."""
+        """Begin again at a level: the server was away, and is back."""
         self.level = min(level, self._ceiling)
         self._growth = _FAST_GROWTH
         self._cut = self._look = None
@@ -238,7 +238,7 @@ class LevelSearch:
         self._learn_failures(now)
 
     def _learn_failures(self, now: float) -> None:
-        """Update the usual share of failures, and go on at the same level."""
+        """Update the usual share of failures, and stay at the same level."""
         share = self._window.failed_share
         self.usual_failures += _LEARNING * (share - self.usual_failures)
         self.usual_failures = max(self.usual_failures, _LEAST_SHARE)

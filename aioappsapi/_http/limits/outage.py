@@ -1,14 +1,14 @@
-"""Notice that the server is away, and probe it until it answers again. No I/O, no clock."""
+"""Detect that the server is away, and probe it until it answers again. No I/O, no clock."""
 
 from __future__ import annotations
 
 from math import inf
 from typing import Final
 
-# So many failures in a row are an outage, whatever the time between them.
+# This many failures in a row are an outage, whatever the time between them.
 _STREAK: Final = 20
 # A few are enough if they are spread over some time. A run of one app never has twenty in flight,
-# and would spend all its tries during a short outage.
+# and would spend all its attempts during a short outage.
 OUTAGE_FEW: Final = 4
 _SPREAD: Final = 1.0
 # Seconds between two probes: the first pause, its growth per failed probe, and the longest pause.
@@ -16,12 +16,12 @@ _SPREAD: Final = 1.0
 _FIRST_PAUSE: Final = 0.25
 _PAUSE_GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 2.0
-# A probe without an answer blocks the next one for so long only. Its request may hang.
+# A probe without an answer blocks the next probe only for this time. Its request may hang.
 _PROBE_PATIENCE: Final = 10.0
 
 
 class Outage:
-    """Whether the server answers at all, from the failures and successes in a row.
+    """Decides from failures and successes in a row whether the server answers at all.
 
     During an outage one request at a time may go out, as a probe. Every time is in seconds of the
     caller's clock.
@@ -56,7 +56,7 @@ class Outage:
         self._probe_at = now + _PROBE_PATIENCE
 
     def probe_discarded(self, now: float) -> None:
-        """Let another probe go out at once: this one was cancelled, or met a rate limit."""
+        """Allow another probe at once: this one was cancelled, or got a 429."""
         self._probe_at = now
 
     def probe_failed(self, now: float) -> None:
@@ -67,8 +67,8 @@ class Outage:
     def failed(self, now: float, *, at_present_level: bool) -> bool:
         """Count a failure outside an outage. Returns whether an outage begins with it.
 
-        Above an edge, everything may fail for a moment. So only what was sent since the limit was
-        lowered shows an outage.
+        Above the server's capacity everything may fail for a moment. So only requests that were
+        sent since the limit was lowered count for an outage.
         """
         self.in_a_row += 1
         if not at_present_level:
@@ -89,16 +89,16 @@ class Outage:
     def shows_at(self) -> float:
         """When the failures in a row will be an outage if they go on; minus infinity without any.
 
-        A single failure is no row.
+        A single failure is not an outage.
         """
         return self._first_failure_at + _SPREAD if self._failures > 1 else -inf
 
     def succeeded(self) -> None:
-        """End a row of failures outside an outage."""
+        """End a series of failures outside an outage."""
         self.in_a_row = self._failures = 0
 
     def is_ended_by(self, sent_at: float) -> bool:
-        """Check whether a success ends the outage; what was sent before proves nothing."""
+        """Check whether a success ends the outage; earlier requests prove nothing."""
         return sent_at > self._began_at
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""When a run gives up, and how many tries an app has. No I/O, no clock."""
+"""When a run gives up, and how many attempts an app has. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 from aioappsapi._http.call_log import CallEvents
 
-# So many failures at least: the first few of a small run prove nothing.
+# The least number of failures: the first few of a small run prove nothing.
 _FAILURES: Final = 20
 # With the default of 5 attempts an app that fails by chance alone is lost once in 10 ** 8. One
 # attempt then stands for this chance.
 _CHANCE_PER_ATTEMPT: Final = 0.025
-# Where more than this share fails, more tries would cost more than they bring.
+# Above this share of failures, more attempts would cost more than they gain.
 _WORST_SHARE: Final = 0.6
 
 
 class Patience:
-    """When a run gives up: nothing has succeeded for a while, and much has failed.
+    """Decides when a run gives up: after many failures, and a while without success.
 
     One per run. A call that is made while it is the `current_patience` belongs to the run: it
     outlasts an outage of the server, and its attempts count here. Attempts that the rate limit
@@ -44,7 +44,7 @@ class Patience:
         self.trusts_reads = True
 
     def failed(self, now: float, error: str = "") -> None:
-        """Note that a request failed, however it failed and whatever became of its app."""
+        """Note that a request failed, for whatever reason."""
         if self._failures == 0:
             self._first_at = now
         self._failures += 1
@@ -57,7 +57,7 @@ class Patience:
 
     @property
     def reason(self) -> str:
-        """Why the run gives up, and what to do."""
+        """The reason why the run gives up, and the remedy."""
         seconds = self._last_at - self._first_at
         last = f" The last error: {self._last_error}." if self._last_error else ""
         return (
@@ -67,15 +67,15 @@ class Patience:
         )
 
 
-# The patience of the bulk run that sends; None for single calls, which keep their few tries.
+# The patience of the current bulk run; None for single calls, which keep their few attempts.
 current_patience: ContextVar[Patience | None] = ContextVar("aioappsapi_patience", default=None)
 
 
 def tries_allowed(attempts: int, usual_failures: float) -> int:
-    """Return after how many failures of its own an app has failed for good.
+    """Return the number of own failures after which an app has failed finally.
 
-    That is `attempts`, or more where many requests fail anyway: five failures in a row mean little
-    on a server that fails 15 % of all requests. One attempt stays one: it turns retries off.
+    It is `attempts`, or more if many requests fail anyway: five failures in a row mean little on a
+    server that fails 15 % of all requests. With one attempt there are no retries.
     """
     if attempts == 1:
         return 1

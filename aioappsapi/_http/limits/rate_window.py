@@ -1,17 +1,17 @@
-"""How many requests the server's rate limit still allows, learned from its answers.
+"""The requests that the server's rate limit still allows, learned from its answers.
 
 The server counts requests in windows. Each answer carries the limit, how many requests remain in
-the window, and when the window ends. The remaining ones are rounded down to a tenth of the limit.
-Call these tenths buckets. If L is the limit and others have used C, then L - C of our requests fit
-into the window. Each of ours that is answered with "b or more remain" is one of the first L - b of
-all requests. So for every bucket b that was seen
+the window, and when the window ends. The remaining number is rounded down to a tenth of the limit.
+These tenths are called buckets. If L is the limit and others have used C, then L - C of our
+requests fit into the window. Each of our requests that is answered with "b or more remain" is one
+of the first L - b of all requests. So for every bucket b that was seen
 
     fits >= b + (how many of ours were answered with b or more remaining).
 
-This holds in whatever order answers arrive. It never promises too much, and it is exact as soon as
-all answers of one bucket are there. Other clients with the same login show themselves: less
-remains than our own requests explain. Then everything is learned again. Where the server has no
-rate limit, as for admins, nothing here costs anything.
+This holds in any order of answers. The bound is never too high, and it is exact as soon as all
+answers of one bucket are there. Other clients with the same login are detected: fewer requests
+remain than our own requests explain. Then everything is learned again. Without a rate limit, as for
+admins, nothing here costs anything.
 
 Several API servers may count each on its own. Then this module follows the one that is used up
 first. The 429s of the others close the gate of the throttle.
@@ -29,11 +29,11 @@ from typing import Final
 from aioappsapi._http.limits.server_clock import Clock, ServerClock
 from aioappsapi._http.message import RateLimit, Response
 
-# The server announces the end of a window in whole seconds, perhaps rounded down. We wait so much
-# longer, but no more than this share of a window once its length is known.
+# The server announces the end of a window in whole seconds, perhaps rounded down. We wait this much
+# longer, but at most this share of a window once its length is known.
 _EXTRA_WAIT: Final = 1.0
 _EXTRA_SHARE: Final = 1 / 20
-# The announced end may vary by so much within one window.
+# The announced end may vary by this much within one window.
 _CLOCK_SLACK: Final = 1.0
 # More than the ten tenths of a window. A server that announces exact numbers has a bucket per
 # answer, and only the lowest ones are needed.
@@ -41,7 +41,7 @@ _MOST_BUCKETS: Final = 12
 
 
 class _Usage:
-    """How many of our requests fit into one window at least, and how many are used."""
+    """The least number of our requests that fit into one window, and those that are used."""
 
     __slots__ = ("_buckets", "answered", "fits", "lost")
 
@@ -49,7 +49,7 @@ class _Usage:
         self.fits = fits
         self.answered = 0
         self.lost = 0  # without a count in the answer, or without an answer: perhaps counted
-        self._buckets: dict[int, int] = {}  # answers with so many remaining, or more
+        self._buckets: dict[int, int] = {}  # answers with this many remaining, or more
 
     @property
     def unused(self) -> int:
@@ -114,13 +114,13 @@ class RateWindow:
 
     @property
     def limit(self) -> int | None:
-        """How many requests the server allows per window; None where it has no rate limit."""
+        """The requests that the server allows per window; None without a rate limit."""
         self._roll_over()
         return self._limit
 
     @property
     def left(self) -> int | None:
-        """How many more requests surely fit into this window; None without a rate limit.
+        """The requests that surely still fit into this window; None without a rate limit.
 
         Up to a tenth of the limit more may fit: the server announces rounded numbers.
         """
@@ -130,12 +130,12 @@ class RateWindow:
         in_flight = self._in_flight()
         left = self._usage.unused - in_flight
         if left <= 0 and not in_flight and 10 * self._usage.lost > self._limit:
-            return 1  # so many were lost that one request has to find out whether they counted
+            return 1  # many were lost, so one request has to show whether they counted
         return max(left, 0)
 
     @property
     def resets_in(self) -> float | None:
-        """In how many seconds the next window has surely begun; None without a rate limit."""
+        """The seconds until the next window has surely begun; None without a rate limit."""
         self._roll_over()
         return None if self._limit is None else self._ends_at - self._clock()
 
@@ -184,7 +184,7 @@ class RateWindow:
             self._learn(announced)
 
     def _forget(self) -> None:
-        """Know of no window any more, except how little is left in this one."""
+        """Forget the window, except how few requests are left in it."""
         self._limit = None
         if (lowest := self._usage.lowest) is not None:
             self._most_remaining = min(self._most_remaining, lowest)
@@ -223,8 +223,8 @@ class RateWindow:
         in_flight = self._in_flight() - 1  # without this request
         most = announced.remaining - (-announced.limit // 10)  # a tenth more, rounded up
         lowest = usage.lowest
-        # Our count says that more requests are left than the server announces, even if it has
-        # counted those in flight already: another client uses the same limit.
+        # By our count more requests remain than the server announces, even if it has already
+        # counted the requests in flight: another client uses the same limit.
         if usage.unused > in_flight + most:
             self._relearn(announced, shared=True)
         # Some answers were lost, and the server has more left than we thought: it did not count
@@ -237,7 +237,7 @@ class RateWindow:
         return self._is_assumed or (lowest is not None and announced.remaining > lowest)
 
     def _has_ended(self) -> bool:
-        """Check whether the window has had its time; if not, another server counts apart."""
+        """Check whether the window has ended; if not, another server counts separately."""
         return self._is_assumed or self._server.now() >= self._resets_at - _CLOCK_SLACK
 
     def _relearn(self, announced: RateLimit, *, shared: bool) -> None:

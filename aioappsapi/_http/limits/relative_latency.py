@@ -1,12 +1,12 @@
-"""Latencies of unlike operations on one scale, so that they can be compared."""
+"""Latencies of different operations on one scale."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# The unit of an operation is the mean of so many of its first answers.
+# The unit of an operation is the mean of this many of its first answers.
 _SAMPLES: Final = 20
-# One answer counts for at most so many times the recent ones. A single start whose runner cannot
+# One answer counts at most this many times the recent mean. A single start whose runner cannot
 # be reached takes two minutes, and must not make a whole window look slow.
 _OUTLIER: Final = 8.0
 _SMOOTHING: Final = 16
@@ -14,7 +14,7 @@ _LEAST: Final = 1e-6  # seconds; a clock may stand still
 
 
 class RelativeLatency:
-    """Divide each latency by what its operation took at first.
+    """Divides each latency by the first latencies of its operation.
 
     A page of 5,000 apps takes a hundred times longer than a start. With one unit for both, a
     change in their mixture would look like a queue. The unit of an operation need not be its

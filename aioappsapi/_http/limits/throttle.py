@@ -1,9 +1,9 @@
 """Admission: which request may go out now, and which one waits.
 
 Everything that one client sends passes here. A request needs a ticket of the concurrency limiter,
-and an open gate. A 429 closes the gate for all, because the server's limit is one for all: if each
-call obeyed its own 429 only, the others would go on and be refused. The gate also closes before
-that, when the rate window has no request left.
+and an open gate. A 429 closes the gate for all, because they share the server's limit: if each
+call obeyed only its own 429, the other calls would go on and be refused. The gate also closes
+before a 429, when the rate window has no request left.
 
 While the server is away, one request at a time goes out as a probe. Single calls come first then,
 and wait only for a moment; calls of bulk runs wait until the server is back or their run gives up.
@@ -40,17 +40,17 @@ _USED_UP: Final = "the rate window has no requests left"
 _NOTABLE: Final = 1.0
 # A shorter pause than this is not worth announcing.
 _SHORTEST: Final = 0.05
-# For so many seconds a single call waits for its turn during an outage. Then it goes out.
+# During an outage a single call waits at most this many seconds for its turn. Then it is sent.
 _SINGLE_CALL_WAITS: Final = 2.0
 _LOOK_AGAIN: Final = 1.0
-# After a 429 requests go out evenly over so many seconds, or this share of the time closed. Other
-# clients wait for the same moment.
+# After a 429 requests go out evenly over this many seconds, or this share of the closed time, since
+# other clients wait for the same moment.
 _SPREAD: Final = 1.0
 _SPREAD_SHARE: Final = 1 / 20
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """The rate limit keeps new requests back for so many seconds, and why.
+    """A pause of all new requests because of the rate limit: its seconds and its reason.
 
     Calls wait that long. A pause longer than `RetryPolicy.max_retry_after` makes them fail instead.
     """
@@ -63,12 +63,11 @@ OnPause = Callable[[Pause], object]
 
 
 class Throttle:
-    """Tickets for requests in flight, first come, first served, behind a gate.
+    """Gives tickets for requests in flight, in order of arrival, behind a gate.
 
     A ticket is held for one attempt, and ended before any pause. Times are in seconds of the event
-    loop's clock. `longest_pause` is how long an empty rate window may keep calls back; beyond
-    that they are sent, and the server decides. `rate_window` is what is known of the server's rate
-    limit.
+    loop's clock. `longest_pause` is the maximum time that an empty rate window may hold calls
+    back; after it they are sent, and the server decides.
     """
 
     def __init__(
@@ -92,21 +91,21 @@ class Throttle:
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: list[OnPause] = []
 
-    # -- what is known
+    # -- the state
 
     @property
     def limit(self) -> int:
-        """How many requests may be in flight at the moment; at most the ceiling."""
+        """The present maximum of requests in flight; at most the ceiling."""
         return self.limiter.limit
 
     @property
     def in_flight(self) -> int:
-        """How many requests are in flight."""
+        """The number of requests in flight."""
         return self.limiter.in_flight
 
     @property
     def closed_for(self) -> float:
-        """For how many more seconds the gate is closed; 0 when it is open."""
+        """The seconds until the gate opens; 0 when it is open."""
         opens_at = max(self._closed_until, self.rate_window.opens_at)
         return 0.0 if opens_at == -math.inf else max(opens_at - self._clock(), 0.0)
 
@@ -134,7 +133,7 @@ class Throttle:
     # -- admission
 
     def try_admit(self, request: Request) -> Ticket | None:
-        """Return a ticket if the gate is open, a place is free, and no request waits."""
+        """Return a ticket if the gate is open, a slot is free, and no request waits."""
         # fast path: most requests need not wait, and need no coroutine for it.
         now = self._clock()
         if self._waiting.count or now < self._spread_until or now < self.rate_window.opens_at:
@@ -146,7 +145,7 @@ class Throttle:
     ) -> Ticket:
         """Wait for a ticket. `patience` is that of the bulk run that the request belongs to.
 
-        `retried` says that the request has failed before. Raises DeadlineError as soon as it is
+        `retried`: the request has failed before. Raises DeadlineError as soon as it is
         certain that the gate opens only after the caller's deadline, and NotAttemptedError when
         the run gives up.
         """
@@ -175,7 +174,7 @@ class Throttle:
             raise
 
     async def wait_until_open(self) -> None:
-        """Wait for the gate, but take no place. Raises DeadlineError like `admit`.
+        """Wait for the gate, but take no ticket. Raises DeadlineError like `admit`.
 
         Call this before a journal line is written: an app must not wait here after it.
         """
@@ -185,7 +184,7 @@ class Throttle:
                 raise self._too_late()
             if deadline < self.rate_window.opens_at:
                 return  # only the server can tell
-            # An answer may show that the window has room after all.
+            # An answer may show that more requests fit into the window.
             await anyio.sleep(min(self.closed_for, _LOOK_AGAIN))
 
     def _too_late(self) -> DeadlineError:
@@ -229,7 +228,7 @@ class Throttle:
     # -- the gate
 
     def close_gate(self, seconds: float) -> None:
-        """Admit nothing for so many seconds. This never shortens an earlier closing."""
+        """Close the gate for some seconds. This never shortens an earlier closing."""
         until = self._clock() + seconds
         if until > self._closed_until:
             self._closed_until = until
@@ -240,20 +239,20 @@ class Throttle:
             self._admit_all()
 
     def announce_refusal(self, seconds: float) -> None:
-        """Announce a pause that is so long that no call waits for it; the gate stays open."""
+        """Announce a pause that is too long for any call to wait; the gate stays open."""
         self._announce(self._clock() + seconds, _TOO_LONG, "calls fail rather than wait")
 
     def announce_outage(self, seconds: float) -> None:
-        """Announce for how long calls wait that found the server unavailable; the gate stays open.
+        """Announce the pause of calls that found the server unavailable; the gate stays open.
 
-        Others may reach a part of the server that works.
+        Other calls may reach a part of the server that works.
         """
         self._announce(self._clock() + seconds, _UNAVAILABLE, "failed calls wait")
 
-    # -- inner workings
+    # -- internals
 
     def _admit_all(self) -> None:
-        """Give tickets to those who wait, as many as there are, and look again when due."""
+        """Give all free tickets to waiting requests, and schedule the next check."""
         now = self._clock()
         while self._waiting.count and (turn := self._next_turn(now)) is not None:
             self._waiting.remove(turn)
@@ -303,11 +302,11 @@ class Throttle:
         return min(found)[2] if found else None
 
     def _first_of(self, now: float, *, write: bool) -> tuple[bool, int, Turn] | None:
-        """Return the first read or write that may go out, after whether a run sends it as a probe.
+        """Return the first request that may go out; before it, whether it is a probe of a run.
 
         The announced number of requests is rounded down, so the window may not be used up yet. A
-        request that can wait for the next window, waits; where that begins after the deadline, only
-        the server can tell.
+        request waits for the next window if that begins before its deadline. Otherwise it is sent,
+        and the server decides.
         """
         away = self.limiter.in_outage(write=write)
         allowed = self.limiter.allows(now, write=write)

@@ -1,7 +1,7 @@
-"""The requests that wait for a ticket, kept so that the next one is found at once.
+"""The requests that wait for a ticket, stored so that the next one is found at once.
 
-A run may have thousands of them, and each answer looks for the next one. So nothing here looks at
-all of them to find one.
+A run may have thousands of them, and each answer needs the next one. So no search here reads all of
+them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aioappsapi._http.message import Replay, Request
 
 SAFE: Final = Replay.SAFE  # fast path: a member looked up in its class costs ten times a global
 
-# Deadlines of requests that have gone are dropped when there are so many more than requests.
+# Old deadlines are dropped when there are this many more deadlines than requests.
 _SPARE_DEADLINES: Final = 16
 
 
@@ -54,7 +54,7 @@ class Turn:
 
 
 class Line:
-    """Requests between which only their deadlines make a difference, in order of arrival."""
+    """Requests that differ only by their deadlines, in order of arrival."""
 
     __slots__ = ("_by_deadline", "_turns")
 
@@ -96,7 +96,7 @@ class Line:
 
 
 class Waiting:
-    """All requests that wait: reads and writes, of single calls and of runs, in a line each."""
+    """All waiting requests, in four lines: reads and writes, of single calls and of runs."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -136,7 +136,7 @@ class Waiting:
     def next(self, *, write: bool, single: bool, before: float) -> Turn | None:
         """Return the next request of a kind whose deadline comes before a moment, if any.
 
-        Before infinity that is the one that waits longest. Else the most urgent one goes first.
+        If the moment is infinity, it is the oldest request, otherwise the most urgent one.
         """
         line = self._lines[write, single]
         while True:

@@ -1,10 +1,10 @@
-"""What was answered at one level of concurrency: the counts that a decision rests on."""
+"""The answers at one level of concurrency, counted as the basis of a decision."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Below this share of requests sent at a full limit, little was asked for, and nothing is judged.
+# Below this share of requests at a full limit the demand is low, so no decision is made.
 _FULL_ENOUGH: Final = 0.4
 
 
@@ -64,5 +64,5 @@ class Window:
 
     @property
     def was_full(self) -> bool:
-        """Whether enough was asked for to say something about the level."""
+        """Whether the demand was high enough for a decision about the level."""
         return self._full > _FULL_ENOUGH * self.successes

@@ -1,6 +1,6 @@
 """Retries with tenacity.
 
-Entered only after the first failure, which is played back as the first attempt. So a call that
+Entered only after the first failure, which tenacity gets as the first attempt. So a call that
 succeeds at once pays nothing, and the first retry backs off all the same. Each failing call has an
 `AsyncRetrying` of its own, because the counts of a shared one would mix.
 """
@@ -44,18 +44,18 @@ _CLOSED: Final = "the rate limit opens again in {:.0f} s, which is more than max
 # refusal means that the server refuses this login.
 _RENEWALS: Final = 2
 
-# Two failures in a row may be the beginning of an outage. Two more tries show whether they are.
+# Two failures in a row may be the beginning of an outage. Two more attempts show it.
 _MORE: Final = OUTAGE_FEW - 2
 
 log = logging.getLogger("aioappsapi.retry")
 
 
 class _FailingCall:
-    """What one failing call has left: of tries, and of time.
+    """The remaining attempts and time of one failing call.
 
     A call of a bulk run outlasts an outage: no failure of an outage counts, until the run gives
-    up. It also gets more tries where the server fails many requests anyway. A single call keeps
-    its few tries.
+    up. It also gets more attempts if the server fails many requests anyway. A single call keeps
+    its few attempts.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class _FailingCall:
         self._renewable = renewable
         self._patience = current_patience.get()
         self._seen: Counter[Meaning] = Counter()
-        self._row_cap: int | None = None  # of all rows of the table that were met
+        self._row_cap: int | None = None  # of all rows of the table that matched
         self._meaning = Meaning.PERMANENT
         self._in_outage = False
         self._pause_until = -inf
 
     def should_retry(self, state: RetryCallState) -> bool:
-        """Check whether the failure just seen is worth another try. tenacity's `retry`."""
+        """Check whether the last failure is worth another attempt. tenacity's `retry`."""
         error = _error(state)
         if error is None:
             return False
@@ -105,7 +105,7 @@ class _FailingCall:
         )
 
     def _report_doubt(self, error: AppsApiError) -> None:
-        """Report a failure that leaves open whether the request was carried out."""
+        """Report a failure after which the request may have taken effect."""
         calls = current_call_log.get()
         if calls is None or self._request.replay is Replay.SAFE:  # a GET changes nothing
             return
@@ -132,9 +132,9 @@ class _FailingCall:
         return tries < allowed or (tries < allowed + _MORE and self._may_be_an_outage())
 
     def _may_be_an_outage(self) -> bool:
-        """Check whether all requests fail now, but too few or too short yet to be an outage.
+        """Check whether all requests fail now, but not yet enough of them for an outage.
 
-        Then the next try comes after a pause that is long enough to tell.
+        Then the next attempt follows a pause that is long enough to decide.
         """
         self._pause_until = self._throttle.outage_shows_at(self._request)
         return self._policy.attempts >= OUTAGE_FEW and self._pause_until > -inf
@@ -145,13 +145,13 @@ class _FailingCall:
         log.warning("%s: not retried: %s", self._request, reason)
 
     def pause(self, state: RetryCallState) -> float:
-        """Return how many seconds to wait: full jitter, or as requested. tenacity's `wait`."""
+        """Return the seconds to wait: full jitter, or the requested time. tenacity's `wait`."""
         error = _error(state)
         requested = _requested_wait(error) if error is not None else None
         if self._in_outage:
             return requested or 0.0  # the throttle makes it wait for its turn as a probe
         if self._meaning is Meaning.TOKEN or (requested and self._meaning is Meaning.RATE_LIMITED):
-            return 0.0  # the login is shared, and so is the gate that the throttle has closed
+            return 0.0  # the login is shared, and so is the closed gate of the throttle
         doublings = 0 if self._pause_until > -inf else self._seen[self._meaning] - 1
         ceiling = min(self._policy.base * 2.0**doublings, self._policy.cap)
         jitter = random.uniform(0.0, ceiling)  # noqa: S311 - not for secrets
@@ -162,7 +162,7 @@ class _FailingCall:
         error = _error(state)
         if error is None:
             return False
-        # The requested wait counts even where the gate waits and not this pause.
+        # The requested wait counts even if the gate waits and not this pause.
         pause = max(state.upcoming_sleep, _requested_wait(error) or 0.0)
         if loop_time() + pause < anyio.current_effective_deadline():
             return False
@@ -203,9 +203,9 @@ async def repeat(
     renewable: bool,
     sleep: Sleep = anyio.sleep,
 ) -> T:
-    """Go on after a first failure, as long as retries are allowed, useful and in time.
+    """Retry after a first failure, as long as retries are allowed, useful and in time.
 
-    Raises the last failure, or DeadlineError where there was no time for another attempt.
+    Raises the last failure, or DeadlineError if there was no time for another attempt.
     """
     last: AppsApiError = first
     played_back = False

@@ -1,6 +1,6 @@
-"""What a failure means: it may pass, it is final, or the request may have been carried out.
+"""The meaning of a failure: transient, final, or ambiguous (the request may have taken effect).
 
-The rules are in the table; `classify` only reads it. The first row that matches decides. Where two
+The rules are in the table; `classify` only reads it. The first matching row decides. If two
 rows match an answer, the first is a special case of the second. The reasons for the rows are from
 the sources of the server and the router, and from recordings: docs/concepts/retries.md.
 """
@@ -30,17 +30,17 @@ from aioappsapi.errors import (
 
 
 class Meaning(Enum):
-    """What a failure means for its request."""
+    """The meaning of a failure for its request."""
 
-    TRANSIENT = "transient"  # nothing was done, and it may pass
-    AMBIGUOUS = "ambiguous"  # it may have been carried out
-    RATE_LIMITED = "rate limited"  # nothing was done; the server says when to come back
-    TOKEN = "token"  # nothing was done; a new token may help, once
+    TRANSIENT = "transient"  # without effect, and transient
+    AMBIGUOUS = "ambiguous"  # it may have taken effect
+    RATE_LIMITED = "rate limited"  # without effect; the server says when to send again
+    TOKEN = "token"  # without effect; a new token may help, once
     PERMANENT = "permanent"  # a repeat would fail too
 
 
 class Row(msgspec.Struct, frozen=True):
-    """An answer and its meaning. None matches anything; `tries` limits all attempts of a call."""
+    """A kind of answer and its meaning. None matches any value; `tries` limits the attempts."""
 
     statuses: range | tuple[int, ...]
     meaning: Meaning
@@ -50,7 +50,7 @@ class Row(msgspec.Struct, frozen=True):
     tries: int | None = None
 
     def matches(self, status: int, title: str | None, router: str | None) -> bool:
-        """Check whether an answer is of this row; a title means that it was the API's JSON."""
+        """Check whether an answer matches this row; with a title it was the API's JSON."""
         return (
             status in self.statuses
             and (self.titles is None or title in self.titles)
@@ -64,11 +64,11 @@ _BROKER_LIMIT: Final = "CF-ServiceBrokerRateLimitExceeded"
 T, A, P = Meaning.TRANSIENT, Meaning.AMBIGUOUS, Meaning.PERMANENT
 
 TABLE: Final[tuple[Row, ...]] = (
-    # No token was sent at all, so another one would not help.
+    # No token was sent at all, so another token would not help.
     Row((401,), P, titles=("CF-NotAuthenticated",)),
     # The token is expired, or was revoked. This row follows its special case above.
     Row((401,), Meaning.TOKEN),
-    # The router does not know the API for a moment, for example while it is deployed.
+    # The router has no route to the API for a moment, for example during its deployment.
     Row((404,), T, json=False, router=("unknown_route",)),
     # A service broker is busy. Other calls do not concern it, so this one backs off alone.
     Row((429,), T, titles=(_BROKER_LIMIT,)),
@@ -84,14 +84,14 @@ TABLE: Final[tuple[Row, ...]] = (
     # The runner failed after the state was committed, so a 200 to a repeat proves nothing.
     Row((500,), A, titles=("CF-RunnerError",)),
     Row((503,), A, titles=("CF-RunnerUnavailable",)),
-    # The API's catch-all. Most of these fail again, so they are tried only twice.
+    # The API's catch-all. Most of these fail again, so there are at most two attempts.
     Row((500,), A, json=True, tries=2),
     # The API could not reach the UAA or its database before it did anything.
     Row((502, 503), T, titles=("CF-UaaUnavailable", "CF-ServiceUnavailable")),
     # The router had no instance of the API to send the request to. With the API's JSON the request
     # did arrive, so this row is for answers without it.
     Row((503,), T, json=False, router=("no_endpoints", "Connection Limit Reached")),
-    # Any other failure behind the router comes too late to exclude that it was carried out.
+    # After any other failure behind the router the request may have taken effect.
     Row(range(500, 1000), A),
     # The API refused the request: the same request gets the same answer.
     Row(range(1000), P),
@@ -99,7 +99,7 @@ TABLE: Final[tuple[Row, ...]] = (
 
 
 def classify(error: AppsApiError) -> tuple[Meaning, int | None]:
-    """Return what an error means, and how often such a call is tried at most (None: as set)."""
+    """Return the meaning of an error, and the maximum of attempts (None: as set)."""
     if isinstance(error, ResponseError) and not isinstance(error, DecodeError):
         router = error.headers.get("X-Cf-RouterError")
         row = next(r for r in TABLE if r.matches(error.status, error.title, router))
@@ -119,9 +119,9 @@ _QUOTA: Final = re.compile(
 
 
 def is_quota(error: AppsApiError) -> bool:
-    """Check whether a quota of the organization or space refused it.
+    """Check whether a quota of the organization or space refused the request.
 
-    Final for now, but it may pass when other apps stop: worth one more attempt at a run's end.
+    That is final for now, but other apps may stop: it is worth one more attempt at a run's end.
     """
     return (
         isinstance(error, ResponseError)
@@ -131,14 +131,14 @@ def is_quota(error: AppsApiError) -> bool:
 
 
 def may_repeat(meaning: Meaning, replay: Replay) -> bool:
-    """Check whether a request of that replay policy may be sent again after such a failure."""
+    """Check whether a request with this replay policy may be sent again after such a failure."""
     if meaning is Meaning.AMBIGUOUS:
         return replay is not Replay.ONCE
     return meaning is not Meaning.PERMANENT
 
 
 def is_outage_like(error: BaseException) -> bool:
-    """Check whether a request failed without an answer as it does at a server that is away.
+    """Check whether a request failed in a way that suggests an outage of the server.
 
     The login server counts as well. A cancelled request, a refused login, a certificate that is
     not trusted and a closed client say nothing about the load.
@@ -151,9 +151,9 @@ def is_outage_like(error: BaseException) -> bool:
 
 
 def is_refusal_of_app(error: AppsApiError) -> bool:
-    """Check whether the API looked at the app and refused: it does not exist, or cannot do this.
+    """Check whether the API refused this app: it does not exist, or its state forbids the request.
 
-    Then no earlier attempt was carried out either: the API accepts a repeat of what was done.
+    Then no earlier attempt took effect either: the API accepts a repeat of a successful request.
     """
     return isinstance(error, NotFoundError | UnprocessableError) and error.title is not None
 
@@ -162,7 +162,7 @@ def is_final(error: AppsApiError) -> bool:
     """Check whether every call would fail with this error, whatever app it is for.
 
     The address is wrong, the login was refused, the server's certificate is not trusted, or the
-    client is closed. No retry and no other app does better.
+    client is closed. A retry or another app cannot succeed.
     """
     if isinstance(error, AuthError):
         return error.refused

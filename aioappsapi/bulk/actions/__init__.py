@@ -1,1 +1,1 @@
-"""What a run can do to each app: one file per action."""
+"""The actions of a run, one file each."""

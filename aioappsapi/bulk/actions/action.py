@@ -1,4 +1,4 @@
-"""What an action is: a list of steps, and what stands around them."""
+"""The parts of an action: steps, limiters and watchers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ T = TypeVar("T")
 class ActionStep:
     """One request of an action, with its rules.
 
-    `takes_guids`: a key that is no GUID is refused before anything is noted of it. `once`: sent a
-    second time, it would happen a second time. `visible`: the server shows whether
-    it was carried out. `waits`: an acceptance is not enough, `watcher` has to prove it.
-    `limiter` bounds how many apps are at this step, or how many instances they start.
+    `takes_guids`: a key that is no GUID is refused before it is journaled. `once`: a second request
+    would act a second time. `visible`: the server shows whether it was carried out. `waits`: an
+    acceptance is not enough, and `watcher` has to prove the step. `limiter` bounds the apps at this
+    step, or the instances that they start.
     """
 
     name: str
@@ -33,20 +33,20 @@ class ActionStep:
     watcher: Watcher | None = None
 
     def look(self, run: AppRun) -> Awaitable[None] | None:
-        """Look at the app before its request; an event that moves it spares the request.
+        """Look at the app before its request. If an event moves the app, no request is sent.
 
-        Returns None where nothing has to be waited for.
+        Returns None if there is nothing to await.
         """
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Check whether a failed app deserves another attempt when the others are through.
+        """Check whether a failed app may succeed after the other apps are done.
 
-        A moment's failure may pass, and so may a quota that other apps use now.
+        A transient failure may be over then, and other apps may have freed quota.
         """
         return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
     async def send(self, run: AppRun) -> None:
-        """Send the request, and let `run` know that it was accepted. Raises AppsApiError."""
+        """Send the request, and report its acceptance to `run`. Raises AppsApiError."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Limiter(Protocol):
         ...
 
     def moved(self, run: AppRun) -> None:
-        """Follow a run, to let others in when it is through."""
+        """Follow a run, to admit other apps when it is done."""
         ...
 
 
@@ -70,7 +70,7 @@ class Watcher(Protocol):
         ...
 
     def last_seen(self, key: str) -> str:
-        """Describe what was seen last of an app."""
+        """Describe the last state that was seen of an app."""
         ...
 
     def complete(self) -> None:
@@ -82,7 +82,7 @@ class Watcher(Protocol):
     ) -> None:
         """Watch until each app has its finding and no more apps come.
 
-        `on_crash` is called at an app's first crash, after which it may come up all the same.
+        `on_crash` is called at an app's first crash; the app may still come up.
         """
         ...
 
@@ -111,7 +111,7 @@ class InstanceWatcher:
 
 
 class Action:
-    """What a run does to each app: its steps in order, and what they share."""
+    """The action of a run: its steps in order, and their shared limiters and watchers."""
 
     def __init__(self, name: str, steps: Sequence[ActionStep]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What a run needs to know of an app: its name, its state, and where it lives.
+"""The data of an app that a run needs: its name, its state, its space and organization.
 
 That is a tenth of an app's JSON. Links, labels and the rest are skipped while it is decoded.
 """
@@ -25,7 +25,7 @@ class StateRelationships(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AppState(Resource, frozen=True, kw_only=True, gc=False):
-    """An app, as far as a run needs it."""
+    """The fields of an app that a run needs."""
 
     name: str = ""
     state: str = ""
@@ -33,7 +33,7 @@ class AppState(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class KnownApp(msgspec.Struct, frozen=True, gc=False):
-    """An app, and the names of its space and organization where they are known."""
+    """An app, and the names of its space and organization if they are known."""
 
     app: AppState
     space: str | None = None
@@ -47,7 +47,7 @@ _NOWHERE: Final = (None, None)
 
 
 class _StatePager(FallbackPager[AppState]):
-    """A list of states. Where the server does not know `include`, the names stay unknown."""
+    """A list of states. If the server does not know `include`, the names stay unknown."""
 
     parameter = "include"
 
@@ -56,7 +56,7 @@ class _StatePager(FallbackPager[AppState]):
 
 
 async def read_states(caller: Caller, keys: Sequence[str]) -> dict[str, KnownApp]:
-    """Read the states of up to 200 apps and the names of their places, with one request.
+    """Read the states of up to 200 apps, with their spaces and organizations, in one request.
 
     Source: GET /v3/apps, with ``include=space.organization``.
     """

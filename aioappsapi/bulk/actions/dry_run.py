@@ -1,4 +1,4 @@
-"""Dry runs of actions: what the first step looks at decides, and no request changes anything."""
+"""Dry runs of actions: they look like the first step does, and send no change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aioappsapi.errors import AppsApiError
 
 
 class DryStep(ActionStep):
-    """Looks as a step does, and sends nothing."""
+    """Looks at the app like a step, and sends nothing."""
 
     def __init__(self, step: ActionStep) -> None:
         self.name = step.name
@@ -18,7 +18,7 @@ class DryStep(ActionStep):
         self.look = step.look  # type: ignore[method-assign]
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Leave it at one look."""
+        """Return false: one look is enough."""
         del error
         return False
 

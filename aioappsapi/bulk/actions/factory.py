@@ -1,4 +1,4 @@
-"""Makes the actions of a run: their steps, with the watchers and limiters that these need."""
+"""Makes the actions of a run: their steps, with watchers and limiters."""
 
 from __future__ import annotations
 

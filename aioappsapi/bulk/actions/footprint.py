@@ -1,4 +1,4 @@
-"""What the instances of an app take of the platform."""
+"""The resources that the instances of an app need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Footprint:
         self.largest = largest
 
     def of(self, instances: int) -> Footprint:
-        """Return what so many of the instances take at most."""
+        """Return the largest footprint of this many of the instances."""
         few = min(self.instances, instances)
         return Footprint(few, min(self.memory, few * self.largest), self.largest)
 

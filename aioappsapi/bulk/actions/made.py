@@ -1,4 +1,4 @@
-"""What steps make on the server: builds and deployments, found by the name in their label."""
+"""The builds and deployments that steps make, found by the name in their label."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from aioappsapi.waiting.follower import LABEL
 
 
 async def was_made(run: AppRun, listed: AsyncIterable[Build] | AsyncIterable[Deployment]) -> bool:
-    """Check whether an earlier attempt of the present step made something; look if that is unknown.
+    """Check whether an earlier attempt of the present step made a build or deployment.
 
-    `listed` is everything of this kind that the app has; it is read only if need be.
+    `listed` returns all of this kind that the app has; it is called only if necessary.
     """
     if run.did is not Did.MAYBE:
         return run.did is Did.YES

@@ -21,14 +21,14 @@ class MapStep(ActionStep):
         self._func = func
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Leave it at one call."""
+        """Return false: the function is called once."""
         del error
         return False
 
     async def send(self, run: AppRun) -> None:
-        """Call the function. From here on it may have done something, and its time counts."""
+        """Call the function. From now on it may have taken effect, and its time counts."""
         run.sent(loop_time())
         value = await self._func(run.key)
-        # A returned value counts as success, whatever happened to the requests of the function.
+        # A returned value is a success, even if requests of the function failed.
         run.repeat_proves_nothing = False
         run.accepted(loop_time(), value)

@@ -17,7 +17,7 @@ from aioappsapi.errors import AppsApiError
 
 V = TypeVar("V")
 
-# The next apps are read when so many are left of those that are known, so that no worker waits.
+# The next batch is read when this many known apps are left, so that no worker waits.
 _EARLY: Final = 100
 _FITS_IN_LIST: Final = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
@@ -52,9 +52,9 @@ class Prefetcher(Generic[V]):
         self._lock = anyio.Lock()
 
     def known(self, index: int) -> tuple[bool, V | None]:
-        """Return whether `get` would not wait, and then what it would return.
+        """Return whether `get` would return at once, and its result.
 
-        fast path: most apps are known when their turn comes, and need no coroutine for it.
+        fast path: most apps are known when their turn comes, and need no coroutine.
         """
         left = self._upto - index
         if left <= 0 or (left < _EARLY and self._has_more() and not self._lock.locked()):
@@ -62,11 +62,11 @@ class Prefetcher(Generic[V]):
         return True, self._known.pop(self._inputs.keys[index], None)
 
     async def get(self, index: int) -> V | None:
-        """Return what is known of an app; None if the server does not know it."""
+        """Return the data of an app; None if it is unknown."""
         if index >= self._upto:
             async with self._lock:
                 if index - self._upto >= BATCH:
-                    self._upto = index  # no worker comes for those before any more
+                    self._upto = index  # no worker needs earlier apps any more
                 while index >= self._upto:
                     await self._read_on()
         elif self._upto - index < _EARLY and self._has_more() and not self._lock.locked():

@@ -1,7 +1,7 @@
 """Restage: build the newest package, then run the droplet by a restart or a deployment.
 
-The steps are build → droplet → restart, or build → deployment. A run that goes on after a crash
-begins at the step that was under way.
+The steps are build → droplet → restart, or build → deployment. A resumed run begins
+at the step that was in progress.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class BuildStep(ActionStep):
 
     async def look(self, run: AppRun) -> None:
         """Look for an earlier build, then for the package to build."""
-        checked_segment(run.key)  # no GUID: refused before it is noted anywhere
+        checked_segment(run.key)  # an invalid GUID is refused before it is journaled
         if await was_made(run, self._builds.list(app_guids=[run.key], per_page=PAGE)):
             run.known(loop_time())
             return
@@ -83,7 +83,7 @@ class BuildStep(ActionStep):
     async def _package(self, run: AppRun) -> Package | None:
         known = await self._newest.get(run.index)
         if known is None:
-            await self._apps.get(run.key)  # one that does not exist fails with the server's words
+            await self._apps.get(run.key)  # a missing app fails with the server's error
             known = (await self._read([run.key])).get(run.key)
         if known is None:
             return None
@@ -94,7 +94,7 @@ class BuildStep(ActionStep):
         newest: dict[str, Package] = {}
         async for one in self._packages.list(app_guids=keys, states=["READY"], per_page=PAGE):
             key = one.relationships.app.guid or ""
-            # Of two that are as old, the server's order says which one came later.
+            # If two are equally old, the server's order shows the later one.
             if key not in newest or _created(one) >= _created(newest[key]):
                 newest[key] = one
         apps = self._apps.list(guids=keys, per_page=len(keys))
@@ -116,7 +116,7 @@ def _created(package: Package) -> datetime:
 
 
 class StackStep(ActionStep):
-    """Changes the stack of an app after a build for it, so that later builds use it as well."""
+    """Changes the stack of an app after a build with it, so that later builds use it too."""
 
     name = "restage"
 
@@ -130,7 +130,7 @@ class StackStep(ActionStep):
 
 
 class DropletStep(ActionStep):
-    """Sets the droplet that the build made; the app runs it from its next restart on."""
+    """Sets the droplet of the build; the app runs it after its next restart."""
 
     name = "restage"
 
@@ -144,7 +144,7 @@ class DropletStep(ActionStep):
 
 
 class BuildLimiter:
-    """Lets so many apps build at a time, first come, first served."""
+    """Bounds the apps that build at a time, in order of arrival."""
 
     def __init__(self, most: int) -> None:
         self._free = most
@@ -164,7 +164,7 @@ class BuildLimiter:
         run.admitted()
 
     def moved(self, run: AppRun) -> None:
-        """Give the place of an app back when its build has ended, or was not begun."""
+        """Release the place of an app when its build has ended, or was not begun."""
         is_building = run.step == 0 and run.state in (ASKING, HELD, VERIFYING)
         if run.key in self._building and not is_building:
             self._building.discard(run.key)

@@ -24,7 +24,7 @@ from aioappsapi.models.deployment import Deployment
 from aioappsapi.waiting.deployment_watcher import DeploymentWatcher
 from aioappsapi.waiting.follower import LABEL, PAGE
 
-# What was read of an app counts for so many seconds. Afterwards its deployments are read again.
+# The data of an app is used for this many seconds. After that its deployments are read again.
 _FRESH: Final = 5.0
 
 
@@ -40,11 +40,11 @@ class _Before:
 
 
 class RollingStep(ActionStep):
-    """Replaces the instances of an app by a deployment, never by two.
+    """Replaces the instances of an app by exactly one deployment.
 
     Each deployment has a label with a name that the journal keeps, so an earlier attempt is found
-    by it. With `deploys_droplets` the droplet that the step before made is deployed, and its GUID
-    is the name. The server starts a stopped app at once, without a deployment to follow.
+    by it. With `deploys_droplets` the droplet of the previous step is deployed, and its GUID is
+    the name. The server starts a stopped app at once, without a deployment to follow.
     """
 
     name = "restart"
@@ -75,7 +75,7 @@ class RollingStep(ActionStep):
 
     async def look(self, run: AppRun) -> None:
         """Look for an earlier attempt, and for a deployment that another user began."""
-        checked_segment(run.key)  # no GUID: refused before it is noted anywhere
+        checked_segment(run.key)  # an invalid GUID is refused before it is journaled
         if await was_made(run, self._deployments.list(app_guids=[run.key], per_page=PAGE)):
             run.known(loop_time())
             return
@@ -108,7 +108,7 @@ class RollingStep(ActionStep):
     async def send(self, run: AppRun) -> None:
         """Create the deployment. A success that cannot be read is found by its label.
 
-        An app that was held back for a while is looked at again: it may have got a deployment.
+        An app that was held back for a while is checked again: it may have a new deployment.
         """
         if loop_time() - self._looked_at.pop(run.key) >= _FRESH:
             with logged_to(self._calls):

@@ -1,4 +1,4 @@
-"""Scale: instances, memory and disk of processes, set where they differ."""
+"""Scale: sets instances, memory and disk of processes that differ."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NUMBERS: Final = ("instances", "memory_in_mb", "disk_in_mb")
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers that a process of an app has to have; None leaves one as it is.
+    """The requested numbers of a process of an app; None changes nothing.
 
-    Instances count at once. Memory and disk count for instances that start later, so restart the
-    app afterwards. Raises InvalidInputError for numbers that no process can have.
+    The number of instances changes at once. Memory and disk apply to instances that start later, so
+    restart the app afterwards. Raises InvalidInputError for numbers that no process can have.
     """
 
     instances: int | None = None
@@ -47,7 +47,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidInputError(f"{name}={number!r}: {least} or more.")
 
     def numbers(self) -> dict[str, int]:
-        """Return the numbers that are given."""
+        """Return the given numbers."""
         given = {name: getattr(self, name) for name in _NUMBERS}
         return {name: number for name, number in given.items() if number is not None}
 
@@ -57,15 +57,15 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Scales = Scale | Sequence[Scale]
-# One for all apps, or by app; several for processes of different types.
+# One Scale for all apps, or one per app; several for processes of different types.
 Wanted = Scales | Mapping[str, Scales]
 
 
 class ScaleStep(ActionStep):
-    """Sets numbers of an app's processes where they differ.
+    """Sets the numbers of an app's processes that differ.
 
-    It sets a number and adds none, so it may be sent twice. With a `watcher` the instances of
-    started apps are verified.
+    A request sets a number and adds nothing, so it may be sent twice. With a `watcher` the
+    instances of started apps are verified.
     """
 
     name = "scale"
@@ -89,8 +89,8 @@ class ScaleStep(ActionStep):
         self.waits = watcher is not None
 
     async def look(self, run: AppRun) -> None:
-        """Skip an app whose processes have these numbers."""
-        checked_segment(run.key)  # no GUID: refused before it is noted anywhere
+        """Skip an app whose processes already have these numbers."""
+        checked_segment(run.key)  # an invalid GUID is refused before it is journaled
         app, processes = await self._state(run)
         run.value, run.name = app, app.name
         lacking = self._scales(run.key) - {process.type for process in processes}

@@ -1,4 +1,4 @@
-"""A bound on the instances that are starting at a time, so that the platform can keep up."""
+"""A bound on the instances that start at a time, to protect the platform."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.run.app_run import DONE, RETRY_LATER, AppRun
 from aioappsapi.errors import CrashedError, PlacementError
 
-# By how much the share grows when as many apps have come up well as are starting at a time.
+# The growth of the share after as many successful apps as are starting at a time.
 _GROWTH: Final = 0.1
 _SMALLEST_SHARE: Final = 0.05
 
 
 class _Admitted:
-    """An app whose instances are starting: its footprint, and its place in the order."""
+    """An app whose instances are starting: its footprint, and its number in the order."""
 
     __slots__ = ("footprint", "place", "slowed_down")
 
@@ -31,11 +31,12 @@ class _Admitted:
 
 
 class StartLimiter:
-    """Holds new starts back while as many instances as allowed have not come up.
+    """Holds new starts back while the maximum of instances is starting.
 
-    First come, first served. An app that is larger than the bound starts alone. A crash, or an app
-    without room, halves the bound; apps that come up well let it grow to where it began. Apps that
-    were starting already when it was halved do not halve it again: failures come in groups.
+    Starts are admitted in order of arrival. An app that is larger than the bound starts alone. A
+    crash, or an app without a cell, halves the bound. Apps that come up let it grow to its first
+    value. Apps that were already starting when it was halved do not halve it again: failures come
+    in groups.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class StartLimiter:
 
     @property
     def starting(self) -> int:
-        """How many instances were requested and have not come up."""
+        """The number of instances that were requested and have not come up yet."""
         return self._starting.instances
 
     @property
     def share(self) -> float:
-        """Which part of the bound is allowed now."""
+        """The part of the bound that is allowed now."""
         return self._share
 
     async def admit(self, run: AppRun) -> None:
@@ -80,7 +81,7 @@ class StartLimiter:
         self._admitted[run.key] = _Admitted(footprint, self._places)
 
     def moved(self, run: AppRun) -> None:
-        """Follow a run: slow down at a crash, and give its room back when it is through."""
+        """Follow a run: slow down after a crash, and release its place when it is done."""
         admitted = self._admitted.get(run.key)
         if admitted is not None and (
             run.crashes or isinstance(run.error, CrashedError | PlacementError)
@@ -100,7 +101,7 @@ class StartLimiter:
         self._give_back(admitted.footprint)
 
     async def _footprint(self, run: AppRun) -> Footprint:
-        """Return an app's footprint; kept for its second round."""
+        """Return an app's footprint, which is kept for its second round."""
         known = self._footprints.get(run.key)
         if known is None:
             read = None if self._prefetched is None else await self._prefetched.get(run.index)

@@ -34,7 +34,7 @@ ActionName = Literal["start", "stop", "restart"]
 
 log = logging.getLogger("aioappsapi")
 
-# The state that an action leads to. A restart shows in no state: it was STARTED before.
+# The state after an action. It does not show a restart: the app was STARTED before.
 TARGET_STATE: Final[dict[str, str]] = {"start": "STARTED", "stop": "STOPPED"}
 
 _OPERATIONS: Final = {"start": START, "stop": STOP, "restart": RESTART}
@@ -83,7 +83,7 @@ class LifecycleStep(ActionStep):
     def look(self, run: AppRun) -> Awaitable[None] | None:
         """Skip an app that needs no request, or that an earlier attempt may have changed."""
         if run.retried or not (self._skips or self._suspensions.reasons):
-            # In the second round the app is not read again: it was read in the first.
+            # In the second round the app is not read again: it was read in the first round.
             return None if run.did is NO else self._look_again(run, None)
         is_there, known = self._states.known(run.index)
         if not is_there or run.did is not NO:
@@ -101,7 +101,7 @@ class LifecycleStep(ActionStep):
         await self._look_again(run, None if known is None else known.app)
 
     def _judge(self, run: AppRun, known: KnownApp | None) -> None:
-        """Decide what an app that nobody has changed needs, from what was read before its turn."""
+        """Decide from the read state whether an app that no attempt has changed needs a request."""
         if known is None:
             return
         app = known.app
@@ -114,8 +114,8 @@ class LifecycleStep(ActionStep):
     async def _look_again(self, run: AppRun, app: App | AppState | None) -> None:
         """Look at an app that an earlier attempt may have changed.
 
-        No state shows whether a restart was carried out, unless the server accepted it. A state
-        proves no start either: the server stores it before anything starts. Instances prove it.
+        A state does not show whether a restart was carried out, unless the server accepted it. It
+        does not prove a start either: the server stores it before any instance starts.
         """
         if not self.visible:
             if run.did is Did.YES:
@@ -133,7 +133,7 @@ class LifecycleStep(ActionStep):
             run.skipped(loop_time(), _unverified(run))
 
     async def _is_proved(self, key: str) -> bool:
-        """Look at the instances. While the runner is away the server cannot show them."""
+        """Check whether the instances prove it; an absent runner hides them."""
         try:
             found = await self._processes.list(app_guids=[key], include=["instances"]).all()
         except ResponseError as failure:

@@ -23,7 +23,7 @@ class Suspensions:
         self.reasons: dict[str, str] = {}  # by space
 
     def reason(self, app: App | AppState | None) -> str | None:
-        """Return why no request is needed for an app: its space is suspended. None if not known."""
+        """Return why an app needs no request: its space is suspended. None if that is not known."""
         space = None if app is None else app.relationships.space.guid
         return None if space is None else self.reasons.get(space)
 
@@ -33,7 +33,7 @@ class Suspensions:
         return isinstance(error, ForbiddenError) and error.title in {_SPACE, _ORGANIZATION}
 
     async def note(self, error: AppsApiError, app: App) -> None:
-        """Remember a refusal for all apps that it concerns."""
+        """Remember a refusal for all apps of its space or organization."""
         space = app.relationships.space.guid
         if space is None or space in self.reasons:
             return

@@ -99,7 +99,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return as_notebook(self.report, self.lines())
 
     def write(self, path: str | Path) -> None:
-        """Write the plan to a file: the predicted report, and as ``.html`` also what it takes.
+        """Write the plan to a file: the predicted report, and as ``.html`` also requests and time.
 
         Formats and errors are those of `Report.write`.
         """
@@ -185,7 +185,7 @@ async def _rate_limits(caller: Caller) -> RateLimits | None:
 
 
 def _working(report: Report[App], state: PlatformState, options: Options, answer: float) -> float:
-    """Return the seconds until the request for the last app was sent."""
+    """Return the seconds until the request for the last app is sent."""
     asked = report.counts["ok"] + _in_vain(report, options.concurrency)
     seconds = math.ceil(asked / options.concurrency) * answer
     if report.action == "stop" or not options.is_bounded:
@@ -235,8 +235,8 @@ def _plan(
 def _in_vain(report: Report[App], concurrency: int) -> int:
     """Count the requests that the server would refuse; a run sends them all the same.
 
-    An app that a quota refuses is sent twice, a key that is no GUID never. Of a suspended place
-    only as many apps are sent as are in flight together.
+    An app that a quota refuses is sent twice, and a key that is no GUID is not sent. In a suspended
+    space only as many apps are sent as are in flight together.
     """
     errors = [one.error for one in report.failed if not isinstance(one.error, InvalidInputError)]
     suspended = sum(one is not None and Suspensions.is_one(one) for one in errors)

@@ -39,7 +39,7 @@ class QuotaHeadroom:
         self._instances = usage.started_instances
 
     def refusals(self, load: Footprint) -> Iterator[tuple[int, str]]:
-        """Yield what an app would exceed, in the server's words, each with its rank among them."""
+        """Yield the quotas that an app would exceed, with the server's texts and their order."""
         quota, prefix = self._quota, self._prefix
         first = not prefix  # the refusals of an organization come first, except for total memory
         if _exceeds(self._memory + load.memory, quota.total_memory_in_mb):
@@ -50,7 +50,7 @@ class QuotaHeadroom:
             yield 4 + (not first), f"app_instance_limit {prefix}app_instance_limit_exceeded"
 
     def take(self, load: Footprint) -> None:
-        """Use up the quota for an app that would start."""
+        """Subtract an app that would start from the quota."""
         self._memory += load.memory
         self._instances += load.instances
 
@@ -60,9 +60,9 @@ def _exceeds(amount: int, limit: int | None) -> bool:
 
 
 class AppFacts(msgspec.Struct, frozen=True, gc=False):
-    """What a forecast needs of an app, in a fraction of its memory.
+    """The data of an app that a forecast needs, in a fraction of its memory.
 
-    `suspended` is the title of the refusal that everybody but an administrator gets, if any.
+    `suspended` is the title of the refusal for all users but administrators, if any.
     """
 
     guid: str
@@ -101,10 +101,10 @@ class AppFacts(msgspec.Struct, frozen=True, gc=False):
 
 
 class PlatformState(msgspec.Struct, kw_only=True):
-    """What was read. A part that could not be read is missing, and never counts against apps.
+    """The state that was read. A part that could not be read is missing, and refuses no app.
 
-    An `admin` may change everything, even in suspended places. `writes` says whether the login may
-    change anything. `spaces` are the spaces where it has a role that may start apps.
+    An `admin` may change everything, even in suspended spaces. `writes`: the login may change
+    something. `spaces` are the spaces where it has a role that may start apps.
     `switched_off` maps the names of switched-off features to the server's message. `headrooms` are
     by the GUID of the space or organization.
     """

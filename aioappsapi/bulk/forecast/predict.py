@@ -42,8 +42,8 @@ def predict(
 ) -> list[Outcome[App]]:
     """Predict the outcomes in the order of the input. Uses up the quotas in `state`.
 
-    A run retries apps at its end that a quota refused, so they are predicted twice as well. The
-    state of an app `in_doubt` proves nothing, and its instances are not looked at here.
+    A run retries at its end the apps that a quota refused, so they are predicted twice too. The
+    state of an app `in_doubt` proves nothing, and its instances are not read here.
     """
     predictor = _Predictor(state, action, skip_unchanged=skip_unchanged, in_doubt=in_doubt)
     outcomes = [predictor.outcome(key) for key in keys]
@@ -101,7 +101,7 @@ class _Predictor:
         return self._over_quota(app)
 
     def _switched_off(self, app: AppFacts) -> AppsApiError | None:
-        """Return the refusal of a feature that is off. It meets admins as well."""
+        """Return the refusal of a feature that is off. Admins get it, too."""
         said = self._state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
         if said is None:
             return None

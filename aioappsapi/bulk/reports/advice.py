@@ -1,4 +1,4 @@
-"""What to do about a cause: one table for the command line, the HTML report and the docs."""
+"""Advice for each cause: one table for the command line, the HTML report and the docs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from aioappsapi.errors import (
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """A cause, and what to do about it.
+    """A cause, and the advice for it.
 
     It applies to errors of a class in `errors` whose title is in `titles` and whose detail matches
     `detail`; an empty condition always holds. Without `errors` it applies to outcomes that have
@@ -57,7 +57,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     status: Status | None = None
 
     def fits(self, outcome: Outcome[object]) -> bool:
-        """Whether this is the advice for an outcome, if no earlier one was."""
+        """Check whether this is the advice for an outcome, if no earlier row matches."""
         error = outcome.error
         if error is None or not self.errors:
             return error is None and not self.errors and outcome.status is self.status
@@ -75,7 +75,7 @@ _VERIFY: Final = (
 )
 _GO_ON: Final = "Run again with this report as input: only apps that are not done are sent."
 
-# The first row that fits is the advice, so special causes come before general ones.
+# The first matching row is the advice, so special causes come before general causes.
 ADVICE: Final = (
     Advice(
         cause="The app has no droplet",
@@ -279,10 +279,3 @@ def advice_for(outcome: Outcome[object]) -> Advice | None:
     if outcome.done:
         return None
     return next((advice for advice in ADVICE if advice.fits(outcome)), None)
-
-
-def advice_table() -> str:
-    """Return the table as Markdown, for the docs."""
-    rows = dict.fromkeys((advice.cause, advice.action) for advice in ADVICE)
-    lines = [f"| {cause} | {action} |" for cause, action in rows]
-    return "\n".join(["| cause | what to do |", "|---|---|", *lines]) + "\n"

@@ -1,4 +1,4 @@
-"""Why apps are not in the requested state, grouped by cause.
+"""The causes for which apps are not in the requested state.
 
 A cause leaves out the text that differs from app to app, so that equal causes are counted together.
 """
@@ -25,7 +25,7 @@ _MEANINGS: Final = {
     Status.CANCELLED: "in flight when the run was cancelled; it may have taken effect",
     Status.NOT_ATTEMPTED: "no request was sent",
 }
-# The error of an app begins with up to so many words before its GUID, as in "start app".
+# At most this many words are before the GUID in an error, as in "start app".
 _WORDS: Final = 3
 
 
@@ -38,7 +38,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def advice(self) -> Advice | None:
-        """What to do about it; None for apps in the requested state."""
+        """The advice for it; None for apps in the requested state."""
         return advice_for(self.outcomes[0])
 
     def names(self, most: int) -> str:
@@ -61,7 +61,7 @@ def group_by_cause(outcomes: Iterable[Outcome[object]]) -> list[Group]:
 
 
 def cause_of(outcome: Outcome[object]) -> str:
-    """Return why an app ended as it did; empty if it is in the requested state."""
+    """Return the cause of an outcome; empty if the app is in the requested state."""
     error = outcome.error
     if error is None:
         return _MEANINGS[outcome.status]
@@ -74,7 +74,7 @@ def cause_of(outcome: Outcome[object]) -> str:
 
 
 def _without(text: str, outcome: Outcome[object]) -> str:
-    """Take the app's key out of a text, but not out of the middle of a word."""
+    """Remove the app's key from a text, but not from the middle of a word."""
     if not outcome.key:
         return text
     found, *pieces = text.split(outcome.key)

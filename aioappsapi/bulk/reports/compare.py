@@ -13,7 +13,7 @@ from aioappsapi.bulk.reports.timing import labels
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """An app whose status differs; the status is None where a run did not have the app."""
+    """An app whose status differs; the status is None if a run did not have the app."""
 
     key: str
     name: str | None
@@ -22,14 +22,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """One figure of both runs; None where a run does not have it."""
+    """One figure of both runs; None if a run does not have it."""
 
     before: float | None
     after: float | None
 
     @property
     def ratio(self) -> float | None:
-        """The later figure divided by the earlier one; None where that means nothing."""
+        """The later figure divided by the earlier figure; None if that is meaningless."""
         if self.before is None or self.after is None or not self.before:
             return None
         return round(self.after / self.before, 3)
@@ -65,12 +65,12 @@ class Comparison:
 
     @property
     def worse(self) -> list[Change]:
-        """The apps that were in the requested state before, and are not afterwards."""
+        """The apps that were in the requested state only before."""
         return [one for one in self.changed if _is_done(one.before) and not _is_done(one.after)]
 
     @property
     def better(self) -> list[Change]:
-        """The apps that are in the requested state afterwards, and were not before."""
+        """The apps that are in the requested state only afterwards."""
         return [one for one in self.changed if _is_done(one.after) and not _is_done(one.before)]
 
     def to_dict(self) -> dict[str, object]:

@@ -22,11 +22,11 @@ E = TypeVar("E", PauseSpan, LimitLevel)
 
 
 def merge(reports: Sequence[ReportData[object]], make: type[R]) -> R:
-    """Make one report of several: outcomes in order, counts, requests and moments added up.
+    """Merge reports into one: outcomes in order, and sums of counts, requests and moments.
 
-    The result has `target` None where targets differ, and then each outcome has its own.
-    Raises InvalidInputError if there is no report, if actions differ, if a prediction meets a real
-    run, or if an app of one target occurs twice.
+    If targets differ, the result has the `target` None, and each outcome has its own.
+    Raises InvalidInputError if there is no report, if actions differ, if only some are
+    predictions, or if an app of one target occurs twice.
     """
     if not reports:
         raise InvalidInputError("There is no report to merge: pass at least one.")
@@ -66,7 +66,7 @@ def _check_kind(reports: Sequence[ReportData[object]]) -> None:
 
 
 def _placed(report: ReportData[object], *, apart: bool) -> Iterator[Outcome[object]]:
-    """Yield the outcomes; where targets differ, each with its target."""
+    """Yield the outcomes; if targets differ, each with its target."""
     for outcome in report:
         if apart and outcome.target is None and report.target is not None:
             yield msgspec.structs.replace(outcome, target=report.target)
@@ -86,9 +86,13 @@ def _check_twice(outcomes: Sequence[Outcome[object]], target: str | None) -> Non
 
 
 def _stopped(reports: Sequence[ReportData[object]], *, apart: bool) -> str | None:
+    # A target that could not be used is in `target_errors`.
+    found = [one for one in reports if not one.target_errors]
+    if len({one.stopped for one in found}) == 1:
+        return found[0].stopped
     reasons = dict.fromkeys(
         f"{one.place}: {one.stopped}" if apart else one.stopped
-        for one in reports
+        for one in found
         if one.stopped is not None
     )
     return "; ".join(reasons) or None
@@ -109,7 +113,7 @@ def _common_version(reports: Sequence[ReportData[object]]) -> str | None:
 
 
 def _moved(events: Sequence[E], report: ReportData[object], started_at: datetime) -> Iterator[E]:
-    """Yield what happened in one run, with seconds since the start of the merged one."""
+    """Yield the events of one run, in seconds since the start of the merged report."""
     later = (report.started_at - started_at).total_seconds()
     for event in events:
         yield msgspec.structs.replace(

@@ -17,11 +17,11 @@ T_co = TypeVar("T_co", covariant=True, default=App)
 
 
 class Status(StrEnum):
-    """How an app ended. The members are in the order in which reports list them."""
+    """The end of an app. The members are in the order of reports."""
 
-    OK = "ok"  # done, and verified where `wait` asked for it
+    OK = "ok"  # done, and verified if `wait` requires it
     ALREADY = "already"  # was in the requested state before
-    UNVERIFIED = "unverified"  # accepted, but nothing proved it yet
+    UNVERIFIED = "unverified"  # accepted, but not proved yet
     FAILED = "failed"  # refused, or every attempt failed; `error` says why
     TIMED_OUT = "timed_out"  # in flight at the deadline; it may have taken effect
     CANCELLED = "cancelled"  # in flight when the run was cancelled; it may have taken effect
@@ -45,10 +45,10 @@ OK, ALREADY, UNVERIFIED = Status.OK, Status.ALREADY, Status.UNVERIFIED
 class Outcome(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True, gc=False):
     """The outcome of one app. A report has exactly one for each distinct app of its run.
 
-    `key` is the app's GUID. `name`, `space` and `organization` are names, `target` is the API that
-    the app lives in, `wave` the number of its wave, from 1. Each is None where it is not known.
+    `key` is the app's GUID. `name`, `space` and `organization` are names, `target` is the API of
+    the app, `wave` the number of its wave, from 1. Each is None if it is not known.
 
-    `value` is what the call returned, so None where no request was sent. `error` is the exception
+    `value` is the result of the call, so None if no request was sent. `error` is the exception
     that a single call would have raised, without its traceback. `attempts` counts the requests that
     were sent for this app; `request_ids` find them in the server's logs. `warnings` come from the
     server.
@@ -56,10 +56,10 @@ class Outcome(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True, gc=False
     `started_at` is the time of the first request, or None if none was sent. The durations are in
     seconds since then, and None if the moment was not observed: until the server accepted
     (`time_to_accept`), until a first instance ran (`time_to_first_instance`), until as many
-    instances ran as `wait` asked for (`time_to_running`), until the app was done (`duration`).
+    instances ran as `wait` requires (`time_to_running`), until the app was done (`duration`).
 
-    A run keeps many of them, so the garbage collector passes them over (`gc=False`): no `value`
-    should refer to its own outcome.
+    A run keeps many of them, so the garbage collector skips them (`gc=False`): no `value` should
+    refer to its own outcome.
     """
 
     key: str
@@ -87,13 +87,13 @@ class Outcome(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True, gc=False
 
     @property
     def label(self) -> str:
-        """The name of the app for people: ``org/space/app`` where known, else its GUID."""
+        """The name of the app for people: ``org/space/app`` if known, else its GUID."""
         if self.name is None:
             return self.key
         return "/".join(part for part in (self.organization, self.space, self.name) if part)
 
     def __repr__(self) -> str:
-        """Three short lines: the app and its status, its error, what it took."""
+        """Three short lines: the app and its status, its error, its attempts and times."""
         lines = [f"<Outcome {printable(self.label)}: {self.status.label}"]
         if self.error is not None:
             lines.append(f"  {type(self.error).__name__}: {_shortened(printable(str(self.error)))}")

@@ -1,11 +1,11 @@
-"""The report of a bulk run: one outcome per app, and what the run took."""
+"""The report of a bulk run: one outcome per app, with requests and times."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Never
+from typing import Final, Never, TypeVar
 
 from aioappsapi.bulk.reports.compare import Comparison
 from aioappsapi.bulk.reports.merge import merge
@@ -25,6 +25,8 @@ from aioappsapi.bulk.reports.writers import write_report
 from aioappsapi.bulk.reports.writers.notebook import as_notebook
 from aioappsapi.errors import AppsApiError, InvalidInputError, NotAttemptedError
 
+U = TypeVar("U")
+
 # The formats that keep everything. The others are for people and their tools.
 LOADABLE: Final = (".json", ".jsonl")
 
@@ -32,8 +34,8 @@ LOADABLE: Final = (".json", ".jsonl")
 class Report(ReportData[T_co]):
     """The report of a bulk run: a sequence of outcomes in input order, one per distinct app.
 
-    `action` is what the run did, `target` the API that it did it at; `target` is None in a merged
-    report of several APIs, which `targets` lists. `complete` is false if the input was a stream
+    `action` is the action of the run, and `target` its API; `target` is None in a merged report of
+    several APIs, which `targets` lists. `complete` is false if the input was a stream
     that was not read to its end. `stopped` says why the run ended early, if it did. `predicted`
     reports come from a dry run: their outcomes are expected, not observed. `options` are those of
     the run, `version` is the version of this library that made the report. `pauses` and `limits`
@@ -41,8 +43,8 @@ class Report(ReportData[T_co]):
     or why its run could not go on.
     """
 
-    def __add__(self, other: Report[T_co]) -> Report[T_co]:
-        return Report.merge([self, other])
+    def __add__(self, other: Report[U]) -> Report[T_co | U]:
+        return merge([self, other], Report[T_co | U])
 
     def _repr_html_(self) -> str:
         return as_notebook(self)
@@ -51,8 +53,8 @@ class Report(ReportData[T_co]):
     def merge(cls, reports: Iterable[Report[T_co]]) -> Report[T_co]:
         """Merge reports of one action into one: counts, requests and timings add up exactly.
 
-        Percentiles are computed again from all outcomes. `target` is None where targets differ;
-        then each outcome has its own. Raises InvalidInputError for different actions, for the
+        Percentiles are computed again from all outcomes. If targets differ, `target` is None and
+        each outcome has its own. Raises InvalidInputError for different actions, for the
         same app of the same target twice, and for no report at all.
         """
         return merge(list(reports), Report[T_co])

@@ -1,6 +1,6 @@
-"""The data of a report: its outcomes, and everything that is counted from them.
+"""The data of a report: its outcomes, and all numbers that are computed from them.
 
-`Report` adds files, comparisons and merging. They need this part only, so that imports go one way.
+`Report` adds files, comparisons and merging. They need only this part, so that imports go one way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aioappsapi.errors import AppsApiError
 
 
 class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
-    """The outcomes of a run in the order of its input, and what is counted from them."""
+    """The outcomes of a run in the order of its input, and the numbers computed from them."""
 
     def __init__(
         self,
@@ -114,14 +114,14 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
 
     @property
     def failed(self) -> Sequence[Outcome[T_co]]:
-        """The outcomes whose status is `failed`. See `remaining` for all that is not done."""
+        """The outcomes whose status is `failed`. See `remaining` for all unfinished apps."""
         return tuple(one for one in self._outcomes if one.status is Status.FAILED)
 
     @property
     def remaining(self) -> Sequence[Outcome[T_co]]:
         """The outcomes of all apps that are not known to be in the requested state.
 
-        Their status is anything but `ok` and `already`. They are the input of the next run:
+        They have any status but `ok` and `already`. They are the input of the next run:
         ``client.bulk.start(report)``.
         """
         return tuple(one for one in self._outcomes if not one.done)
@@ -147,7 +147,7 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
         return [moments_of(outcome, self.started_at) for outcome in self._outcomes]
 
     def throughput(self, step: float = 1.0) -> list[Step]:
-        """Count the apps that were sent, were accepted and came up in each step of so many seconds.
+        """Count the apps that were sent, accepted and running in each step of `step` seconds.
 
         Raises InvalidInputError if `step` is not above 0.
         """

@@ -23,7 +23,7 @@ from aioappsapi.errors import ApiError, AppsApiError, ResponseError
 
 SCHEMA: Final = 1
 
-# A time of day without a zone is no moment.
+# A time without a zone is ambiguous.
 Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -49,7 +49,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             return _response_error(cls, self)
         try:
             return cls(self.message)
-        except TypeError:  # it needs more than the file keeps; its text is the main thing
+        except TypeError:  # its arguments are not in the file; the text is enough
             return cls.__new__(cls, self.message)
 
 
@@ -159,7 +159,7 @@ class ReportRecord(ReportHead, frozen=True, kw_only=True):
 
 
 def head_record(report: ReportData[object]) -> ReportHead:
-    """Return everything about a report but its outcomes."""
+    """Return a report without its outcomes."""
     return ReportHead(
         schema=SCHEMA,
         action=report.action,
@@ -214,7 +214,7 @@ def json_lines(report: ReportData[object]) -> Iterator[str]:
 
 
 def outcome_record(outcome: Outcome[object]) -> OutcomeRecord:
-    """Return what is kept of an outcome: everything but its value."""
+    """Return an outcome without its value."""
     return OutcomeRecord(
         key=outcome.key,
         name=outcome.name,
@@ -236,7 +236,7 @@ def outcome_record(outcome: Outcome[object]) -> OutcomeRecord:
 
 
 def error_record(error: AppsApiError) -> ErrorRecord:
-    """Return what is kept of an error: not the body and the headers of the answer."""
+    """Return an error without the body and the headers of the answer."""
     if not isinstance(error, ResponseError):
         return ErrorRecord(type=type(error).__name__, message=str(error))
     return ErrorRecord(

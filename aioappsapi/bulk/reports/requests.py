@@ -32,7 +32,7 @@ class Requests:
         self.by_status.update(record.results)
 
     def plus(self, record: CallLog) -> Requests:
-        """Return these requests together with some that are not counted yet."""
+        """Return the sum of these requests and others."""
         both = Requests(self.sent, self.retried, self.by_status.copy())
         both.add(record)
         return both

@@ -35,7 +35,7 @@ COLUMNS: Final = (
 def row_of(outcome: Outcome[object], target: str | None) -> dict[str, object]:
     """Return an outcome as a flat row with the `COLUMNS`; unknown values are None.
 
-    `target` is that of the report, for an outcome that has none of its own.
+    `target` is that of the report, for an outcome without a target.
     """
     cells = (
         outcome.key,

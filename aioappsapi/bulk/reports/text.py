@@ -1,4 +1,4 @@
-"""Text for people: harmless names, numbers with their nouns, spans of time."""
+"""Text for people: harmless names, numbers with their nouns, durations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 # Control characters, line and paragraph separators, marks that reverse the writing direction,
-# surrogates and noncharacters. XML forbids most of them, and a terminal obeys some.
+# surrogates and noncharacters. XML forbids most of them, and some control a terminal.
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )

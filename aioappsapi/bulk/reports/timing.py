@@ -17,9 +17,9 @@ _STEPS: Final = 60
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
-    """The moments of one app, in seconds since the run started; None where not observed.
+    """The moments of one app, in seconds since the run started; None if not observed.
 
-    `asked` is the first request; `all_instances` is when as many ran as `wait` asked for. Moments
+    `asked` is the first request; `all_instances` is when as many ran as `wait` requires. Moments
     that a resumed run takes from its journal lie before its start and are below 0.
     """
 
@@ -32,7 +32,7 @@ class Moments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of apps that were asked for, were accepted and came up in one step of time."""
+    """The number of apps that were sent, accepted and running in one step of time."""
 
     second: float
     asked: int = 0
@@ -41,7 +41,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PauseSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which the server let nothing through; in seconds since the run started."""
+    """A time in which the server accepted no request; in seconds since the run started."""
 
     second: float
     seconds: float
@@ -50,7 +50,7 @@ class PauseSpan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """How many requests could be in flight from `second` on, until the next level."""
+    """The maximum of requests in flight from `second` on, until the next level."""
 
     second: float
     limit: int
@@ -87,7 +87,7 @@ def timings(outcomes: Sequence[Outcome[object]]) -> dict[str, dict[str, float]]:
 def accepted_after(outcome: Outcome[object]) -> float | None:
     """Return the seconds until the server accepted an app, None if it did not.
 
-    If the acceptance was not observed by itself, the end of the app counts as its acceptance.
+    If the acceptance was not observed separately, the end of the app counts as its acceptance.
     """
     if outcome.time_to_accept is not None:
         return outcome.time_to_accept
@@ -119,7 +119,7 @@ def moments_of(outcome: Outcome[object], start: datetime) -> Moments:
 
 
 def throughput(timeline: Sequence[Moments], step: float) -> list[Step]:
-    """Count apps in each step of so many seconds, up to the last moment that was observed.
+    """Count apps in each step of `step` seconds, up to the last observed moment.
 
     Raises InvalidInputError if `step` is not above 0.
     """

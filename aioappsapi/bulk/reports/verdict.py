@@ -18,8 +18,22 @@ _PHRASES: Final = {
 }
 
 
+_MOST_TARGETS: Final = 3
+
+
 def verdict(report: ReportData[object]) -> str:
-    """Return one sentence on the whole run, and a second one on what is not done."""
+    """Return sentences on the apps, on unfinished apps, and on each unusable target."""
+    if not report.target_errors:
+        return _of_apps(report)
+    unusable = [f"{at} could not be used: {error}" for at, error in report.target_errors.items()]
+    shown = [one.rstrip(".") + "." for one in unusable[:_MOST_TARGETS]]
+    more = len(unusable) - _MOST_TARGETS
+    rest = [f"Nor could {counted(more, 'more target')}."] if more > 0 else []
+    apps = [_of_apps(report)] if len(report) else []
+    return " ".join([*apps, *shown, *rest])
+
+
+def _of_apps(report: ReportData[object]) -> str:
     if not len(report):
         return "There was nothing to do."
     if report.predicted:

@@ -1,4 +1,4 @@
-"""One app in one run: everything that is known of it, changed only by events.
+"""One app in one run: all known facts of it, changed only by events.
 
 An event is a method. Each one checks from which states it may come, so the table below is enforced
 at every call, and the same methods replay a journal. There is no I/O and no clock here: an event
@@ -30,13 +30,13 @@ from aioappsapi.errors import AppsApiError
 
 
 class State(IntEnum):
-    """Where an app is on its way."""
+    """The state of an app in its run."""
 
     PENDING = 0  # waits for a worker
     READY = 1  # its next step waits for a worker
     RETRY_LATER = 2  # failed, and waits for the second round
-    ASKING = 3  # a worker has it: reads, notes, sends
-    HELD = 4  # waits until fewer instances are starting
+    ASKING = 3  # a worker reads, journals and sends
+    HELD = 4  # waits for the start limiter
     VERIFYING = 5  # its request was accepted, and its proof is awaited
     DONE = 6  # has its outcome
 
@@ -50,7 +50,7 @@ class Did(IntEnum):
 
 
 class Why(IntEnum):
-    """Why a run ends before an app is done."""
+    """The reason why a run ends before an app is done."""
 
     DEADLINE = 0
     STOPPED = 1
@@ -62,7 +62,7 @@ class Why(IntEnum):
 PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
 NO, MAYBE, YES = Did
 
-# How much each policy of waiting proves. An outcome that was proved by less is none for more.
+# How much each policy of waiting proves. A weaker proof is not enough for a stronger policy.
 _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
 
 
@@ -76,21 +76,21 @@ class Step(Protocol):
 
 
 class Listener(Protocol):
-    """The one subscription: counts, journal, limiter and report hang on it."""
+    """The only subscriber: it updates counts, journal, limiter and report."""
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move. After `crashed`, which moves nothing, `before` is the present state."""
 
 
 class AppRun(msgspec.Struct, eq=False):
-    """Everything that is known of one app in one run. A Struct, because it is made in C.
+    """All known facts of one app in one run. A Struct, because it is made in C.
 
-    `index` is its place in the input. `sent_at` is when the bytes of the present step's last
+    `index` is its position in the input. `sent_at` is when the bytes of the present step's last
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
     `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
     and no answer came. `state_seen`: the server showed the requested state. With
     `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
-    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    error of a step that failed and is verified anyway. `made` is the build or deployment that
     a step made, or before its answer the name that it will have. `wave` is the number of its wave.
     """
 
@@ -146,7 +146,7 @@ class AppRun(msgspec.Struct, eq=False):
 
     @property
     def what(self) -> str:
-        """What is tried on which app, for messages: ``start 1cb0…``."""
+        """The step and the app for messages: ``start 1cb0…``."""
         return f"{self.steps[self.step].name} {self.key}"
 
     def _from(self, *states: State) -> None:
@@ -175,7 +175,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.listener.moved(self, before)
 
     def held(self) -> None:
-        """Too many instances are starting: others go first."""
+        """Too many instances are starting: the app waits."""
         self._from(ASKING)
         self._move(HELD)
 
@@ -195,7 +195,7 @@ class AppRun(msgspec.Struct, eq=False):
     def skipped(self, at: float, error: AppsApiError) -> None:
         """No request is sent, for a reason that `error` gives."""
         self._from(ASKING)
-        if self.error is not None:  # the first round failed, and that is the better reason
+        if self.error is not None:  # the failure of the first round is the better reason
             self._finish(Status.FAILED, at, self.error)
         elif self.was_sent or self.step or self.did:
             self._finish(Status.UNVERIFIED, at, error)
@@ -207,7 +207,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.name, self.space, self.organization = name, space, organization
 
     def already(self, at: float, *, verify: bool) -> None:
-        """The app is in the requested state, and nobody asked for it in this run."""
+        """The app was in the requested state without a request of this run."""
         self._from(ASKING)
         self.state_seen, self.proved_status = True, Status.ALREADY
         if verify:
@@ -240,7 +240,7 @@ class AppRun(msgspec.Struct, eq=False):
         self.in_the_air = False
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
-        """An attempt failed, and may have been carried out all the same."""
+        """An attempt failed, but may have taken effect."""
         self._from(ASKING)
         self.in_the_air = False
         self.did = MAYBE
@@ -256,7 +256,7 @@ class AppRun(msgspec.Struct, eq=False):
         proves_nothing: AppsApiError | None = None,
         is_proof: bool = False,
     ) -> None:
-        """The server accepted the step: `proves_nothing` says why, `is_proof` needs no other."""
+        """The server accepted the step; `proves_nothing` is a reason, `is_proof` a sure proof."""
         if self.state is not ASKING:
             self._refuse()
         self.in_the_air = False
@@ -266,7 +266,7 @@ class AppRun(msgspec.Struct, eq=False):
         self._carried_out(at, proves_nothing, is_proof)
 
     def known(self, at: float, *, is_proof: bool = False) -> None:
-        """The journal or a look says that the step was carried out before: go on from there."""
+        """The journal or a look shows that the step was carried out before."""
         self._from(ASKING)
         self.did = YES
         self._carried_out(at, None, is_proof)
@@ -286,8 +286,8 @@ class AppRun(msgspec.Struct, eq=False):
     def failed(self, at: float, error: AppsApiError, *, later: bool, settles: bool) -> None:
         """The request failed for good.
 
-        `later`: it may do better when the others are through. `settles`: the server refused this
-        app, which it does not do where an earlier attempt was carried out.
+        `later`: it may succeed after the other apps. `settles`: the server refused this app, which
+        shows that no earlier attempt took effect.
         """
         self._from(ASKING)
         self.in_the_air = False
@@ -310,13 +310,13 @@ class AppRun(msgspec.Struct, eq=False):
         self.first_at = first_at if self.first_at is None else self.first_at
 
     def crashed(self) -> None:
-        """An instance crashed. The app may come up all the same, but others should go slower."""
+        """An instance crashed. The app may still come up, but other starts should slow down."""
         self._from(VERIFYING)
         self.crashes = True
         self.listener.moved(self, VERIFYING)
 
     def proved(self, at: float, all_at: float | None, proof: str, made: str | None = None) -> None:
-        """It was seen that the step is carried out, by as much as the policy `proof` asks for."""
+        """It was seen that the step took effect, as far as the policy `proof` requires."""
         self._from(VERIFYING)
         self.all_at, self.proof, self.did, self.doubt = all_at, proof, YES, None
         self.made = made or self.made
@@ -327,7 +327,7 @@ class AppRun(msgspec.Struct, eq=False):
             self._move(READY)
 
     def disproved(self, at: float, error: AppsApiError) -> None:
-        """It was seen that it failed: crashed, no room, deleted, stopped by someone else."""
+        """It was seen that it failed: crashed, no cell, deleted, or stopped by another user."""
         self._from(VERIFYING)
         self._finish(Status.FAILED, at, error)
 
@@ -350,7 +350,7 @@ class AppRun(msgspec.Struct, eq=False):
             return self._unproved_status(late=late)
         if self.in_the_air:
             return interrupted
-        if self.error is not None:  # the first round's: nothing better came since
+        if self.error is not None:  # of the first round: nothing better since then
             return Status.FAILED
         if self.step or self.did is YES:
             return Status.TIMED_OUT if late else Status.UNVERIFIED
@@ -361,7 +361,7 @@ class AppRun(msgspec.Struct, eq=False):
         return Status.NOT_ATTEMPTED
 
     def ended(self, at: float, why: Why, error: AppsApiError) -> None:
-        """The run ends before this app is done. An error that is known already is kept."""
+        """The run ends before this app is done. A known error is kept."""
         self._from(PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING)
         status = self.status_if_ended(why)
         if self.in_the_air:
@@ -372,15 +372,15 @@ class AppRun(msgspec.Struct, eq=False):
 
     # -- the journal
     def not_done(self) -> None:
-        """The step that was noted was surely not carried out."""
+        """The journaled step surely had no effect."""
         self.noted, self.did = False, NO
 
     def proves(self, wait: str) -> bool:
-        """Whether the outcome is `ok` by a proof that is enough for this policy of waiting."""
+        """Check whether the outcome is `ok` with a proof that is enough for this policy."""
         return self.status is Status.OK and _STRENGTH[self.proof] >= _STRENGTH[wait]
 
     def resumed(self, wait: str) -> None:
-        """A new process goes on: it takes the outcome over, or only the facts."""
+        """A new process resumes: it takes over the outcome, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
         if self.noted and self.status is None and self.did is NO:
@@ -400,7 +400,7 @@ class AppRun(msgspec.Struct, eq=False):
             self._next_step()
 
     def _next_step(self) -> None:
-        # A proof, an error or a doubt belongs to its own step: kept, it would prove the next one.
+        # A proof, an error or a doubt belongs to its own step, and must not count for the next.
         self.step += 1
         self.did, self.proof = NO, "none"
         self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False

@@ -1,4 +1,4 @@
-"""The end of a run: the error of each app that it leaves unfinished, and the way of the report."""
+"""The end of a run: the errors of its unfinished apps, and the report in exceptions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from aioappsapi.errors import (
 class RunAbortedError(AppsApiError):
     """A bulk run ended for a reason outside of its apps; `__cause__` is that reason.
 
-    A callback that raised, an input that broke half way, a full disk, a bug. `report` has an
-    outcome for every app that was known until then, so nothing is lost.
+    Examples are a callback or an input that raised, a full disk, and a bug. `report` has an outcome
+    for every app that was known until then, so nothing is lost.
     """
 
     def __init__(self, message: str, *, report: Report[object]) -> None:
@@ -34,18 +34,35 @@ _ATTACHED: Final = "aioappsapi_report"
 
 
 def attach_report(error: BaseException, report: Report[object]) -> None:
-    """Attach the report to an exception that is not ours, like a cancellation.
+    """Attach the report to an exception of another library, like a cancellation.
 
-    A subclass of CancelledError would not do: `asyncio.timeout` only knows the class itself.
+    A subclass of CancelledError does not work: `asyncio.timeout` knows only the class itself.
     """
     setattr(error, _ATTACHED, report)
 
 
-def report_of(error: BaseException) -> Report[object] | None:
-    """Find the report of a run in the exception that ended it, also in a time-out around it.
+def aborted(action: str, cause: BaseException, report: Report[object]) -> BaseException:
+    """Return the exception of a run that something outside of its apps ended.
 
-    Looks at the exception, at its cause and context, and into groups. Returns None if there is no
-    report anywhere.
+    Interruptions of the process, such as KeyboardInterrupt, keep their class.
+    """
+    if not isinstance(cause, Exception):
+        attach_report(cause, report)
+        return cause
+    error = RunAbortedError(
+        f"{action}: aborted by {type(cause).__name__}: {cause}. "
+        "The report has every outcome until then.",
+        report=report,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def report_of(error: BaseException) -> Report[object] | None:
+    """Find the report of a run in the exception that ended it, or in a timeout around it.
+
+    Searches the exception, its cause and context, and exception groups. Returns None if there is no
+    report.
     """
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -63,7 +80,7 @@ def report_of(error: BaseException) -> Report[object] | None:
 
 
 def innermost(failure: BaseException) -> BaseException:
-    """Return the first exception inside of groups."""
+    """Return the first exception inside nested groups."""
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
@@ -79,9 +96,9 @@ def why_final(error: AppsApiError) -> str:
 
 
 def ending_error(run: AppRun, why: Why, reason: str, seen: str) -> AppsApiError:
-    """Make the error of an app that the end of its run leaves unfinished.
+    """Return the error of an app that is unfinished at the end of its run.
 
-    `reason` is why the run ended, `seen` how the app's instances were seen last.
+    `reason` is why the run ended, `seen` the last seen state of the app's instances.
     """
     status, what = run.status_if_ended(why), run.what
     if status is Status.NOT_ATTEMPTED:
@@ -97,7 +114,7 @@ def ending_error(run: AppRun, why: Why, reason: str, seen: str) -> AppsApiError:
 
 
 def deadline_error(run: AppRun, error: DeadlineError) -> DeadlineError:
-    """Make the error of an app whose call met the deadline: it knows of one attempt only."""
+    """Return the error of an app whose call hit the deadline; the call knows only one attempt."""
     if run.in_the_air or not run.was_sent:
         return error
     text = f"{run.what}: the deadline came before another attempt; {_doubt(run)}."

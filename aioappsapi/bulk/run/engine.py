@@ -1,8 +1,8 @@
 """The engine: a fixed pool of workers that takes apps through the steps of an action.
 
-It knows steps, not verbs. A worker claims an app and takes it as far as its requests go; where a
-step has to be proved, a watcher goes on, and the worker claims the next one. What failed and may do
-better later gets a second round when the others are through.
+It knows steps, not verbs. A worker claims an app and sends its requests. If a
+step has to be proved, a watcher takes the app over, and the worker claims the next one. Failed apps
+that may succeed later get a second round when the others are done.
 
 Everything that happens to an app is an event of its `AppRun`, and every move comes to `moved`.
 """
@@ -39,6 +39,7 @@ from aioappsapi.bulk.run.app_run import (
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
 from aioappsapi.bulk.run.wave_run import WaveRun
@@ -52,7 +53,7 @@ class Engine(Generic[T_co]):
     """The workers of one run.
 
     `calls` counts the requests that are sent for many apps together. `on_outcome` is called with
-    each outcome; what it raises ends the run.
+    each outcome; an exception of it ends the run.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Engine(Generic[T_co]):
         give_up_after: float,
         waves: WaveRun | None = None,
     ) -> None:
+        self.observer: RunEvents | None = None
         self.stop_reason: str | None = None
         self.interruption: BaseException | None = None
         self.journal: Journal | None = None
@@ -164,7 +166,7 @@ class Engine(Generic[T_co]):
             self._interrupt(interruption)
 
     def _interrupt(self, interruption: BaseException) -> None:
-        """End the run by something that is no app's fault; call no broken callback again."""
+        """End the run with an error that belongs to no app; do not call a broken callback again."""
         self.interruption = self.interruption or interruption
         self._on_outcome = None
         self.stop(f"the run was aborted by {type(interruption).__name__}")
@@ -183,7 +185,7 @@ class Engine(Generic[T_co]):
         return None
 
     def _next(self) -> AppRun | None:
-        """Return an app that waits for a worker. Further steps of old ones go before new ones."""
+        """Return an app that waits for a worker. Further steps of apps go before new apps."""
         if self.stop_reason is not None:
             return None
         if self._ready:
@@ -194,7 +196,7 @@ class Engine(Generic[T_co]):
         return None
 
     def _open(self, index: int) -> AppRun | None:
-        """Make the run of an app, or let the journal's go on; None if that one is done."""
+        """Make the AppRun of an app, or take it from the journal; None if it is done there."""
         inputs = self._inputs
         key = inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
@@ -222,7 +224,7 @@ class Engine(Generic[T_co]):
         self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
 
     def _may_come(self) -> bool:
-        """Check whether an app may still become ready: a new one, or a further step of an old."""
+        """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
         return len(self._action.steps) > 1 and any(
@@ -245,7 +247,7 @@ class Engine(Generic[T_co]):
     # -- one app
 
     async def _take_on(self, run: AppRun) -> None:
-        """Take an app as far as its requests go."""
+        """Take an app through the requests of its steps."""
         run.claimed()
         try:
             while run.state is ASKING:
@@ -262,7 +264,8 @@ class Engine(Generic[T_co]):
                 calls = AppCalls(run, self._progress.requests, self._outer)
                 current_call_log.set(calls)
                 try:
-                    await step.send(run)
+                    sending = step.send(run)
+                    await (sending if self.observer is None else self.observer.step(run, sending))
                 except AppsApiError as error:
                     self._failed(run, error.detached(), settles=is_refusal_of_app(error))
                 if calls.stop_reason is not None:
@@ -272,7 +275,7 @@ class Engine(Generic[T_co]):
         except asyncio.CancelledError as stray:
             if _is_cancelled():
                 raise
-            # Nobody cancelled the run: a worker that just left would leave its share undone.
+            # Not a cancellation of the run: if the worker just ended, its apps would be lost.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
 
     async def _prepare(
@@ -303,7 +306,7 @@ class Engine(Generic[T_co]):
         run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self) -> None:
-        # Noted and then held up, an app would be in doubt if the process died meanwhile.
+        # If an app waited after its journal line, it would be in doubt after a kill.
         if self._throttle is not None:
             await self._throttle.wait_until_open()
 
@@ -322,7 +325,7 @@ class Engine(Generic[T_co]):
             self.stop(why_final(error))
 
     def _found(self, finding: Finding) -> None:
-        """Apply what a watcher found out."""
+        """Apply the finding of a watcher."""
         run, now = self._runs[finding.key], loop_time()
         if finding.first_at is not None:
             run.seen(finding.first_at)
@@ -346,6 +349,8 @@ class Engine(Generic[T_co]):
         state, by_state = run.state, self._progress.by_state
         by_state[before] -= 1
         by_state[state] += 1
+        if self.observer is not None:
+            self.observer.moved(run, before)
         if state is ASKING:  # fast path: claimed or admitted, which concerns nobody else
             return
         outcome = self._progress.outcome(run) if state is DONE else None
@@ -376,6 +381,8 @@ class Engine(Generic[T_co]):
         self._progress.add(index, outcome)
         if run.done_at is not None and run.done_at >= self._pressure.next_level_at:
             self._pressure.note_limit(run.done_at)
+        if self.observer is not None:
+            self.observer.ended(run, outcome)
         if outcome.error is not None:
             self._check_failures()
         if self._on_outcome is not None:

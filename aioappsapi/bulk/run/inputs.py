@@ -1,4 +1,4 @@
-"""The input of a bulk run: which apps, each once, in order."""
+"""The input of a bulk run: its apps in order, without duplicates."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Place = tuple[str | None, str | None]
 class Inputs:
     """The distinct apps of a run, claimed one by one.
 
-    An ordinary iterable is read at once, before anything is sent: if it is broken, nothing has
-    happened yet. An async iterable is read by `feed` while the run goes on, one app ahead.
+    An ordinary iterable is read at once, before anything is sent: if it raises, nothing has
+    happened yet. An async iterable is read by `feed` during the run, one app ahead.
 
-    `names` has the names of those that came as an App or an Outcome, `places` the names of their
-    space and organization where these are known. `in_doubt` are those whose Outcome leaves open
-    whether a request took effect: their state alone proves nothing.
+    `names` has the names of apps that were given as an App or an Outcome, and `places` the names of
+    their space and organization if known. `in_doubt` are the apps for which an earlier request may
+    have taken effect: their state alone proves nothing.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -47,7 +47,7 @@ class Inputs:
 
     @property
     def left(self) -> int:
-        """How many of the known apps are not claimed yet."""
+        """The number of known apps that are not claimed yet."""
         return len(self.keys) - self._cursor
 
     @property
@@ -90,7 +90,7 @@ class Inputs:
         await self.feed(lambda: None)
 
     def read_rest(self) -> None:
-        """Let `feed` read to the end without waiting, so that a stopped run can name every app."""
+        """Make `feed` read to the end without waiting, so that a stopped run can name every app."""
         self._read_all = True
         self._wanted.set()
 
@@ -120,7 +120,7 @@ class Inputs:
         return None
 
     def _add(self, item: object) -> bool:
-        """Add an app, unless it is known."""
+        """Add an app, unless it is known already."""
         key = item if isinstance(item, str) else _key_of(item)
         if key in self._known:
             return False
@@ -159,10 +159,10 @@ def _place_of(app: App) -> Place:
 
 
 def _is_in_doubt(outcome: Outcome[object]) -> bool:
-    """Check whether an earlier run may have changed the app, and nobody saw the result.
+    """Check whether an earlier run may have changed the app without a known result.
 
-    The server writes a state down before anything starts, so the next run would take the state of
-    such an app for its own.
+    The server stores a state before any instance starts, so a later run must not trust the state of
+    such an app.
     """
     if outcome.done:
         return False

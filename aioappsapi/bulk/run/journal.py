@@ -1,9 +1,9 @@
-"""The journal of a run: what a later process needs, on disk before it happens.
+"""The journal of a run: the facts that a later process needs, on disk before they happen.
 
-The first line says which run it is. Then come lines as `lines` describes them. A ``sending`` line
-is on disk before its request goes out; many of them share one flush. Other lines are on disk with
-the next flush, a fraction of a second later: if the process is killed before, the next one looks at
-the app, and a restart, which nobody can look at, is `unverified`.
+The first line names the run. `lines` describes the other lines. A ``sending`` line is on disk
+before its request goes out; many of them share one flush. Other lines are on disk with the next
+flush, a fraction of a second later. If the process is killed before that, the next process checks
+the app. A restart cannot be checked, so it is `unverified`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,21 +34,23 @@ log = logging.getLogger("aioappsapi")
 
 SCHEMA: Final = 2
 
-# So many seconds a line waits for others before it is flushed, unless a request waits for a flush.
+# The seconds that a line waits for others before a flush, unless a request waits for the flush.
 _LAG: Final = 0.2
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Line).decode
 
-# A journal names apps and their errors: it is for its owner alone. A link could lead anywhere.
+# A journal names apps and their errors, so only its owner may read it. A link could lead anywhere.
 _FLAGS: Final = (
     os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 )
 _FLUSHES_FOLDERS: Final = os.name == "posix"
+# How the first line begins; a snapshot begins with a schema, too.
+_HEAD: Final = b'{"schema":%d,"action":' % SCHEMA
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The first line of a journal: which run it is of."""
+    """The first line of a journal, which names its run."""
 
     schema: int
     action: str
@@ -57,7 +59,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class _Nobody:
-    """Listens while a journal is replayed: those moves were followed when they happened."""
+    """The listener during a replay. It does nothing: these moves were followed before."""
 
     def moved(self, run: AppRun, before: State) -> None:
         """Do nothing."""
@@ -66,8 +68,8 @@ class _Nobody:
 class Journal:
     """The journal of one run, locked against all other processes while it is open.
 
-    Raises InvalidInputError if the file is of another run, is in use, contains a run and
-    `resume` is off, is no journal, or cannot be read and written.
+    Raises InvalidInputError if the file belongs to another run, is in use, contains a run
+    while `resume` is off, is not a journal, or cannot be read and written.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Journal:
         self._written = self._on_disk = 0
         self._saving: asyncio.Task[None] | None = None
         self._flush_due: asyncio.TimerHandle | None = None
+        self.on_flush: Callable[[float], object] | None = None
         self._lock, self._file = self._open()
         try:
             head = Head(schema=SCHEMA, action=action, target=target, started_at=datetime.now(UTC))
@@ -106,15 +109,15 @@ class Journal:
             self._release()
             raise
 
-    # -- what an earlier process left
+    # -- the lines of earlier processes
 
     @property
     def taken_over(self) -> int:
-        """How many apps an earlier process finished, with a proof that is enough for this run."""
+        """The number of apps that earlier processes finished with a proof that is enough."""
         return len(self._records)
 
     def take(self, key: str) -> AppRun | None:
-        """Return what the journal knows of an app, once; None where it knows nothing."""
+        """Return the AppRun of an app from the journal, once; None if the journal has none."""
         return self._runs.pop(key, None)
 
     def outcome(self, key: str) -> Outcome[object]:
@@ -138,7 +141,7 @@ class Journal:
                 f"{self.path} already contains a run. Continue it with resume (--resume), "
                 "or choose another file."
             )
-        # Only now that it is surely a journal: its last line was torn when the process ended.
+        # Only after the check that it is a journal: its last line was torn when the process ended.
         self._file.truncate(len(whole))
 
     def _check(self, first: bytes, head: Head) -> None:
@@ -192,14 +195,14 @@ class Journal:
         """Check whether an earlier process finished all of these apps."""
         return all(key in self._records for key in keys)
 
-    # -- what happens now
+    # -- new lines
 
     def arranged(self, waves: list[tuple[str, list[str]]]) -> None:
         """Note the waves. They are on disk before any request is."""
         self._write(Arranged(waves))
 
     async def sending(self, run: AppRun) -> None:
-        """Note that the request of a step is about to go out; return when that is on disk.
+        """Write that the request of a step is about to go out; return when that is on disk.
 
         Raises OSError if it cannot be written.
         """
@@ -211,7 +214,7 @@ class Journal:
             await asyncio.shield(self._saving)
 
     def moved(self, run: AppRun, outcome: Outcome[object] | None) -> None:
-        """Note a move, if a later process needs it. `outcome` is there once the app is done."""
+        """Write a move, if a later process needs it. `outcome` is set once the app is done."""
         record = None if outcome is None or not run.noted else outcome_record(outcome)
         if (line := line_for(run, self._skew, record)) is not None:
             self._write(line)
@@ -219,7 +222,7 @@ class Journal:
                 self._flush_due = asyncio.get_running_loop().call_later(_LAG, self._flush)
 
     def _flush(self) -> None:
-        """Save what no request waits for. If that fails, the lines wait for the next flush."""
+        """Save lines for which no request waits. If that fails, they wait for the next flush."""
         self._flush_due = None
         if self._unsaved and self._saving is None:
             self._saving = self._new_save()
@@ -241,7 +244,7 @@ class Journal:
         try:
             if self.path.exists() and not self.path.is_file():
                 raise InvalidInputError(f"The journal {self.path} is not a regular file.")
-            self.path.parent.stat()  # the lock would make the folder
+            self.path.parent.stat()  # otherwise the lock would create the folder
             lock.acquire()
             file = os.fdopen(os.open(self.path, _FLAGS, 0o600), "r+b", buffering=0)
         except Timeout:
@@ -263,9 +266,9 @@ class Journal:
         self._lock.release()
 
     async def aclose(self) -> None:
-        """Wait for a flush that is under way, save the rest, and close.
+        """Wait for a flush in progress, save the other lines, and close.
 
-        Lines that cannot be saved cost a later run some looks, and no app its outcome.
+        Without lines that cannot be saved, a later run makes more checks but loses no outcome.
         """
         try:
             if (saving := self._saving) is not None:
@@ -279,7 +282,7 @@ class Journal:
                 log.error(said)  # noqa: TRY400 - its traceback adds nothing
 
     def close(self) -> None:
-        """Save what is not saved, and unlock the file. Raises OSError."""
+        """Save all unsaved lines, and unlock the file. Raises OSError."""
         if self._flush_due is not None:
             self._flush_due.cancel()
         if not self._file.closed:
@@ -294,22 +297,26 @@ class Journal:
 
     async def _save(self) -> None:
         upto, data = self._written, self._take_unsaved()
+        begun = loop_time()
         try:
             await asyncio.to_thread(self._save_now, data)
             self._on_disk = upto
+            if self.on_flush is not None:
+                self.on_flush(loop_time() - begun)
         except OSError:
             self._unsaved[:0] = data
             raise
         finally:
-            # Not in a callback: a waiter wakes up first, and needs to see that none is under way.
+            # Not in a callback: a waiter wakes up before it, and must see that no save is in
+            # progress.
             self._saving = None
 
     def _save_now(self, data: bytes) -> None:
-        """Save all of it, or nothing: a torn line in the middle would break the journal."""
+        """Save all lines or none: a torn line in the middle would break the journal."""
         size = os.fstat(self._file.fileno()).st_size
         left = memoryview(data)
         try:
-            while left:  # a disk that is nearly full takes a part
+            while left:  # a nearly full disk may write only a part
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError:
@@ -318,7 +325,7 @@ class Journal:
             raise
 
     def _save_name(self) -> None:
-        """Flush the folder as well, which holds the file's name. Windows does that by itself."""
+        """Flush the folder too, which holds the file's name. Windows does that by itself."""
         if _FLUSHES_FOLDERS:
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
@@ -328,8 +335,8 @@ class Journal:
 
 
 def _is_torn_head(data: bytes) -> bool:
-    """Check whether a file without a whole line is a journal that was killed at its first one."""
-    return b'{"schema":2,'.startswith(data[:12]) or data.startswith(b'{"schema":2,')
+    """Check whether a file without a complete line is a journal, torn in its first line."""
+    return data[: len(_HEAD)] == _HEAD[: len(data)]
 
 
 def _retrieve(saving: asyncio.Task[None]) -> None:

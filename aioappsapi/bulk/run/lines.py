@@ -1,7 +1,7 @@
-"""The lines of a journal: which move writes one, and which events one replays.
+"""The lines of a journal: the moves that write them, and the events that they replay.
 
-Only what a later process needs is written, and only of steps that the journal has noted: where no
-``sending`` is on disk, no request went out, and nothing has to be known. Times are wall times, in
+Only facts that a later process needs are written, and only for steps with a ``sending`` line:
+without that line no request went out, and no fact is needed. Times are wall times, in
 seconds since the epoch; in memory they are the event loop's.
 """
 
@@ -15,7 +15,7 @@ from aioappsapi.bulk.run.app_run import ASKING, DONE, PENDING, RETRY_LATER, VERI
 
 
 class Resumed(msgspec.Struct, tag="resumed", array_like=True, frozen=True):
-    """A process began to work with this journal, and with this policy of waiting."""
+    """A process began to use this journal, with this policy of waiting."""
 
     wait: str
     at: float
@@ -34,7 +34,7 @@ class Sending(msgspec.Struct, tag="sending", array_like=True, frozen=True):
 
 
 class Accepted(msgspec.Struct, tag="accepted", array_like=True, frozen=True):
-    """The server accepted a step, and its proof is awaited. `made`: its build or deployment."""
+    """The server accepted a step, and its proof is awaited. `made` is its build or deployment."""
 
     key: str
     sent_at: float | None
@@ -42,13 +42,13 @@ class Accepted(msgspec.Struct, tag="accepted", array_like=True, frozen=True):
 
 
 class NotDone(msgspec.Struct, tag="not_done", array_like=True, frozen=True):
-    """A step that was noted was surely not carried out."""
+    """A journaled step surely had no effect."""
 
     key: str
 
 
 class Ended(msgspec.Struct, tag="ended", array_like=True, frozen=True):
-    """An app has its outcome. `proof` is the policy of waiting that it was seen to satisfy."""
+    """An app has its outcome. `proof` is the policy of waiting that its instances satisfied."""
 
     key: str
     did: Did
@@ -88,7 +88,7 @@ def line_for(run: AppRun, skew: float, record: OutcomeRecord | None) -> Line | N
 
 
 def replay(run: AppRun, line: Line, skew: float) -> None:
-    """Apply to an app what a line says. Twice is as good as once."""
+    """Apply a line to an app. Applying it twice changes nothing more."""
     match line:
         case Resumed():
             run.resumed(line.wait)
@@ -97,10 +97,10 @@ def replay(run: AppRun, line: Line, skew: float) -> None:
             run.state = ASKING
             run.sending()
             if line.made is not None and line.at is not None:
-                # What it makes is younger than this.
+                # Its build or deployment is younger than this.
                 run.made, run.sent_at = line.made, line.at - skew
         case Accepted():
-            # Not by `accepted`: whether that needs a proof was the earlier process's option.
+            # Not by `accepted`: the need for a proof was an option of the earlier process.
             run.state, run.noted, run.did, run.made = VERIFYING, True, Did.YES, line.made
             run.sent_at = None if line.sent_at is None else line.sent_at - skew
         case NotDone():

@@ -1,4 +1,4 @@
-"""When and how the server held a run back: pauses, and the limit of requests in flight."""
+"""The pauses and limits by which the server held a run back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESOLUTION: Final = 1.0
 
 
 class Pressure:
-    """Keeps the pauses and the levels of the limit while a run lasts."""
+    """Records the pauses and the levels of the limit during a run."""
 
     def __init__(self, throttle: Throttle | None) -> None:
         self.pauses: list[PauseSpan] = []
@@ -24,12 +24,12 @@ class Pressure:
         self.next_level_at = -math.inf
 
     def begin(self) -> None:
-        """Set the clock to zero."""
+        """Start the clock of the run."""
         self._zero = loop_time()
         self.note_limit(self._zero)
 
     def note_limit(self, now: float) -> None:
-        """Keep the present limit, if it has changed."""
+        """Record the present limit, if it has changed."""
         if self._throttle is None or now < self.next_level_at:
             return
         self.next_level_at = now + _RESOLUTION
@@ -38,7 +38,7 @@ class Pressure:
             self.levels.append(LimitLevel(second=round(now - self._zero, 3), limit=limit))
 
     def listener(self, on_pause: OnPause | None) -> OnPause:
-        """Make the listener that keeps each pause and passes it on."""
+        """Return a listener that records each pause and calls `on_pause`."""
 
         def listen(pause: Pause) -> None:
             second = round(loop_time() - self._zero, 3)

@@ -1,4 +1,4 @@
-"""What is counted and kept of a run, all of it projected from the states of its apps."""
+"""The counts and outcomes of a run, all derived from the states of its apps."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from aioappsapi.models.app import App
 
 
 class Progress(Generic[T_co]):
-    """How many apps are in which state, how many ended how, and their outcomes.
+    """The numbers of apps by state and by status, and their outcomes.
 
-    `keep` keeps the outcomes for the report. Without it memory stays flat. Without `keep_values`
-    outcomes have no value, which is most of their memory.
+    `keep` keeps the outcomes for the report. Without it memory stays constant. Without
+    `keep_values` outcomes have no value, which is most of their memory.
     """
 
     def __init__(self, *, keep: bool = True, keep_values: bool = True) -> None:
@@ -34,7 +34,7 @@ class Progress(Generic[T_co]):
         self.started_at = self.finished_at = datetime.now(UTC)
         self.keep = keep
         self.keep_values = keep_values
-        self._epoch = 0.0  # when the loop's clock was zero
+        self._epoch = 0.0  # the wall time of the loop's zero
         self._by_index: dict[int, Outcome[T_co]] = {}
         self._new: deque[Outcome[T_co]] = deque()
         self._news = asyncio.Event()
@@ -42,22 +42,22 @@ class Progress(Generic[T_co]):
 
     @property
     def done(self) -> int:
-        """How many apps have their outcome."""
+        """The number of apps with an outcome."""
         return self.by_status.total()
 
     @property
     def failures(self) -> int:
-        """How many apps failed or ran out of time, with those that get a second round."""
+        """The number of apps that failed or timed out, with those that get a second round."""
         failed = self.by_status[Status.FAILED] + self.by_status[Status.TIMED_OUT]
         return failed + self.by_state[State.RETRY_LATER]
 
     def begin(self) -> None:
-        """Set the clock to zero."""
+        """Start the clock of the run."""
         self.started_at = self.finished_at = datetime.now(UTC)
         self._epoch = self.started_at.timestamp() - loop_time()
 
     def end(self) -> None:
-        """Note the time, and wake up who follows."""
+        """Record the end, and wake up the followers."""
         self.finished_at = datetime.now(UTC)
         self._news.set()
 
@@ -96,7 +96,7 @@ class Progress(Generic[T_co]):
         self._news.set()
 
     def outcome(self, run: AppRun) -> Outcome[T_co]:
-        """Make the outcome of an app that is done: once, at the end of its way."""
+        """Make the outcome of an app that is done; called once per app."""
         status, error, value = run.status, run.error, run.value
         assert status is not None  # noqa: S101 - it is done
         if status is UNVERIFIED and error is None:
@@ -180,7 +180,7 @@ class RequestCounter(CallEvents):
             self._outer.doubted(repeat_proves_nothing=repeat_proves_nothing)
 
     def gave_up(self, reason: str) -> None:
-        """Keep why the run should stop."""
+        """Record why the run should stop."""
         self.stop_reason = reason
         if self._outer is not None:
             self._outer.gave_up(reason)
@@ -189,14 +189,14 @@ class RequestCounter(CallEvents):
 class AppCalls(RequestCounter):
     """Turns what the call layer reports into events of one app.
 
-    A coroutine that `map` was given may leave tasks behind. What they send later is counted, but
-    it is no fact of an app that is done.
+    A function that `map` calls may leave tasks behind. Their later requests are counted, but do not
+    change an app that is done.
     """
 
     __slots__ = ("_run",)
 
     def __init__(self, run: AppRun, requests: Requests, outer: CallEvents | None) -> None:
-        # fast path: one is made per app, and this is what the base class does.
+        # fast path: one is made per app, so the code of the base class is repeated here.
         self._requests = requests
         self._outer = outer
         self.stop_reason = None
@@ -216,7 +216,7 @@ class AppCalls(RequestCounter):
         response: Response | None,
         warnings: tuple[str, ...],
     ) -> None:
-        """An attempt ended. A cancelled one stays in the air: its effect is unknown."""
+        """An attempt ended. The effect of a cancelled attempt stays unknown."""
         run = self._run
         run.attempts += 1
         run.request_ids += (request_id,)
@@ -231,7 +231,7 @@ class AppCalls(RequestCounter):
             self._outer.answered(result, request_id, response, warnings)
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
-        """An attempt failed, and may have been carried out."""
+        """An attempt failed, but may have taken effect."""
         if self._run.state is ASKING:
             self._run.doubted(repeat_proves_nothing=repeat_proves_nothing)
         super().doubted(repeat_proves_nothing=repeat_proves_nothing)

@@ -1,4 +1,4 @@
-"""One run over many apps, as its user sees it: live numbers, outcomes as they come, a report."""
+"""One run over many apps, for its user: live numbers, a stream of outcomes, a report."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.run.app_run import State, Why
-from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
+from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.observer import RunEvents, RunObserver
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.wave_run import WaveRun
@@ -40,8 +41,8 @@ log = logging.getLogger("aioappsapi")
 class Run(Generic[T_co]):
     """One run over many apps.
 
-    Made by `client.bulk.stream(...)`. Inside of ``async with`` it works, and iterating over it
-    yields the outcomes as they come. The numbers are live; `report` has what is known so far.
+    Made by `client.bulk.stream(...)`. It works inside ``async with``, and iterating over it
+    yields the outcomes as they come. The numbers are live; `report` has the outcomes so far.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Run(Generic[T_co]):
         give_up_after: float = 60.0,
         predicted: bool = False,
         waves: WavePlanner | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(on_outcome):
             raise InvalidInputError("on_outcome is called, not awaited. Pass a plain function.")
@@ -73,6 +75,7 @@ class Run(Generic[T_co]):
         self._open_journal = open_journal
         self._on_pause = on_pause
         self._pressure = Pressure(throttle)
+        self._observer = observer
         self._predicted = predicted
         self._engine = Engine(
             action,
@@ -98,17 +101,17 @@ class Run(Generic[T_co]):
 
     @property
     def action(self) -> str:
-        """What the run does to each app."""
+        """The action of the run."""
         return self._action.name
 
     @property
     def counts(self) -> Counter[Status]:
-        """How many apps have ended, by status."""
+        """The number of apps with an outcome, by status."""
         return self._progress.by_status
 
     @property
     def total(self) -> int | None:
-        """How many apps there are; None while the input is still being read."""
+        """The number of apps; None while the input is still being read."""
         return len(self._inputs.keys) if self._inputs.exhausted else None
 
     @property
@@ -141,52 +144,62 @@ class Run(Generic[T_co]):
 
     @property
     def in_flight(self) -> int:
-        """How many apps a worker is busy with."""
+        """The number of apps that a worker is busy with."""
         return self._progress.by_state[State.ASKING]
 
     @property
     def held(self) -> int:
-        """How many apps are held back until others have come up."""
+        """The number of apps that are held back until others have come up."""
         return self._progress.by_state[State.HELD]
 
     @property
     def waiting(self) -> int:
-        """How many apps are accepted and not verified yet."""
+        """The number of apps that are accepted and not verified yet."""
         return self._progress.by_state[State.VERIFYING]
 
     @property
     def retrying(self) -> int:
-        """How many apps failed and get a second round."""
+        """The number of apps that failed and get a second round."""
         return self._progress.by_state[State.RETRY_LATER]
 
     @property
     def taken_over(self) -> int:
-        """How many outcomes came from the journal of an earlier run."""
+        """The number of outcomes from the journal of an earlier run."""
         return self._taken_over
 
     @property
     def paused_for(self) -> float:
-        """For how many more seconds the rate limit holds everything back; 0 if it does not."""
+        """The seconds for which the rate limit still holds all requests back; 0 if it does not."""
         return 0.0 if self._throttle is None else self._throttle.closed_for
 
     @property
     def limit(self) -> int | None:
-        """How many requests may be in flight now; None for a run that sends none."""
+        """The present maximum of requests in flight; None for a run without requests."""
         return None if self._throttle is None else self._throttle.limit
 
     @property
     def rate_left(self) -> int | None:
-        """How many requests are left in the server's window; None if that is not known."""
+        """The requests that are left in the server's window; None if unknown."""
         return None if self._throttle is None else self._throttle.rate_window.left
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing new is begun any more."""
+        """Whether the run begins no more apps."""
         return self._engine.stop_reason is not None
 
     @property
+    def requests(self) -> Requests:
+        """The requests that were sent so far."""
+        return self._progress.requests
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early; None if it does not."""
+        return self._engine.stop_reason
+
+    @property
     def report(self) -> Report[T_co]:
-        """The report of all outcomes that are known; complete once the run has ended.
+        """The report of all outcomes so far; complete once the run has ended.
 
         Raises InvalidInputError with `keep=False`: then outcomes are counted and not kept.
         """
@@ -213,7 +226,7 @@ class Run(Generic[T_co]):
         )
 
     def stop(self, reason: str = "the run was stopped", *, grace: float = math.inf) -> None:
-        """Begin nothing new. Apps in flight have `grace` seconds to end, then are cancelled."""
+        """Begin no more apps. Apps in flight have `grace` seconds to end, then are cancelled."""
         self._engine.stop(reason)
         if grace < math.inf:
             self._abandoned = True
@@ -243,7 +256,7 @@ class Run(Generic[T_co]):
 
     async def __aenter__(self) -> Run[T_co]:
         self._progress.expect_followers()
-        # The task below is outside of the caller's scopes, so it needs their deadline.
+        # The task below is outside the caller's scopes, so it gets their deadline.
         self._engine.scope.deadline = anyio.current_effective_deadline()
         self._task = asyncio.create_task(self._run_as_task(), name=f"aioappsapi bulk {self.action}")
         self._started = self._task
@@ -256,11 +269,11 @@ class Run(Generic[T_co]):
             return
         if not task.done():
             task.cancel()
-            # Without this wait there is no report, even where the caller's time is over.
+            # Without this wait there is no report, even if the caller's time is over.
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
         if task.cancelled():
-            self._conclude_cancelled()  # a task that is cancelled at once never runs
+            self._conclude_cancelled()  # a task that is cancelled at once would never run
         elif self._failure is not None and error is None:
             raise self._failure
 
@@ -291,7 +304,7 @@ class Run(Generic[T_co]):
         planned. A CancelledError or KeyboardInterrupt passes
         through. `report_of` finds the report in each of them.
         """
-        # Before anything else: without its journal the run must not begin.
+        # First of all: without its journal the run must not begin.
         if self._open_journal is not None:
             self._engine.journal = self._take_journal(self._open_journal())
         try:
@@ -299,10 +312,17 @@ class Run(Generic[T_co]):
                 if self._throttle is not None:
                     listener = self._pressure.listener(self._on_pause)
                     stack.callback(self._throttle.on_pause(listener))
+                if self._observer is not None:
+                    self._follow(stack.enter_context(self._observer.run(self)))
                 await self._run()
         finally:
             if self._engine.journal is not None:
                 await self._engine.journal.aclose()
+
+    def _follow(self, events: RunEvents) -> None:
+        self._engine.observer = events
+        if self._engine.journal is not None:
+            self._engine.journal.on_flush = events.flushed
 
     def _take_journal(self, journal: Journal) -> Journal:
         self._taken_over = journal.taken_over
@@ -337,7 +357,7 @@ class Run(Generic[T_co]):
                 attach_report(failure, self._progress_report())
                 raise
         if self._engine.interruption is not None:
-            raise self._aborted(self._engine.interruption)
+            raise aborted(self.action, self._engine.interruption, self._progress_report())
 
     def _begin(self) -> None:
         self.began = True
@@ -368,16 +388,3 @@ class Run(Generic[T_co]):
         self._progress.end()
         if (failure := self._engine.interruption) is not None:
             log.error("on_outcome raised while the run was being cancelled", exc_info=failure)
-
-    def _aborted(self, cause: BaseException) -> BaseException:
-        report = self._progress_report()
-        if not isinstance(cause, Exception):
-            attach_report(cause, report)
-            return cause
-        aborted = RunAbortedError(
-            f"{self.action}: aborted by {type(cause).__name__}: {cause}. "
-            "The report has every outcome until then.",
-            report=report,
-        )
-        aborted.__cause__ = cause
-        return aborted

@@ -1,7 +1,7 @@
 """Brings apps back to the states that a snapshot records.
 
-In up to three runs, one after the other: stops make room, then numbers of instances are set, then
-the others start. Their reports become one, with an outcome for each app.
+There are up to three runs, one after the other: stops free quota, then numbers of instances are
+set, then the other apps start. Their reports become one, with an outcome for each app.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from aioappsapi.models.app import App
 
 Begin = Callable[[ActionName, list[str], float | None], Run[App]]
 Draw = Callable[[ActionName, list[str]], Awaitable[Plan]]
-# The numbers to be set for an app: one for each of its processes that has another number.
+# The numbers to set for an app: one for each process with another number.
 Changes = dict[str, list[Scale]]
 
 _ACTION_FOR: Final[dict[str, ActionName]] = {"STOPPED": "stop", "STARTED": "start"}
-# Of two outcomes of an app the later one here counts: what was changed is not `already` so.
+# If an app has two outcomes, the later one here counts: a changed app is not `already`.
 _WEIGHT: Final = {status: n for n, status in enumerate(Status)} | {Status.ALREADY: -1}
 
 
 class Restoration:
-    """One restoration, while it goes on and afterwards.
+    """One restoration, during its runs and afterwards.
 
-    ``async for run in restoration:`` gives a `Run` after the other, each to be run to its end
-    before the next is asked for. A run that was stopped is the last one; `report` has everything.
+    ``async for run in restoration:`` yields one `Run` after the other. Run each of them to its end
+    before the next. A run that was stopped is the last one; `report` has all outcomes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Restoration:
     async def __aiter__(self) -> AsyncIterator[Run[App]]:
         zero = loop_time()
         self._started_at = datetime.now(UTC)
-        # Read before anything is done: what fails here has changed nothing yet.
+        # Read before any change: a failure here has changed nothing.
         changes = await self._find_changes()
         runs: tuple[Callable[[float | None], Run[App] | None], ...] = (
             partial(self._asking, "stop"),
@@ -92,7 +92,7 @@ class Restoration:
         return self._merged([run.report for run in self._runs])
 
     async def predict(self, draw: Draw) -> Report[App]:
-        """Predict the report without a change. Quota that stops would free is not counted."""
+        """Predict the report without a change. Quota that the stops would free is not counted."""
         self._started_at = now = datetime.now(UTC)
         reports = [(await draw(action, keys)).report for action, keys in self._keys().items()]
         scaled: Report[App] = Report(

@@ -104,7 +104,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Versioned(msgspec.Struct):
-    """The part of a snapshot that every schema has."""
+    """The member that every version of a snapshot has."""
 
     schema: int
 

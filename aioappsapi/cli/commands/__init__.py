@@ -12,11 +12,18 @@ from aioappsapi.cli.flags import ARGUMENTS
 _LOGIN: Final = """\
 Target and login come from the environment: CF_API, with CF_USERNAME and CF_PASSWORD, or
 CF_CLIENT_ID and CF_CLIENT_SECRET, or CF_ACCESS_TOKEN. Without CF_API they come from the cf command
-(`cf login`). --sandbox N needs neither."""
+(`cf login`). --target NAME takes a target from the file of named targets, AIOAPPSAPI_CONFIG or
+~/.config/aioappsapi/config.toml. --sandbox N needs none of them."""
 _STATUS: Final = """\
 Exit status: 0 every app is in the requested state, 1 some are not, 2 wrong usage, 3 could not
 begin, 4 a report or the output could not be written, 130/143/129 ended by Ctrl-C, SIGTERM or
 SIGHUP."""
+
+_TARGETS_FILE: Final = """\
+The file is AIOAPPSAPI_CONFIG, or else ~/.config/aioappsapi/config.toml (below XDG_CONFIG_HOME, if
+that is set). It may hold no secret: it names environment variables, or the CF_HOME of a cf login.
+A target without a login uses the one that goes with CF_API.
+"""
 
 _MANY: Final = Group("Many apps", sort_key=1)
 _OTHER: Final = Group("One app, reports, testing", sort_key=2)
@@ -169,7 +176,7 @@ _add(
     "apps:list_apps",
     "List the apps that this login may see, or those that are selected.",
     usage="[OPTIONS]",
-    examples="aioappsapi apps list --org acme --include space.organization\n"
+    examples="aioappsapi apps list --org acme --droplet-older-than 90d\n"
     "aioappsapi apps list --state stopped --output jsonl | jq -r .guid",
     notes=(_LOGIN, _REFUSED),
 )
@@ -244,6 +251,19 @@ _add(
         "Reports are files; no target and no login are needed.",
         "Exit status: 0, 2 if the reports cannot be merged, 4 if a file could not be written.",
     ),
+)
+_add(
+    app,
+    "targets",
+    "targets:targets",
+    "Show named targets: where, who, until when, with which roles, and what does not work there.",
+    usage="[NAME...] [OPTIONS]",
+    examples="aioappsapi targets\naioappsapi targets 'eu-*' --output json",
+    notes=(
+        _TARGETS_FILE,
+        "Exit status: 0 all of them can be used, 1 some cannot, 2 wrong usage or a broken file.",
+    ),
+    group=_OTHER,
 )
 _add(
     app,

@@ -1,12 +1,12 @@
-"""What may be typed after `apps`: a list, and commands for one app."""
+"""The commands after `apps`: a list, and operations on one app."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from aioappsapi.cli.action_flags import CallFlags
 from aioappsapi.cli.flags import (
     AppName,
-    CallFlags,
     Include,
     LogFlags,
     Selection,
@@ -18,7 +18,6 @@ from aioappsapi.cli.flags import (
 
 def list_apps(
     *,
-    include: Include = (),
     selection: Selection = Selection(),
     call: CallFlags = CallFlags(),
     log: LogFlags = LogFlags(),
@@ -26,7 +25,7 @@ def list_apps(
 ) -> int:
     from aioappsapi.cli.apps import AppCommand
 
-    return AppCommand(call, log, target).list(selection, include)
+    return AppCommand(call, log, target).list(selection)
 
 
 def get(

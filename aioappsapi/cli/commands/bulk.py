@@ -1,4 +1,4 @@
-"""What may be typed after `start`, `stop`, `restart`, `restage` and `scale`."""
+"""The options of `start`, `stop`, `restart`, `restage` and `scale`."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def _command(action: BulkAction, more: ActionFlags) -> Callable[..., int]:
         log: LogFlags = LogFlags(),
         target: TargetFlags = TargetFlags(),
     ) -> int:
-        from aioappsapi.cli.bulk import BulkCommand
+        from aioappsapi.cli.fleet import bulk_command
 
-        return BulkCommand(
+        return bulk_command(
             action=action,
             words=words,
             selection=selection,

@@ -1,4 +1,4 @@
-"""What may be typed after `--install-completion`."""
+"""The option `--install-completion`."""
 
 from __future__ import annotations
 

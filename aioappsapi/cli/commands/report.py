@@ -1,4 +1,4 @@
-"""What may be typed after `report`."""
+"""The commands after `report`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be typed after `snapshot` and `restore`."""
+"""The options of `snapshot` and `restore`."""
 
 from __future__ import annotations
 

@@ -103,6 +103,17 @@ def address_limit_exceeded() -> ApiError:
     return ApiError(429, 10014, "CF-IPBasedRateLimitExceeded", detail)
 
 
+def metadata_limit_exceeded(kind: str, count: int, most: int) -> ApiError:
+    """Return the refusal: the resource would have too many labels or annotations."""
+    code, title = (
+        (390020, "CF-LabelLimitExceeded")
+        if kind == "label"
+        else (390023, "CF-AnnotationLimitExceeded")
+    )
+    detail = f"Failed to add {count} {kind}s because it would exceed maximum of {most}"
+    return ApiError(422, code, title, detail)
+
+
 def uniqueness(detail: str) -> ApiError:
     """Return the error of a new resource whose name is taken."""
     return ApiError(422, 10016, "CF-UniquenessError", detail)

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.api import ruby
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 Predicate = Callable[[dict[str, str]], bool]
 
+NO_SELECTOR: Final = "Invalid label_selector value"
 _RESERVED: Final = "cloudfoundry.org"
 _LONGEST: Final = 63
 _LONGEST_PREFIX: Final = 253
@@ -18,7 +21,7 @@ _MOST_REQUIREMENTS: Final = 50
 _CHARACTERS: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _ENDS: Final = re.compile(r"[A-Za-z0-9](?:.*[A-Za-z0-9])?")
 _PART: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN: Final = re.compile(rf"(?:{_PART}\.)+{_PART}")
+DOMAIN: Final = re.compile(rf"(?:{_PART}\.)+{_PART}")
 _REQUIREMENT: Final = re.compile(r"(?:\(.*?\)|[^,])+")
 _KEY: Final = r"([A-Za-z0-9_./-]+)"
 _FORMS: Final = (
@@ -69,7 +72,7 @@ def _requirement(text: str) -> Predicate | str:
     if match := _EXISTS.fullmatch(text):
         absent, key = bool(match[1]), match[2]
         return _key_problem(key) or (lambda labels: (key in labels) is not absent)
-    return "Invalid label_selector value"
+    return NO_SELECTOR
 
 
 def _membership(key: str, values: frozenset[str], *, negated: bool) -> Predicate:
@@ -77,19 +80,21 @@ def _membership(key: str, values: frozenset[str], *, negated: bool) -> Predicate
     return lambda labels: (labels.get(key) in values) is not negated
 
 
-def _label(key: str, value: object) -> Iterator[str]:
+def _label(key: str, value: JsonValue) -> Iterator[str]:
     if problem := _key_problem(key):
         yield f"label key error: {problem}"
-    if problem := _value_problem("" if value is None else str(value)):
+    if problem := _value_problem(ruby.text(value)):
         yield f"label value error: {problem}"
 
 
-def _annotation(key: str, value: object) -> Iterator[str]:
-    text = "" if value is None else str(value)
-    if text.strip() and (problem := _key_problem(key)):
+def _annotation(key: str, value: JsonValue) -> Iterator[str]:
+    if not ruby.blank(value) and (problem := _key_problem(key)):
         yield f"annotation key error: {problem}"
-    if len(text) > _LONGEST_ANNOTATION:
-        yield f"annotation value error: {_too_long(text, _LONGEST_ANNOTATION)}"
+    if isinstance(value, bool | float):
+        # The server falls over a value that has no size.
+        raise UnknownError
+    if not isinstance(value, int) and ruby.length(value) > _LONGEST_ANNOTATION:
+        yield f"annotation value error: {_too_long(ruby.text(value), _LONGEST_ANNOTATION)}"
 
 
 def _key_problem(key: str) -> str:
@@ -98,7 +103,7 @@ def _key_problem(key: str) -> str:
         return "key cannot be empty string"
     if "/" in name:
         return "key has more than one '/'"
-    if slash and not _DOMAIN.fullmatch(prefix):
+    if slash and not DOMAIN.fullmatch(prefix):
         return f"prefix '{prefix}' must be in valid dns format"
     if slash and len(prefix) > _LONGEST_PREFIX:
         return f"prefix {_too_long(prefix, _LONGEST_PREFIX)}"

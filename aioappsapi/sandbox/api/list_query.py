@@ -9,22 +9,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
+from aioappsapi.sandbox.api import ruby
 from aioappsapi.sandbox.api.errors import ApiError, bad_query, unprocessable
-from aioappsapi.sandbox.api.labels import Predicate, selected
+from aioappsapi.sandbox.api.labels import NO_SELECTOR, Predicate, selected
+from aioappsapi.sandbox.api.moments import OPERATORS, comparing, is_moment
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.query_problems import (
+    one_of,
+    unknown_members,
+    unknown_parameters,
+    unknown_resources,
+)
+from aioappsapi.sandbox.world.json_types import JsonValue
 
 T = TypeVar("T")
 Value = str | Collection[str] | None
 
 _COMMON: Final = ("page", "per_page", "order_by", "created_ats", "updated_ats", "guids")
-_OPERATORS: Final = {
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-}
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_INTEGER: Final = re.compile(r"\s*\+?([0-9]{1,18})")
-_MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ")
+_MOST_ROWS: Final = 2**63 - 1
+_INTEGER: Final = re.compile(r"\s*\+?([0-9]+)")
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_WITH_BRACKETS: Final = frozenset({"fields", "target_guids", "label_selector", "include", "embed"})
 _NO_MOMENT: Final = (
     "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
 )
@@ -48,6 +54,7 @@ class ListRules:
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refuse: Callable[[list[str]], ApiError] = bad_query
+    checks_labels: bool = True
     check: Callable[[Mapping[str, str]], list[str]] = lambda _: []
 
     def allowed(self) -> tuple[str, ...]:
@@ -100,12 +107,15 @@ def decode(query: str) -> dict[str, str]:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError as error:
         raise UndecodableQueryError(query) from error
-    found = dict(pairs)
-    for name in [name for name in found if name.endswith("[]")]:
-        # The server uses the text of a Ruby array.
-        given = ", ".join(f'"{value}"' for key, value in pairs if key == name)
-        del found[name]
-        found[name.removesuffix("[]")] = f"[{given}]"
+    found: dict[str, str] = {}
+    arrays: dict[str, list[JsonValue]] = {}
+    for name, value in pairs:
+        if name.endswith("[]"):
+            # The server uses the text of a Ruby array.
+            values = arrays.setdefault(name, [])
+            values.append(value)
+            value = ruby.text(values)
+        found[name.removesuffix("[]")] = value
     return found
 
 
@@ -123,22 +133,29 @@ class ListQuery:
         if rules.default_order:
             given.setdefault("order_by", rules.default_order)
         self._problems: list[str] = []
+        # Whether the server falls over a value that its checks let pass.
+        self._fails = False
         self._labels: list[Predicate] = []
         self._moments: list[tuple[str, Callable[[str], bool]]] = []
         self.number = self._positive("page", 1)
         self.size = self._page_size()
+        self._check_last_row()
         self._check_order()
         self._read_moments()
+        self._check_arrays("guids")
+        self._read_labels()
         self._check_unknown()
         self.includes = self._named("include", rules.includes, "included")
         self.embeds = self._named("embed", rules.embeds, "embedded")
         self._check_lifecycle()
         self._check_choices()
         self._problems += rules.check(given)
+        self._check_arrays(*(name for name in rules.filters if name != "guids"))
         self.fields = self._read_fields()
-        self._read_labels()
         if self._problems:
             raise rules.refuse(self._problems)
+        if self._fails:
+            raise UnknownError
 
     def values(self, name: str) -> frozenset[str] | None:
         """Return the comma-separated values of a parameter, or None if it was not given."""
@@ -216,6 +233,12 @@ class ListQuery:
             self._problems.append("Per page must be between 1 and 5000")
         return size
 
+    def _check_last_row(self) -> None:
+        if self.number * self.size > _MOST_ROWS:
+            self._problems.append(
+                f"Maximum result (page * per_page) must be less than {_MOST_ROWS}"
+            )
+
     def _check_order(self) -> None:
         order = self.given.get("order_by")
         if order is not None and re.sub(r"\A[+-]", "", order) not in self._rules.orders:
@@ -223,16 +246,17 @@ class ListQuery:
             self._problems.append(f"Order by can only be: {valid}")
 
     def _read_moments(self) -> None:
-        for name, text in self.given.items():
-            field, _, comparison = name.partition("[")
-            if field in {"created_ats", "updated_ats"}:
-                self._read_moment(field, comparison.removesuffix("]"), text)
+        for wanted in ("created_ats", "updated_ats"):
+            for name, text in self.given.items():
+                base, _, comparison = name.partition("[")
+                if base == wanted:
+                    self._read_moment(wanted, comparison.removesuffix("]"), text)
 
     def _read_moment(self, field: str, comparison: str, text: str) -> None:
         label = field.replace("_", " ").capitalize()
         moments = _SEPARATOR.split(text)
         problems = []
-        if comparison and comparison not in _OPERATORS:
+        if comparison and comparison not in OPERATORS:
             problems.append(f"Invalid relational operator: '{comparison}'")
         if comparison and len(moments) > 1:
             problems.append("only accepts one value when using a relational operator")
@@ -240,7 +264,9 @@ class ListQuery:
             problems += [_NO_MOMENT for moment in moments if not _MOMENT.fullmatch(moment)]
         self._problems += [f"{label} {problem}" for problem in problems]
         if not problems:
-            self._moments.append((field.removesuffix("s"), _comparing(comparison, moments)))
+            # PostgreSQL knows no such day or hour.
+            self._fails |= not all(map(is_moment, moments))
+            self._moments.append((field.removesuffix("s"), comparing(comparison, moments)))
 
     def _check_unknown(self) -> None:
         allowed = self._rules.allowed()
@@ -254,16 +280,26 @@ class ListQuery:
         self._problems += unknown_resources(wanted, valid, kind)
         return wanted
 
+    def _check_arrays(self, *names: str) -> None:
+        """Refuse an operator in brackets after a filter that takes only values."""
+        operated = {name.partition("[")[0] for name in self.given if name.endswith("]")}
+        for name in names:
+            if name in operated and name not in _WITH_BRACKETS:
+                label = name.replace("_", " ").capitalize()
+                self._problems.append(f"{label} must be an array")
+
     def _check_lifecycle(self) -> None:
         wanted = self.given.get("lifecycle_type")
-        if wanted is not None and wanted not in {"buildpack", "docker", "cnb"}:
+        if wanted is None or "lifecycle_type" not in self._rules.filters:
+            return
+        if wanted not in {"buildpack", "docker", "cnb"}:
             self._problems.append(f"Invalid lifecycle_type: '{wanted}'")
 
     def _check_choices(self) -> None:
         for name, valid in self._rules.choices.items():
             if name in self.given and self.given[name] not in valid:
                 label = name.replace("_", " ").capitalize()
-                self._problems.append(f"{label} {_one_of(valid)}")
+                self._problems.append(f"{label} {one_of(valid)}")
 
     def _read_fields(self) -> dict[str, tuple[str, ...]]:
         """Return the requested members, by related resource."""
@@ -279,7 +315,12 @@ class ListQuery:
         if selector is None or "label_selector" not in self._rules.filters:
             return
         self._labels, problems = selected(selector)
-        self._problems += problems
+        if self._rules.checks_labels:
+            self._problems += problems
+        elif problems:
+            # No resource has a label with such a name.
+            self._labels.append(lambda _: False)
+            self._fails |= NO_SELECTOR in problems
 
 
 def named(text: str) -> tuple[str, ...]:
@@ -287,16 +328,19 @@ def named(text: str) -> tuple[str, ...]:
     return tuple(map(unquote, _SEPARATOR.split(text)))
 
 
-def requested_names(query: str, rules: ListRules, name: str = "include") -> tuple[str, ...]:
+def requested_names(
+    query: str, rules: ListRules, name: str = "include", *, also: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Return the resources that a request for one resource includes, by the rules of its list.
 
-    With the `name` embed, return the resources that it embeds.
+    With the `name` embed, return the resources that it embeds. `also` are other valid parameters.
     """
     embeds = name == "embed"
     valid, kind = (rules.embeds, "embedded") if embeds else (rules.includes, "included")
     given = decode(query)
     wanted = named(given[name]) if name in given else ()
-    problems = unknown_parameters(given, (name,)) + unknown_resources(wanted, valid, kind)
+    bases = dict.fromkeys(one.partition("[")[0] for one in given)
+    problems = unknown_parameters(bases, (*also, name)) + unknown_resources(wanted, valid, kind)
     if problems:
         raise rules.refuse(problems)
     return wanted
@@ -332,59 +376,10 @@ def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
     return check
 
 
-def unknown_parameters(given: Iterable[str], allowed: tuple[str, ...]) -> list[str]:
-    """Return the problem of parameters that the list does not know."""
-    unknown = ", ".join(f"'{name}'" for name in given if name not in allowed)
-    if not unknown:
-        return []
-    valid = ", ".join(f"'{name}'" for name in allowed)
-    return [f"Unknown query parameter(s): {unknown}. Valid parameters are: {valid}"]
-
-
-def unknown_resources(wanted: tuple[str, ...], valid: tuple[str, ...], kind: str) -> list[str]:
-    """Return the problems of resources that cannot be included or embedded, and of duplicates."""
-    known = ", ".join(f"'{name}'" for name in valid)
-    problems = []
-    for index, name in enumerate(wanted):
-        if name not in valid:
-            problem = f"Invalid {kind} resource: '{name}'. Valid {kind} resources are: {known}"
-            problems.append(problem)
-        elif wanted[:index].count(name) == 1:
-            problems.append(f"Duplicate {kind} resource: '{name}'")
-    return problems
-
-
-def unknown_members(
-    wanted: Mapping[str, tuple[str, ...]], known: Mapping[str, tuple[str, ...]]
-) -> list[str]:
-    """Return the problems of members of related resources that cannot be requested."""
-    for resource, names in wanted.items():
-        if resource not in known:
-            valid = ", ".join(f"'{name}'" for name in known)
-            return [f"Fields [{resource}] valid resources are: {valid}"]
-        if not set(names) <= set(known[resource]):
-            valid = ", ".join(f"'{name}'" for name in known[resource])
-            return [f"Fields valid keys for '{resource}' are: {valid}"]
-    return []
-
-
-def _one_of(valid: tuple[str, ...]) -> str:
-    if valid == ("true", "false"):
-        return "must be 'true' or 'false'"
-    return "must be one of " + ", ".join(f"'{name}'" for name in valid)
-
-
 def _among(value: Value, wanted: frozenset[str]) -> bool:
     if value is None or isinstance(value, str):
         return value in wanted
     return not wanted.isdisjoint(value)
-
-
-def _comparing(comparison: str, moments: list[str]) -> Callable[[str], bool]:
-    if not comparison:
-        return moments.__contains__
-    compare, bound = _OPERATORS[comparison], moments[0]
-    return lambda moment: bool(compare(moment, bound))
 
 
 def _collated(row: Any) -> tuple[str, str]:

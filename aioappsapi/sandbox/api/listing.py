@@ -57,7 +57,12 @@ TASKS: Final = ListRules(
     ),
     orders=ORDERS,
 )
-REVISIONS: Final = ListRules(("versions", "deployable", "label_selector"), orders=ORDERS)
+REVISIONS: Final = ListRules(
+    ("versions", "deployable", "label_selector"),
+    orders=ORDERS,
+    # The server compares the text of the query with true and false, so that no value is valid.
+    check=lambda given: ["Deployable must be a boolean"] if "deployable" in given else [],
+)
 
 Filter = tuple[str, Callable[[Any], Value]]
 Include = Callable[[ListQuery, Sequence[Any]], Json]

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from aioappsapi.sandbox.api import errors
+from aioappsapi.sandbox.api import errors, ruby
 from aioappsapi.sandbox.api.answer import json_text
+from aioappsapi.sandbox.api.outages import UnknownError
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 LEADING_DIGITS: Final = re.compile(r"[+-]?[0-9]+")
 URI_PATH: Final = re.compile(r"/(?:[^\s/]\S*)?")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?", re.IGNORECASE)
+_MOST_METADATA: Final = {"label": 50, "annotation": 200}
 _CREDENTIALS: Final = re.compile(r"://[^/@]*@")
 
 
@@ -101,6 +103,22 @@ def number_problems(
     return []
 
 
+def text_problems(label: str, text: JsonValue, longest: int) -> list[str]:
+    """Return the problems of a text that may be missing, but not empty or too long."""
+    if text is None:
+        return []
+    problems = [] if isinstance(text, str) else [f"{label} must be a string"]
+    if not 1 <= ruby.length(text) <= longest:
+        problems.append(f"{label} must be between 1 and {longest} characters")
+    return problems
+
+
+def presence_problems(label: str, text: JsonValue) -> list[str]:
+    """Return the problems of a text that must be there and not only spaces."""
+    problems = [f"{label} can't be blank"] if ruby.blank(text) else []
+    return problems if isinstance(text, str) else [*problems, f"{label} must be a string"]
+
+
 def guid_problems(label: str, value: JsonValue) -> list[str]:
     """Return the problem of a value that is not a text of 1 to 200 characters."""
     problems = [] if isinstance(value, str) else [f"{label} must be a string"]
@@ -109,38 +127,29 @@ def guid_problems(label: str, value: JsonValue) -> list[str]:
     return problems
 
 
-def relationship_problems(fields: Json, *names: str) -> list[str]:
-    """Return the problems of the relationships that a new resource needs."""
-    given = fields.get("relationships")
-    if not isinstance(given, dict):
-        return ["Relationships 'relationships' is not an object"]
-    if not given:
-        return ["Relationships 'relationships' must include one or more valid relationships"]
-    problems = unknown_fields(given, names)
-    problems += [one for name in names for one in _to_one(name, given.get(name))]
-    return [f"Relationships {problem}" for problem in problems]
-
-
-def _to_one(name: str, given: object) -> list[str]:
-    label = name.capitalize()
-    problems = [] if given else [f"{label} can't be blank"]
-    data = given.get("data") if isinstance(given, dict) and [*given] == ["data"] else ""
-    if data is None:
-        return problems
-    if not isinstance(data, dict) or [*data] != ["guid"]:
-        shape = f'{name}: {{"data": {{"guid": "valid-guid"}}}}'
-        return [*problems, f'{label} must be structured like this: "{shape}"']
-    return problems + guid_problems(f"{label} guid", data["guid"])
-
-
 def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
-    """Change labels and annotations as in the body; null removes an entry."""
+    """Change labels and annotations as in the body; null removes an entry.
+
+    Raises ApiError 422, with nothing changed, where there would be too many of them.
+    """
     metadata = fields.get("metadata") or {}
-    for kept, given in (
-        (labels, metadata.get("labels")),
-        (annotations, metadata.get("annotations")),
-    ):
-        merge(kept, given or {})
+    given = [metadata.get("labels") or {}, metadata.get("annotations") or {}]
+    changed = [{**labels}, {**annotations}]
+    for index, (kind, most) in enumerate(_MOST_METADATA.items()):
+        before = len(changed[index])
+        merge(changed[index], {name: _stored(value) for name, value in given[index].items()})
+        if len(changed[index]) > max(before, most):
+            raise errors.metadata_limit_exceeded(kind, len(given[index]), most)
+    for kept, new in zip((labels, annotations), changed, strict=True):
+        kept.clear()
+        kept.update(new)
+
+
+def _stored(value: JsonValue) -> str | None:
+    """Return what the server keeps of a value: a text. It falls over lists and objects."""
+    if isinstance(value, list | dict):
+        raise UnknownError
+    return None if value is None else ruby.text(value)
 
 
 def merge(kept: Json, given: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -23,6 +24,7 @@ from aioappsapi.sandbox.server.uaa import Uaa
 from aioappsapi.sandbox.world.faults import RUNNER, Draw, Fault, Faults
 from aioappsapi.sandbox.world.state import World
 
+_log: Final = logging.getLogger(__name__)
 # Compared literally: with a query or another slash, the request counts.
 _UNCOUNTED: Final = frozenset({"/", "/v3", "/healthz", "/v2/info"})
 _DONE: Final = frozenset({Fault.RESET_AFTER, Fault.TRUNCATED, Fault.GARBAGE, Fault.DRIP})
@@ -154,6 +156,10 @@ class Gate:
             return self._api.answer(call)
         except UndecodableQueryError:
             return undecodable()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # The server too answers whatever it falls over with this error.
+            _log.exception("%s %s", call.method, call.path)
+            return UnknownError().answer()
 
     def _count(
         self, request: web.BaseRequest, token: Token | ApiError, limit: int, faults: Faults

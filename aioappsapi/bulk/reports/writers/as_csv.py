@@ -13,7 +13,7 @@ from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.rows import COLUMNS, row_of
 from aioappsapi.bulk.reports.text import printable
 
-# Spreadsheets compute a cell that begins so, and names come from others: =HYPERLINK(…).
+# Spreadsheets evaluate a cell that begins with one of these, and users choose names: =HYPERLINK(…).
 _FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - the wide ones count as well
 
 

@@ -1,4 +1,4 @@
-"""Pages that need nothing else: no server, no network, no other file."""
+"""Self-contained pages: they need no server, no network and no other file."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from aioappsapi.bulk.reports.writers.time_lines import slowest
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# Each further group is small, and the table has all of them.
+# Further groups are small, and the table shows all apps.
 _MOST_GROUPS: Final = 25
 _EXAMPLES: Final = 5
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of apps that are not done for one cause, as the page shows it.
+    """A group of unfinished apps with one cause, as the page shows it.
 
-    `status_index` and `reason_index` are those that the rows of the table have.
+    `status_index` and `reason_index` are the indexes in the rows of the table.
     """
 
     status: Status
@@ -54,7 +54,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 def as_html(report: ReportData[object], plan: list[str] | None = None) -> Iterator[str]:
     """Yield a report as a page, piece by piece; needs jinja2. `plan` adds lines on the cost.
 
-    Names are text whatever they contain, and no script can run but the page's own.
+    Names are always text, and only the page's own script can run.
     """
     timeline = report.timeline()
     apps = AppTable(report, timeline)
@@ -160,7 +160,7 @@ def _shown(value: object) -> object:
 
 
 def _code(text: str) -> object:
-    """Show what stands between backticks as code."""
+    """Show text between backticks as code."""
     from markupsafe import Markup, escape
 
     plain, *pairs = printable(text).split("`")

@@ -1,4 +1,4 @@
-"""A report for CI: JUnit's XML, one test case per app."""
+"""A report for CI: the XML of JUnit, one test case per app."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import printable
+from aioappsapi.errors import AppsApiError
 
 # A failure is known to have failed; an error may have taken effect.
 _ELEMENTS: Final = {
@@ -25,7 +26,7 @@ def as_junit(report: ReportData[object]) -> str:
     """Return a report as JUnit's XML.
 
     `failed` is a failure, `unverified` and `timed_out` are errors, `cancelled` and `not_attempted`
-    are skipped, `ok` and `already` have passed.
+    are skipped, `ok` and `already` have passed. A target that could not be used is an error, too.
     """
     totals = _totals(report)
     root = ET.Element("testsuites", {"name": "aioappsapi", **totals})
@@ -37,6 +38,8 @@ def as_junit(report: ReportData[object]) -> str:
         _property(properties, "target", target)
     if report.stopped is not None:
         _property(properties, "stopped", report.stopped)
+    for target, error in report.target_errors.items():
+        _target_case(suite, name, target, error)
     for outcome in report:
         _case(suite, name, outcome)
     ET.indent(root, " ")
@@ -45,8 +48,9 @@ def as_junit(report: ReportData[object]) -> str:
 
 def _totals(report: ReportData[object]) -> dict[str, str]:
     found = [_ELEMENTS.get(outcome.status) for outcome in report]
+    found += ["error"] * len(report.target_errors)
     return {
-        "tests": str(len(report)),
+        "tests": str(len(found)),
         "failures": str(found.count("failure")),
         "errors": str(found.count("error")),
         "skipped": str(found.count("skipped")),
@@ -56,6 +60,13 @@ def _totals(report: ReportData[object]) -> dict[str, str]:
 
 def _property(properties: ET.Element, name: str, value: str) -> None:
     ET.SubElement(properties, "property", {"name": name, "value": printable(value)})
+
+
+def _target_case(suite: ET.Element, title: str, target: str, error: AppsApiError) -> None:
+    about = {"classname": title, "name": printable(target), "time": _seconds(0)}
+    case = ET.SubElement(suite, "testcase", about)
+    reason = {"message": printable(str(error)), "type": type(error).__name__}
+    ET.SubElement(case, "error", reason)
 
 
 def _case(suite: ET.Element, title: str, outcome: Outcome[object]) -> None:

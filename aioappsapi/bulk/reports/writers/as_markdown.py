@@ -15,7 +15,7 @@ from aioappsapi.bulk.reports.timing import labels
 _MOST_NAMES: Final = 5
 
 # Entities are never markup in Markdown, so a name cannot leave its cell or mention people.
-# An underscore within a word is no markup either.
+# An underscore within a word is not markup either.
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|~#@!&$]|:(?=//)|(?<![^\W_])_|_(?![^\W_])")
 
 

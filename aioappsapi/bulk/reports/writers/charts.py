@@ -33,7 +33,7 @@ _LIMIT: Final = "limit of requests in flight (right axis)"
 _BARS: Final = 40
 # Instances are polled, so many come up "at once". They are spread over the seconds between polls.
 _POLL: Final = 5.0
-# A longest value so many times the p99 would flatten all others: the axis then ends earlier.
+# A maximum of this many times the p99 would flatten all other bars: the axis then ends earlier.
 _TAIL: Final = 3
 _TAIL_VALUES: Final = 50
 
@@ -46,7 +46,7 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A line across a chart; its label is on one of several `level`s, so that none overlap."""
+    """A line across a chart; labels are on several `level`s, so that they do not overlap."""
 
     at: float
     label: str
@@ -141,7 +141,7 @@ def throughput_chart(
 
 
 def _spread(counts: Sequence[int], steps: int) -> list[float]:
-    """Spread what a poll found over the empty steps before it, as far as polls are apart."""
+    """Spread the instances of one poll over the empty steps since the previous poll."""
     spread = [float(count) for count in counts]
     empty = 0
     for at, count in enumerate(counts):
@@ -214,7 +214,7 @@ def _points(rates: Sequence[float], top: float) -> str:
 
 
 def histogram(values: Sequence[float]) -> Chart | None:
-    """Draw how many apps took how long, with percentiles; None if there are no values."""
+    """Draw the distribution of durations, with percentiles; None if there are no values."""
     if not values:
         return None
     ranks = percentiles(values)
@@ -253,7 +253,7 @@ def _bar(n: int, count: int, number: int, step: float, top: float) -> Area:
 
 
 def _marks(ranks: dict[str, float], end: float) -> list[Mark]:
-    """Mark the percentiles; equal ones share a mark, and labels move up until none overlap."""
+    """Mark the percentiles. Equal values share a mark, and labels move up until none overlap."""
     shared: dict[float, list[str]] = {}
     for name, value in ranks.items():
         if name != "max" and value <= end:
@@ -283,7 +283,7 @@ def _extent(at: float, width: float) -> tuple[float, float, str]:
 
 
 def _ceiling(value: float, *, least: float = 0.001) -> float:
-    """Return the end of an axis that has room for a value."""
+    """Return the end of an axis that can show a value."""
     step = max(nice(max(value, least) / 4), least)
     return math.ceil(value / step * (1 - 1e-9)) * step or step
 

@@ -16,7 +16,7 @@ from aioappsapi.bulk.reports.timing import Moments, accepted_after, goal_of
 
 Cell = str | int | float | list[str] | None
 
-# The order of the table: first what needs attention.
+# The order of the table: statuses that need attention come first.
 ATTENTION: Final = (
     Status.FAILED,
     Status.TIMED_OUT,
@@ -32,8 +32,8 @@ _RANKS: Final = {status: rank for rank, status in enumerate(ATTENTION)}
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A column of a table, as the script understands it.
 
-    A cell of an ``app`` is its name and key, that of a ``value`` or a ``status`` is an index into
-    `values`. ``notes`` are shown with the details of a row only. `order` is that of `values`.
+    A cell of an ``app`` is its name and key; a cell of a ``value`` or ``status`` is an index into
+    `values`. ``notes`` are shown only with the details of a row. `order` is the order of `values`.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _safe(value: object) -> str:
-    """Encode JSON in which no element can end or begin."""
+    """Encode JSON that cannot end or begin an HTML element."""
     return msgspec.json.encode(value).decode().replace("<", "\\u003c")
 
 
@@ -194,7 +194,7 @@ def _measured_columns(goal: str) -> list[tuple[Column, CellOf]]:
 
 
 def status_column(id_: str, title: str, *, absent: bool = False) -> Column:
-    """Return a column of statuses, in the order of `ATTENTION`; `absent` adds one for none."""
+    """Return a column of statuses, in the order of `ATTENTION`; `absent` adds a missing status."""
     extra = ["absent"] if absent else []
     return Column(
         id=id_,

@@ -15,11 +15,12 @@ from aioappsapi.sandbox.api.apps.lifecycles import (
     check_lifecycle,
     lifecycle_of,
     lifecycle_problems,
-    missing_lifecycle_data,
+    lifecycle_shape_problems,
 )
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.platform.stacks import stack_warning
+from aioappsapi.sandbox.api.relationships import relationship_problems
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.api.views import HIDDEN
@@ -75,6 +76,7 @@ class AppRoutes:
             self._access.check_flag(token, f"diego_{wanted.kind}")
         check_lifecycle(self._world, wanted)
         self._check_new_name(fields["name"], space)
+        validation.merge_metadata(fields, {}, {})
         variables = fields.get("environment_variables")
         validation.check_environment(variables or {})
         warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=True)
@@ -257,12 +259,12 @@ def _check_one_binding(app: App, name: str, *, enabled: bool) -> None:
 
 def _creation_problems(fields: Json) -> list[str]:
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _CREATION)
-    problems += validation.relationship_problems(fields, "space")
+    problems += relationship_problems(fields, "space")
     problems += lifecycle_problems(fields, needs_type=True)
     problems += validation.name_problems(fields.get("name"), nullable=False)
     if not isinstance(fields.get("environment_variables", {}), dict | None):
         problems.append("Environment variables must be an object")
-    return problems + missing_lifecycle_data(fields)
+    return problems + lifecycle_shape_problems(fields)
 
 
 def _update_problems(fields: Json) -> list[str]:
@@ -270,7 +272,7 @@ def _update_problems(fields: Json) -> list[str]:
     problems += lifecycle_problems(fields, needs_type=False)
     if "name" in fields:
         problems += validation.name_problems(fields["name"], nullable=True)
-    return problems + missing_lifecycle_data(fields)
+    return problems + lifecycle_shape_problems(fields)
 
 
 def _apply(app: App, fields: Json, wanted: Lifecycle, *, fresh: bool) -> None:

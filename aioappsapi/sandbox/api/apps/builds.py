@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api import errors, list_query, ruby, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.lifecycles import (
@@ -16,7 +16,7 @@ from aioappsapi.sandbox.api.apps.lifecycles import (
     check_lifecycle,
     lifecycle_of,
     lifecycle_problems,
-    missing_lifecycle_data,
+    lifecycle_shape_problems,
 )
 from aioappsapi.sandbox.api.apps.packages import Packages
 from aioappsapi.sandbox.api.apps.rollout import newest_web
@@ -125,8 +125,7 @@ class Builds:
                 raise errors.not_authorized()
         else:
             self._access.check_change(token, build.app.space, DEVELOPERS)
-        known = ("state", "error", "lifecycle", "metadata")
-        validation.refuse(metadata_problems(fields) + validation.unknown_fields(fields, known))
+        validation.refuse(_update_problems(fields))
         validation.merge_metadata(fields, build.labels, build.annotations)
         build.touch()
         return Answer(200, json_text(_shown(call, build)))
@@ -236,14 +235,22 @@ def _problems(fields: Json) -> list[str]:
     problems += lifecycle_problems(fields, needs_type=False)
     package = fields.get("package")
     package_guid = package.get("guid") if isinstance(package, dict) else None
-    if not package_guid:
+    if ruby.blank(package_guid):
         problems.append("Package guid can't be blank")
     problems += validation.guid_problems("Package guid", package_guid)
-    if "lifecycle" in fields:
-        given = fields["lifecycle"]
-        kind = given.get("type") if isinstance(given, dict) else None
-        problems += [] if isinstance(kind, str) else ["Lifecycle type must be a string"]
-    return problems + missing_lifecycle_data(fields)
+    return problems + lifecycle_shape_problems(fields, needs_type=True)
+
+
+def _update_problems(fields: Json) -> list[str]:
+    problems = metadata_problems(fields)
+    problems += validation.unknown_fields(fields, ("state", "error", "lifecycle", "metadata"))
+    state = fields.get("state")
+    if "state" in fields and state not in ("FAILED", "STAGED"):
+        problems.append(f"State '{ruby.text(state)}' is not a valid state")
+    if state == "STAGED" and ruby.blank(fields.get("lifecycle")):
+        problems.append("Lifecycle 'STAGED' builds require lifecycle data")
+    fine = isinstance(fields.get("error"), str | None)
+    return problems if fine else [*problems, "Error must be a string"]
 
 
 def _creator(token: Token) -> tuple[str, str, str]:

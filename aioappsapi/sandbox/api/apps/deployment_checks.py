@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api import ruby, validation
 from aioappsapi.sandbox.api.apps.scaling import scaling_problems
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
@@ -25,16 +25,18 @@ def check_fields(fields: Json) -> None:
     """Refuse a bad body, with the server's text for every problem."""
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _FIELDS)
     strategy = fields.get("strategy")
-    if strategy is not None and strategy not in _STRATEGIES:
-        problems.append(f"Strategy '{strategy}' is not a supported deployment strategy")
-    if fields.get("revision") and fields.get("droplet"):
+    # A list is looked up member by member, so that an empty one passes.
+    asked = strategy if isinstance(strategy, list) else [strategy]
+    if strategy is not None and not all(one in _STRATEGIES for one in asked):
+        problems.append(f"Strategy '{ruby.text(strategy)}' is not a supported deployment strategy")
+    if not ruby.blank(fields.get("revision")) and not ruby.blank(fields.get("droplet")):
         problems.append("Droplet Cannot set both fields 'droplet' and 'revision'")
     validation.refuse(problems + _option_problems(fields))
 
 
 def _option_problems(fields: Json) -> list[str]:
     options = fields.get("options")
-    if not options:
+    if ruby.blank(options):
         return []
     if not isinstance(options, dict):
         return ["Options must be an object"]

@@ -134,7 +134,7 @@ class Deployments:
         deployment.disk_in_mb = _number(options.get("disk_in_mb"))
         deployment.log_rate = _number(options.get("log_rate_limit_in_bytes_per_second"))
         steps = (options.get("canary") or {}).get("steps")
-        if steps is not None and deployment.strategy == "canary":
+        if steps and deployment.strategy == "canary":
             deployment.steps = [step["instance_weight"] for step in steps]
         if deployment.strategy == "canary":
             deployment.phase = Phase.CANARY

@@ -15,6 +15,7 @@ from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import DROPLETS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.relationships import relationship_problems
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.api.views import HIDDEN, HIDDEN_IN_LISTS
@@ -119,10 +120,11 @@ class Droplets:
         token = call.reader()
         rows = self._all()
         package = self._shelf.packages.get(package_guid)
-        list_query.ListQuery(DROPLETS, list_query.decode(call.query))
+        rules = list_query.nested(DROPLETS, "current")
+        list_query.ListQuery(rules, list_query.decode(call.query))
         if package is None or not token.reads(package.app.space):
             raise errors.not_found("Package")
-        return self._page(call, token, [d for d in rows if d.package == package_guid], DROPLETS)
+        return self._page(call, token, [d for d in rows if d.package == package_guid], rules)
 
     def _page(
         self, call: Call, token: Token, rows: list[Droplet], rules: list_query.ListRules
@@ -279,12 +281,12 @@ def _copy_problems(fields: Json) -> list[str]:
 
 def _creation_problems(fields: Json) -> list[str]:
     problems = validation.unknown_fields(fields, ("relationships", "process_types"))
-    problems += validation.relationship_problems(fields, "app")
+    problems += relationship_problems(fields, "app")
     return problems + _type_problems(fields.get("process_types"))
 
 
 def _type_problems(types: JsonValue) -> list[str]:
-    if not types:
+    if not validation.given(types):
         return []
     if not isinstance(types, dict):
         return ["Process types must be an object"]

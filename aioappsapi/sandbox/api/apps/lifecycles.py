@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api import ruby, validation
 from aioappsapi.sandbox.api.outages import UnknownError
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
 from aioappsapi.sandbox.world.model import STACK, App
@@ -84,9 +84,9 @@ def lifecycle_problems(fields: Json, *, needs_type: bool) -> list[str]:
     """
     given = fields.get("lifecycle")
     kind = given.get("type") if isinstance(given, dict) else None
-    if "lifecycle" not in fields or (needs_type and not kind):
+    if "lifecycle" not in fields or (needs_type and ruby.blank(kind)):
         return []
-    if kind is not None and kind not in _KINDS:
+    if validation.given(kind) and kind not in _KINDS:
         return [f"Lifecycle type is not included in the list: {', '.join(_KINDS)}"]
     data = given.get("data") if isinstance(given, dict) else None
     if not isinstance(data, dict):
@@ -95,11 +95,15 @@ def lifecycle_problems(fields: Json, *, needs_type: bool) -> list[str]:
     return [f"Lifecycle {problem}" for problem in problems]
 
 
-def missing_lifecycle_data(fields: Json) -> list[str]:
-    """Return the problem of a lifecycle without data."""
-    given = fields.get("lifecycle", {"data": {}})
-    data = given.get("data") if isinstance(given, dict) else None
-    return [] if isinstance(data, dict) else ["Lifecycle data must be an object"]
+def lifecycle_shape_problems(fields: Json, *, needs_type: bool = False) -> list[str]:
+    """Return the problems of a lifecycle whose type is not a text, or which has no data."""
+    if "lifecycle" not in fields:
+        return []
+    given = fields["lifecycle"]
+    kind, data = (given.get(name) if isinstance(given, dict) else None for name in ("type", "data"))
+    untyped = not isinstance(kind, str) and (needs_type or not ruby.blank(kind))
+    problems = ["Lifecycle type must be a string"] if untyped else []
+    return problems if isinstance(data, dict) else [*problems, "Lifecycle data must be an object"]
 
 
 def _data_problems(data: Json) -> list[str]:
@@ -122,7 +126,7 @@ def _data_problems(data: Json) -> list[str]:
 
 def _stack_problems(stack: JsonValue) -> list[str]:
     problems = [] if isinstance(stack, str) else ["Stack must be a string"]
-    if not 1 <= len(str(stack)) <= _LONGEST:
+    if not 1 <= ruby.length(stack) <= _LONGEST:
         problems.append(f"Stack must be between 1 and {_LONGEST} characters")
     return problems
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, list_query, validation
+from aioappsapi.sandbox.api import errors, list_query, ruby, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.apps.uploads import EMPTY_ZIP, parts_of
@@ -14,6 +14,8 @@ from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import PACKAGES, metadata_of, page_of, to_app
+from aioappsapi.sandbox.api.outages import UnknownError
+from aioappsapi.sandbox.api.relationships import relationship_problems
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
@@ -209,17 +211,20 @@ def _problems(fields: Json) -> list[str]:
         problems += [f"Data {problem}" for problem in _image_problems(data)]
     elif kind == "bits" and data not in (None, {}):
         problems.append("Data Data must be empty if provided for bits packages")
-    problems += validation.relationship_problems(fields, "app")
+    problems += relationship_problems(fields, "app")
     if kind not in ("bits", "docker"):
         problems.append("Type must be one of 'bits, docker'")
     return problems
 
 
 def _image_problems(data: JsonValue) -> list[str]:
+    if not isinstance(data, dict | None) and data is not False:
+        # The server falls over data that is no object.
+        raise UnknownError
     given = data if isinstance(data, dict) else {}
     image = given.get("image")
     problems = [] if isinstance(image, str) else ["Image must be a string"]
-    if image is None or not str(image).strip():
+    if ruby.blank(image):
         problems.append("Image required")
     return problems + validation.unknown_fields(given, ("image", "username", "password"))
 

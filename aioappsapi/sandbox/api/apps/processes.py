@@ -257,21 +257,12 @@ def _rows(app: App) -> list[_Row]:
 
 def _check_update(fields: Json) -> None:
     problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATED)
-    problems += _text_problems("Command", fields.get("command"), _LONGEST)
-    problems += _text_problems("User", fields.get("user"), _LONGEST_USER)
+    problems += validation.text_problems("Command", fields.get("command"), _LONGEST)
+    problems += validation.text_problems("User", fields.get("user"), _LONGEST_USER)
     for name, label, numbers in _CHECKS:
         if fields.get(name) is not None:
             problems += _check_problems(label, fields[name], numbers)
     validation.refuse(problems)
-
-
-def _text_problems(label: str, text: JsonValue, longest: int) -> list[str]:
-    if text is None:
-        return []
-    problems = [] if isinstance(text, str) else [f"{label} must be a string"]
-    if not 1 <= len(str(text)) <= longest:
-        problems.append(f"{label} must be between 1 and {longest} characters")
-    return problems
 
 
 def _check_problems(label: str, check: JsonValue, numbers: tuple[str, ...]) -> list[str]:

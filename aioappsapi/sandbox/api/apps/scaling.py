@@ -22,8 +22,7 @@ SCALED: Final = ("instances", "memory_in_mb", "disk_in_mb", LOG_RATE)
 def scaling_problems(fields: Json) -> list[str]:
     """Return the problems of numbers of instances, megabytes and bytes per second."""
     problems = []
-    for name, value in fields.items():
-        if name in _BOUNDS:
-            least, most = _BOUNDS[name]
-            problems += validation.number_problems(name, value, least, most, positive=least == 1)
+    for name, (least, most) in _BOUNDS.items():
+        value = fields.get(name)
+        problems += validation.number_problems(name, value, least, most, positive=least == 1)
     return problems

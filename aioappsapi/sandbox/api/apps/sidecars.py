@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api import errors, ruby, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call
@@ -105,17 +105,15 @@ class Sidecars:
 def _problems(fields: Json, *, fresh: bool) -> list[str]:
     problems = validation.unknown_fields(fields, _FIELDS)
     for name in ("name", "command"):
-        if (fresh or name in fields) and not isinstance(fields.get(name), str):
-            problems.append(f"{name.capitalize()} must be a string")
+        if fresh or name in fields:
+            problems += validation.presence_problems(name.capitalize(), fields.get(name))
     types = fields.get("process_types")
-    if (fresh or "process_types" in fields) and not isinstance(types, list):
-        problems.append("Process types must be an array")
-    elif types == []:
-        problems.append("Process types must have at least 1 process_type")
+    if fresh or "process_types" in fields:
+        problems += [] if isinstance(types, list) else ["Process types must be an array"]
+        empty = ruby.length(types) == 0
+        problems += ["Process types must have at least 1 process_type"] if empty else []
     memory = fields.get("memory_in_mb")
-    if memory is not None and (not isinstance(memory, int) or memory < 0):
-        problems.append("Memory in mb must be greater than or equal to 0")
-    return problems
+    return problems + validation.number_problems("memory_in_mb", memory, 1, positive=True)
 
 
 def _fields(sidecar: Sidecar) -> Json:

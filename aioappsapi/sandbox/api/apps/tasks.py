@@ -212,9 +212,9 @@ def _problems(fields: Json) -> list[str]:
     if "template" in fields:
         process = value_at(fields, "template", "process", "guid")
         problems += validation.guid_problems("Template process guid", process)
-    if not fields.get("command") and not fields.get("template"):
+    if not validation.given(fields.get("command")) and not validation.given(fields.get("template")):
         problems.append("Command No command or template provided")
-    return problems
+    return problems + validation.text_problems("User", fields.get("user"), 255)
 
 
 def _shown(call: Call, task: Task, *, hidden: bool = False) -> Json:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import Access, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call, text_at
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
+from aioappsapi.sandbox.api.network.domain_checks import new_domain_problems
+from aioappsapi.sandbox.api.query_problems import unknown_parameters
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -20,11 +20,9 @@ from aioappsapi.sandbox.world.network import Domain, Network
 from aioappsapi.sandbox.world.state import World
 
 _DOMAINS: Final = ListRules(
-    ("names", "organization_guids", "label_selector"),
+    ("names", "guids", "organization_guids", "label_selector"),
     orders=("created_at", "updated_at"),
 )
-_FIELDS: Final = ("name", "internal", "relationships", "metadata", "router_group")
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 
 
 class Domains:
@@ -90,7 +88,7 @@ class Domains:
     def _reserved(self, call: Call, domain_guid: str) -> Answer:
         domain = self._found(call.reader(), domain_guid)
         given = list_query.decode(call.query)
-        problems = list_query.unknown_parameters(given, ("host", "path", "port"))
+        problems = unknown_parameters(given, ("host", "path", "port"))
         if problems:
             raise errors.bad_query(problems)
         wanted = (given.get("host", ""), given.get("path", ""), given.get("port"))
@@ -104,7 +102,7 @@ class Domains:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.refuse(_problems(fields))
+        validation.refuse(new_domain_problems(fields))
         organization = self._requested_owner(token, fields)
         name = str(fields["name"]).lower()
         if any(domain.name == name for domain in self._network.domains.values()):
@@ -141,20 +139,6 @@ class Domains:
 
 def _owner(domain: Domain) -> str | None:
     return None if domain.organization is None else domain.organization.guid
-
-
-def _problems(fields: Json) -> list[str]:
-    problems = validation.unknown_fields(fields, _FIELDS)
-    name = fields.get("name")
-    if name is None:
-        problems.append("Name can't be blank")
-    elif not isinstance(name, str):
-        problems.append("Name must be a string")
-    elif not all(map(_NAME.fullmatch, name.split("."))):
-        problems.append("Name does not comply with RFC 1035 standards")
-    elif "." not in name:
-        problems.append('Name must contain at least one "."')
-    return metadata_problems(fields) + problems
 
 
 def domain_fields(call: Call, domain: Domain) -> Json:

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from typing import Final
 
-from aioappsapi.sandbox.api import validation
+from aioappsapi.sandbox.api import ruby, validation
+from aioappsapi.sandbox.api.answer import json_text
 from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.relationships import relationship_problems
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
 _NEW: Final = ("host", "path", "port", "relationships", "options")
@@ -17,6 +19,9 @@ _LONGEST_PATH: Final = 128
 _MOST_DESTINATIONS: Final = 100
 _MOST_PORTS: Final = 10
 _PROTOCOLS: Final = ("http1", "http2", "tcp")
+_LONGEST_GUID: Final = 200
+_MOST_OPTIONS: Final = 1024
+_HASH_OPTIONS: Final = ("hash_header", "hash_balance")
 _BALANCING: Final = ("round-robin", "least-connection")
 
 
@@ -27,10 +32,10 @@ def new_route_problems(fields: Json) -> list[str]:
     port = fields.get("port")
     if port is not None:
         problems += validation.number_problems("Port", port, least=0, most=65_535)
-    if not fields.get("relationships"):
+    if ruby.blank(fields.get("relationships")):
         problems.append("Relationships can't be blank")
     problems += validation.unknown_fields(fields, (*_NEW, "metadata"))
-    problems += validation.relationship_problems(fields, "space", "domain")
+    problems += relationship_problems(fields, "space", "domain")
     return problems + option_problems(fields)
 
 
@@ -71,12 +76,19 @@ def option_problems(fields: Json) -> list[str]:
     options = fields["options"]
     if not isinstance(options, dict):
         return ["Options 'options' is not a valid object"]
-    unknown = [name for name in options if name != "loadbalancing"]
-    named = "', '".join(unknown)
-    problems = [f"Unknown field(s): '{named}'"] if unknown else []
+    size = len(json_text(options).encode())
+    problems = []
+    if size > _MOST_OPTIONS:
+        problems.append(f"must be smaller than {_MOST_OPTIONS} bytes (actual size is {size} bytes)")
+    known = ("loadbalancing", *_HASH_OPTIONS)
+    unknown = "', '".join(name for name in options if name not in known)
+    problems += [f"Unknown field(s): '{unknown}'"] if unknown else []
     chosen = options.get("loadbalancing")
-    if chosen and chosen not in _BALANCING:
+    if not ruby.blank(chosen) and chosen not in _BALANCING:
         problems.append(f"Loadbalancing must be one of '{', '.join(_BALANCING)}' if present")
+    # These exist only while hash-based routing is on, and it is off.
+    absent = "', '".join(name for name in _HASH_OPTIONS if not ruby.blank(options.get(name)))
+    problems += [f"Unknown field(s): '{absent}'"] if absent else []
     return [f"Options {problem}" for problem in problems]
 
 
@@ -120,7 +132,8 @@ def _destination_problems(row: JsonValue, *, replace: bool) -> list[str]:
 
 
 def _app_problems(app: JsonValue) -> list[str]:
-    if not isinstance(app, dict) or not isinstance(app.get("guid"), str) or not app["guid"]:
+    app_guid = app.get("guid") if isinstance(app, dict) else None
+    if not isinstance(app_guid, str) or not 1 <= len(app_guid) < _LONGEST_GUID:
         return ['app must have the structure {"guid": "app_guid"}']
     process = app.get("process")
     kind = process.get("type") if isinstance(process, dict) and len(process) == 1 else None

@@ -19,6 +19,7 @@ from aioappsapi.sandbox.api.network.route_checks import (
     new_route_problems,
     option_problems,
 )
+from aioappsapi.sandbox.api.query_problems import unknown_parameters
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -41,6 +42,7 @@ _ROUTES: Final = ListRules(
     ),
     includes=("domain", "space", "space.organization", "route_policies"),
     orders=("created_at", "updated_at"),
+    checks_labels=False,
 )
 
 
@@ -108,13 +110,17 @@ class RouteRoutes:
 
     def _show(self, call: Call, route_guid: str) -> Answer:
         token = call.reader()
-        wanted = list_query.requested_names(call.query, _ROUTES)
+        wanted = list_query.requested_names(call.query, _ROUTES, also=("guid",))
         route = self._found(token, route_guid)
         extra = {"included": _included(call, wanted, [route])} if wanted else {}
         return Answer(200, json_text(_fields(call, route) | extra))
 
     def _destinations(self, call: Call, route_guid: str) -> Answer:
-        return _shown_destinations(call, self._found(call.reader(), route_guid))
+        token = call.reader()
+        bases = dict.fromkeys(name.partition("[")[0] for name in list_query.decode(call.query))
+        if problems := unknown_parameters(bases, ("guids", "app_guids")):
+            raise errors.unprocessable(", ".join(problems))
+        return _shown_destinations(call, self._found(token, route_guid))
 
     # Creating and changing.
 

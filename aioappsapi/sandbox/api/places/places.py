@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api import errors, ruby, validation
 from aioappsapi.sandbox.api.access import Access, holds, manages
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.labels import metadata_problems
+from aioappsapi.sandbox.api.relationships import relationship_problems
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
-from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 from aioappsapi.sandbox.world.model import Organization, Space, guid, timestamp
 from aioappsapi.sandbox.world.realm import Realm
 
@@ -204,7 +205,7 @@ def _check_space(fields: Json, *, fresh: bool) -> None:
         problems = validation.unknown_fields(
             fields, ("name", "suspended", "relationships", "metadata")
         )
-        problems += validation.relationship_problems(fields, "organization") + _missing_name(fields)
+        problems += relationship_problems(fields, "organization") + _missing_name(fields)
     else:
         problems = validation.unknown_fields(fields, ("name", "suspended", "metadata"))
     problems += _name_problems(fields.get("name"), least=0 if fresh else 1)
@@ -213,15 +214,15 @@ def _check_space(fields: Json, *, fresh: bool) -> None:
 
 
 def _missing_name(fields: Json) -> list[str]:
-    return [] if str(fields.get("name") or "").strip() else ["Name can't be blank"]
+    return ["Name can't be blank"] if ruby.blank(fields.get("name")) else []
 
 
-def _name_problems(name: object, *, least: int) -> list[str]:
+def _name_problems(name: JsonValue, *, least: int) -> list[str]:
     if name is None:
         return []
     problems = [] if isinstance(name, str) else ["Name must be a string"]
-    text = str(name)
-    if len(text) < least:
+    text = ruby.text(name)
+    if ruby.length(name) < least:
         problems.append("Name is too short (minimum is 1 character)")
     if len(text) > _LONGEST_NAME:
         problems.append(f"Name is too long (maximum is {_LONGEST_NAME} characters)")

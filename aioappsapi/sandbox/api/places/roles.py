@@ -13,6 +13,7 @@ from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, to_one
+from aioappsapi.sandbox.api.places.role_checks import new_role_problems
 from aioappsapi.sandbox.api.places.users import check_uaa, user_fields
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -20,16 +21,6 @@ from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import Organization, Space, User, guid, guid_of, timestamp
 from aioappsapi.sandbox.world.state import World
 
-TYPES: Final = (
-    "organization_auditor",
-    "organization_manager",
-    "organization_billing_manager",
-    "organization_user",
-    "space_auditor",
-    "space_manager",
-    "space_developer",
-    "space_supporter",
-)
 _PLACES: Final = ("space", "organization")
 _BEGIN: Final = "2026-01-01T00:00:00Z"
 
@@ -142,7 +133,7 @@ class Roles:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.refuse(_problems(fields))
+        validation.refuse(new_role_problems(fields))
         links = fields["relationships"]
         kind = str(fields["type"])
         place = self._requested_place(links, kind.partition("_")[0])
@@ -227,51 +218,6 @@ class Roles:
 
 def _guid_in(role: Role, kind: type[Space | Organization]) -> str | None:
     return role.place.guid if isinstance(role.place, kind) else None
-
-
-def _problems(fields: Json) -> list[str]:
-    problems = validation.unknown_fields(fields, ("type", "relationships"))
-    links = fields.get("relationships")
-    if not isinstance(links, dict):
-        problems.append("Relationships 'relationships' is not an object")
-    elif not links:
-        problems.append(
-            "Relationships 'relationships' must include one or more valid relationships"
-        )
-    else:
-        problems += _relation_problems(str(fields.get("type")), links)
-    if fields.get("type") not in TYPES:
-        problems.append(f"Type must be one of the allowed types {_quoted(TYPES)}")
-    return problems
-
-
-def _relation_problems(kind: str, links: Json) -> list[str]:
-    problems = []
-    user, space, home = (_data(links, name) for name in ("user", "space", "organization"))
-    if not user:
-        problems += ["User can't be blank"] if "user" not in links else []
-        problems.append("User must have a username or guid specified")
-    elif {"guid", "username"} <= set(user):
-        problems.append("Username cannot be specified when identifying user by guid")
-    if not space and not home:
-        problems.append("must specify either a space or an organization.")
-    if space and kind.startswith("organization_"):
-        problems.append(f"Space cannot be provided with the organization role type: '{kind}'.")
-    if home and kind.startswith("space_"):
-        problems.append(f"Organization cannot be provided with the space role type: '{kind}'.")
-    if space and home:
-        problems.append("cannot specify both an organization and a space.")
-    return [f"Relationships {problem}" for problem in problems]
-
-
-def _data(links: Json, name: str) -> Json:
-    relation = links.get(name)
-    data = relation.get("data") if isinstance(relation, dict) else None
-    return data if isinstance(data, dict) else {}
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
 def _taken(role: Role) -> str:

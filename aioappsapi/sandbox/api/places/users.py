@@ -146,12 +146,13 @@ def _problems(fields: Json) -> list[str]:
     for label, value in (("Origin", origin), ("Username", name)):
         if not isinstance(value, str | None):
             problems.append(f"{label} must be a string")
-    if guid:
-        problems += ["Username cannot be provided with 'guid'"] if name else []
-        problems += ["Origin cannot be provided with 'guid'"] if origin else []
-    elif name or origin:
-        problems += [] if name else ["Origin can only be provided together with 'username'"]
-        problems += [] if origin else ["Username can only be provided together with 'origin'"]
+    has_guid, has_origin, has_name = map(validation.given, (guid, origin, name))
+    if has_guid:
+        problems += ["Username cannot be provided with 'guid'"] if has_name else []
+        problems += ["Origin cannot be provided with 'guid'"] if has_origin else []
+    elif has_name or has_origin:
+        problems += [] if has_name else ["Origin can only be provided together with 'username'"]
+        problems += [] if has_origin else ["Username can only be provided together with 'origin'"]
         if origin == "uaa":
             problems.append("Origin cannot be 'uaa' when creating a user by username")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,9 +34,17 @@ _SECURITY: Final = ListRules(
     ),
     refuse=bad_body,
 )
+
+
+def _wrong_lifecycle(given: Mapping[str, str]) -> list[str]:
+    fine = given.get("lifecycle", "buildpack") in ("buildpack", "cnb")
+    return [] if fine else ['Lifecycle must be either "buildpack" or "cnb"']
+
+
 _BUILDPACKS: Final = ListRules(
     ("stacks", "names", "lifecycle", "page", "per_page", "label_selector"),
     orders=("created_at", "updated_at", "position", "lifecycle"),
+    check=_wrong_lifecycle,
 )
 
 

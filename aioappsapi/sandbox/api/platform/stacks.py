@@ -16,8 +16,10 @@ from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import Stack, timestamp
 from aioappsapi.sandbox.world.state import World
 
-_STACKS: Final = ListRules(("names", "default", "label_selector"))
-_STATES: Final = ("ACTIVE", "DEPRECATED", "RESTRICTED", "DISABLED")
+_STACKS: Final = ListRules(
+    ("names", "default", "label_selector"), choices={"default": ("true", "false")}
+)
+_STATES: Final = ("ACTIVE", "RESTRICTED", "DEPRECATED", "DISABLED")
 
 
 class StackRefusedError(errors.ApiError):

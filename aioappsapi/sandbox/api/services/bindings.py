@@ -10,11 +10,11 @@ from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.services.marketplace import answer_with_included
+from aioappsapi.sandbox.api.services.service_checks import new_binding_problems
 from aioappsapi.sandbox.api.services.service_instances import (
     fail,
     instance_fields,
@@ -123,7 +123,8 @@ class Bindings:
     def _create(self, call: Call) -> Answer:
         fields = call.fields()
         token = call.writer()
-        validation.refuse(_problems(fields))
+        for problems in new_binding_problems(fields):
+            validation.refuse(problems)
         instance = self._instance(token, fields)
         if instance.plan is None and "parameters" in fields:
             raise errors.unprocessable(
@@ -204,24 +205,6 @@ class Bindings:
 
 def _offered(plan: Plan | None, attribute: str) -> str | None:
     return None if plan is None else getattr(plan.offering, attribute)
-
-
-def _problems(fields: Json) -> list[str]:
-    known = ("type", "name", "relationships", "parameters", "metadata", "strategy")
-    problems = validation.unknown_fields(fields, known)
-    kind = fields.get("type")
-    if kind not in _TYPES:
-        problems.append("Type must be 'app' or 'key'")
-    if kind == "key" and not isinstance(fields.get("name"), str):
-        problems.append("Name can't be blank, Name must be a string")
-    links = fields.get("relationships")
-    if not isinstance(links, dict):
-        problems.append("Relationships 'relationships' is not an object")
-    else:
-        wanted = ("app", "service_instance") if kind == "app" else ("service_instance",)
-        labels = [name.capitalize().replace("_", " ") for name in wanted if name not in links]
-        problems += [f"Relationships {label} can't be blank" for label in labels]
-    return metadata_problems(fields) + problems
 
 
 def _fields(call: Call, row: Binding) -> Json:

@@ -10,6 +10,7 @@ from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
+from aioappsapi.sandbox.api.query_problems import unknown_members, unknown_parameters
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.services import Broker, Marketplace, Offering, Plan
@@ -24,6 +25,7 @@ _OFFERINGS: Final = ListRules(
     (
         "available",
         "fields",
+        "broker_catalog_ids",
         "service_broker_guids",
         "service_broker_names",
         "names",
@@ -172,10 +174,10 @@ def shown_fields(call: Call, known: Fields, others: tuple[str, ...] = ()) -> Fie
     """Return the requested members of related resources for a request for one resource."""
     given = list_query.decode(call.query)
     names = dict.fromkeys(name.partition("[")[0] for name in given)
-    problems = list_query.unknown_parameters(names, (*others, "fields"))
+    problems = unknown_parameters(names, (*others, "fields"))
     requested = {n[7:-1]: v for n, v in given.items() if n.startswith("fields[")}
     wanted = {resource: tuple(text.split(",")) for resource, text in requested.items()}
-    problems += list_query.unknown_members(wanted, known)
+    problems += unknown_members(wanted, known)
     if problems:
         raise errors.bad_query(problems)
     return wanted

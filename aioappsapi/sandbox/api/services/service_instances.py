@@ -10,7 +10,6 @@ from aioappsapi.sandbox.api.access import DEVELOPERS, Access, holds
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.jobs import Jobs
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
@@ -21,6 +20,7 @@ from aioappsapi.sandbox.api.services.marketplace import (
     brokers_included,
     shown_fields,
 )
+from aioappsapi.sandbox.api.services.service_checks import new_instance_problems
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import Space, guid
@@ -44,6 +44,13 @@ _FIELDS: Final = {
         "relationships.service_broker",
     ),
     _BROKER: BROKER_FIELDS,
+}
+# For one instance the server knows fewer members than for a list.
+_SHOWN_FIELDS: Final = _FIELDS | {
+    "space": ("name", "guid"),
+    "space.organization": ("name", "guid"),
+    "service_plan": ("name", "guid"),
+    _BROKER: ("name", "guid"),
 }
 _INSTANCES: Final = ListRules(
     (
@@ -118,7 +125,7 @@ class ServiceInstances:
 
     def _show(self, call: Call, instance_guid: str) -> Answer:
         row = self._found(call.reader(), instance_guid)
-        wanted = shown_fields(call, _FIELDS)
+        wanted = shown_fields(call, _SHOWN_FIELDS)
         return answer_with_included(instance_fields(call, row), _included(wanted, [row]))
 
     def _credentials(self, call: Call, instance_guid: str) -> Answer:
@@ -153,7 +160,8 @@ class ServiceInstances:
         fields = call.fields()
         token = call.writer()
         self._access.check_flag(token, "service_instance_creation")
-        validation.refuse(_problems(fields))
+        for problems in new_instance_problems(fields):
+            validation.refuse(problems)
         links = fields["relationships"]
         space = self._world.spaces.get(text_at(links, "space", "data", "guid"))
         if space is None or not token.reads(space):
@@ -228,24 +236,6 @@ def fail(job: Job, detail: str) -> None:
     error = errors.unprocessable(detail)
     job.state = "FAILED"
     job.errors = [{"detail": error.detail, "title": error.title, "code": error.code}]
-
-
-def _problems(fields: Json) -> list[str]:
-    problems = validation.unknown_fields(fields, _MADE_OF)
-    if fields.get("type") not in _TYPES:
-        problems.append("Type must be one of 'managed', 'user-provided'")
-    if not isinstance(fields.get("name"), str):
-        problems.append("Name must be a string")
-    links = fields.get("relationships")
-    if not isinstance(links, dict):
-        problems.append("Relationships 'relationships' is not an object")
-    else:
-        wanted = ("space", "service_plan") if fields.get("type") == "managed" else ("space",)
-        for name in wanted:
-            if name not in links:
-                label = name.capitalize().replace("_", " ")
-                problems.append(f"Relationships {label} can't be blank")
-    return metadata_problems(fields) + problems
 
 
 def operation_fields(last: Operation, *names: str) -> Json:

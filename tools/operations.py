@@ -1,4 +1,4 @@
-"""The table of all operations, made from their records: ``python -m tests.operations``."""
+"""The table of all operations, made from their records."""
 
 from __future__ import annotations
 
@@ -57,7 +57,3 @@ def classes(module: ModuleType) -> list[tuple[str, type]]:
         for name, cls in vars(module).items()
         if inspect.isclass(cls) and cls.__module__ == module.__name__ and not name.startswith("_")
     ]
-
-
-if __name__ == "__main__":
-    print(table(), end="")

@@ -1,0 +1,82 @@
+"""How the sandbox refuses queries that nobody recorded: each test names one rule of the server."""
+
+import pytest
+
+from .sandbox_caller import Caller
+
+PROBLEMS = "The query parameter is invalid: "
+
+
+async def detail_of(caller: Caller, path: str) -> str:
+    _, error = await caller.change("GET", path)
+    return str(error["detail"]).removeprefix(PROBLEMS)
+
+
+async def test_the_selector_is_checked_before_unknown_parameters(caller: Caller) -> None:
+    detail = await detail_of(caller, "/v3/builds?bogus=1&label_selector=a%20b")
+
+    assert detail.startswith("Invalid label_selector value, Unknown query parameter(s): 'bogus'.")
+
+
+async def test_creation_is_checked_before_the_update_in_whatever_order_they_come(
+    caller: Caller,
+) -> None:
+    detail = await detail_of(caller, "/v3/apps?updated_ats=x&created_ats=y")
+
+    assert detail.startswith("Created ats has an invalid timestamp")
+
+
+@pytest.mark.parametrize("name", ["guids", "names", "space_guids"])
+async def test_a_filter_without_operators_must_be_an_array(caller: Caller, name: str) -> None:
+    detail = await detail_of(caller, f"/v3/apps?{name}[not]=x")
+
+    assert detail == f"{name.replace('_', ' ').capitalize()} must be an array"
+
+
+async def test_a_day_that_does_not_exist_passes_the_check_and_ends_in_an_unknown_error(
+    caller: Caller,
+) -> None:
+    status, error = await caller.change("GET", "/v3/apps?created_ats[lt]=2026-13-01T00:00:00Z")
+
+    assert (status, error["title"]) == (500, "UnknownError")
+
+
+async def test_the_last_row_of_a_page_has_a_maximum(caller: Caller) -> None:
+    detail = await detail_of(caller, f"/v3/apps?page={2**63}")
+
+    assert detail == f"Maximum result (page * per_page) must be less than {2**63 - 1}"
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("stacks?default=yes", "Default must be 'true' or 'false'"),
+        ("buildpacks?lifecycle=docker", 'Lifecycle must be either "buildpack" or "cnb"'),
+        ("apps/{app}/revisions?deployable=true", "Deployable must be a boolean"),
+        (
+            "processes/{app}?x[y]=1",
+            "Unknown query parameter(s): 'x'. Valid parameters are: 'embed'",
+        ),
+        (
+            "builds?lifecycle_type=x",
+            (
+                "Unknown query parameter(s): 'lifecycle_type'. Valid parameters are: 'page', "
+                "'per_page', 'order_by', 'created_ats', 'updated_ats', 'guids', 'app_guids', "
+                "'package_guids', 'states', 'label_selector'"
+            ),
+        ),
+    ],
+)
+async def test_a_list_checks_its_own_parameters_and_no_others(
+    caller: Caller, path: str, detail: str
+) -> None:
+    app = next(iter(caller.sandbox.apps))
+
+    assert await detail_of(caller, f"/v3/{path.format(app=app)}") == detail
+
+
+async def test_the_selector_of_routes_is_not_checked(caller: Caller) -> None:
+    routes = await caller.get("/v3/routes?label_selector=x/y/z")
+    status, _ = await caller.change("GET", "/v3/routes?label_selector=a%20b")
+
+    assert (routes["resources"], status) == ([], 500)
