@@ -215,7 +215,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
         ),
         (
             "from aioappsapi import Client",
-            ("cyclopts", "rich", "jinja2", "aioappsapi.sandbox", "aioappsapi.cli"),
+            ("cyclopts", "rich", "jinja2", "opentelemetry", "aioappsapi.sandbox", "aioappsapi.cli"),
         ),
         ("import aioappsapi.sandbox.__main__", ("msgspec", "tenacity", "aioappsapi.client")),
         ("import aioappsapi.pytest_plugin", ("aiohttp", "aioappsapi.client", "aioappsapi.sandbox")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from aioappsapi import (
 from aioappsapi.bulk import Bulk
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.cloud import CRASHING, Cloud, Planned, web
+from tests.command_line import run
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, Answer, Seen
 from tests.spans import Kept, trace
@@ -199,6 +199,16 @@ async def test_apps_that_are_held_back_say_so() -> None:
 
 
 @virtual
+async def test_apps_that_the_journal_has_not_noted_yet_wait_for_the_gate(tmp_path: Path) -> None:
+    kept = Kept()
+    bulk = observed(Cloud("a"), kept)
+    bulk._caller.throttle.close_gate(9.0)
+    await bulk.start(["a"], journal=tmp_path / "run.journal", skip_unchanged=False)
+    assert "    * waiting for the rate limit 9 s" in kept.tree().splitlines()
+    assert kept.points("aioappsapi.gate.wait.duration") == {frozenset(): 1}
+
+
+@virtual
 async def test_a_run_that_is_aborted_ends_all_its_spans() -> None:
     kept, cloud = Kept(), Cloud(*"abc")
 
@@ -320,38 +330,20 @@ async def test_the_stock_instrumentation_of_aiohttp_doubles_no_span() -> None:
     assert {one.name for one in logins} == {"GET", "POST"}, "the stock one shows only the login"
 
 
-COMMAND = """
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-
-trace.set_tracer_provider(TracerProvider())
-trace.get_tracer_provider().add_span_processor(
-    SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.to_json(None) + "\\n"))
-)
-from aioappsapi.cli import main
-
-main()
-"""
-
-
-def test_a_command_is_one_trace_that_its_log_names() -> None:
+@pytest.mark.usefixtures("target", "sandbox_thread")
+def test_a_command_is_one_trace_that_its_log_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """With an SDK that was set up before the program began, as opentelemetry-instrument does."""
-    words = ["start", "--all", "--sandbox", "2", "--log-format", "json", "--trace"]
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *words, "--quiet"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    spans = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert {"aioappsapi", "start apps", "start app", START} <= {span["name"] for span in spans}
-    [trace_id] = {span["context"]["trace_id"] for span in spans}
+    kept = Kept()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: kept.tracers)
+    done = run("restart", "app-00002", "--log-format", "json", "--trace")
+    assert done.exit_code == 0, done.stderr
+    [attempt] = kept.named("POST /v3/apps/{guid}/actions/restart")
+    assert {"aioappsapi", "restart apps", "restart app"} <= {span.name for span in kept.spans}
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    starts = [line for line in lines if "/actions/start" in line["message"]]
-    assert {f"0x{line['trace_id']}" for line in lines} == {trace_id}
-    attempts = {span["context"]["span_id"] for span in spans if span["name"] == START}
-    assert {f"0x{line['span_id']}" for line in starts} == attempts
+    ids = attempt.get_span_context()
+    assert {line["trace_id"] for line in lines} == {f"{ids.trace_id:032x}"}
+    [sent] = [line for line in lines if "/actions/restart" in line["message"]]
+    assert sent["span_id"] == f"{ids.span_id:016x}"
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
-from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.message import Request
 from aioappsapi._http.observer import OnEnd
@@ -22,10 +19,7 @@ from aioappsapi.telemetry import attributes as names
 from aioappsapi.telemetry.attempts import Attempt
 from aioappsapi.telemetry.metrics import Metrics
 from aioappsapi.telemetry.runs import RunCounts, RunSpans, note_error
-
-_NANO: Final = 1_000_000_000
-# A shorter wait is the usual queue for a free place, and not worth an event.
-_NOTABLE: Final = 0.1
+from aioappsapi.telemetry.waits import waiting
 
 
 class ClientObserver:
@@ -66,17 +60,7 @@ class ClientObserver:
     def waiting(self, request: Request, *, closed: bool) -> Callable[[], object]:
         """Note on the current span how long a request waits, once it goes on."""
         del request
-        span, since, began = trace.get_current_span(), time.time_ns(), loop_time()
-
-        def goes_on() -> None:
-            seconds = loop_time() - began
-            if closed:
-                self._metrics.gate.record(seconds, self.server)
-            if closed or seconds > _NOTABLE:
-                event = "waiting for the rate limit" if closed else "waiting for a free place"
-                span.add_event(event, {names.SECONDS: seconds}, since)
-
-        return goes_on
+        return waiting(self._metrics, self.server, trace.get_current_span(), closed=closed)
 
     def backing_off(self, request: Request, seconds: float) -> None:
         """Note on the current span that a failed request pauses."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from opentelemetry import trace
@@ -16,6 +16,7 @@ from aioappsapi.bulk.run.app_run import AppRun, State
 from aioappsapi.telemetry import attributes as names
 from aioappsapi.telemetry.attempts import without_spans
 from aioappsapi.telemetry.metrics import Metrics
+from aioappsapi.telemetry.waits import waiting
 
 _FAILURES: Final = frozenset({outcomes.Status.FAILED, outcomes.Status.TIMED_OUT})
 
@@ -30,6 +31,14 @@ class RunCounts:
 
     def moved(self, run: AppRun, before: State) -> None:
         """Do nothing."""
+
+    def at_gate(self, run: AppRun) -> Callable[[], object]:
+        """Measure how long an app waits for the rate limit before the journal notes it."""
+        return waiting(self._metrics, self._server, self._span_of(run), closed=True)
+
+    def _span_of(self, run: AppRun) -> Span:
+        del run
+        return trace.INVALID_SPAN
 
     def step(self, run: AppRun, sending: Awaitable[None]) -> Awaitable[None]:
         """Send the request of a step, and make no spans for its attempts."""
@@ -98,6 +107,9 @@ class RunSpans(RunCounts):
             spans.app.add_event("may start now")
         elif run.state is State.RETRY_LATER:
             spans.app.add_event("put off until the others are through")
+
+    def _span_of(self, run: AppRun) -> Span:
+        return self._apps[run.key].app
 
     def _begin(self, run: AppRun) -> None:
         app = self._tracer.start_span(

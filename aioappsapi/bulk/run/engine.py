@@ -295,7 +295,7 @@ class Engine(Generic[T_co]):
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
                     checked_segment(run.key)  # refused before it is noted
-                await self._wait_for_open_gate()
+                await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
             if run.state is ASKING and run.retried:
                 self._calls.repeated()
@@ -305,10 +305,13 @@ class Engine(Generic[T_co]):
     def _skip(self, run: AppRun) -> None:
         run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
-    async def _wait_for_open_gate(self) -> None:
+    async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
-        if self._throttle is not None:
+        if self._throttle is not None and self._throttle.closed_for:
+            goes_on = None if self.observer is None else self.observer.at_gate(run)
             await self._throttle.wait_until_open()
+            if goes_on is not None:
+                goes_on()
 
     def _failed(self, run: AppRun, error: AppsApiError, *, settles: bool) -> None:
         now = loop_time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -53,6 +53,10 @@ class RunEvents(Protocol):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Follow a move of an app. After a crash, which moves nothing, `before` is its state."""
+        ...
+
+    def at_gate(self, run: AppRun) -> Callable[[], object]:
+        """Follow an app that waits for the rate limit; what it returns is called afterwards."""
         ...
 
     def step(self, run: AppRun, sending: Awaitable[None]) -> Awaitable[None]:
