@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_json import OutcomeRecord
-from aioappsapi.bulk.run.app_run import AppRun, Did, State, Why
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.lines import (
     Accepted,
     Ended,
@@ -24,6 +24,7 @@ from aioappsapi.bulk.run.lines import (
     line_for,
     replay,
 )
+from aioappsapi.bulk.run.states import Did, State, Why
 from aioappsapi.errors import AppsApiError, UnverifiedError
 from tests.steps import Step, steps_of
 
@@ -101,6 +102,7 @@ WAITING = Step("step", waits=True)
 VISIBLE = Step("step", visible=True, waits=True)
 ONCE_WAITING = Step("step", once=True, waits=True)
 TWO = (PLAIN, Step("next"))
+ONE_DONE: Any = {"step": 1, "changed_by": 0}
 NO_PROOF = {"repeat_proves_nothing": True}
 
 
@@ -169,7 +171,11 @@ def fails(*, later: bool = False, settles: bool = False) -> Callable[[AppRun], o
         ([PLAIN], {}, lambda r: r.skipped(1.0, OTHER), DONE, Status.NOT_ATTEMPTED),
         ([PLAIN], {"error": ERROR}, lambda r: r.skipped(1.0, OTHER), DONE, Status.FAILED),
         ([PLAIN], {"did": Did.MAYBE}, lambda r: r.skipped(1.0, OTHER), DONE, Status.UNVERIFIED),
-        (TWO, {"step": 1}, lambda r: r.skipped(1.0, OTHER), DONE, Status.UNVERIFIED),
+        (TWO, {"step": 1}, lambda r: r.skipped(1.0, OTHER), DONE, Status.NOT_ATTEMPTED),
+        (TWO, ONE_DONE, lambda r: r.skipped(1.0, OTHER), DONE, Status.UNVERIFIED),
+        (TWO, {}, lambda r: r.already(1.0, verify=False), ASKING, None),
+        (TWO, {"step": 1}, lambda r: r.already(1.0, verify=False), DONE, Status.ALREADY),
+        (TWO, ONE_DONE, lambda r: r.already(1.0, verify=False), DONE, Status.OK),
         ([PLAIN], {"first_sent_at": 0.5}, lambda r: r.skipped(1.0, OTHER), DONE, Status.UNVERIFIED),
     ],
 )
@@ -225,10 +231,11 @@ def test_events_of_a_verifying_app(
         (ASKING, {"first_sent_at": 1.0}, Status.TIMED_OUT, Status.CANCELLED),
         (ASKING, {"did": Did.MAYBE}, Status.UNVERIFIED, Status.UNVERIFIED),
         (ASKING, {"did": Did.YES}, Status.TIMED_OUT, Status.UNVERIFIED),
-        (ASKING, {"step": 1}, Status.TIMED_OUT, Status.UNVERIFIED),
+        (ASKING, ONE_DONE, Status.TIMED_OUT, Status.UNVERIFIED),
+        (ASKING, {"step": 1}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
         (RETRY_LATER, {"error": ERROR}, Status.FAILED, Status.FAILED),
         (HELD, {"error": ERROR}, Status.FAILED, Status.FAILED),
-        (READY, {"step": 1}, Status.TIMED_OUT, Status.UNVERIFIED),
+        (READY, ONE_DONE, Status.TIMED_OUT, Status.UNVERIFIED),
         (VERIFYING, {"did": Did.YES}, Status.TIMED_OUT, Status.UNVERIFIED),
         (VERIFYING, {"doubt": ERROR, "did": Did.MAYBE}, Status.FAILED, Status.FAILED),
     ],

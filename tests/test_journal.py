@@ -27,8 +27,9 @@ from aioappsapi import (
     RunAbortedError,
     Status,
 )
-from aioappsapi.bulk.run.app_run import AppRun, Did, State
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.states import Did, State
 from aioappsapi.errors import DisconnectedError
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
 from tests.fakes import virtual

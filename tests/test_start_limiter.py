@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from aioappsapi.bulk.actions.footprint import Footprint
 from aioappsapi.bulk.actions.start_limiter import StartLimiter
-from aioappsapi.bulk.run.app_run import AppRun, State
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import State
 from aioappsapi.errors import CrashedError, UnverifiedError
 from tests.fakes import run_virtual, settle, virtual
 from tests.steps import Step

@@ -11,15 +11,18 @@ from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.timing import Moments, Step
 from aioappsapi.bulk.run.conclude import RunAbortedError, report_of
 from aioappsapi.bulk.run.run import Run
-from aioappsapi.bulk.windows.restore import Restoration
+from aioappsapi.bulk.windows.diff import AppDiff, Difference, SnapshotDiff
+from aioappsapi.bulk.windows.restore import RestorePlan
 from aioappsapi.bulk.windows.snapshot import AppState, ProcessState, Snapshot
 from aioappsapi.bulk.windows.waves import Wave, Waves
 
 __all__ = [
+    "AppDiff",
     "AppState",
     "Bulk",
     "Change",
     "Comparison",
+    "Difference",
     "Moments",
     "Outcome",
     "Pair",
@@ -27,12 +30,13 @@ __all__ = [
     "ProcessState",
     "Report",
     "Requests",
-    "Restoration",
+    "RestorePlan",
     "Run",
     "RunAbortedError",
     "RunOptions",
     "Scale",
     "Snapshot",
+    "SnapshotDiff",
     "Status",
     "Step",
     "Wave",

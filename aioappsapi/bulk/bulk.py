@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Unpack, cast, get_args
@@ -11,36 +10,30 @@ import msgspec
 from typing_extensions import TypeVar
 
 from aioappsapi._http.call import Caller
-from aioappsapi._http.call_log import current_call_log
-from aioappsapi.bulk.actions.action import Action
-from aioappsapi.bulk.actions.dry_run import dry
 from aioappsapi.bulk.actions.factory import ActionFactory, BulkActionName
-from aioappsapi.bulk.actions.map import MapStep
 from aioappsapi.bulk.actions.scale import Scales, Wanted
 from aioappsapi.bulk.actions.start_stop_restart import ActionName
 from aioappsapi.bulk.forecast.plan import Plan, draw_up
 from aioappsapi.bulk.options import (
     ActionOptions,
     MapOptions,
-    Options,
     RestageOptions,
     RestartOptions,
+    RestoreOptions,
     RunOptions,
     StreamOptions,
     check_names,
 )
 from aioappsapi.bulk.reports.report import Report
-from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report
-from aioappsapi.bulk.run.inputs import Inputs, Keys
-from aioappsapi.bulk.run.journal import Journal
+from aioappsapi.bulk.run.inputs import Keys
 from aioappsapi.bulk.run.observer import RunObserver
-from aioappsapi.bulk.run.progress import Progress, RequestCounter
 from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.run_maker import RunMaker
 from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
 from aioappsapi.bulk.selection.select import find, select
-from aioappsapi.bulk.windows.restore import Restoration
+from aioappsapi.bulk.windows.diff import SnapshotDiff, compare
+from aioappsapi.bulk.windows.restore import RestorePlan, draw_up_restore, known_apps, waves_of
 from aioappsapi.bulk.windows.snapshot import Snapshot, take
-from aioappsapi.bulk.windows.wave_plan import WavePlanner
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 
@@ -68,8 +61,7 @@ class Bulk:
     ) -> None:
         self._caller = caller
         self._target = target
-        self._ceiling = ceiling
-        self._observer = observer
+        self._maker = RunMaker(caller, target=target, ceiling=ceiling, observer=observer)
 
     async def start(self, keys: Keys, **options: Unpack[RunOptions[App]]) -> Report[App]:
         """Start many apps.
@@ -184,21 +176,7 @@ class Bulk:
         """
         check_names("map", options, MapOptions)
         name = name or str(getattr(func, "__name__", "map"))
-        chosen, inputs = self._checked(options), self._inputs(keys)
-        return Run(
-            Action(name, [MapStep(name, func)]),
-            inputs,
-            chosen,
-            Progress[T](),
-            target=self._target,
-            outer=current_call_log.get(),
-            throttle=self._caller.throttle,
-            give_up_after=self._caller.retry.give_up_after,
-            on_outcome=options.get("on_outcome"),
-            on_pause=options.get("on_pause"),
-            waves=self._planner(chosen, inputs, name),
-            observer=self._observer,
-        )
+        return self._maker.map(func, keys, name, options)
 
     async def plan(
         self, action: ActionName, keys: Keys, **options: Unpack[RunOptions[App]]
@@ -212,8 +190,10 @@ class Bulk:
         """
         check_names("plan", options, RunOptions)
         _check_action(action)
-        chosen = self._checked(options)
-        return await draw_up(self._caller, action, self._inputs(keys), chosen, target=self._target)
+        chosen = self._maker.checked(options)
+        return await draw_up(
+            self._caller, action, self._maker.inputs(keys), chosen, target=self._target
+        )
 
     def stream(
         self, action: BulkActionName, keys: Keys, **options: Unpack[StreamOptions[App]]
@@ -241,36 +221,8 @@ class Bulk:
         dry_run: bool = False,
         wanted: Wanted | None = None,
     ) -> Run[App]:
-        chosen, inputs = self._checked(options), self._inputs(keys)
-        progress = Progress[App](keep=keep, keep_values=chosen.keep_values)
-        outer = current_call_log.get()
-        calls = RequestCounter(progress.requests, outer)
-        made = ActionFactory(self._caller, inputs, chosen, calls).make(action, wanted)
-        return Run(
-            dry(made) if dry_run else made,
-            inputs,
-            chosen,
-            progress,
-            target=self._target,
-            calls=calls,
-            outer=outer,
-            throttle=self._caller.throttle,
-            give_up_after=self._caller.retry.give_up_after,
-            open_journal=None if dry_run else self._opener(made, chosen, options),
-            on_outcome=options.get("on_outcome"),
-            on_pause=options.get("on_pause"),
-            predicted=dry_run,
-            waves=self._planner(chosen, inputs, action, dry_run=dry_run),
-            observer=self._observer,
-        )
-
-    def _planner(
-        self, chosen: Options, inputs: Inputs, action: str, *, dry_run: bool = False
-    ) -> WavePlanner | None:
-        if (waves := chosen.waves) is None:
-            return None
-        how = waves.without_stops() if dry_run else waves
-        return WavePlanner(how, inputs, self._caller, action)
+        make = partial(ActionFactory.make, name=action, wanted=wanted)
+        return self._maker.make(make, keys, options, keep=keep, dry_run=dry_run)
 
     async def select(self, **criteria: Unpack[SelectOptions]) -> list[App]:
         """Select apps: ``select(spaces="prod", names="web-*", stack="cflinuxfs3")``.
@@ -299,97 +251,72 @@ class Bulk:
         Pass `client.apps.list()` as `keys` for all apps. Raises InvalidInputError if an app does
         not exist.
         """
-        return await take(self._caller, self._inputs(keys), target=self._target)
+        return await take(self._caller, self._maker.inputs(keys), target=self._target)
+
+    async def diff(self, snapshot: Snapshot, *, force: bool = False) -> SnapshotDiff:
+        """Compare a snapshot with the platform now: apps that are gone, new, or changed.
+
+        Raises InvalidInputError for a snapshot of another API, unless `force`.
+        """
+        self._check_target(snapshot, force=force)
+        return await compare(self._caller, snapshot)
 
     async def restore(
-        self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
+        self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RestoreOptions[App]]
     ) -> Report[App]:
-        """Restore the apps of a snapshot: first stops, then numbers of instances, then starts.
+        """Bring apps back to how a snapshot records them: stops first, then the others.
 
-        Apps that match the snapshot are skipped, so a second call continues the first; there is no
-        journal. `deadline` is for everything. Apps that are not in the snapshot are
-        left alone, and one that was deleted is `failed`. Raises InvalidInputError for a snapshot of
-        another API, unless `force`.
+        Each app gets its state and its numbers of instances; with ``memory=True`` also memory and
+        disk, and with ``droplets=True`` its droplet. A running app is restarted if its memory or
+        droplet changed. Apps that are so already are skipped. Apps that are not in the snapshot are
+        left alone, and one that was deleted is `failed`. `waves` are those of the starts.
+        Raises InvalidInputError for a snapshot of another API, unless `force`.
         """
-        check_names("restore", options, RunOptions)
-        dry_run = options.pop("dry_run", False)
-        restoration = self.restoration(snapshot, force=force, **options)
-        if dry_run:
-            return await restoration.predict(partial(self.plan, **options))
-        try:
-            async for run in restoration:
-                await run.run()
-        except RunAbortedError as aborted:
-            aborted.report = restoration.report
-            raise
-        except asyncio.CancelledError as cancelled:
-            attach_report(cancelled, restoration.report)
-            raise
-        return restoration.report
+        check_names("restore", options, RestoreOptions)
+        if options.pop("dry_run", False):
+            return (await self.plan_restore(snapshot, force=force, **options)).report
+        run = self.restoring(snapshot, force=force, **options)
+        await run.run()
+        return run.report
 
-    def restoration(
-        self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RunOptions[App]]
-    ) -> Restoration:
-        """Make the runs of a restoration one by one, for callers that show progress."""
-        check_names("restoration", options, RunOptions)
+    def restoring(
+        self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RestoreOptions[App]]
+    ) -> Run[App]:
+        """Make the run of a restore, to be watched. It is carried out inside of ``async with``."""
+        check_names("restoring", options, RestoreOptions)
+        self._check_target(snapshot, force=force)
+        how = options.copy()
+        how["waves"] = waves_of(snapshot, options.get("waves"))
+        make = partial(ActionFactory.restore, snapshot=snapshot)
+        return self._maker.make(make, known_apps(snapshot), how)
+
+    async def plan_restore(
+        self, snapshot: Snapshot, *, force: bool = False, **options: Unpack[RestoreOptions[App]]
+    ) -> RestorePlan:
+        """Predict a restore without changing anything: the outcomes, and what differs.
+
+        Quota that stops would free is not counted. Raises what `plan` and `diff` raise.
+        """
+        check_names("plan_restore", options, RestoreOptions)
+        self._check_target(snapshot, force=force)
+        chosen = self._maker.checked(options)
+        inputs = self._maker.inputs(known_apps(snapshot))
+
+        async def plan(action: ActionName, keys: list[str]) -> Plan:
+            alone = msgspec.structs.replace(chosen, waves=None)
+            found = self._maker.inputs(keys)
+            return await draw_up(self._caller, action, found, alone, target=self._target)
+
+        return await draw_up_restore(
+            self._caller, snapshot, chosen, inputs, plan, target=self._target
+        )
+
+    def _check_target(self, snapshot: Snapshot, *, force: bool) -> None:
         if snapshot.target != self._target and not force:
             raise InvalidInputError(
                 f"The snapshot is of {snapshot.target}, and this is {self._target}. "
                 "Pass force=True to restore it all the same."
             )
-        if options.get("journal") is not None or options.get("resume"):
-            raise InvalidInputError(
-                "restore keeps no journal: called again, it continues where it ended."
-            )
-
-        def begin(action: ActionName, keys: list[str], deadline: float | None) -> Run[App]:
-            how = options.copy()
-            how["deadline"] = deadline
-            return self._run(action, keys, how)
-
-        chosen = self._checked(options)
-        return Restoration(snapshot, self._caller, chosen, target=self._target, begin=begin)
-
-    def _inputs(self, keys: Keys) -> Inputs:
-        """Refuse a report of another API, because its GUIDs do not belong to this API."""
-        if isinstance(keys, Report) and (others := set(keys.targets) - {self._target}):
-            raise InvalidInputError(
-                f"This is a report of {', '.join(sorted(others))}, and the target is "
-                f"{self._target}. Nothing was sent. Pass report.failed_keys() to use its GUIDs "
-                "here all the same."
-            )
-        return Inputs(keys)
-
-    def _opener(
-        self, action: Action, chosen: Options, options: ActionOptions[App]
-    ) -> Callable[[], Journal] | None:
-        path = options.get("journal")
-        resume = options.get("resume", False)
-        if path is None:
-            if resume:
-                raise InvalidInputError("resume=True needs the journal of the run to resume.")
-            return None
-        return partial(
-            Journal,
-            path,
-            action=f"{action.name}{chosen.manner}",
-            target=self._target,
-            resume=resume,
-            wait=chosen.wait,
-            steps=action.steps,
-        )
-
-    def _checked(self, options: MapOptions[T]) -> Options:
-        concurrency = options.get("concurrency")
-        if concurrency is not None and concurrency > self._ceiling:
-            raise InvalidInputError(
-                f"concurrency={concurrency} is above this client's {self._ceiling}. "
-                f"Make the client with limits=Limits(concurrency={concurrency})."
-            )
-        chosen = self._ceiling if concurrency is None else concurrency
-        fields = Options.__struct_fields__
-        given = {name: value for name, value in options.items() if name in fields}
-        return msgspec.structs.replace(Options(), **given | {"concurrency": chosen})
 
 
 def _check_action(action: str, known: tuple[str, ...] = _PLANNED) -> None:

@@ -113,6 +113,16 @@ class RunOptions(ActionOptions[T], Generic[T], total=False):
     dry_run: bool
 
 
+class RestoreOptions(RunOptions[T], Generic[T], total=False):
+    """`RunOptions`, and what a restore brings back besides states and numbers of instances.
+
+    `memory` brings back memory and disk, `droplets` the current droplets.
+    """
+
+    memory: bool
+    droplets: bool
+
+
 class RestartOptions(RunOptions[T], RollingOptions, Generic[T], total=False):
     """`RunOptions` and `RollingOptions`."""
 
@@ -171,6 +181,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     to_stack: str | None = None
     max_building: int | None = None
     waves: Waves | None = None
+    memory: bool = False
+    droplets: bool = False
 
     def __post_init__(self) -> None:
         workers: object = self.concurrency

@@ -26,9 +26,9 @@ from aioappsapi.cli.flags import (
     TargetFlags,
     WaitFlags,
 )
-from aioappsapi.cli.outputs import check_apart, check_folder, check_reports, deliver
-from aioappsapi.cli.questions import approve_wave, check_terminal, confirm_many
-from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
+from aioappsapi.cli.outputs import check_folder, check_journal, deliver
+from aioappsapi.cli.questions import approve_wave, confirm_many
+from aioappsapi.cli.runs import check_waiting, check_waves, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, Key, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
 from aioappsapi.cli.target import opened
@@ -72,23 +72,16 @@ class BulkCommand:
 
     def _checked_input(self) -> Given:
         """Check everything that can be checked now. Raises InvalidInputError."""
-        if self.journal.resume and self.journal.journal is None:
-            raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
         check_waiting(self.wait)
-        self.waves.check()
-        if self.waves.approve and not self.run.dry_run:
-            check_terminal("--approve asks before each wave")
+        check_waves(self.waves, self.run)
         _ = self._more  # options that do not fit together are refused now
         given = read_given(self.words, self.selection)
         inputs = [("an input", path) for path in given.files]
-        check_reports(self.output.report, [("the journal", self.journal.journal), *inputs])
-        if self.journal.journal is not None:
-            self._check_journal(self.journal.journal, inputs)
+        check_journal(self.journal, self.output, inputs, check=self._check_place)
         return given
 
-    def _check_journal(self, journal: Path, inputs: list[tuple[str, Path]]) -> None:
+    def _check_place(self, journal: Path) -> None:
         check_folder(journal)
-        check_apart(journal, inputs)
 
     def _nothing_to_do(self, given: Given) -> Exit:
         files = ", ".join(str(path) for path, _ in given.reports)

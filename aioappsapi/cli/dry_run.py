@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from aioappsapi import App, Outcome, Plan, Report, Wave
+from aioappsapi.bulk import RestorePlan
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
 from aioappsapi.cli.summary import apps, print_report, reason_lines
@@ -18,6 +19,10 @@ def print_plan(plan: Plan, output: Output) -> None:
         return
     head, *outcomes = plan.report.to_jsonl().splitlines()
     document = json.loads(head) | {"plan": plan.to_dict()}
+    _write_document(document, outcomes, output)
+
+
+def _write_document(document: dict[str, object], outcomes: list[str], output: Output) -> None:
     if output == "json":
         document["outcomes"] = [json.loads(line) for line in outcomes]
         write_out(json.dumps(document) + "\n")
@@ -55,3 +60,28 @@ def _report_lines(report: Report[App], more: Iterable[str], waves: Sequence[Wave
 def _line(outcome: Outcome[App]) -> str:
     at = "" if outcome.target is None else f"  {outcome.target}"
     return f"  {outcome.key}  {outcome.status:<8}  {outcome.name or ''}{at}".rstrip()
+
+
+def print_restore(plan: RestorePlan, output: Output) -> None:
+    """Print what a restore would do, and what differs. Raises StdoutError."""
+    if output == "text":
+        print_lines(_restore_lines(plan))
+        return
+    head, *outcomes = plan.report.to_jsonl().splitlines()
+    _write_document(json.loads(head) | {"diff": plan.diff.to_dict()}, outcomes, output)
+
+
+def _restore_lines(plan: RestorePlan) -> Iterator[str]:
+    diff, counts = plan.diff, plan.report.counts
+    yield f"dry run: would restore {apps(len(plan.report))} at {plan.report.target}"
+    back, same = f"{counts['ok']} to be brought back", f"{counts['already']} already as in the"
+    yield f"  {back}, {same} snapshot, {counts['failed']} would be refused"
+    yield from reason_lines(plan.report)
+    for title, states in (("gone", diff.gone), ("new", diff.new)):
+        for state in states:
+            yield f"  {title:<7}  {state.guid}  {state.path}"
+    for one in diff.changed:
+        yield f"  changed  {one.app.guid}  {one.app.path}"
+        yield from (f"    {difference}" for difference in one.differences)
+    for wave in plan.waves:
+        yield f"  {wave}: {apps(len(wave.keys))}"

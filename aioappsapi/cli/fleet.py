@@ -15,7 +15,7 @@ from aioappsapi.cli.dry_run import print_prediction
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import STDIN, TargetFlags
 from aioappsapi.cli.fleet_selection import count_apps, select_at_all
-from aioappsapi.cli.outputs import check_apart, deliver
+from aioappsapi.cli.outputs import deliver
 from aioappsapi.cli.questions import confirm_many
 from aioappsapi.cli.runs import follow_to_end, run_options
 from aioappsapi.cli.selection import Given
@@ -62,11 +62,10 @@ class FleetCommand(BulkCommand):
             return self._nothing_to_do(given)
         return partial(self._work_at_all, given=given)
 
-    def _check_journal(self, journal: Path, inputs: list[tuple[str, Path]]) -> None:
+    def _check_place(self, journal: Path) -> None:
         """Refuse a path that cannot be a folder. Raises InvalidInputError."""
         if journal.exists() and not journal.is_dir():
             raise InvalidInputError(f"{journal} is a file. Several targets need a folder.")
-        check_apart(journal, inputs)
 
     async def _work_at_all(self, session: Session[Fleet], *, given: Given) -> Exit:
         fleet, clock = session.client, session.clock

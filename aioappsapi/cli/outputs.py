@@ -19,7 +19,7 @@ from aioappsapi.bulk.reports.report import LOADABLE
 from aioappsapi.bulk.reports.writers import check_path
 from aioappsapi.cli.console import StdoutError, say
 from aioappsapi.cli.exits import Exit, strongest
-from aioappsapi.cli.flags import Output, OutputFlags
+from aioappsapi.cli.flags import JournalFlags, Output, OutputFlags
 from aioappsapi.cli.summary import print_report
 from aioappsapi.errors import InvalidInputError
 
@@ -62,6 +62,26 @@ def check_reports(paths: Iterable[Path], others: Roles) -> None:
                 f"{path} exists and is not a report: it may be a journal or a snapshot. "
                 "Choose another file for --report."
             )
+
+
+def check_journal(
+    journal: JournalFlags,
+    output: OutputFlags,
+    inputs: Roles,
+    *,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Refuse files that this command must not write. Raises InvalidInputError.
+
+    `check` checks the place of the journal; by default it has to be a file in a folder.
+    """
+    path = journal.journal
+    if journal.resume and path is None:
+        raise InvalidInputError("--resume goes with --journal, the file of the run to resume.")
+    check_reports(output.report, [("the journal", path), *inputs])
+    if path is not None:
+        (check or check_folder)(path)
+        check_apart(path, inputs)
 
 
 def check_folder(path: Path) -> None:

@@ -22,8 +22,10 @@ from aioappsapi.cli.exits import Exit, strongest
 from aioappsapi.cli.flags import OutputFlags, RunFlags, WaitFlags
 from aioappsapi.cli.outputs import GoOn, deliver
 from aioappsapi.cli.progress import display, waited_for
+from aioappsapi.cli.questions import check_terminal
 from aioappsapi.cli.session import C, Session
 from aioappsapi.cli.summary import explain_abort
+from aioappsapi.cli.wave_flags import WaveFlags
 from aioappsapi.config import startup_timeout
 
 # How long requests in flight may take to end after the first Ctrl-C, in seconds.
@@ -43,6 +45,13 @@ def check_waiting(wait: WaitFlags) -> None:
             )
     if waits and wait.startup_timeout is None:
         startup_timeout()  # an invalid CF_STARTUP_TIMEOUT is refused now, not during the run
+
+
+def check_waves(waves: WaveFlags, run: RunFlags) -> None:
+    """Refuse options that do not go together, and questions to nobody. Raises InvalidInputError."""
+    waves.check()
+    if waves.approve and not run.dry_run:
+        check_terminal("--approve asks before each wave")
 
 
 def run_options(wait: WaitFlags, run: RunFlags, left: float | None) -> ActionOptions[App]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from aioappsapi import App, InvalidInputError, Report, Snapshot, Status
+from aioappsapi import App, InvalidInputError, Snapshot
+from aioappsapi.bulk import RestorePlan
+from aioappsapi.bulk.options import RestoreOptions
 from aioappsapi.cli.busy import busy
-from aioappsapi.cli.console import print_lines, say, take_log
+from aioappsapi.cli.console import say, take_log
+from aioappsapi.cli.dry_run import print_restore
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import (
+    JournalFlags,
     LogFlags,
-    Output,
     OutputFlags,
+    RestoreFlags,
     RunFlags,
     Selection,
     TargetFlags,
@@ -22,17 +27,18 @@ from aioappsapi.cli.flags import (
 from aioappsapi.cli.outputs import (
     check_apart,
     check_folder,
-    check_reports,
+    check_journal,
     deliver,
     write_or_rescue,
 )
-from aioappsapi.cli.questions import confirm_many
-from aioappsapi.cli.runs import check_waiting, follow_to_end, run_options
+from aioappsapi.cli.questions import approve_wave, confirm_many
+from aioappsapi.cli.runs import check_waiting, check_waves, follow_to_end, run_options
 from aioappsapi.cli.selection import Given, read_given, select
 from aioappsapi.cli.session import Session, Work, execute
-from aioappsapi.cli.summary import apps, print_report, reason_lines
+from aioappsapi.cli.summary import apps
 from aioappsapi.cli.target import opened
 from aioappsapi.cli.typed import command, option_words
+from aioappsapi.cli.wave_flags import WaveFlags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +92,11 @@ class RestoreCommand:
     """`restore`, as it was typed."""
 
     file: Path
+    what: RestoreFlags
     wait: WaitFlags
+    waves: WaveFlags
     run: RunFlags
+    journal: JournalFlags
     output: OutputFlags
     log: LogFlags
     target: TargetFlags
@@ -106,36 +115,51 @@ class RestoreCommand:
 
     def _prepare(self) -> Work:
         check_waiting(self.wait)
-        check_reports(self.output.report, [("the snapshot", self.file)])
+        check_waves(self.waves, self.run)
+        check_journal(self.journal, self.output, [("the snapshot", self.file)])
         return partial(self._work, snapshot=load_snapshot(self.file))
 
     async def _work(self, session: Session, *, snapshot: Snapshot) -> Exit:
-        bulk, force = session.client.bulk, self.run.force
-        if not force and snapshot.target != session.client.api_url:
+        if not self.run.force and snapshot.target != session.client.api_url:
             raise InvalidInputError(
                 f"{self.file} is a snapshot of {snapshot.target}, but the target is "
                 f"{session.client.api_url}. Nothing was sent. Give --force to restore it here."
             )
-        options = run_options(self.wait, self.run, session.clock.left)
         if self.run.dry_run:
             async with session.clock.bounding("the prediction; nothing was sent"):
                 with busy("predicting outcomes", shown=self.output.shows_progress):
-                    report = await bulk.restore(snapshot, force=force, dry_run=True, **options)
-            return deliver(report, self.output, show=partial(_print_prediction, snapshot, report))
-        if not self.run.yes and self.target.sandbox is None:
+                    plan = await self._plan(session, snapshot)
+            return deliver(plan.report, self.output, show=partial(print_restore, plan))
+        if not (self.run.yes or self.waves.approve) and self.target.sandbox is None:
             confirm_many(session, "restore", len(snapshot.apps))
-        options = run_options(self.wait, self.run, session.clock.left)
-        restoration = bulk.restoration(snapshot, force=force, **options)
+        options = self._options(session)
+        options["waves"] = self.waves.waves(partial(approve_wave, session, "restore"))
+        options["journal"] = self.journal.journal
+        options["resume"] = self.journal.resume
+        run = session.client.bulk.restoring(snapshot, force=self.run.force, **options)
         return await follow_to_end(
-            session, restoration, lambda: restoration.report, self.output, go_on=self._go_on
+            session, [run], lambda: run.report, self.output, go_on=self._go_on
         )
 
+    async def _plan(self, session: Session, snapshot: Snapshot) -> RestorePlan:
+        options = self._options(session)
+        options["waves"] = self.waves.waves()
+        bulk = session.client.bulk
+        return await bulk.plan_restore(snapshot, force=self.run.force, **options)
+
+    def _options(self, session: Session) -> RestoreOptions[App]:
+        given = run_options(self.wait, self.run, session.clock.left)
+        options = cast("RestoreOptions[App]", given)
+        options["memory"], options["droplets"] = self.what.memory, self.what.droplets
+        return options
+
     def _go_on(self, report: Path | None) -> str | None:
-        """Return this command again: a restoration skips apps that match the snapshot."""
+        """Return this command again: from its journal, or by what is not as in the snapshot."""
         del report
         if self.target.sandbox is not None:
             return None
-        flags = (self.wait, self.run, self.output, self.target)
+        resumed = replace(self.journal, resume=self.journal.journal is not None)
+        flags = (self.what, self.wait, self.waves, self.run, resumed, self.output, self.target)
         return command("restore", self.file, *(word for one in flags for word in option_words(one)))
 
 
@@ -145,20 +169,3 @@ def load_snapshot(file: Path) -> Snapshot:
         return Snapshot.load(file)
     except OSError as cause:
         raise InvalidInputError(f"{file} cannot be read: {cause.strerror or cause}.") from None
-
-
-def _print_prediction(snapshot: Snapshot, report: Report[App], output: Output) -> None:
-    if output != "text":
-        print_report(report, output)
-        return
-    counts = report.counts
-    changes = f"{counts['ok']} to be brought back, {counts['already']} already as in the snapshot"
-    lines = [
-        f"dry run: would restore {apps(len(report))} at {report.target}",
-        f"  {changes}, {counts['failed']} would be refused",
-        *reason_lines(report),
-    ]
-    for app, outcome in zip(snapshot.apps, report, strict=True):
-        if outcome.status is not Status.ALREADY:
-            lines.append(f"  {app.guid}  {outcome.status:<8}  {app.state}  {app.name}")
-    print_lines(lines)

@@ -12,7 +12,8 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer
 from aioappsapi.bulk.reports import outcome as outcomes
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.outcome import Outcome
-from aioappsapi.bulk.run.app_run import AppRun, State
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import State
 from aioappsapi.telemetry import attributes as names
 from aioappsapi.telemetry.attempts import without_spans
 from aioappsapi.telemetry.metrics import Metrics

@@ -111,10 +111,14 @@ class InstanceWatcher:
 
 
 class Action:
-    """The action of a run: its steps in order, and their shared limiters and watchers."""
+    """The action of a run: its steps in order, and their shared limiters and watchers.
 
-    def __init__(self, name: str, steps: Sequence[ActionStep]) -> None:
+    `manner` is what makes two runs of one action different ones for a journal, such as numbers.
+    """
+
+    def __init__(self, name: str, steps: Sequence[ActionStep], manner: str = "") -> None:
         self.name = name
+        self.manner = manner
         self.steps = tuple(steps)
         self.limiters = _each_once(step.limiter for step in steps)
 

@@ -14,13 +14,21 @@ from aioappsapi.bulk.actions.action import Action, ActionStep, InstanceWatcher
 from aioappsapi.bulk.actions.footprint import Footprint, read_footprints
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.restage import BuildLimiter, BuildStep, DropletStep, StackStep
+from aioappsapi.bulk.actions.restore import (
+    RestartChangedStep,
+    SetDropletStep,
+    StepWhere,
+    instances_of,
+    sizes_of,
+)
 from aioappsapi.bulk.actions.rolling import RollingStep
-from aioappsapi.bulk.actions.scale import ScaleStep, Wanted
+from aioappsapi.bulk.actions.scale import ScaleStep, Wanted, numbers_of
 from aioappsapi.bulk.actions.start_limiter import StartLimiter
 from aioappsapi.bulk.actions.start_stop_restart import ActionName, LifecycleStep
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.progress import RequestCounter
+from aioappsapi.bulk.windows.snapshot import Snapshot
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.waiting.build_watcher import BuildWatcher
 from aioappsapi.waiting.deployment_watcher import DeploymentWatcher
@@ -48,13 +56,33 @@ class ActionFactory:
         if (wanted is not None) != (name == "scale"):
             raise InvalidInputError("scale= goes with the action scale, which needs it.")
         if wanted is not None:
-            return Action(name, [self._scale(wanted)])
+            return Action(name, [self._scale(wanted, watched=True)], numbers_of(wanted))
         if name == "restage":
             return Action(name, self._restage())
         if name == "restart" and self._options.strategy == "rolling":
             return Action(name, [self._rolling(deploys_droplets=False)])
         assert name != "scale"  # noqa: S101 - it has numbers, and was made above
         return Action(name, [self._lifecycle(name)])
+
+    def restore(self, snapshot: Snapshot) -> Action:
+        """Make the action that brings apps back to how a snapshot records them."""
+        stops = {app.guid for app in snapshot.apps if app.state == "STOPPED"}
+        droplets = {app.guid: app.droplet for app in snapshot.apps if app.droplet is not None}
+        steps: list[ActionStep] = [
+            StepWhere(self._lifecycle("stop"), lambda run: run.key in stops),
+            self._scale(instances_of(snapshot), must_exist=False),
+        ]
+        if self._options.memory:
+            steps.append(self._scale(sizes_of(snapshot), must_exist=False))
+        if self._options.droplets:
+            step = SetDropletStep(self._caller, self._inputs, self._calls, droplets)
+            steps.append(StepWhere(step, lambda run: run.key in droplets))
+        if heavy := frozenset(range(2, len(steps))):
+            steps.append(RestartChangedStep(self._lifecycle("restart"), self._caller, heavy))
+        steps.append(StepWhere(self._lifecycle("start"), lambda run: run.key not in stops))
+        more = [name for name in ("memory", "droplets") if getattr(self._options, name)]
+        with_ = f" with {' and '.join(more)}" if more else ""
+        return Action("restore", steps, f" of {snapshot.taken_at.isoformat()}{with_}")
 
     # -- steps
 
@@ -110,14 +138,17 @@ class ActionFactory:
             return [*steps, self._rolling(deploys_droplets=True)]
         return [*steps, DropletStep(self._caller), self._lifecycle("restart")]
 
-    def _scale(self, wanted: Wanted) -> ScaleStep:
-        waiter = self._waiter("start")
+    def _scale(
+        self, wanted: Wanted, *, watched: bool = False, must_exist: bool = True
+    ) -> ScaleStep:
+        waiter = self._waiter("start") if watched else None
         return ScaleStep(
             self._caller,
             self._inputs,
             self._calls,
             wanted,
             watcher=None if waiter is None else InstanceWatcher(waiter, self._options.patience),
+            must_exist=must_exist,
         )
 
     # -- watchers and limiters

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.run.app_run import AppRun, Did
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import Did
 from aioappsapi.models.build import Build
 from aioappsapi.models.deployment import Deployment
 from aioappsapi.waiting.build_watcher import BuildWatcher

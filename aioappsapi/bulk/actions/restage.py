@@ -24,8 +24,9 @@ from aioappsapi.api.packages import Packages
 from aioappsapi.bulk.actions.action import ActionStep, Limiter
 from aioappsapi.bulk.actions.made import MadeWatcher, was_made
 from aioappsapi.bulk.actions.prefetch import Prefetcher
-from aioappsapi.bulk.run.app_run import ASKING, DONE, HELD, RETRY_LATER, VERIFYING, AppRun
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.states import ASKING, DONE, HELD, RETRY_LATER, VERIFYING
 from aioappsapi.errors import DecodeError, InvalidInputError
 from aioappsapi.models.app import App, Lifecycle, LifecycleData
 from aioappsapi.models.build import Package

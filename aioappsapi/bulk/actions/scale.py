@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -16,8 +17,9 @@ from aioappsapi.api.apps import Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.bulk.actions.action import ActionStep, Watcher
 from aioappsapi.bulk.actions.prefetch import Prefetcher
-from aioappsapi.bulk.run.app_run import AppRun, Did
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.states import Did
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.models.app import App
 from aioappsapi.models.process import Process
@@ -61,11 +63,25 @@ Scales = Scale | Sequence[Scale]
 Wanted = Scales | Mapping[str, Scales]
 
 
+def numbers_of(wanted: Wanted) -> str:
+    """Return the numbers in words, or for many apps a digest: what a journal is of."""
+    if isinstance(wanted, Mapping):
+        parts = sorted(f"{key} {numbers_of(scales)}" for key, scales in wanted.items())
+        return f" to numbers {hashlib.blake2b(''.join(parts).encode(), digest_size=4).hexdigest()}"
+    scales = [wanted] if isinstance(wanted, Scale) else wanted
+    return " to " + ", ".join(
+        f"{scale.process} {name}={number}"
+        for scale in scales
+        for name, number in scale.numbers().items()
+    )
+
+
 class ScaleStep(ActionStep):
     """Sets the numbers of an app's processes that differ.
 
     A request sets a number and adds nothing, so it may be sent twice. With a `watcher` the
-    instances of started apps are verified.
+    instances of started apps are verified. Without `must_exist`, types of process that an app has
+    no more are left out.
     """
 
     name = "scale"
@@ -79,7 +95,9 @@ class ScaleStep(ActionStep):
         wanted: Wanted,
         *,
         watcher: Watcher | None = None,
+        must_exist: bool = True,
     ) -> None:
+        self._must_exist = must_exist
         self._apps = Apps(caller)
         self._processes = Processes(caller)
         self._wanted = wanted
@@ -94,7 +112,7 @@ class ScaleStep(ActionStep):
         app, processes = await self._state(run)
         run.value, run.name = app, app.name
         lacking = self._scales(run.key) - {process.type for process in processes}
-        if lacking:
+        if lacking and self._must_exist:
             run.failed(loop_time(), _no_process(run, lacking), later=False, settles=True)
             return
         changes = list(_changes(self._of(run.key), processes))
@@ -120,7 +138,7 @@ class ScaleStep(ActionStep):
         run.accepted(loop_time(), run.value, is_proof=not is_started)
 
     def _of(self, key: str) -> Sequence[Scale]:
-        wanted = self._wanted[key] if isinstance(self._wanted, Mapping) else self._wanted
+        wanted = self._wanted.get(key, ()) if isinstance(self._wanted, Mapping) else self._wanted
         return [wanted] if isinstance(wanted, Scale) else wanted
 
     def _scales(self, key: str) -> set[str]:

@@ -11,7 +11,8 @@ import anyio
 from aioappsapi.bulk.actions.footprint import Footprint
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.reports.outcome import Status
-from aioappsapi.bulk.run.app_run import DONE, RETRY_LATER, AppRun
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import DONE, RETRY_LATER
 from aioappsapi.errors import CrashedError, PlacementError
 
 # The growth of the share after as many successful apps as are starting at a time.
@@ -70,6 +71,8 @@ class StartLimiter:
 
     async def admit(self, run: AppRun) -> None:
         """Wait until an app's instances may start; it is HELD meanwhile."""
+        if run.key in self._admitted:  # at an earlier step
+            return
         footprint = await self._footprint(run)
         if self._waiting or not self._has_room(footprint):
             run.held()

@@ -18,8 +18,9 @@ from aioappsapi.bulk.actions.action import ActionStep, Limiter, Watcher
 from aioappsapi.bulk.actions.app_state import AppState, KnownApp, read_states
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.suspensions import Suspensions
-from aioappsapi.bulk.run.app_run import NO, AppRun, Did
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.inputs import Inputs
+from aioappsapi.bulk.run.states import NO, Did
 from aioappsapi.errors import (
     AppsApiError,
     DecodeError,

@@ -20,47 +20,27 @@ carries its time, in seconds of the event loop's clock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Final, Protocol
 
 import msgspec
 
 from aioappsapi.bulk.reports.outcome import OK, Status
+from aioappsapi.bulk.run.states import (
+    ASKING,
+    DONE,
+    HELD,
+    MAYBE,
+    NO,
+    PENDING,
+    READY,
+    RETRY_LATER,
+    VERIFYING,
+    YES,
+    Did,
+    State,
+    Why,
+)
 from aioappsapi.errors import AppsApiError
-
-
-class State(IntEnum):
-    """The state of an app in its run."""
-
-    PENDING = 0  # waits for a worker
-    READY = 1  # its next step waits for a worker
-    RETRY_LATER = 2  # failed, and waits for the second round
-    ASKING = 3  # a worker reads, journals and sends
-    HELD = 4  # waits for the start limiter
-    VERIFYING = 5  # its request was accepted, and its proof is awaited
-    DONE = 6  # has its outcome
-
-
-class Did(IntEnum):
-    """Whether the present step was carried out, as far as is known."""
-
-    NO = 0
-    MAYBE = 1
-    YES = 2
-
-
-class Why(IntEnum):
-    """The reason why a run ends before an app is done."""
-
-    DEADLINE = 0
-    STOPPED = 1
-    CANCELLED = 2
-    ABORTED = 3
-
-
-# fast path: globals, because a member looked up in its class costs ten times as much.
-PENDING, READY, RETRY_LATER, ASKING, HELD, VERIFYING, DONE = State
-NO, MAYBE, YES = Did
 
 # How much each policy of waiting proves. A weaker proof is not enough for a stronger policy.
 _STRENGTH: Final = {"none": 0, "any": 1, "all": 2, "routable": 3}
@@ -90,8 +70,9 @@ class AppRun(msgspec.Struct, eq=False):
     `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
     and no answer came. `state_seen`: the server showed the requested state. With
     `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
-    error of a step that failed and is verified anyway. `made` is the build or deployment that
-    a step made, or before its answer the name that it will have. `wave` is the number of its wave.
+    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    a step made, or before its answer the name that it will have. `wave` is the number of its wave,
+    `changed_by` the last step that was carried out, by this process or an earlier one.
     """
 
     index: int
@@ -114,6 +95,7 @@ class AppRun(msgspec.Struct, eq=False):
     space: str | None = None
     organization: str | None = None
     wave: int | None = None
+    changed_by: int | None = None
     state_seen: bool = False
     value: object = None
     error: AppsApiError | None = None
@@ -197,7 +179,7 @@ class AppRun(msgspec.Struct, eq=False):
         self._from(ASKING)
         if self.error is not None:  # the failure of the first round is the better reason
             self._finish(Status.FAILED, at, self.error)
-        elif self.was_sent or self.step or self.did:
+        elif self.was_sent or self.did or self.changed_by is not None:
             self._finish(Status.UNVERIFIED, at, error)
         else:
             self._finish(Status.NOT_ATTEMPTED, at, error)
@@ -207,13 +189,16 @@ class AppRun(msgspec.Struct, eq=False):
         self.name, self.space, self.organization = name, space, organization
 
     def already(self, at: float, *, verify: bool) -> None:
-        """The app was in the requested state without a request of this run."""
+        """The present step has nothing to change; with others before it, the app may be `ok`."""
         self._from(ASKING)
-        self.state_seen, self.proved_status = True, Status.ALREADY
+        self.state_seen = True
+        self.proved_status = Status.ALREADY if self.changed_by is None else Status.OK
         if verify:
             self._move(VERIFYING)
+        elif self.is_last:
+            self._finish(self.proved_status, at)
         else:
-            self._finish(Status.ALREADY, at)
+            self._next_step()
 
     # -- events of a request
     def named(self, made: str) -> None:
@@ -261,6 +246,7 @@ class AppRun(msgspec.Struct, eq=False):
             self._refuse()
         self.in_the_air = False
         self.accepted_at, self.value, self.did = at, value, YES
+        self.changed_by = self.step
         self.made = made or self.made
         self.state_seen = proves_nothing is None
         self._carried_out(at, proves_nothing, is_proof)
@@ -268,7 +254,7 @@ class AppRun(msgspec.Struct, eq=False):
     def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look shows that the step was carried out before."""
         self._from(ASKING)
-        self.did = YES
+        self.did, self.changed_by = YES, self.step
         self._carried_out(at, None, is_proof)
 
     def _carried_out(self, at: float, no_proof: AppsApiError | None, is_proof: bool) -> None:
@@ -352,7 +338,7 @@ class AppRun(msgspec.Struct, eq=False):
             return interrupted
         if self.error is not None:  # of the first round: nothing better since then
             return Status.FAILED
-        if self.step or self.did is YES:
+        if self.did is YES or self.changed_by is not None:
             return Status.TIMED_OUT if late else Status.UNVERIFIED
         if self.was_sent:
             return interrupted
@@ -397,6 +383,7 @@ class AppRun(msgspec.Struct, eq=False):
     def reached(self, step: int) -> None:
         """The journal shows that the steps before this one were carried out."""
         while self.step < step:
+            self.changed_by = self.step if self.noted else self.changed_by
             self._next_step()
 
     def _next_step(self) -> None:

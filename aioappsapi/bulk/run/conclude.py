@@ -6,7 +6,8 @@ from typing import Final
 
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report import Report
-from aioappsapi.bulk.run.app_run import VERIFYING, AppRun, Why
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import VERIFYING, Why
 from aioappsapi.errors import (
     AbandonedError,
     AppsApiError,

@@ -25,23 +25,23 @@ from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
-from aioappsapi.bulk.run.app_run import (
-    ASKING,
-    DONE,
-    MAYBE,
-    READY,
-    RETRY_LATER,
-    VERIFYING,
-    AppRun,
-    State,
-    Why,
-)
+from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
+from aioappsapi.bulk.run.states import (
+    ASKING,
+    DONE,
+    MAYBE,
+    READY,
+    RETRY_LATER,
+    VERIFYING,
+    State,
+    Why,
+)
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
 from aioappsapi.waiting.finding import Finding, Proof
@@ -246,20 +246,21 @@ class Engine(Generic[T_co]):
 
     # -- one app
 
-    async def _take_on(self, run: AppRun) -> None:
+    async def _take_on(self, run: AppRun) -> None:  # noqa: C901 - in two, it would cost a frame
         """Take an app through the requests of its steps."""
         run.claimed()
         try:
             while run.state is ASKING:
-                step = self._action.steps[run.step]
+                at = run.step
+                step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
                 if looking or step.limiter or self.journal or run.retried:
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None:
+                elif self.stop_reason is not None and run.state is ASKING:
                     self._skip(run)
-                if run.state is not ASKING:
-                    return
+                if run.state is not ASKING or run.step != at:
+                    continue
                 # What is sent from here on is a fact of the app.
                 calls = AppCalls(run, self._progress.requests, self._outer)
                 current_call_log.set(calls)
@@ -281,13 +282,19 @@ class Engine(Generic[T_co]):
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app."""
+        """Wait for what comes before the request of a step; any of it may move the app.
+
+        An app that needs no request at this step is at the next one after its look.
+        """
+        at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
         current_patience.set(None)
         try:
             if looking is not None:
                 await looking
+            if run.step != at:
+                return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
             if run.state is ASKING and self.stop_reason is not None:

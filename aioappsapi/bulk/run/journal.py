@@ -26,8 +26,9 @@ from filelock import FileLock, Timeout
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.report_json import OutcomeRecord, outcome_record
-from aioappsapi.bulk.run.app_run import DONE, AppRun, State, Step
+from aioappsapi.bulk.run.app_run import AppRun, Step
 from aioappsapi.bulk.run.lines import Arranged, Ended, Line, Resumed, Sending, line_for, replay
+from aioappsapi.bulk.run.states import DONE, State
 from aioappsapi.errors import InvalidInputError
 
 log = logging.getLogger("aioappsapi")

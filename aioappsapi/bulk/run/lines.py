@@ -11,7 +11,8 @@ import msgspec
 
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_json import OutcomeRecord
-from aioappsapi.bulk.run.app_run import ASKING, DONE, PENDING, RETRY_LATER, VERIFYING, AppRun, Did
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import ASKING, DONE, PENDING, RETRY_LATER, VERIFYING, Did
 
 
 class Resumed(msgspec.Struct, tag="resumed", array_like=True, frozen=True):

@@ -11,7 +11,8 @@ from aioappsapi._http.limits.throttle import Throttle
 from aioappsapi._http.observer import CallObserver
 from aioappsapi.bulk.reports.outcome import Outcome, Status
 from aioappsapi.bulk.reports.requests import Requests
-from aioappsapi.bulk.run.app_run import AppRun, State
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import State
 
 
 class Numbers(Protocol):

@@ -15,7 +15,8 @@ from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
 from aioappsapi.bulk.reports.outcome import UNVERIFIED, Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
-from aioappsapi.bulk.run.app_run import ASKING, AppRun, State
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import ASKING, State
 from aioappsapi.errors import UnverifiedError
 from aioappsapi.models.app import App
 

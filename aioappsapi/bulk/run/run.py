@@ -22,7 +22,6 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
-from aioappsapi.bulk.run.app_run import State, Why
 from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
@@ -30,6 +29,7 @@ from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents, RunObserver
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import Progress, RequestCounter
+from aioappsapi.bulk.run.states import State, Why
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.bulk.windows.wave_plan import WavePlanner
 from aioappsapi.bulk.windows.waves import Wave

@@ -5,7 +5,7 @@ The Structs here are the file format: the JSON schema in the package is generate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -52,9 +52,9 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str | None] | None = None
 
     @property
-    def instances(self) -> Mapping[str, int]:
-        """The requested number of instances by process type."""
-        return {process.type: process.instances for process in self.processes}
+    def path(self) -> str:
+        """``org/space/app``, as far as the places are known."""
+        return "/".join(part for part in (self.organization, self.space, self.name) if part)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +117,7 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     await inputs.read_all()
     keys = inputs.keys
     taken_at = datetime.now(UTC)
-    processes = await _read_processes(Processes(caller), keys)
-    pager = Apps(caller).list(guids=keys, include=["space.organization"], per_page=LARGEST_PAGE)
-    found = {app.guid: _state_of(app, processes.pop(app.guid, [])) async for app in pager}
+    found = await read_present(caller, keys)
     if missing := [key for key in keys if key not in found]:
         few = ", ".join(missing[:_SHOWN]) + (" and more" if len(missing) > _SHOWN else "")
         verb = "is" if len(missing) == 1 else "are"
@@ -129,7 +127,16 @@ async def take(caller: Caller, inputs: Inputs, *, target: str) -> Snapshot:
     return Snapshot(target=target, taken_at=taken_at, apps=tuple(found[key] for key in keys))
 
 
-async def _read_processes(processes: Processes, keys: list[str]) -> dict[str, list[ProcessState]]:
+async def read_present(caller: Caller, keys: Sequence[str]) -> dict[str, AppState]:
+    """Return the present states of the apps that are visible."""
+    processes = await _read_processes(Processes(caller), keys)
+    pager = Apps(caller).list(guids=keys, include=["space.organization"], per_page=LARGEST_PAGE)
+    return {app.guid: state_of(app, processes.pop(app.guid, [])) async for app in pager}
+
+
+async def _read_processes(
+    processes: Processes, keys: Sequence[str]
+) -> dict[str, list[ProcessState]]:
     found: dict[str, list[ProcessState]] = {}
     async for process in processes.list(app_guids=keys, per_page=LARGEST_PAGE):
         guid, instances = process.relationships.app.guid, process.instances
@@ -147,7 +154,8 @@ def _process_state(process: Process, instances: int) -> ProcessState:
     )
 
 
-def _state_of(app: App, processes: list[ProcessState]) -> AppState:
+def state_of(app: App, processes: Sequence[ProcessState] = ()) -> AppState:
+    """Return the state of an app as a snapshot records it."""
     droplet = app.relationships.current_droplet
     return AppState(
         guid=app.guid,

@@ -40,9 +40,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Rule(Protocol):
-    """Puts apps into waves. `reads`: it needs to know more of them than their GUIDs."""
+    """Puts apps into waves."""
 
-    reads: ClassVar[bool]
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        ...
 
     def split(self, members: Sequence[Member], action: str) -> list[Named]:
         """Return the waves of the apps, in order."""

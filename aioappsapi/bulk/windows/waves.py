@@ -137,6 +137,16 @@ class Waves:
         """Return the waves of these apps: the name and the GUIDs of each."""
         return self.rule.split(members, action)
 
+    def with_rule(self, rule: Rule) -> Waves:
+        """Return waves of another rule that go on and stop as these do."""
+        return Waves(
+            rule,
+            proceed_at=self.proceed_at,
+            max_failures=self.max_failures,
+            pause=self.pause,
+            approve=self.approve,
+        )
+
     def without_stops(self) -> Waves:
         """Return these waves without pauses, approvals and limits, as a dry run goes through."""
         return Waves(self.rule, proceed_at=0.0)

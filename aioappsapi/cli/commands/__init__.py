@@ -146,9 +146,9 @@ _add(
     app,
     "restore",
     "window:restore",
-    "Bring apps back to the states of a snapshot: first stops, then instance counts, then starts.",
+    "Bring apps back to a snapshot: their states and instances, and memory and droplets if asked.",
     usage="FILE [OPTIONS]",
-    examples="aioappsapi restore before.json --wait all --report restored.html\n"
+    examples="aioappsapi restore before.json --wait all --journal restore.journal\n"
     "aioappsapi restore before.json --dry-run",
     group=_MANY,
 )

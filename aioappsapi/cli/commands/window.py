@@ -9,8 +9,10 @@ from cyclopts import Parameter
 from aioappsapi.cli.flags import (
     RUN,
     Deadline,
+    JournalFlags,
     LogFlags,
     OutputFlags,
+    RestoreFlags,
     RunFlags,
     Selection,
     SnapshotFile,
@@ -18,6 +20,7 @@ from aioappsapi.cli.flags import (
     WaitFlags,
     Words,
 )
+from aioappsapi.cli.wave_flags import WaveFlags
 
 
 def snapshot(
@@ -47,8 +50,11 @@ def restore(
     file: SnapshotFile,
     /,
     *,
+    what: RestoreFlags = RestoreFlags(),
     wait: WaitFlags = WaitFlags(),
+    waves: WaveFlags = WaveFlags(),
     run: RunFlags = RunFlags(),
+    journal: JournalFlags = JournalFlags(),
     output: OutputFlags = OutputFlags(),
     log: LogFlags = LogFlags(),
     target: TargetFlags = TargetFlags(),
@@ -56,5 +62,13 @@ def restore(
     from aioappsapi.cli.window import RestoreCommand
 
     return RestoreCommand(
-        file=file, wait=wait, run=run, output=output, log=log, target=target
+        file=file,
+        what=what,
+        wait=wait,
+        waves=waves,
+        run=run,
+        journal=journal,
+        output=output,
+        log=log,
+        target=target,
     ).execute()

@@ -91,7 +91,7 @@ class Api:
             packages,
             Builds(*parts, packages, usage, self._faults),
             Deployments(*parts, self._actions, usage, self._faults),
-            Tasks(*parts),
+            Tasks(*parts, usage),
             Revisions(*parts),
             Processes(*parts, self._actions, usage),
             Sidecars(*parts),
