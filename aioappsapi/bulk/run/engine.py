@@ -246,7 +246,7 @@ class Engine(Generic[T_co]):
 
     # -- one app
 
-    async def _take_on(self, run: AppRun) -> None:  # noqa: C901 - in two, it would cost a frame
+    async def _take_on(self, run: AppRun) -> None:
         """Take an app through the requests of its steps."""
         run.claimed()
         try:
