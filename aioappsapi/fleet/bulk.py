@@ -199,6 +199,8 @@ class FleetBulk:
         deadline = options.get("deadline")
         limit = Options(max_failures=options.pop("max_failures", None), deadline=deadline)
         options["max_failures"] = options.pop("max_failures_per_target", None)
+        if (folder := options.get("journal")) is not None:
+            make_folder(folder)
         run: FleetRun[T] = FleetRun(
             action, patience=self._patience, deadline=deadline, enough=limit.enough
         )
@@ -206,8 +208,8 @@ class FleetBulk:
         def begin_at(name: str, found: Found) -> Run[T]:
             client = self._clients[name]
             how = options | {"on_outcome": partial(run.took, client.api_url)}
-            if (folder := options.get("journal")) is not None:
-                how["journal"] = _journal(folder, name)
+            if folder is not None:
+                how["journal"] = journal_path(folder, name)
             made = begin(client, found, how)
             made.on_failure(run.check_failures)
             return made
@@ -238,8 +240,13 @@ def _begin(
     return client.bulk.stream(action, found, **how)
 
 
-def _journal(folder: str | Path, name: str) -> Path:
-    """Return the path of a foundation's journal, in a folder that exists."""
+def journal_path(folder: str | Path, name: str) -> Path:
+    """Return the path of the journal of one foundation."""
+    return Path(folder) / f"{name}.journal"
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make the folder of journals, if it is not there. Raises InvalidInputError."""
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -247,4 +254,3 @@ def _journal(folder: str | Path, name: str) -> Path:
         raise InvalidInputError(
             f"The journals need a folder, and {path} cannot be one: {cause.strerror or cause}."
         ) from None
-    return path / f"{name}.journal"
