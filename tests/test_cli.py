@@ -331,7 +331,7 @@ def test_ctrl_c_ends_a_run_cleanly_with_a_report(tmp_path: Path) -> None:
         if " done" in line:
             process.send_signal(signal.SIGINT)
             break
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "interrupted: nothing new is sent" in errors
@@ -351,7 +351,7 @@ def test_the_sandbox_command_serves_until_a_signal() -> None:
     assert process.stdout is not None
     assert process.stdout.readline().startswith("http://127.0.0.1:")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in errors
 
@@ -408,6 +408,6 @@ def test_a_terminal_asks_for_confirmation_and_may_close(
         while part := os.read(ours, 1024):
             shown += part
     os.close(ours)
-    assert process.wait(20) == status, shown
+    assert process.wait(120) == status, shown
     assert said in shown.decode()
     assert "Traceback" not in shown.decode()

@@ -117,7 +117,7 @@ def test_a_person_is_asked_before_each_wave(answers: Answers, status: int, start
         while part := os.read(ours, 1024):
             shown += part
     os.close(ours)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == status, shown
     counts = json.loads(output)["counts"]
     assert (counts["ok"], counts["not_attempted"]) == (started, 4 - started)
