@@ -12,6 +12,7 @@ import pytest
 
 import aioappsapi
 from aioappsapi import Limits, RetryPolicy, Timeouts, Tls, errors, models
+from tools import models_stub
 from tools.blocks import ROOT, Page
 from tools.reference import DOCS, render
 
@@ -35,6 +36,10 @@ def test_every_block_runs(page: Path) -> None:
 def test_generated_parts_are_made_of_the_code(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert render(text) == text, "run python -m tools.reference"
+
+
+def test_the_stub_of_the_models_is_made_of_the_code() -> None:
+    assert models_stub.STUB.read_text(encoding="utf-8") == models_stub.render()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -82,7 +87,7 @@ def paragraphs(text: str) -> Iterator[str]:
 def test_every_public_name_is_in_the_reference() -> None:
     pages = [page.read_text("utf-8") for page in (DOCS / "reference" / "python").glob("*.md")]
     named = {line.split(".")[-1] for line in "\n".join(pages).splitlines() if line[:3] == ":::"}
-    named |= set(vars(errors)) | set(vars(models)) | {"__version__"}  # whole modules
+    named |= set(vars(errors)) | set(models.__all__) | {"errors", "models", "__version__"}
     assert set(aioappsapi.__all__) - named == set()
 
 
