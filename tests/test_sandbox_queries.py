@@ -80,3 +80,22 @@ async def test_the_selector_of_routes_is_not_checked(caller: Caller) -> None:
     status, _ = await caller.change("GET", "/v3/routes?label_selector=a%20b")
 
     assert (routes["resources"], status) == ([], 500)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apps/none/revisions",
+        "apps/none/revisions/deployed",
+        "apps/none/routes",
+        "apps/none/sidecars",
+        "organizations/none/users",
+        "spaces/none/users",
+    ],
+)
+async def test_the_query_is_checked_before_the_resource_is_looked_up(
+    caller: Caller, path: str
+) -> None:
+    detail = await detail_of(caller, f"/v3/{path}?page=0")
+
+    assert detail == "Page must be a positive integer"

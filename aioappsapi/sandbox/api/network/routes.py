@@ -76,10 +76,12 @@ class RouteRoutes:
         return self._listed(call, call.reader(), list_query.decode(call.query))
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
-        self._access.readable(call, app_guid)
+        token = call.reader()
         # The links of the pages name the app as one more filter.
         given = list_query.decode(call.query) | {"app_guids": app_guid}
-        return self._listed(call, call.reader(), given)
+        list_query.ListQuery(_ROUTES, dict(given))
+        self._access.app(token, app_guid)
+        return self._listed(call, token, given)
 
     def _listed(self, call: Call, token: Token, given: dict[str, str]) -> Answer:
         # fast path: the routes of a few apps need no loop over all routes.
