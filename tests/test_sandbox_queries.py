@@ -2,7 +2,7 @@
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 PROBLEMS = "The query parameter is invalid: "
 
