@@ -1,10 +1,10 @@
-"""What traces and metrics cost per call, in processor instructions: absent, present, off and on.
+"""What traces and metrics cost per call, in processor instructions: absent, off and on.
 
 The method is that of `benchmarks.instructions`. `absent`: OpenTelemetry cannot be imported.
-`present`: it is imported, and the client has no `Telemetry`. `off`: the client has one, and the
+`off`: it is imported, and the client has no `Telemetry`. `no_sdk`: the client has one, and the
 program has no SDK. `on`: an SDK makes all spans and metrics, which are kept in memory.
 `run_only`: the same without spans of apps. Each is measured for single calls and for a run. Exits
-with 1 if `present` costs more than `absent` by more than the method can tell.
+with 1 if `off` costs more than `absent` by more than the method can tell.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aioappsapi.telemetry import Telemetry
 
-MODES: Final = ("absent", "present", "off", "on", "run_only")
+MODES: Final = ("absent", "off", "no_sdk", "on", "run_only")
 # How exact the method is.
 _SPARE: Final = 1.005
 
@@ -50,9 +50,9 @@ def prepare(mode: str) -> Telemetry | None:
         return None
     from aioappsapi.telemetry import Telemetry
 
-    if mode == "present":
-        return None
     if mode == "off":
+        return None
+    if mode == "no_sdk":
         return Telemetry()
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader

@@ -27,6 +27,7 @@ from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
@@ -44,7 +45,7 @@ from aioappsapi.bulk.run.states import (
 )
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
-from aioappsapi.waiting.finding import Finding, Proof
+from aioappsapi.waiting.finding import Finding
 
 OnOutcome = Callable[[Outcome[T_co]], object]
 
@@ -335,19 +336,7 @@ class Engine(Generic[T_co]):
             self.stop(why_final(error))
 
     def _found(self, finding: Finding) -> None:
-        """Apply the finding of a watcher."""
-        run, now = self._runs[finding.key], loop_time()
-        if finding.first_at is not None:
-            run.seen(finding.first_at)
-        run.value = run.value or finding.app
-        if finding.proof is Proof.PROVED:
-            run.proved(now, finding.all_at, self._options.wait, finding.made)
-        elif finding.error is None:
-            raise RuntimeError(f"{run.what}: nothing says why it is not proved")
-        elif finding.proof is Proof.DISPROVED:
-            run.disproved(now, finding.error)
-        else:
-            run.unproved(now, finding.error, late=finding.late)
+        apply_finding(finding, self._runs[finding.key], self._options.wait)
 
     def _crashed(self, key: str) -> None:
         self._runs[key].crashed()
