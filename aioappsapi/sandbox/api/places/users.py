@@ -37,7 +37,7 @@ _USERS: Final = ListRules(
     check=_check_names,
     refuse=list_query.bad_body,
 )
-_FILTERS: Final[tuple[Filter, ...]] = (
+_FILTERS: Final[tuple[Filter[User], ...]] = (
     ("usernames", lambda user: user.name),
     ("origins", lambda user: user.origin),
 )
