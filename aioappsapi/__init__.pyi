@@ -85,6 +85,7 @@ from .errors import (
     ResponseError as ResponseError,
     ServerError as ServerError,
     TargetError as TargetError,
+    TaskLostError as TaskLostError,
     TlsError as TlsError,
     TransportError as TransportError,
     UnauthorizedError as UnauthorizedError,
@@ -96,6 +97,10 @@ from .fleet.fleet import (
 )
 from .fleet.run import (
     FleetRun as FleetRun,
+)
+from .fleet.run_on import (
+    TargetTask as TargetTask,
+    run_on as run_on,
 )
 from .fleet.target import (
     Target as Target,

@@ -370,3 +370,10 @@ class AbandonedError(AppsApiError):
 
 class NotAttemptedError(AppsApiError):
     """The run ended before this app was begun. Nothing was sent for it; the text says why."""
+
+
+class TaskLostError(AppsApiError):
+    """An executor lost the task of a foundation, for example because its worker died.
+
+    The outcomes are those of the task's journal. Run the tasks again to continue.
+    """

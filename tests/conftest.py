@@ -1,6 +1,7 @@
 """What tests of several files begin with."""
 
 import logging
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,12 +11,18 @@ import pytest
 from hypothesis import settings
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
-
-from .sandbox_caller import Caller, admin_calls
+from tests.sandbox_caller import Caller, admin_calls
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("aioappsapi", deadline=None)
 settings.load_profile("aioappsapi")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_end_the_children() -> None:
+    """Undo what nohup or a shell's background job ignores: children would inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

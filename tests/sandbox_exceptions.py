@@ -25,7 +25,6 @@ EXCEPTIONS: Final = {
     "droplets__get": WORLD,
     "droplets__get-docker": WORLD,
     "droplets__list-states": WORLD,
-    "droplets__set-current-awaiting-upload": WORLD,
     "get-env__admin-read-only": WORLD,
     "get-env__admin-with-visibility-off": WORLD,
     "get-env__minimal": WORLD,

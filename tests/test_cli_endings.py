@@ -370,7 +370,7 @@ def test_each_signal_has_its_status_and_leaves_a_report(
     words = ("start", "--all", "--yes", "--report", str(tmp_path / "run.json"))
     process = begun(*PROGRAM, *words)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == status
     assert "interrupted: nothing new is sent" in errors
     counts = Report.load(tmp_path / "run.json").counts
@@ -386,7 +386,7 @@ def test_a_hangup_that_was_ignored_at_the_start_stays_ignored(
         log_in_to(sandbox, monkeypatch)
         process = begun(*PROGRAM, *words, before="trap '' HUP; ")
         process.send_signal(signal.SIGHUP)
-        output, errors = process.communicate(timeout=50)
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert "interrupted" not in errors
     assert "All 40 apps are in the requested state" in output
@@ -405,7 +405,7 @@ main()
 """
     process = begun(sys.executable, "-c", code, "start", "--all", "--yes")
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=40)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "ended early: the run was interrupted" in output
 
@@ -427,7 +427,7 @@ def test_a_signal_before_a_run_reports_that_nothing_was_sent(
         )
         with silent.accept()[0]:  # it logs in, and gets no answer
             process.send_signal(number)
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=120)
     assert process.returncode == status
     assert errors == "aioappsapi: interrupted; nothing was sent.\n"
     assert json.loads(output)["exit_status"] == status

@@ -201,3 +201,31 @@ def test_names_of_targets_are_completed(named: dict[str, Sandbox]) -> None:
     for words in (("start", "--target"), ("targets",)):
         done = run("__complete", *words, "")
         assert {"eu-1", "us-1", "us-2"} <= set(done.stdout.split())
+
+
+def test_one_target_goes_first(named: dict[str, Sandbox]) -> None:
+    for app in named["eu-1"].apps.values():
+        app.droplet = None
+    waves = ("--target-waves", "--canary", "1")
+    done = run("start", "--all", *BOTH, *waves, "--output", "json")
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    assert (report["counts"]["failed"], report["counts"]["not_attempted"]) == (5, 5)
+    assert "wave 1 of 2 (canary) ended with 0 of 5 apps" in report["stopped"]
+    assert {app.state for app in named["us-1"].apps.values()} == {"STOPPED"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((*BOTH, "--target-waves"), "needs --canary or --ramp"),
+        ((*BOTH, "--canary", "1", "--approve"), "give --target-waves"),
+        (("--target", "eu-1", "--canary", "1", "--target-waves"), "goes with several targets"),
+    ],
+)
+def test_waves_that_do_not_fit_are_refused(
+    named: dict[str, Sandbox], words: tuple[str, ...], said: str
+) -> None:
+    done = run("start", "--all", *words)
+    assert done.exit_code == 2
+    assert said in done.stderr

@@ -39,7 +39,7 @@ def terminal(*words: str, columns: int, **environment: str) -> str:
     except OSError:  # the other side is closed
         pass
     os.close(ours)
-    process.wait(20)
+    process.wait(120)
     return shown.decode()
 
 

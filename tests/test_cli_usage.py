@@ -92,6 +92,27 @@ def test_the_sandbox_has_the_options_of_its_own_program() -> None:
     assert ours == theirs - {"--help"}
 
 
+def test_the_sandbox_takes_durations_and_shares_as_the_others_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed: list[list[str]] = []
+    monkeypatch.setattr(
+        "aioappsapi.sandbox.__main__.main", lambda words, **_: passed.append(words) or 0
+    )
+    run("sandbox", "--latency", "50ms", "--startup", "1m30s", "--crash", "2%", "--crash-once", "0")
+    [words] = passed
+    assert words == [
+        "--latency",
+        "0.05",
+        "--startup",
+        "90.0",
+        "--crash",
+        "0.02",
+        "--crash-once",
+        "0.0",
+    ]
+
+
 def test_flags_of_the_sandbox_are_passed_on_as_words() -> None:
     flags = SandboxFlags(port=0, tls=True, crash=0.5, fault=("a=1", "b=2"))
     words = ["--port", "0", "--tls", "--crash", "0.5", "--fault", "a=1", "--fault", "b=2"]
@@ -136,7 +157,7 @@ def test_completion_is_a_static_script_with_all_commands_and_options(tmp_path: P
         ("apps get", "APP is missing."),
         ("apps get a b", "more arguments than this command takes: 'b'."),
         ("report compare a.json", "AFTER is missing."),
-        ("sandbox --latency fast", "--latency: 'fast' is not a number."),
+        ("sandbox --latency fast", "--latency: 'fast' is not a duration."),
         ("sandbox --profile wild", "--profile: 'wild' is not one of none, demo, chaos."),
     ],
 )
@@ -163,6 +184,7 @@ def test_an_argument_after_two_dashes_is_an_app(monkeypatch: pytest.MonkeyPatch)
     [
         *(("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5", 0.5), ("1.5h", 5400)),
         *(("2d", 172_800), ("1H30M5S", 5405), (" 7 ", 7)),
+        *(("50ms", 0.05), ("1s500ms", 1.5)),
     ],
 )
 def test_durations_are_parsed(text: str, seconds: float) -> None:

@@ -66,7 +66,7 @@ def test_a_signal_while_waiting_separates_running_apps_from_accepted_ones(
     said = until(waiting, "interrupted")
     assert "for 6 accepted but not yet seen running" in said
     waiting.send_signal(ends_it)
-    output, errors = waiting.communicate(timeout=20)
+    output, errors = waiting.communicate(timeout=120)
     assert waiting.returncode == 128 + ends_it
     assert "Traceback" not in errors
     assert "ended early: the run was interrupted" in output

@@ -32,6 +32,7 @@ from aioappsapi.errors import (
     ResponseError,
     ServerError,
     TargetError,
+    TaskLostError,
     TransportError,
     UnauthorizedError,
     UnprocessableError,
@@ -90,6 +91,7 @@ def example(cls: type[BaseException]) -> BaseException:
         InvalidInputError,
         TargetError,
         AbandonedError,
+        TaskLostError,
         NotAttemptedError,
         UnverifiedError,
     }, f"{cls.__name__} is new: say here how it is made"

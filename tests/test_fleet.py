@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from aioappsapi import (
     RunAbortedError,
     Scale,
     Status,
+    Wave,
+    Waves,
     report_of,
 )
 from aioappsapi.fleet.check import check_target
@@ -387,3 +389,84 @@ async def test_checks_of_all_targets() -> None:
         assert eu.server_version is not None
         assert eu.cannot == ()
         assert isinstance(checks["us"], ConnectError)
+
+
+async def test_one_foundation_goes_first_and_the_others_follow() -> None:
+    async with clouds(eu=3, us=3, asia=3) as found, fleet_of(found) as fleet:
+        seen: list[Outcome[App]] = []
+        asked: list[str] = []
+
+        def approve(wave: Wave) -> bool:
+            asked.append(f"{wave}: {', '.join(wave.keys)}, after {len(seen)}")
+            return True
+
+        waves = Waves.canary(1, approve=approve)
+        report = await fleet.bulk.start(every, target_waves=waves, on_outcome=seen.append)
+        assert report.ok
+        assert asked == [
+            "wave 1 of 2 (canary): eu, after 0",
+            "wave 2 of 2 (rest): us, asia, after 3",
+        ]
+        assert {one.target for one in seen[:3]} == {found["eu"].url}
+        assert Counter(one.wave for one in report) == {1: 3, 2: 6}
+
+
+@pytest.mark.parametrize("bad", ["apps", "login", "no"])
+async def test_a_canary_that_fails_keeps_the_others_from_beginning(bad: str) -> None:
+    async with clouds(eu=4, us=4) as found, fleet_of(found, down=nobody()) as fleet:
+        keys: dict[str, Any] = {name: list(cloud.apps) for name, cloud in found.items()}
+        keys["down"] = ["a"]
+        if bad == "apps":
+            take_droplets_from(found["eu"])
+        first = "down" if bad == "login" else "eu"
+        waves = Waves([[first]], approve=(lambda _: False) if bad == "no" else None)
+        report = await fleet.bulk.start(keys, target_waves=waves)
+        assert len(report) == 9
+        assert at(report, found["us"]) == [Status.NOT_ATTEMPTED] * 4
+        assert not [one for one in found["us"].requests if "/v3" in one.path_qs]
+        words = {"apps": "0 of 4 apps", "login": "could not be used", "no": "not approved"}
+        assert words[bad] in str(report.stopped)
+
+
+async def test_a_stop_ends_the_pause_between_waves_of_foundations() -> None:
+    async with clouds(eu=2, us=2) as found, fleet_of(found) as fleet:
+        waves = Waves.ramp(1, pause=3600)
+        async with fleet.bulk.stream("start", every, target_waves=waves) as run:
+            seen = 0
+            async for _ in run:
+                seen += 1
+                if seen == 2:
+                    await _until(lambda: run.wave_pause > 0)
+                    assert str(run.wave) == "wave 1 of 2"
+                    run.stop("enough")
+        assert run.report.counts["ok"] == 2
+        assert not run.report.ok
+
+
+async def _until(seen: Callable[[], bool]) -> None:
+    while not seen():  # noqa: ASYNC110 - the run has no event for it
+        await asyncio.sleep(0)
+
+
+async def test_the_deadline_ends_a_pause_between_waves_of_foundations() -> None:
+    async with clouds(eu=2, us=2) as found, fleet_of(found) as fleet:
+        keys = {name: list(cloud.apps) for name, cloud in found.items()}
+        waves = Waves.ramp(1, pause=3600)
+        report = await fleet.bulk.start(keys, target_waves=waves, deadline=0.5)
+        assert (report.counts["ok"], report.counts["not_attempted"]) == (2, 2)
+        assert "deadline" in str(report.stopped)
+
+
+async def test_waves_that_foundations_cannot_have_are_refused() -> None:
+    async with clouds(eu=1) as found, fleet_of(found) as fleet:
+        with pytest.raises(InvalidInputError, match="the fleet has no us"):
+            await fleet.bulk.start(every, target_waves=Waves([["eu"], ["us"]]))
+        with pytest.raises(InvalidInputError, match="lists of their names, a canary or a ramp"):
+            await fleet.bulk.start(every, target_waves=Waves.by_space())
+
+
+async def test_waves_of_apps_go_on_within_each_foundation() -> None:
+    async with clouds(eu=3, us=2) as found, fleet_of(found) as fleet:
+        report = await fleet.bulk.start(every, waves=Waves.canary(1))
+        assert report.ok
+        assert Counter(one.wave for one in report) == {1: 2, 2: 3}

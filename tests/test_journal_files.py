@@ -41,7 +41,7 @@ async def test_a_journal_follows_no_link(tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.timeout(10)  # opened, a pipe would wait for its reader for ever
+@pytest.mark.timeout(60)  # opened, a pipe would wait for its reader for ever
 async def test_a_pipe_is_refused_as_a_journal(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "run.journal")
     with pytest.raises(InvalidInputError, match="not a regular file"):

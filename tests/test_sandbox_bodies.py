@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 
 def first_app(caller: Caller) -> str:
@@ -195,3 +195,109 @@ async def test_what_all_service_instances_need_is_checked_before_what_a_kind_nee
         'structured like this: "service_plan: {"data": {"guid": "valid-guid"}}", '
         "Unknown field(s): 'bogus'"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        (
+            {"health_check": {"type": "http", "data": {"timeout": 181}}},
+            (
+                "health_check_timeout Maximum exceeded: max 180s, health_check_http_endpoint HTTP "
+                "health check endpoint is not a valid URI path: "
+            ),
+        ),
+        (
+            {"readiness_health_check": {"type": "http"}, "user": "root"},
+            (
+                "readiness_health_check_http_endpoint HTTP readiness health check endpoint is "
+                "not a valid URI path: , user invalid (requested user 'root' not allowed, "
+                "permitted users are: 'vcap', 'ContainerUser', 'TestUser')"
+            ),
+        ),
+    ],
+)
+async def test_a_process_is_checked_as_it_would_be_kept(
+    caller: Caller, fields: dict[str, Any], detail: str
+) -> None:
+    path = f"/v3/processes/{first_app(caller)}"
+    before = await caller.get(path)
+
+    _, error = await caller.change("PATCH", path, fields)
+
+    assert error["detail"] == detail
+    assert await caller.get(path) == before
+
+
+async def test_the_sidecars_of_a_process_need_less_memory_than_it_has(caller: Caller) -> None:
+    app = first_app(caller)
+    sidecars = f"/v3/apps/{app}/sidecars"
+    fields = {"name": "a", "command": "c", "process_types": ["web"], "memory_in_mb": 40}
+    memory = caller.sandbox.apps[app].processes[0].memory_in_mb
+    status, made = await caller.change("POST", sidecars, fields)
+    assert status == 201
+
+    _, error = await caller.change("POST", sidecars, fields | {"name": "b", "memory_in_mb": memory})
+    assert error["detail"].endswith('too large to run with the dependent "web" process')
+    _, error = await caller.change(
+        "POST", f"/v3/processes/{app}/actions/scale", {"memory_in_mb": 40}
+    )
+    assert error["detail"].endswith("not large enough to run all of your sidecar processes")
+    _, error = await caller.change("POST", sidecars, fields)
+    assert error["detail"] == "Sidecar with name 'a' already exists for given app"
+    status, _ = await caller.change("PATCH", f"/v3/sidecars/{made['guid']}", {"name": "a"})
+    assert status == 200
+
+
+async def test_a_task_is_checked_as_it_would_be_kept(caller: Caller) -> None:
+    app = first_app(caller)
+    await caller.change("POST", f"/v3/apps/{app}/actions/start")
+    caller.sandbox.apps[app].space.organization.memory_limit = 1
+
+    _, error = await caller.change(
+        "POST", f"/v3/apps/{app}/tasks", {"command": "", "name": None, "user": "root"}
+    )
+
+    assert error["detail"].startswith(
+        "name format, name presence, command presence, memory_in_mb exceeds organization memory "
+        "quota, user invalid (requested user 'root'"
+    )
+
+
+async def test_an_app_name_is_stripped_and_has_no_control_characters(caller: Caller) -> None:
+    space = next(iter(caller.sandbox.spaces))
+    fields: dict[str, Any] = {"name": " spaced ", "relationships": {"space": to(space)}}
+    _, app = await caller.change("POST", "/v3/apps", fields)
+    assert app["name"] == "spaced"
+
+    bad = fields | {"name": "a\tb", "environment_variables": {"PORT": 1, "VCAP_A": 1}}
+    _, error = await caller.change("POST", "/v3/apps", bad)
+
+    assert error["detail"] == (
+        'name format, environment_variables {:message=>"cannot set PORT"}, '
+        'environment_variables {:message=>"cannot start with VCAP_"}'
+    )
+
+
+async def test_variables_without_a_value_go_with_the_next_change(caller: Caller) -> None:
+    space = next(iter(caller.sandbox.spaces))
+    fields = {"name": "n", "relationships": {"space": to(space)}}
+    variables = {"environment_variables": {"EMPTY": None, "FULL": "x"}}
+    _, app = await caller.change("POST", "/v3/apps", fields | variables)
+
+    _, shown = await caller.change(
+        "PATCH", f"/v3/apps/{app['guid']}/environment_variables", {"var": {"NEW": "y"}}
+    )
+
+    assert shown["var"] == {"FULL": "x", "NEW": "y"}
+
+
+async def test_only_a_staged_droplet_becomes_current(caller: Caller) -> None:
+    app = first_app(caller)
+    _, droplet = await caller.change("POST", "/v3/droplets", {"relationships": {"app": to(app)}})
+
+    _, error = await caller.change(
+        "PATCH", f"/v3/apps/{app}/relationships/current_droplet", to(droplet["guid"])
+    )
+
+    assert error["detail"] == "droplet must be in staged state"

@@ -2,7 +2,7 @@
 
 import json
 
-from .sandbox_caller import (
+from tests.sandbox_caller import (
     Caller,
     assert_same_headers,
     recorded,
@@ -102,6 +102,9 @@ async def test_filters_select_and_order_apps(caller: Caller) -> None:
     ):
         names = await caller.names(f"{those}&{query}" if query else those)
         assert names == [app.name for app in expected], query
+    one.stack = three.stack = None
+    assert await caller.names(f"{those}&stacks=") == [one.name], "docker apps have no such data"
+    assert await caller.names(f"{those}&stacks=,cflinuxfs3") == [one.name, two.name]
     assert (await caller.names(f"{those}&order_by=-state"))[-1] == two.name
     assert (await caller.names(f"{those}&order_by=state"))[0] == two.name
 

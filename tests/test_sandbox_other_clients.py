@@ -177,7 +177,7 @@ SESSION.trust_env = False
 def token_of(url: str) -> str:
     form = {"grant_type": "password", "username": "admin", "password": "admin"}
     address = f"{url}/uaa/oauth/token"
-    answer = SESSION.post(address, data=form, auth=("cf", ""), timeout=10, proxies=NO_PROXY)
+    answer = SESSION.post(address, data=form, auth=("cf", ""), timeout=120, proxies=NO_PROXY)
     return str(answer.json()["access_token"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 STAMP = "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
 INCLUDES = "Valid included resources are: 'space', 'org', 'space.organization'"
@@ -215,7 +215,10 @@ async def test_every_path_accepts_the_suffix_json(caller: Caller) -> None:
 
 async def test_changing_a_health_check_keeps_its_other_fields(caller: Caller) -> None:
     [guid, *_] = caller.sandbox.apps
-    for check in ({"type": "http", "data": {"timeout": 9}}, {"data": {"endpoint": "/up"}}):
+    for check in (
+        {"type": "http", "data": {"timeout": 9, "endpoint": "/"}},
+        {"data": {"endpoint": "/up"}},
+    ):
         _, process = await caller.change("PATCH", f"/v3/processes/{guid}", {"health_check": check})
     assert process["health_check"]["type"] == "http"
     assert process["health_check"]["data"].items() >= {"timeout": 9, "endpoint": "/up"}.items()

@@ -16,11 +16,13 @@ from aioappsapi import (
     NotFoundError,
     Outcome,
     PasswordGrant,
+    ResponseError,
     RetryPolicy,
     RunAbortedError,
     Scale,
     Waves,
 )
+from aioappsapi._http.protocol import free_request, successful
 from aioappsapi.bulk import Bulk
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.cloud import CRASHING, Cloud, Planned, web
@@ -148,11 +150,11 @@ async def test_a_trace_that_is_not_sampled_has_no_span_and_all_metrics() -> None
 @virtual
 async def test_single_calls_are_below_the_span_that_is_current() -> None:
     kept, cloud = Kept(), Cloud("a")
-    client = observed(cloud, kept)
+    bulk = observed(cloud, kept)
     with kept.tracer.start_as_current_span("service"):
-        await client.map(lambda key: asyncio.sleep(0), ["a"])
+        await bulk.map(lambda key: asyncio.sleep(0), ["a"])
         apps = cloud.apps_on()
-        apps._caller.observer = client._observer
+        apps._caller.observer = bulk._caller.observer
         await apps.start("a")
         with pytest.raises(NotFoundError):
             await apps.get("b")
@@ -304,6 +306,24 @@ async def test_flushes_of_the_journal_are_measured(tmp_path: Path) -> None:
     await bulk.start(["a", "b"], journal=tmp_path / "run.journal", resume=True)
     assert len(kept.named("start app")) == before, "apps of the earlier process have no span here"
     assert sum(kept.points("aioappsapi.outcomes").values()) == 4
+
+
+@virtual
+async def test_a_method_that_http_does_not_know_makes_no_series_of_its_own() -> None:
+    kept, cloud = Kept(), Cloud("a")
+    caller = cloud.wire.caller()
+    caller.observer = kept.telemetry.observe(caller.base_url, caller.throttle)
+    cloud.meddlers.append(lambda seen: Answer(405))
+    for method in ("PURGE", "LINK"):
+        with pytest.raises(ResponseError):
+            await caller.run(free_request(method, "/v3/apps"), successful)
+    [(series, count)] = kept.points("http.client.request.duration").items()
+    assert count == 2
+    assert ("http.request.method", "_OTHER") in series
+    names = [
+        (one.name, (one.attributes or {})["http.request.method_original"]) for one in kept.spans
+    ]
+    assert names == [("HTTP", "PURGE"), ("HTTP", "LINK")]
 
 
 # -- beside others

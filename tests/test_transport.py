@@ -130,7 +130,7 @@ async def pool(
 ) -> AsyncIterator[SessionPool]:
     made = SessionPool(
         user_agent="test/1",
-        timeouts=timeouts or Timeouts(connect=5, read=5, total=10),
+        timeouts=timeouts or Timeouts(connect=60, read=60, total=60),
         limits=limits or Limits(),
         tls=tls or Tls(),
         proxy=proxy,
@@ -316,7 +316,7 @@ async def test_an_unreadable_answer_is_a_disconnected_error(data: bytes, said: s
 
 @pytest.mark.parametrize(
     "timeouts",
-    [Timeouts(connect=5, read=0.05, total=5), Timeouts(connect=5, read=5, total=0.05)],
+    [Timeouts(connect=60, read=0.05, total=60), Timeouts(connect=60, read=60, total=0.4)],
     ids=["read", "total"],
 )
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"])
@@ -367,12 +367,12 @@ async def test_an_answer_that_trickles_in_is_not_late() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for part in (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"x", b"y", b"z"):
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.4)
             writer.write(part)
             await writer.drain()
 
     async with raw_server(trickle) as port:
-        answer = await ask(port, timeouts=Timeouts(connect=5, read=0.45, total=5))
+        answer = await ask(port, timeouts=Timeouts(connect=60, read=1.5, total=60))
     assert answer.body == b"xyz"
 
 

@@ -23,7 +23,8 @@ from aioappsapi import Client, PasswordGrant, Report, Snapshot, Status
 from aioappsapi.bulk import SnapshotDiff
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
 from aioappsapi.sandbox.world.model import Organization, Space, guid_of
-from tests.test_rolling import client, sandbox
+from tests.clients import busy_client
+from tests.test_rolling import sandbox
 
 # -- a snapshot, all apps stopped, and a restore that is killed with SIGKILL
 
@@ -167,7 +168,7 @@ async def play_rolling_restart(apps: int, large: int) -> dict[str, float]:
     """Restart apps by deployments; `large` of them have three instances."""
     from tests.test_rolling import never_without_an_instance
 
-    async with sandbox(apps - large) as cloud, client(cloud) as cf:
+    async with sandbox(apps - large) as cloud, busy_client(cloud) as cf:
         for number in range(large):
             cloud.add_app(f"large-{number}", state="STARTED", instances=3)
         await asyncio.sleep(10)
@@ -196,7 +197,7 @@ async def play_killed_restage(
         limit = max(apps // 10, 2)
         options: Any = {"journal": path, "wait": "all", "concurrency": limit, "max_building": limit}
         for moment in moments:
-            async with client(cloud) as cf:
+            async with busy_client(cloud) as cf:
                 run = asyncio.create_task(
                     cf.bulk.restage(list(cloud.apps), resume=path.exists(), **options)
                 )
@@ -207,7 +208,7 @@ async def play_killed_restage(
                 with suppress(asyncio.CancelledError):
                     await run
                 path.write_bytes(saved)
-        async with client(cloud) as cf:
+        async with busy_client(cloud) as cf:
             report = await cf.bulk.restage(list(cloud.apps), resume=True, **options)
         return _restaged(cloud, report)
 

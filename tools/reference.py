@@ -1,4 +1,4 @@
-"""Writes the generated parts of the docs: ``python -m tools.reference``.
+"""Writes the generated parts of the docs and the stub of the models: ``python -m tools.reference``.
 
 A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` on any page. A test checks
 that every part is what this module makes of the code.
@@ -18,7 +18,7 @@ from aioappsapi import AppsApiError, errors
 from aioappsapi.bulk.reports.advice import ADVICE
 from aioappsapi.cli.commands import app
 from aioappsapi.cli.exits import MEANINGS, PRECEDENCE
-from tools import operations, permissions
+from tools import models_stub, operations, permissions
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 _PART: Final = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -107,6 +107,7 @@ _PARTS: Final[Mapping[str, Callable[[], str]]] = {
 
 
 def main() -> None:
+    models_stub.STUB.write_text(models_stub.render(), encoding="utf-8")
     for page in DOCS.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
         if (made := render(text)) != text:

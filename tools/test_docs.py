@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aioappsapi import Limits, RetryPolicy, Timeouts, Tls
+import aioappsapi
+from aioappsapi import Limits, RetryPolicy, Timeouts, Tls, errors, models
+from tools import models_stub
 from tools.blocks import ROOT, Page
 from tools.reference import DOCS, render
 
@@ -34,6 +36,10 @@ def test_every_block_runs(page: Path) -> None:
 def test_generated_parts_are_made_of_the_code(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert render(text) == text, "run python -m tools.reference"
+
+
+def test_the_stub_of_the_models_is_made_of_the_code() -> None:
+    assert models_stub.STUB.read_text(encoding="utf-8") == models_stub.render()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -61,8 +67,8 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 def test_every_page_is_in_the_menu() -> None:
     settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
-    menu = set(re.findall(r'"([\w/-]+\.md)"', settings))
-    assert menu == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    menu = re.findall(r'"([\w/-]+\.md)"', settings)
+    assert sorted(menu) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
 
 
 def test_the_readme_is_short() -> None:
@@ -76,6 +82,13 @@ def test_the_readme_is_short() -> None:
 def paragraphs(text: str) -> Iterator[str]:
     for block in re.sub(r"```.*?```", "", text, flags=re.DOTALL).split("\n\n"):
         yield from block.splitlines() if block.lstrip().startswith(("-", "|")) else [block]
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = [page.read_text("utf-8") for page in (DOCS / "reference" / "python").glob("*.md")]
+    named = {line.split(".")[-1] for line in "\n".join(pages).splitlines() if line[:3] == ":::"}
+    named |= set(vars(errors)) | set(models.__all__) | {"errors", "models", "__version__"}
+    assert set(aioappsapi.__all__) - named == set()
 
 
 @pytest.mark.parametrize("settings", [Limits, Timeouts, RetryPolicy, Tls])

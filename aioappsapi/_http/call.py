@@ -40,6 +40,7 @@ wire_log = logging.getLogger("aioappsapi.http")
 # fast path: an `istr` knows its lower-case form.
 _AUTHORIZATION: Final[str] = istr("Authorization")
 _REQUEST_ID: Final[str] = istr("X-Vcap-Request-Id")
+_CONTENT_TYPE: Final[str] = istr("Content-Type")
 
 # fast path: one text per status, rather than a new one per answer.
 _STATUSES: Final = {status: str(status) for status in (200, 201, 202, 204, 429, 500, 502, 503)}
@@ -208,7 +209,9 @@ class Caller:
         request_id = next(self._request_ids)
         # With the ticket in hand: a token taken before a long wait would be stale.
         authorization = self._tokens.current() or await self._log_in(ticket)
-        headers = _headers(request, authorization, request_id)
+        headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
+        if request.body is not None:
+            headers[_CONTENT_TYPE] = request.content_type
         observer = self.observer
         on_end = None if observer is None else observer.attempt(request, headers, resends)
         try:
@@ -323,13 +326,6 @@ def _log_end(request: Request, ticket: Ticket, result: str, request_id: str) -> 
     path = request.path.partition("?")[0]
     seconds = loop_time() - ticket.sent_at
     wire_log.debug("%s %s: %s in %.3f s (%s)", request.method, path, result, seconds, request_id)
-
-
-def _headers(request: Request, authorization: str, request_id: str) -> dict[str, str]:
-    headers = {_AUTHORIZATION: authorization, _REQUEST_ID: request_id}
-    if request.body is not None:
-        headers["Content-Type"] = request.content_type
-    return headers
 
 
 def _new_request_ids() -> Iterator[str]:

@@ -85,7 +85,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def request_id(self) -> str | None:
         """The id under which the server logged the request."""
-        return self.header(_REQUEST_ID)
+        value = self.headers.get(_REQUEST_ID)  # fast path: what `header` does
+        return value if value is None or value.isascii() else readable(value)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -177,12 +177,11 @@ class SessionPool:
             return await self.send(method, url, headers, body, self._login_timeouts)
 
     def _target(self, url: str) -> URL:
-        base = self._base
         # fast path: parsing an address costs more than changing the path of a parsed address.
-        if base is None or "?" in url or "#" in url or not url.startswith(self._origin):
+        base, start = self._base, len(self._origin)
+        if base is None or "?" in url or "#" in url or url[: start + 1] != self._prefix:
             return URL(url, encoded=True)
-        path = url[len(self._origin) :]
-        return base.with_path(path, encoded=True) if path[:1] == "/" else URL(url, encoded=True)
+        return base.with_path(url[start:], encoded=True)
 
     async def _rest(self, response: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
         """Read a body that comes in parts, and end as soon as it is larger than allowed."""

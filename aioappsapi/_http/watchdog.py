@@ -14,7 +14,7 @@ from math import inf
 
 import msgspec
 
-from aioappsapi._http.call_log import report_sent
+from aioappsapi._http.call_log import current_call_log
 from aioappsapi.config import Timeouts
 
 
@@ -39,7 +39,8 @@ class Attempt(msgspec.Struct, eq=False):
         """Note and report that the bytes leave: from now on the read timeout counts."""
         self.is_sent = True
         self.since = now
-        report_sent(now)
+        if (log := current_call_log.get()) is not None:  # fast path: what `report_sent` does
+            log.sent(now)
 
     def received(self, now: float) -> None:
         """Note that a part of the answer has arrived."""
@@ -77,6 +78,8 @@ class Watchdog:
         self._attempts: dict[asyncio.Task[object], Attempt] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = inf
+        self._timeouts: Timeouts | None = None  # of the latest attempt, and the shortest of them
+        self._shortest = inf
 
     def begin(self, timeouts: Timeouts, headers: Mapping[str, str]) -> Attempt:
         """Watch the current task until `end`. Raises RuntimeError outside of a task."""
@@ -85,8 +88,10 @@ class Watchdog:
         now = self.now()
         attempt = Attempt(task, timeouts, headers, now, now, task.cancelling())
         self._attempts[task] = attempt
+        if timeouts is not self._timeouts:  # fast path: most attempts have the same ones
+            self._timeouts, self._shortest = timeouts, shortest(timeouts)
         # The next check is early enough, unless all earlier attempts have more time.
-        due_at = now + shortest(timeouts)
+        due_at = now + self._shortest
         if due_at < self._looks_at:
             self._look_at(due_at)
         return attempt

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
+from msgspec import field
 
 from aioappsapi._http.call import Caller, within
 from aioappsapi._http.call_log import CallLog, recorded
@@ -31,16 +32,21 @@ from aioappsapi.api.queries import joined, list_queries
 from aioappsapi.errors import NotFoundError
 from aioappsapi.models.app import App, Lifecycle
 from aioappsapi.models.job import Job
-from aioappsapi.models.page import AppWithIncluded, Page
+from aioappsapi.models.page import Included, Page
 from aioappsapi.waiting.act_and_wait import act_and_wait
 from aioappsapi.waiting.assess import Wait
 from aioappsapi.waiting.readers import Readers, for_polls
+
+
+class _AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
+    included: Included = field(default_factory=Included)
+
 
 LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[App], "list-apps")
 # Not sent again after it may have arrived: this same app would then have taken the name.
 CREATE: Final = endpoint("create app", "POST", "/v3/apps", App, "create-an-app")
 GET: Final = endpoint("get app", "GET", "/v3/apps/{}", App, "get-an-app")
-GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", AppWithIncluded, "get-an-app")
+GET_INCLUDING: Final = endpoint("get app", "GET", "/v3/apps/{}", _AppWithIncluded, "get-an-app")
 UPDATE: Final = endpoint("update app", "PATCH", "/v3/apps/{}", App, "update-an-app")
 DELETE: Final = endpoint("delete app", "DELETE", "/v3/apps/{}", Job, "delete-an-app", read=job_of)
 

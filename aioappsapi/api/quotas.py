@@ -11,8 +11,14 @@ from typing import Final, overload
 from aioappsapi.api.endpoint import Endpoints, endpoint
 from aioappsapi.api.pager import Pager
 from aioappsapi.api.queries import list_queries
+from aioappsapi.models.base import Struct
 from aioappsapi.models.page import Page
-from aioappsapi.models.quota import Quota, QuotaUsage, UsageSummary
+from aioappsapi.models.quota import Quota, QuotaUsage
+
+
+class _UsageSummary(Struct, frozen=True, kw_only=True, gc=False):
+    usage_summary: QuotaUsage
+
 
 LIST_FOR_ORGANIZATIONS: Final = endpoint(
     "list organization quotas",
@@ -28,14 +34,14 @@ USAGE_OF_ORGANIZATION: Final = endpoint(
     "get usage of organization",
     "GET",
     "/v3/organizations/{}/usage_summary",
-    UsageSummary,
+    _UsageSummary,
     "get-usage-summary",
 )
 USAGE_OF_SPACE: Final = endpoint(
     "get usage of space",
     "GET",
     "/v3/spaces/{}/usage_summary",
-    UsageSummary,
+    _UsageSummary,
     "get-usage-summary-for-a-space",
 )
 

@@ -67,6 +67,8 @@ class BulkCommand:
     def _prepare(self) -> Work | Exit:
         if self.run.max_failures_per_target is not None:
             raise InvalidInputError("--max-failures-per-target goes with several targets.")
+        if self.waves.target_waves:
+            raise InvalidInputError("--target-waves goes with several targets.")
         given = self._checked_input()
         return self._nothing_to_do(given) if given.is_done else partial(self._work, given=given)
 

@@ -16,7 +16,7 @@ from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import STDIN, TargetFlags
 from aioappsapi.cli.fleet_selection import count_apps, select_at_all
 from aioappsapi.cli.outputs import deliver
-from aioappsapi.cli.questions import confirm_many
+from aioappsapi.cli.questions import approve_wave, confirm_many
 from aioappsapi.cli.runs import follow_to_end, run_options
 from aioappsapi.cli.selection import Given
 from aioappsapi.cli.session import Session, Work, execute
@@ -55,8 +55,12 @@ class FleetCommand(BulkCommand):
         )
 
     def _prepare_fleet(self) -> Work[Fleet] | Exit:
-        if self.waves.approve:
-            raise InvalidInputError("--approve is for waves at one target.")
+        if self.waves.approve and not self.waves.target_waves:
+            raise InvalidInputError(
+                "--approve asks at one target, or before waves of targets: give --target-waves."
+            )
+        if self.waves.target_waves and self.waves.canary is None and self.waves.ramp is None:
+            raise InvalidInputError("--target-waves needs --canary or --ramp.")
         given = self._checked_input()
         if given.is_done:
             return self._nothing_to_do(given)
@@ -78,11 +82,14 @@ class FleetCommand(BulkCommand):
                 with busy("predicting outcomes", shown=self.output.shows_progress):
                     report = await fleet.bulk.predict(self.action, chosen, **options)
             return deliver(report, self.output, show=partial(print_prediction, report, ()))
-        if not self.run.yes:
+        if not (self.run.yes or self.waves.approve):
             confirm_many(session, self.action, count_apps(chosen))
         options = self._options(clock.left)
         options["journal"] = self.journal.journal
         options["resume"] = self.journal.resume
+        if self.waves.target_waves:
+            approve = partial(approve_wave, session, self.action, unit="target")
+            options["target_waves"] = self.waves.waves(approve)
         run = fleet.bulk.stream(self.action, chosen, **options)
         return await follow_to_end(
             session,
@@ -112,6 +119,6 @@ class FleetCommand(BulkCommand):
 
     def _options(self, left: float | None) -> FleetStreamOptions[App]:
         more = {"max_failures_per_target": self.run.max_failures_per_target}
-        waves = {"waves": self.waves.waves()}
-        given = {**run_options(self.wait, self.run, left), **self._more, **waves, **more}
+        waves = None if self.waves.target_waves else self.waves.waves()
+        given = {**run_options(self.wait, self.run, left), **self._more, "waves": waves, **more}
         return cast("FleetStreamOptions[App]", given)

@@ -41,12 +41,12 @@ def check_terminal(why: str) -> None:
         raise InvalidInputError(f"{why}, and there is no terminal to ask at.")
 
 
-def approve_wave(session: Session[C], action: str, wave: Wave) -> bool:
+def approve_wave(session: Session[C], action: str, wave: Wave, unit: str = "app") -> bool:
     """Ask before a wave, with what happened so far. Ctrl-C is a no, and ends the run."""
     run = session.run
     done = ", ".join(f"{run.counts[one]} {one.label}" for one in Status if run.counts[one])
     so_far = f" (so far: {done})" if done else ""
-    what = f"{wave}: {action} {counted(len(wave.keys), 'app')} at {_place(session.client)}{so_far}"
+    what = f"{wave}: {action} {counted(len(wave.keys), unit)} at {_place(session.client)}{so_far}"
     try:
         with session.shown.paused():
             return _agrees(session, what)

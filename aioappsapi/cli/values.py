@@ -14,10 +14,10 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER = r"\d+(?:\.\d+)?"
 _PLAIN = re.compile(_NUMBER)
-_WITH_UNITS = re.compile(rf"(?:({_NUMBER})d)?(?:({_NUMBER})h)?(?:({_NUMBER})m)?(?:({_NUMBER})s)?")
+_WITH_UNITS = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS))
 _SHARE = re.compile(rf"({_NUMBER})\s*%")
 
 

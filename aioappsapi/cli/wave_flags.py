@@ -74,6 +74,14 @@ class WaveFlags:
             help="Waves that grow: 1,2 takes 1, 2, 4, ... apps.",
         ),
     ] = None
+    target_waves: Annotated[
+        bool,
+        Parameter(
+            group=_WAVES,
+            help="With several targets: waves of whole targets. --canary 1 takes one first, --ramp "
+            "1,2 takes 1, 2, 4, ...",
+        ),
+    ] = False
     proceed_at: Annotated[
         float | None,
         Parameter(

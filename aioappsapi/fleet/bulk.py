@@ -22,12 +22,14 @@ from aioappsapi.bulk.options import (
 )
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.run import Run
+from aioappsapi.bulk.windows.waves import Waves
 from aioappsapi.client import Client
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.fleet.member import Member
 from aioappsapi.fleet.predict import predict_each
 from aioappsapi.fleet.run import FleetRun
 from aioappsapi.fleet.selection import FleetKeys, Found, divide
+from aioappsapi.fleet.target_waves import check_target_waves
 from aioappsapi.models.app import App
 
 T = TypeVar("T", default=App)
@@ -38,9 +40,15 @@ class _PerTarget(MapOptions[T], Generic[T], total=False):
 
     `max_failures` counts the failures of all foundations, and stops the whole run; a share is one
     of the apps that are known so far. `max_failures_per_target` stops the run of one foundation.
+
+    `target_waves` are waves of whole foundations: ``Waves.canary(1)`` takes one first,
+    ``Waves.ramp()`` 1, 2, 4, ..., and ``Waves([["eu-1"], ["us-1", "us-2"]])`` those of these
+    names. The options of `Waves` hold for the apps of a wave; a foundation that cannot be used
+    counts against `proceed_at`, too. `waves` are those of apps, within each foundation.
     """
 
     max_failures_per_target: int | float | None
+    target_waves: Waves | None
 
 
 class FleetMapOptions(_PerTarget[T], Generic[T], total=False):
@@ -195,30 +203,31 @@ class FleetBulk:
         options: dict[str, Any],
         begin: Callable[[Client, Found, dict[str, Any]], Run[T]],
     ) -> FleetRun[T]:
-        on_outcome = options.pop("on_outcome", None)
+        on_outcome, waves = options.pop("on_outcome", None), options.pop("target_waves", None)
+        if waves is not None:
+            check_target_waves(waves, self._clients)
         deadline = options.get("deadline")
         limit = Options(max_failures=options.pop("max_failures", None), deadline=deadline)
         options["max_failures"] = options.pop("max_failures_per_target", None)
+        if (folder := options.get("journal")) is not None:
+            make_folder(folder)
         run: FleetRun[T] = FleetRun(
             action, patience=self._patience, deadline=deadline, enough=limit.enough
         )
 
-        def begin_at(name: str, found: Found) -> Run[T]:
-            client = self._clients[name]
-            how = options | {"on_outcome": partial(run.took, client.api_url)}
-            if (folder := options.get("journal")) is not None:
-                how["journal"] = _journal(folder, name)
-            made = begin(client, found, how)
+        def begin_at(member: Member[T], found: Found) -> Run[T]:
+            how = options | {"on_outcome": partial(run.took, member)}
+            if folder is not None:
+                how["journal"] = journal_path(folder, member.name)
+            made = begin(member.client, found, how)
             made.on_failure(run.check_failures)
             return made
 
-        run.take(
-            [
-                Member(name, self._clients[name], given, action, partial(begin_at, name))
-                for name, given in divide(keys, self._clients).items()
-            ],
-            on_outcome,
-        )
+        members = [
+            Member(name, self._clients[name], given, action, begin_at)
+            for name, given in divide(keys, self._clients).items()
+        ]
+        run.take(members, on_outcome, waves)
         return run
 
 
@@ -238,8 +247,13 @@ def _begin(
     return client.bulk.stream(action, found, **how)
 
 
-def _journal(folder: str | Path, name: str) -> Path:
-    """Return the path of a foundation's journal, in a folder that exists."""
+def journal_path(folder: str | Path, name: str) -> Path:
+    """Return the path of the journal of one foundation."""
+    return Path(folder) / f"{name}.journal"
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make the folder of journals, if it is not there. Raises InvalidInputError."""
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -247,4 +261,3 @@ def _journal(folder: str | Path, name: str) -> Path:
         raise InvalidInputError(
             f"The journals need a folder, and {path} cannot be one: {cause.strerror or cause}."
         ) from None
-    return path / f"{name}.journal"

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Generic
 
 import anyio
+import msgspec
 
-from aioappsapi.bulk.reports.outcome import T_co
+from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import RunAbortedError
 from aioappsapi.bulk.run.run import Run
@@ -19,7 +20,7 @@ from aioappsapi.fleet.ask import ask
 from aioappsapi.fleet.selection import Find, Found, Given, find, is_known
 
 # Makes the run of a foundation over its apps.
-Begin = Callable[[Found], Run[T_co]]
+Begin = Callable[["Member[T_co]", Found], Run[T_co]]
 
 
 class Member(Generic[T_co]):
@@ -36,6 +37,7 @@ class Member(Generic[T_co]):
         self.client = client
         self.error: AppsApiError | None = None
         self.ended = False
+        self.wave: int | None = None
         self._given = given
         self._action = action
         self._begin = begin
@@ -43,7 +45,7 @@ class Member(Generic[T_co]):
         self._preparing = anyio.CancelScope()
         self._stop_reason: str | None = None
         # Bad options are found now, before anything is sent anywhere.
-        checked = begin(given if is_known(given) else [])  # type: ignore[arg-type]
+        checked = begin(self, given if is_known(given) else [])  # type: ignore[arg-type]
         self.run: Run[T_co] | None = checked if is_known(given) else None
 
     async def work(self, patience: float, deadline: float) -> None:
@@ -86,7 +88,7 @@ class Member(Generic[T_co]):
         # Through the call layer, which retries: a login by itself would fail at once.
         await client.info.root()
         if self.run is None:
-            run = self._begin(await find(self._given, client))
+            run = self._begin(self, await find(self._given, client))
             await run.read_keys()
             self.run = run
 
@@ -113,9 +115,17 @@ class Member(Generic[T_co]):
             return self.run.total
         return 0 if self.ended or isinstance(self._given, AppsApiError) else None
 
+    def placed(self, outcome: Outcome[T_co]) -> Outcome[T_co]:
+        """Return an outcome with its target, and its wave if foundations go in waves."""
+        target = outcome.target or self.client.api_url
+        wave = self.wave if outcome.wave is None else outcome.wave
+        return msgspec.structs.replace(outcome, target=target, wave=wave)
+
     def report(self) -> Report[T_co]:
         """Return what is known of this foundation."""
         report = self._empty_report() if self.run is None else self.run.report
+        if self.wave is not None:
+            report = report.with_outcomes(map(self.placed, report))
         if self.error is not None:
             report.target_errors[self.client.api_url] = self.error
         return report

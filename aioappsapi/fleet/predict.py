@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.actions.factory import BulkActionName
@@ -16,6 +16,15 @@ from aioappsapi.errors import AppsApiError
 from aioappsapi.fleet.ask import ask_each
 from aioappsapi.fleet.selection import Find, Found, Given, find
 from aioappsapi.models.app import App
+
+_OF_REAL_RUNS: Final = (
+    "on_outcome",
+    "on_pause",
+    "max_failures_per_target",
+    "target_waves",
+    "journal",
+    "resume",
+)
 
 
 async def predict_each(
@@ -32,7 +41,7 @@ async def predict_each(
     One that cannot be read is in `target_errors`, and its apps are left out.
     """
     # A prediction calls nobody back, and only what is known of all apps bounds it.
-    for name in ("on_outcome", "on_pause", "max_failures_per_target", "journal", "resume"):
+    for name in _OF_REAL_RUNS:
         options.pop(name, None)
     seconds = options.get("deadline")
     ends_at = math.inf if seconds is None else loop_time() + seconds

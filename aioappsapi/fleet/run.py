@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Generic
 
 import anyio
-import msgspec
 
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
 from aioappsapi.bulk.run.run import Run
-from aioappsapi.bulk.windows.waves import Wave
+from aioappsapi.bulk.windows.waves import Wave, Waves
 from aioappsapi.errors import InvalidInputError
 from aioappsapi.fleet.member import Member
+from aioappsapi.fleet.target_waves import TargetWaves
 
 # Returns why so many failures, of so many apps, end the whole run; None if they do not.
 Enough = Callable[[int, int], str | None]
@@ -41,6 +41,7 @@ class FleetRun(Generic[T_co]):
         self._enough = enough
         self._ends_at = math.inf
         self._members: Sequence[Member[T_co]] = ()
+        self._waves: TargetWaves | None = None
         self._on_outcome: Callable[[Outcome[T_co]], object] | None = None
         self._interruption: BaseException | None = None
         self._stop_reason: str | None = None
@@ -51,9 +52,14 @@ class FleetRun(Generic[T_co]):
         self,
         members: Iterable[Member[T_co]],
         on_outcome: Callable[[Outcome[T_co]], object] | None,
+        waves: Waves | None,
     ) -> None:
-        """Take the foundations that the run works on."""
+        """Take the foundations that the run works on, and the waves that they go in."""
         self._members = tuple(members)
+        if waves is not None:
+            self._waves = TargetWaves(waves, self._members, self.action)
+            for member in self._members:
+                member.wave = self._waves.number(member)
         self._on_outcome = on_outcome
 
     # -- live numbers
@@ -118,13 +124,14 @@ class FleetRun(Generic[T_co]):
 
     @property
     def wave(self) -> Wave | None:
-        """None: see the `wave` of each run in `runs`."""
-        return None
+        """The wave of foundations that goes on; its keys are their names."""
+        return None if self._waves is None else self._waves.present
 
     @property
     def wave_pause(self) -> float:
-        """0: see the `wave_pause` of each run in `runs`."""
-        return 0.0
+        """Seconds until the pause between two waves of foundations ends; 0 without one."""
+        ends_at = None if self._waves is None else self._waves.pause_ends
+        return 0.0 if ends_at is None else max(ends_at - loop_time(), 0.0)
 
     @property
     def stopping(self) -> bool:
@@ -150,13 +157,14 @@ class FleetRun(Generic[T_co]):
         self._stop_reason = self._stop_reason or reason
         for one in self._members:
             one.stop(reason, grace=grace)
+        if self._waves is not None:
+            self._waves.stop()
 
-    def took(self, target: str, outcome: Outcome[T_co]) -> None:
+    def took(self, member: Member[T_co], outcome: Outcome[T_co]) -> None:
         """Take the outcome of an app. What the user's callback raises ends the whole run."""
         if self._new is None and self._on_outcome is None:
             return
-        if outcome.target is None:
-            outcome = msgspec.structs.replace(outcome, target=target)
+        outcome = member.placed(outcome)
         if self._new is not None:
             self._new.put_nowait(outcome)
         if self._on_outcome is not None:
@@ -170,7 +178,10 @@ class FleetRun(Generic[T_co]):
         """Stop the whole run if too many apps have failed at all foundations together."""
         runs = self._runs
         apps = sum(run.known for run in runs)
-        if (reason := self._enough(sum(run.failures for run in runs), apps)) is not None:
+        reason = self._enough(sum(run.failures for run in runs), apps)
+        if reason is None and self._waves is not None:
+            reason = self._waves.too_many_failures()
+        if reason is not None:
             self.stop(reason)
 
     def _interrupt(self, failure: BaseException) -> None:
@@ -187,9 +198,9 @@ class FleetRun(Generic[T_co]):
         """
         self._set_deadline()
         try:
-            async with anyio.create_task_group() as group:
-                for member in self._members:
-                    group.start_soon(self._work_on, member, name=f"aioappsapi {member.name}")
+            if self._waves is not None:
+                await self._go_in_waves(self._waves)
+            await self._work_at([one for one in self._members if not one.ended])
         except asyncio.CancelledError as cancelled:
             self._conclude("the run was cancelled")
             attach_report(cancelled, self.report)
@@ -197,6 +208,22 @@ class FleetRun(Generic[T_co]):
         self._conclude("the run ended")
         if self._interruption is not None:
             raise self._aborted(self._interruption)
+
+    async def _go_in_waves(self, waves: TargetWaves) -> None:
+        """Work on one wave after the other, until one may not begin."""
+        for wave in waves.waves:
+            reason, asked = await waves.why_not(wave, self._ends_at)
+            self._ends_at += asked
+            if reason is not None:
+                self.stop(reason)
+            if self.stopping:
+                return
+            await self._work_at([one for one in self._members if one.name in wave.keys])
+
+    async def _work_at(self, members: Iterable[Member[T_co]]) -> None:
+        async with anyio.create_task_group() as group:
+            for member in members:
+                group.start_soon(self._work_on, member, name=f"aioappsapi {member.name}")
 
     def _set_deadline(self) -> None:
         own = math.inf if self._seconds is None else loop_time() + self._seconds

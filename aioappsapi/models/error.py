@@ -5,7 +5,7 @@ from __future__ import annotations
 from aioappsapi.errors import ApiError
 from aioappsapi.models.base import Struct
 
-__all__ = ["ApiError", "ErrorBody"]
+__all__ = ["ApiError"]
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True, gc=False):

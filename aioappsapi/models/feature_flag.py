@@ -15,9 +15,3 @@ class FeatureFlag(Struct, frozen=True, kw_only=True, gc=False):
     updated_at: datetime | None = None
     custom_error_message: str | None = None
     links: dict[str, Link] = {}
-
-
-class FeatureFlagList(Struct, frozen=True, kw_only=True, gc=False):
-    """All feature flags. They have names instead of GUIDs."""
-
-    resources: list[FeatureFlag]

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 from msgspec import field
 
-from aioappsapi.models.app import App
 from aioappsapi.models.base import Pagination, Struct
 from aioappsapi.models.organization import Organization
 from aioappsapi.models.space import Space
@@ -29,10 +28,4 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True, gc=False):
 
     pagination: Pagination
     resources: list[T]
-    included: Included = field(default_factory=Included)
-
-
-class AppWithIncluded(App, frozen=True, kw_only=True, gc=False):
-    """The answer for a single app that was read with `include`."""
-
     included: Included = field(default_factory=Included)

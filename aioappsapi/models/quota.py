@@ -54,10 +54,3 @@ class QuotaUsage(Struct, frozen=True, kw_only=True, gc=False):
     domains: int = 0
     per_app_tasks: int = 0
     service_keys: int = 0
-
-
-class UsageSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """The answer that contains a usage."""
-
-    usage_summary: QuotaUsage
-    links: dict[str, Link] = {}

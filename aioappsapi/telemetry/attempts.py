@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
@@ -19,6 +20,28 @@ from aioappsapi.telemetry.metrics import Metrics
 without_spans: ContextVar[bool] = ContextVar("aioappsapi_without_spans", default=False)
 
 
+class Kind(NamedTuple):
+    """What all attempts at one endpoint of one server have in common.
+
+    `original` is a method that HTTP does not know. It would make a series of its own in a metric.
+    """
+
+    span: str
+    attributes: Mapping[str, str | int]
+    original: str | None
+
+    @classmethod
+    def of(cls, request: Request, server: Mapping[str, str | int]) -> Kind:
+        """Return the kind of a request."""
+        known = request.method in names.METHODS
+        attributes = {**server, names.METHOD: request.method if known else "_OTHER"}
+        name = request.method if known else "HTTP"
+        if request.template:
+            attributes[names.TEMPLATE] = template = names.template_of(request.template)
+            name = f"{name} {template}"
+        return cls(name, attributes, None if known else request.method)
+
+
 class Attempt:
     """An attempt that is under way; called with its answer, or with what was raised.
 
@@ -26,27 +49,17 @@ class Attempt:
     meanwhile, whatever instruments it: it would be the same one again.
     """
 
-    __slots__ = ("_attributes", "_began", "_metrics", "_span", "_token")
+    __slots__ = ("_began", "_kind", "_metrics", "_span", "_token")
 
     def __init__(
-        self,
-        tracer: Tracer,
-        metrics: Metrics,
-        url: str,
-        server: Mapping[str, str | int],
-        request: Request,
-        headers: dict[str, str],
-        resends: int,
+        self, kind: Kind, metrics: Metrics, span: Span | None, headers: dict[str, str]
     ) -> None:
+        self._kind = kind
         self._metrics = metrics
-        self._attributes: dict[str, str | int] = {**server, **names.method_of(request.method)}
-        if request.template:
-            self._attributes[names.TEMPLATE] = names.template_of(request.template)
-        self._span: Span = trace.INVALID_SPAN
+        self._span = span
         context = contexts.set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True)
-        if not without_spans.get():
-            self._span = _begin(tracer, self._attributes, url, request, headers, resends)
-            context = trace.set_span_in_context(self._span, context)
+        if span is not None:
+            context = trace.set_span_in_context(span, context)
         propagate.inject(headers, context)
         self._token = contexts.attach(context)
         self._began = loop_time()
@@ -55,51 +68,41 @@ class Attempt:
         """End the span, and record the duration."""
         seconds = loop_time() - self._began
         contexts.detach(self._token)
-        attributes, error = self._attributes, _error_type(end)
+        result: dict[str, str | int] = {}
         if isinstance(end, Response):
-            attributes[names.STATUS] = end.status
-        if error is not None:
-            attributes[names.ERROR] = error
-        self._metrics.duration.record(seconds, attributes)
-        if self._span.is_recording():
-            self._describe(end, error)
-        self._span.end()
-
-    def _describe(self, end: Response | BaseException, error: str | None) -> None:
-        span = self._span
-        if isinstance(end, Response):
-            span.set_attribute(names.STATUS, end.status)
-            if (request_id := end.request_id) is not None:
-                span.set_attribute(names.REQUEST_ID, [request_id])
-        if error is not None:
-            span.set_attribute(names.ERROR, error)
-            said = None if isinstance(end, Response) else str(end) or None
-            span.set_status(Status(StatusCode.ERROR, said))
+            result[names.STATUS] = end.status
+        if (error := _error_type(end)) is not None:
+            result[names.ERROR] = error
+        self._metrics.duration.record(seconds, {**self._kind.attributes, **result})
+        if self._span is not None:
+            if self._span.is_recording():
+                _describe(self._span, end, result)
+            self._span.end()
 
 
-def _begin(
-    tracer: Tracer,
-    attributes: Mapping[str, str | int],
-    url: str,
-    request: Request,
-    headers: Mapping[str, str],
-    resends: int,
+def begin_span(
+    tracer: Tracer, kind: Kind, url: str, request: Request, headers: dict[str, str], resends: int
 ) -> Span:
-    method = str(attributes[names.METHOD])
-    template = attributes.get(names.TEMPLATE)
-    more: dict[str, str | int | list[str]] = {
+    """Begin the span of an attempt. `url` is the address of the API."""
+    span = tracer.start_span(kind.span, kind=SpanKind.CLIENT, attributes=kind.attributes)
+    if span.is_recording():
         # Without the query: it may hold a secret, and hundreds of GUIDs.
-        names.URL: url + request.path.partition("?")[0],
-        names.REQUEST_ID_SENT: [headers["X-Vcap-Request-Id"]],
-    }
-    if resends:
-        more[names.RESENDS] = resends
-    verb = "HTTP" if method == "_OTHER" else method
-    return tracer.start_span(
-        f"{verb} {template}" if template else verb,
-        kind=SpanKind.CLIENT,
-        attributes={**attributes, **more},
-    )
+        span.set_attribute(names.URL, url + request.path.partition("?")[0])
+        span.set_attribute(names.REQUEST_ID_SENT, [headers["X-Vcap-Request-Id"]])
+        if resends:
+            span.set_attribute(names.RESENDS, resends)
+        if kind.original is not None:
+            span.set_attribute(names.METHOD_ORIGINAL, kind.original)
+    return span
+
+
+def _describe(span: Span, end: Response | BaseException, result: Mapping[str, str | int]) -> None:
+    span.set_attributes(result)
+    if isinstance(end, Response) and (request_id := end.request_id) is not None:
+        span.set_attribute(names.REQUEST_ID, [request_id])
+    if names.ERROR in result:
+        said = None if isinstance(end, Response) else str(end) or None
+        span.set_status(Status(StatusCode.ERROR, said))
 
 
 def _error_type(end: Response | BaseException) -> str | None:

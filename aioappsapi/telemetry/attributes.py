@@ -7,7 +7,6 @@ Those of HTTP and Cloud Foundry are the semantic conventions of OpenTelemetry. T
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,7 +40,7 @@ REQUESTS: Final = "aioappsapi.requests"
 STOPPED: Final = "aioappsapi.stopped"
 SECONDS: Final = "aioappsapi.seconds"
 
-_METHODS: Final = frozenset(
+METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
 )
 # What stands in a path behind these words; behind any other it is a GUID.
@@ -55,7 +54,6 @@ def server_of(url: str) -> dict[str, str | int]:
     return {"server.address": parts.hostname or "", "server.port": port}
 
 
-@cache
 def template_of(path: str) -> str:
     """Return an endpoint's path with names for what differs: ``/v3/apps/{guid}/actions/start``."""
     words = path.split("/")
@@ -63,14 +61,6 @@ def template_of(path: str) -> str:
         _NAMES.get(before, "{guid}") if word == "{}" else word
         for before, word in zip(["", *words], words, strict=False)
     )
-
-
-@cache
-def method_of(method: str) -> dict[str, str]:
-    """Return the attributes of a method; one that HTTP does not know must not be a new series."""
-    if method in _METHODS:
-        return {METHOD: method}
-    return {METHOD: "_OTHER", METHOD_ORIGINAL: method}
 
 
 def app_of(run: AppRun) -> dict[str, str | int]:

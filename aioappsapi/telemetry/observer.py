@@ -16,7 +16,7 @@ from aioappsapi._http.observer import OnEnd
 from aioappsapi.bulk.reports import outcome as outcomes
 from aioappsapi.bulk.run.observer import Numbers, RunEvents
 from aioappsapi.telemetry import attributes as names
-from aioappsapi.telemetry.attempts import Attempt
+from aioappsapi.telemetry.attempts import Attempt, Kind, begin_span, without_spans
 from aioappsapi.telemetry.metrics import Metrics
 from aioappsapi.telemetry.runs import RunCounts, RunSpans, note_error
 from aioappsapi.telemetry.waits import waiting
@@ -41,6 +41,7 @@ class ClientObserver:
         self._url = api_url
         self._app_spans = app_spans
         self._runs: tuple[Numbers, ...] = ()
+        self._kinds: dict[tuple[str, str], Kind] = {}
 
     def starting(self) -> Counter[str]:
         """Count the apps whose instances are awaited, by action."""
@@ -53,9 +54,14 @@ class ClientObserver:
 
     def attempt(self, request: Request, headers: dict[str, str], resends: int) -> OnEnd:
         """Begin the span of an attempt."""
-        return Attempt(
-            self._tracer, self._metrics, self._url, self.server, request, headers, resends
-        )
+        place = (request.method, request.template)
+        kind = self._kinds.get(place)
+        if kind is None:
+            kind = self._kinds[place] = Kind.of(request, self.server)
+        span = None
+        if not without_spans.get():
+            span = begin_span(self._tracer, kind, self._url, request, headers, resends)
+        return Attempt(kind, self._metrics, span, headers)
 
     def waiting(self, request: Request, *, closed: bool) -> Callable[[], object]:
         """Note on the current span how long a request waits, once it goes on."""

@@ -92,7 +92,7 @@ class ConcurrencyLimiter:
             limit = max(limit - outage.in_a_row, min(limit, _RESUME))
         return self.in_flight < limit
 
-    def try_start(self, now: float, operation: str, *, write: bool) -> Ticket | None:
+    def try_start(self, now: float, operation: str, write: bool) -> Ticket | None:
         """Start a request if the server answers and the limit has room; else return None."""
         # fast path: nearly every request passes here, so nothing is read twice.
         outage = self._writes if write else self._reads
@@ -134,7 +134,10 @@ class ConcurrencyLimiter:
 
         Returns whether an outage ends with it.
         """
-        self._end(ticket)
+        if ticket.ended:
+            raise _ended_twice(ticket)
+        ticket.ended = True  # fast path: what `_end` does
+        self.in_flight -= 1
         outage = self._writes if ticket.write else self._reads
         if outage.is_on:
             if outage.is_ended_by(ticket.sent_at):
@@ -144,9 +147,9 @@ class ConcurrencyLimiter:
         if outage.in_a_row:
             outage.succeeded()
         search = self._search
-        if ticket.generation == search.generation and not self.is_away:
+        if ticket.generation == search.generation and not (self._reads.is_on or self._writes.is_on):
             latency = self._latency.measure(ticket.operation, now - ticket.sent_at)
-            search.succeeded(now, latency, self._latency.recent, ticket.depth, full=ticket.full)
+            search.succeeded(now, latency, self._latency.recent, ticket.depth, ticket.full)
         return False
 
     def failed(self, now: float, ticket: Ticket) -> bool:
@@ -173,6 +176,10 @@ class ConcurrencyLimiter:
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.ended:
-            raise RuntimeError(f"A request of {ticket.operation!r} was ended twice.")
+            raise _ended_twice(ticket)
         ticket.ended = True
         self.in_flight -= 1
+
+
+def _ended_twice(ticket: Ticket) -> RuntimeError:
+    return RuntimeError(f"A request of {ticket.operation!r} was ended twice.")

@@ -162,12 +162,10 @@ class LevelSearch:
 
     # -- events
 
-    def succeeded(
-        self, now: float, latency: float, recent: float, depth: int, *, full: bool
-    ) -> None:
+    def succeeded(self, now: float, latency: float, recent: float, depth: int, full: bool) -> None:
         """Count a success of the present generation; `recent` is a moving average of latency."""
         window = self._window
-        window.add_success(latency, depth, full=full)
+        window.add_success(latency, depth, full)
         if self._cut is None and self._look is None:
             if recent > _ROOM * self._unqueued:
                 self._growth = _SLOW_GROWTH

@@ -177,8 +177,8 @@ class RateWindow:
             self._usage.lost += 1
             self._is_shared = True
         elif (announced := response.rate_limit) is None:
-            # A gateway answered, perhaps on the way back.
-            self._usage.lost += response.status >= 500
+            if response.status >= 500:  # a gateway answered, perhaps on the way back
+                self._usage.lost += 1
         elif response.status != 401:  # which is counted for the address, not for the user
             self._server.observe(response.headers)
             self._learn(announced)

@@ -138,7 +138,7 @@ class Throttle:
         now = self._clock()
         if self._waiting.count or now < self._spread_until or now < self.rate_window.opens_at:
             return None
-        return self.limiter.try_start(now, request.operation, write=request.replay is not SAFE)
+        return self.limiter.try_start(now, request.operation, request.replay is not SAFE)
 
     async def admit(
         self, request: Request, *, patience: Patience | None = None, retried: bool = False

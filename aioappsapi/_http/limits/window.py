@@ -25,7 +25,7 @@ class Window:
         self._depths_failed = 0
         self._full = 0
 
-    def add_success(self, latency: float, depth: int, *, full: bool) -> None:
+    def add_success(self, latency: float, depth: int, full: bool) -> None:
         """Count a success. `full` says whether the limit was about used up when it was sent."""
         self.successes += 1
         self._latencies += latency

@@ -18,12 +18,14 @@ T = TypeVar("T")
 class ActionStep:
     """One request of an action, with its rules.
 
-    `once`: a second request would act a second time. `visible`: the server shows whether it was
-    carried out. `waits`: an acceptance is not enough, and `watcher` has to prove the step.
-    `limiter` bounds the apps at this step, or the instances that they start.
+    `takes_guids`: a key that is no GUID is refused before it is journaled. `once`: a second request
+    would act a second time. `visible`: the server shows whether it was carried out. `waits`: an
+    acceptance is not enough, and `watcher` has to prove the step. `limiter` bounds the apps at this
+    step, or the instances that they start.
     """
 
     name: str
+    takes_guids = True
     once = False
     visible = False
     waits = False

@@ -43,6 +43,9 @@ class KnownApp(msgspec.Struct, frozen=True, gc=False):
 _LIST: Final = endpoint("list apps", "GET", "/v3/apps", Page[AppState], "list-apps")
 
 
+_NOWHERE: Final = (None, None)
+
+
 class _StatePager(FallbackPager[AppState]):
     """A list of states. If the server does not know `include`, the names stay unknown."""
 
@@ -62,8 +65,9 @@ async def read_states(caller: Caller, keys: Sequence[str]) -> dict[str, KnownApp
     async for page in _StatePager(caller, _LIST, queries).pages():
         places = _places(page.included)
         for app in page.resources:
-            space = app.relationships.space.guid
-            known[app.guid] = KnownApp(app, *places.get(space or "", (None, None)))
+            data = app.relationships.space.data  # fast path: what `space.guid` does
+            place = places.get(data.guid or "", _NOWHERE) if data else _NOWHERE
+            known[app.guid] = KnownApp(app, *place)
     return known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aioappsapi._http.clock import loop_time
+from aioappsapi._http.protocol import checked_segment
 from aioappsapi.bulk.actions.action import Action, ActionStep
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.errors import AppsApiError
@@ -12,8 +13,8 @@ class DryStep(ActionStep):
     """Looks at the app like a step, and sends nothing."""
 
     def __init__(self, step: ActionStep) -> None:
-        self._step = step
         self.name = step.name
+        self.takes_guids = step.takes_guids
         self.look = step.look  # type: ignore[method-assign]
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
@@ -23,6 +24,8 @@ class DryStep(ActionStep):
 
     async def send(self, run: AppRun) -> None:
         """Predict that the server will accept the request."""
+        if self.takes_guids:
+            checked_segment(run.key)
         run.accepted(loop_time(), run.value)
 
 

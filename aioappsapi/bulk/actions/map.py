@@ -13,6 +13,7 @@ from aioappsapi.errors import AppsApiError
 class MapStep(ActionStep):
     """Awaits a function of each key. It may do anything, so it is called once."""
 
+    takes_guids = False
     once = True
 
     def __init__(self, name: str, func: Callable[[str], Awaitable[object]]) -> None:

@@ -79,7 +79,8 @@ class Prefetcher(Generic[V]):
 
     async def _read_on(self) -> None:
         upto = min(self._upto + BATCH, self._inputs.horizon)
-        keys = [key for key in self._inputs.keys[self._upto : upto] if fits_in_list(key)]
+        # fast path: what `fits_in_list` does
+        keys = [key for key in self._inputs.keys[self._upto : upto] if _FITS_IN_LIST.fullmatch(key)]
         try:
             if keys:
                 with logged_to(self._calls):

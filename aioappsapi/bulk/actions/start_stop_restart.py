@@ -10,7 +10,7 @@ from typing import Final, Literal
 from aioappsapi._http.call import Caller
 from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
-from aioappsapi._http.protocol import checked_segment
+from aioappsapi._http.message import Request, Response
 from aioappsapi.api.apps import RESTART, START, STOP, Apps
 from aioappsapi.api.processes import Processes
 from aioappsapi.api.spaces import Spaces
@@ -69,11 +69,11 @@ class LifecycleStep(ActionStep):
         self._apps = Apps(caller)
         self._calls = calls
         self._processes = Processes(caller)
-        self._call: Callable[[str], Awaitable[App | AppState]] = partial(
-            caller.call, _OPERATIONS[name]
-        )
+        operation = _OPERATIONS[name]
+        self._build, self._run = operation.build, caller.run
+        self._parse: Callable[[Request, Response], App | AppState] = operation.parse
         if not keep_values:  # then only the state of an answer is decoded
-            self._call = partial(caller.call, _OPERATIONS[name].read_as(AppState))
+            self._parse = operation.read_as(AppState).parse
         self._state = TARGET_STATE.get(name)
         self._skips = skip_unchanged and self.visible
         self._suspensions = Suspensions(Spaces(caller))
@@ -83,8 +83,7 @@ class LifecycleStep(ActionStep):
 
     def look(self, run: AppRun) -> Awaitable[None] | None:
         """Skip an app that needs no request, or that an earlier attempt may have changed."""
-        checked_segment(run.key)  # an invalid GUID is refused before it is journaled
-        if run.retried or not (self._skips or self._suspensions):
+        if run.retried or not (self._skips or self._suspensions.reasons):
             # In the second round the app is not read again: it was read in the first round.
             return None if run.did is NO else self._look_again(run, None)
         is_there, known = self._states.known(run.index)
@@ -110,7 +109,7 @@ class LifecycleStep(ActionStep):
         run.described(app.name, known.space, known.organization)
         if self._skips and app.state == self._state:
             run.already(loop_time(), verify=self.waits)
-        elif (reason := self._suspensions.reason(app)) is not None:
+        elif self._suspensions.reasons and (reason := self._suspensions.reason(app)):
             run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {reason}."))
 
     async def _look_again(self, run: AppRun, app: App | AppState | None) -> None:
@@ -150,7 +149,8 @@ class LifecycleStep(ActionStep):
     async def send(self, run: AppRun) -> None:
         """Send the request. A success that cannot be read, or does not fit, proves nothing."""
         try:
-            app = await self._call(run.key)
+            # fast path: what `Caller.call` does without a deadline.
+            app = await self._run(self._build(run.key), self._parse)
         except DecodeError as misfit:
             run.accepted(loop_time(), proves_nothing=misfit.detached())
         except AppsApiError as failure:

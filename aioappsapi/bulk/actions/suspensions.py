@@ -20,15 +20,12 @@ class Suspensions:
 
     def __init__(self, spaces: Spaces) -> None:
         self._spaces = spaces
-        self._reasons: dict[str, str] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._reasons)
+        self.reasons: dict[str, str] = {}  # by space
 
     def reason(self, app: App | AppState | None) -> str | None:
         """Return why an app needs no request: its space is suspended. None if that is not known."""
         space = None if app is None else app.relationships.space.guid
-        return None if space is None else self._reasons.get(space)
+        return None if space is None else self.reasons.get(space)
 
     @staticmethod
     def is_one(error: AppsApiError) -> bool:
@@ -38,17 +35,17 @@ class Suspensions:
     async def note(self, error: AppsApiError, app: App) -> None:
         """Remember a refusal for all apps of its space or organization."""
         space = app.relationships.space.guid
-        if space is None or space in self._reasons:
+        if space is None or space in self.reasons:
             return
         if not (isinstance(error, ForbiddenError) and error.title == _ORGANIZATION):
-            self._reasons[space] = "its space is suspended"
+            self.reasons[space] = "its space is suspended"
             return
         reason = "its organization is suspended"
-        self._reasons[space] = reason
+        self.reasons[space] = reason
         try:
             organization = (await self._spaces.get(space)).relationships.organization.guid
             if organization is not None:
                 async for other in self._spaces.list(organization_guids=[organization]):
-                    self._reasons[other.guid] = reason
+                    self.reasons[other.guid] = reason
         except AppsApiError as failure:
             log.info("the other spaces of a suspended organization are not known: %s", failure)

@@ -34,6 +34,7 @@ from aioappsapi.errors import (
     ResponseError,
     ServerError,
     TargetError,
+    TaskLostError,
     TransportError,
     UnauthorizedError,
     UnprocessableError,
@@ -229,6 +230,11 @@ ADVICE: Final = (
         cause="A job of the server failed",
         action="Read the server's reason, and run again when it is removed.",
         errors=(JobFailedError,),
+    ),
+    Advice(
+        cause="An executor lost the task of a foundation",
+        action="Run the same tasks again. Each one continues from its journal.",
+        errors=(TaskLostError,),
     ),
     Advice(
         cause="The input is not valid",

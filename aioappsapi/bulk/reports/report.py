@@ -98,6 +98,11 @@ class Report(ReportData[T_co]):
         write_report(self, Path(path))
 
     @classmethod
+    def from_json(cls, data: bytes) -> Report[Never]:
+        """Read what `to_json` returned; values do not come back. Raises ValueError."""
+        return _loaded(decode_report(data))
+
+    @classmethod
     def load(cls, path: str | Path) -> Report[Never]:
         """Read a report that was written as ``.json`` or ``.jsonl``.
 

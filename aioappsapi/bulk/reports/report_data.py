@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
-from typing import Generic, overload
+from typing import Generic, Self, overload
 
 from aioappsapi._version import __version__
 from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
@@ -64,6 +65,12 @@ class ReportData(Sequence[Outcome[T_co]], Generic[T_co]):
         self.limits = tuple(limits)
         self._targets = tuple(targets)
         self.target_errors = dict(target_errors or {})
+
+    def with_outcomes(self, outcomes: Iterable[Outcome[T_co]]) -> Self:
+        """Return this report with other outcomes of the same apps."""
+        made = copy(self)
+        made._outcomes = tuple(outcomes)  # noqa: SLF001
+        return made
 
     def __len__(self) -> int:
         return len(self._outcomes)

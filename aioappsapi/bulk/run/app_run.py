@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from aioappsapi.bulk.reports.outcome import Status
+from aioappsapi.bulk.reports.outcome import OK, Status
 from aioappsapi.bulk.run.states import (
     ASKING,
     DONE,
@@ -150,9 +150,11 @@ class AppRun(msgspec.Struct, eq=False):
     def claimed(self) -> None:
         """A worker takes the app."""
         # fast path, as in `sent` and `accepted`: what `_from` does, which comes for every app.
-        if self.state > RETRY_LATER:
+        before = self.state
+        if before > RETRY_LATER:
             self._refuse()
-        self._move(ASKING)
+        self.state = ASKING
+        self.listener.moved(self, before)
 
     def held(self) -> None:
         """Too many instances are starting: the app waits."""
@@ -247,22 +249,23 @@ class AppRun(msgspec.Struct, eq=False):
         self.changed_by = self.step
         self.made = made or self.made
         self.state_seen = proves_nothing is None
-        self._carried_out(at, proves_nothing, is_proof=is_proof)
+        self._carried_out(at, proves_nothing, is_proof)
 
     def known(self, at: float, *, is_proof: bool = False) -> None:
         """The journal or a look shows that the step was carried out before."""
         self._from(ASKING)
         self.did, self.changed_by = YES, self.step
-        self._carried_out(at, None, is_proof=is_proof)
+        self._carried_out(at, None, is_proof)
 
-    def _carried_out(self, at: float, no_proof: AppsApiError | None, *, is_proof: bool) -> None:
-        if self.steps[self.step].waits and not is_proof:
+    def _carried_out(self, at: float, no_proof: AppsApiError | None, is_proof: bool) -> None:
+        step = self.step
+        if self.steps[step].waits and not is_proof:
             self._move(VERIFYING)
         elif no_proof is not None or self.repeat_proves_nothing:
             # Also before further steps: they would build on something unverified.
             self._finish(Status.UNVERIFIED, at, no_proof)
-        elif self.is_last:
-            self._finish(Status.OK, at)
+        elif step == len(self.steps) - 1:
+            self._finish(OK, at)
         else:
             self._next_step()
 

@@ -20,12 +20,14 @@ from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
+from aioappsapi._http.protocol import checked_segment
 from aioappsapi._http.retry.policy import is_final, is_refusal_of_app
 from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
@@ -43,7 +45,7 @@ from aioappsapi.bulk.run.states import (
 )
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
-from aioappsapi.waiting.finding import Finding, Proof
+from aioappsapi.waiting.finding import Finding
 
 OnOutcome = Callable[[Outcome[T_co]], object]
 
@@ -196,18 +198,19 @@ class Engine(Generic[T_co]):
 
     def _open(self, index: int) -> AppRun | None:
         """Make the AppRun of an app, or take it from the journal; None if it is done there."""
-        key = self._inputs.keys[index]
+        inputs = self._inputs
+        key = inputs.keys[index]
         run = None if self.journal is None else self.journal.take(key)
         if run is None:
             run = AppRun(index, key, self._action.steps, self)
-            if key in self._inputs.in_doubt and self._action.steps[0].visible:
+            if key in inputs.in_doubt and self._action.steps[0].visible:
                 run.did = MAYBE
         else:
             run.index, run.steps, run.listener = index, self._action.steps, self
-        if self._inputs.names:
-            run.name = self._inputs.names.get(key)
-        if self._inputs.places:
-            run.space, run.organization = self._inputs.places.get(key, (None, None))
+        if inputs.names:
+            run.name = inputs.names.get(key)
+        if inputs.places:
+            run.space, run.organization = inputs.places.get(key, (None, None))
         if self.waves is not None:
             run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
@@ -253,16 +256,26 @@ class Engine(Generic[T_co]):
                 step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
-                if looking is not None or step.limiter is not None or self.journal is not None:
+                if looking or step.limiter or self.journal or run.retried:
                     await self._prepare(run, step, looking)
                 elif self.stop_reason is not None and run.state is ASKING:
                     self._skip(run)
-                if run.state is ASKING and run.step == at:
-                    await self._send(run, step)
+                if run.state is not ASKING or run.step != at:
+                    continue
+                # What is sent from here on is a fact of the app.
+                calls = AppCalls(run, self._progress.requests, self._outer)
+                current_call_log.set(calls)
+                try:
+                    sending = step.send(run)
+                    await (sending if self.observer is None else self.observer.step(run, sending))
+                except AppsApiError as error:
+                    self._failed(run, error.detached(), settles=is_refusal_of_app(error))
+                if calls.stop_reason is not None:
+                    self.stop(calls.stop_reason)
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
-            if (task := asyncio.current_task()) is None or task.cancelling():
+            if _is_cancelled():
                 raise
             # Not a cancellation of the run: if the worker just ended, its apps would be lost.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
@@ -288,8 +301,12 @@ class Engine(Generic[T_co]):
             if run.state is ASKING and self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
+                if step.takes_guids:
+                    checked_segment(run.key)  # refused before it is noted
                 await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
+            if run.state is ASKING and run.retried:
+                self._calls.repeated()
         finally:
             current_patience.set(self._patience)
 
@@ -303,20 +320,6 @@ class Engine(Generic[T_co]):
             await self._throttle.wait_until_open()
             if goes_on is not None:
                 goes_on()
-
-    async def _send(self, run: AppRun, step: ActionStep) -> None:
-        """Send the request of a step. Only requests sent here count for the app."""
-        calls = AppCalls(run, self._progress.requests, self._outer)
-        if run.retried:
-            calls.repeated()
-        current_call_log.set(calls)
-        try:
-            sending = step.send(run)
-            await (sending if self.observer is None else self.observer.step(run, sending))
-        except AppsApiError as error:
-            self._failed(run, error.detached(), settles=is_refusal_of_app(error))
-        if calls.stop_reason is not None:
-            self.stop(calls.stop_reason)
 
     def _failed(self, run: AppRun, error: AppsApiError, *, settles: bool) -> None:
         now = loop_time()
@@ -333,19 +336,7 @@ class Engine(Generic[T_co]):
             self.stop(why_final(error))
 
     def _found(self, finding: Finding) -> None:
-        """Apply the finding of a watcher."""
-        run, now = self._runs[finding.key], loop_time()
-        if finding.first_at is not None:
-            run.seen(finding.first_at)
-        run.value = run.value or finding.app
-        if finding.proof is Proof.PROVED:
-            run.proved(now, finding.all_at, self._options.wait, finding.made)
-        elif finding.error is None:
-            raise RuntimeError(f"{run.what}: nothing says why it is not proved")
-        elif finding.proof is Proof.DISPROVED:
-            run.disproved(now, finding.error)
-        else:
-            run.unproved(now, finding.error, late=finding.late)
+        apply_finding(finding, self._runs[finding.key], self._options.wait)
 
     def _crashed(self, key: str) -> None:
         self._runs[key].crashed()
@@ -366,16 +357,17 @@ class Engine(Generic[T_co]):
             self.journal.moved(run, outcome)
         for limiter in self._action.limiters:
             limiter.moved(run)
-        if state is VERIFYING and before is ASKING:
+        if outcome is not None:
+            self._finish(run, outcome)
+        elif state is VERIFYING and before is ASKING:
             self._begin_to_watch(run)
         elif state is READY:
             self._ready.append(run)
         elif state is RETRY_LATER:
             self._retry_later.append(run)
             self._check_failures()
-        elif outcome is not None:
-            self._finish(run, outcome)
-        self._wake()
+        if self._idle:  # fast path: what `_wake` does
+            self._changed.set()
 
     def _begin_to_watch(self, run: AppRun) -> None:
         watcher = self._action.steps[run.step].watcher
@@ -384,8 +376,9 @@ class Engine(Generic[T_co]):
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
-        self._progress.add(self._inputs.place(run.index), outcome)
-        if run.done_at is not None:
+        index = run.index if self.waves is None else self._inputs.place(run.index)
+        self._progress.add(index, outcome)
+        if run.done_at is not None and run.done_at >= self._pressure.next_level_at:
             self._pressure.note_limit(run.done_at)
         if self.observer is not None:
             self.observer.ended(run, outcome)
@@ -421,3 +414,8 @@ class Engine(Generic[T_co]):
         watcher = self._action.steps[run.step].watcher
         seen = "nothing" if watcher is None else watcher.last_seen(run.key)
         run.ended(loop_time(), why, ending_error(run, why, reason, seen))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

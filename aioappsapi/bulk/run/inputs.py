@@ -77,11 +77,12 @@ class Inputs:
 
     def claim(self) -> int | None:
         """Return the index of the next app; None if no more may be claimed now."""
-        if self._cursor == self.horizon:
+        index = self._cursor
+        if index == (len(self.keys) if self._horizon is None else self._horizon):
             self._wanted.set()
             return None
-        self._cursor += 1
-        return self._cursor - 1
+        self._cursor = index + 1
+        return index
 
     async def read_all(self) -> None:
         """Read the whole input now."""

@@ -21,7 +21,7 @@ class Pressure:
         self.levels: list[LimitLevel] = []
         self._throttle = throttle
         self._zero = 0.0
-        self._next_level_at = -math.inf
+        self.next_level_at = -math.inf
 
     def begin(self) -> None:
         """Start the clock of the run."""
@@ -30,9 +30,9 @@ class Pressure:
 
     def note_limit(self, now: float) -> None:
         """Record the present limit, if it has changed."""
-        if self._throttle is None or now < self._next_level_at:
+        if self._throttle is None or now < self.next_level_at:
             return
-        self._next_level_at = now + _RESOLUTION
+        self.next_level_at = now + _RESOLUTION
         limit = self._throttle.limit
         if not self.levels or self.levels[-1].limit != limit:
             self.levels.append(LimitLevel(second=round(now - self._zero, 3), limit=limit))

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Generic
 
+import msgspec
+
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
@@ -60,11 +62,6 @@ class Progress(Generic[T_co]):
         self.finished_at = datetime.now(UTC)
         self._news.set()
 
-    def moved(self, run: AppRun, before: State) -> None:
-        """Count a move."""
-        self.by_state[before] -= 1
-        self.by_state[run.state] += 1
-
     def add(self, index: int, outcome: Outcome[T_co]) -> None:
         """Count an outcome, and keep it if outcomes are kept."""
         self.by_status[outcome.status] += 1
@@ -103,25 +100,22 @@ class Progress(Generic[T_co]):
         """Make the outcome of an app that is done; called once per app."""
         status, error, value = run.status, run.error, run.value
         assert status is not None  # noqa: S101 - it is done
-        if error is None and status is UNVERIFIED:
+        if status is UNVERIFIED and error is None:
             error = _unproved(run)
-        if (zero := run.first_sent_at) is None:
-            began_at = duration = None
-        else:
-            began_at = datetime.fromtimestamp(self._epoch + zero, UTC)
-            duration = _since(zero, run.done_at)
-        return Outcome(
+        zero = run.first_sent_at
+        began_at = None if zero is None else datetime.fromtimestamp(self._epoch + zero, UTC)
+        # fast path: with more than 15 keyword arguments Python makes a dictionary of them first.
+        outcome: Outcome[T_co] = Outcome(
             key=run.key,
             status=status,
             name=value.name if isinstance(value, App) else run.name,
             space=run.space,
             organization=run.organization,
-            wave=run.wave,
             value=value if self.keep_values else None,  # type: ignore[arg-type]
             error=error,
             attempts=run.attempts,
             started_at=began_at,
-            duration=duration,
+            duration=_since(zero, run.done_at),
             time_to_accept=_since(zero, run.accepted_at),
             # fast path: a run that does not wait for instances sees none.
             time_to_first_instance=_since(zero, at) if (at := run.first_at) else None,
@@ -129,6 +123,9 @@ class Progress(Generic[T_co]):
             request_ids=run.request_ids,
             warnings=run.warnings,
         )
+        if run.wave is None:
+            return outcome
+        return msgspec.structs.replace(outcome, wave=run.wave)
 
 
 def _since(zero: float | None, at: float | None) -> float | None:

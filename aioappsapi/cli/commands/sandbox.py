@@ -9,15 +9,15 @@ from typing import Annotated, Final
 from cyclopts import Group, Parameter
 
 from aioappsapi.cli.flags import Profile
-from aioappsapi.cli.values import choice, count
+from aioappsapi.cli.values import choice, count, duration_or_zero, share
 
 _SERVER: Final = Group("The server", sort_key=1)
 _WORLD: Final = Group("Its apps and cells", sort_key=2)
 _FAULTS: Final = Group("What goes wrong", sort_key=3)
 
 _N = Annotated[int | None, Parameter(metavar="N", converter=count(0))]
-_Seconds = Annotated[float | None, Parameter(metavar="SECONDS")]
-_Share = Annotated[float | None, Parameter(metavar="SHARE")]
+_Time = Annotated[float | None, Parameter(metavar="TIME", converter=duration_or_zero)]
+_Share = Annotated[float | None, Parameter(metavar="SHARE", converter=share)]
 
 
 @Parameter(name="*")
@@ -37,7 +37,7 @@ class SandboxFlags:
         Parameter(group=_SERVER, help="Serve HTTPS; the second line names the CA's file."),
     ] = False
     token_lifetime: Annotated[
-        _Seconds, Parameter(group=_SERVER, help="Lifetime of a token. Default: 43200.")
+        _Time, Parameter(group=_SERVER, help="Lifetime of a token. Default: 12h.")
     ] = None
     close_after: Annotated[
         _N, Parameter(group=_SERVER, help="Close each connection after N requests.")
@@ -67,19 +67,19 @@ class SandboxFlags:
             help="A ready mix of faults. Default: none.",
         ),
     ] = None
-    latency: Annotated[
-        _Seconds, Parameter(group=_FAULTS, help="Mean time that a request takes.")
-    ] = None
+    latency: Annotated[_Time, Parameter(group=_FAULTS, help="Mean time that a request takes.")] = (
+        None
+    )
     rate_limit: Annotated[
         _N, Parameter(group=_FAULTS, help="Requests that a user has in each window.")
     ] = None
     rate_window: Annotated[
-        _Seconds, Parameter(group=_FAULTS, help="Length of that window. Default: 60.")
+        _Time, Parameter(group=_FAULTS, help="Length of that window. Default: 1m.")
     ] = None
     startup: Annotated[
-        _Seconds, Parameter(group=_FAULTS, help="Mean time until an instance runs.")
+        _Time, Parameter(group=_FAULTS, help="Mean time until an instance runs.")
     ] = None
-    shutdown: Annotated[_Seconds, Parameter(group=_FAULTS, help="Time until it is gone.")] = None
+    shutdown: Annotated[_Time, Parameter(group=_FAULTS, help="Time until it is gone.")] = None
     crash: Annotated[_Share, Parameter(group=_FAULTS, help="Instances that always crash.")] = None
     crash_once: Annotated[
         _Share, Parameter(group=_FAULTS, help="Instances that crash the first time.")

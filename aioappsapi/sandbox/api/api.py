@@ -91,7 +91,7 @@ class Api:
             packages,
             Builds(*parts, packages, usage, self._faults),
             Deployments(*parts, self._actions, usage, self._faults),
-            Tasks(*parts),
+            Tasks(*parts, usage),
             Revisions(*parts),
             Processes(*parts, self._actions, usage),
             Sidecars(*parts),
@@ -169,7 +169,7 @@ class Api:
             ("space_guids", lambda app: app.space.guid),
             ("organization_guids", lambda app: app.space.organization.guid),
             ("lifecycle_type", lambda app: app.lifecycle),
-            ("stacks", lambda app: None if app.lifecycle == "docker" else app.stack),
+            ("stacks", lambda app: None if app.lifecycle == "docker" else app.stack or ""),
         )
         chosen, page = query.cut(query.refine(rows))
         included = _included(call.views, chosen, query.includes)

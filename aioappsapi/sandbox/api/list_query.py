@@ -30,6 +30,7 @@ _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MOST_ROWS: Final = 2**63 - 1
 _INTEGER: Final = re.compile(r"\s*\+?([0-9]+)")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_SINGLE: Final = frozenset({"label_selector", "order_by"})
 _WITH_BRACKETS: Final = frozenset({"fields", "target_guids", "label_selector", "include", "embed"})
 _NO_MOMENT: Final = (
     "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
@@ -199,7 +200,10 @@ class ListQuery:
         order = fields.get("order_by")
         if order and order[0] not in "+-":
             fields["order_by"] = f"+{order}"
-        return {f"{k}[]" if k.endswith("[not]") else k: v for k, v in fields.items()}
+        return {
+            f"{k}[]" if k.endswith("[not]") else k: v if k in _SINGLE else _repeated(v)
+            for k, v in fields.items()
+        }
 
     def _ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
         order = self.given.get("order_by")
@@ -374,6 +378,10 @@ def without(name: str) -> Callable[[Mapping[str, str]], list[str]]:
         return []
 
     return check
+
+
+def _repeated(text: str) -> str:
+    return ",".join(value.replace(",", "%2C") for value in named(text))
 
 
 def _among(value: Value, wanted: frozenset[str]) -> bool:

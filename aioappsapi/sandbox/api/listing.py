@@ -95,6 +95,7 @@ def listed(
     *filters: Filter,
     include: Include | None = None,
     given: dict[str, str] | None = None,
+    filters_in_links: bool = True,
 ) -> Answer:
     """Return the requested page of these rows.
 
@@ -107,8 +108,11 @@ def listed(
     chosen, page = query.cut(query.refine(found))
     resources = [json_text(show(row)) for row in chosen]
     extra = include(query, chosen) if include else {}
+    links = query.links()
+    if not filters_in_links:
+        links = {name: value for name, value in links.items() if name == "order_by"}
     included = f',"included":{json_text(extra)}' if extra else ""
-    return Answer(200, call.views.page(call.path, query.links(), page, resources, included))
+    return Answer(200, call.views.page(call.path, links, page, resources, included))
 
 
 def common_fields(row: Any) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -37,16 +38,23 @@ def unknown_fields(fields: Json, known: Iterable[str]) -> list[str]:
     return [f"Unknown field(s): {unknown}"] if unknown else []
 
 
-def check_name_given(name: object) -> None:
-    """Refuse a new app without a name."""
+def app_name_problems(name: str) -> list[str]:
+    """Return the problems of an app's name, without the spaces around it."""
     if not name:
-        raise errors.unprocessable("name presence, name format")
+        return ["name presence", "name format"]
+    return [] if printable(name) else ["name format"]
 
 
-def check_environment(variables: Json) -> None:
-    """Refuse a new app with variables that the platform sets itself."""
-    for problem in forbidden_names(variables):
-        raise errors.unprocessable(f'environment_variables {{:message=>"{problem}"}}')
+def printable(text: str) -> bool:
+    """Whether a text has no control characters, such as the end of a line."""
+    return not any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in text)
+
+
+def environment_problems(variables: Json) -> list[str]:
+    """Return the problems of the variable names of a new app."""
+    return [
+        f'environment_variables {{:message=>"{problem}"}}' for problem in forbidden_names(variables)
+    ]
 
 
 def check_variables(fields: Json) -> None:

@@ -175,10 +175,7 @@ class Fleet:
                 self._place(instance, now)
 
     def place_running(self, app: App) -> None:
-        """Place the instances of an app that was created as STARTED, if memory is limited.
-
-        Without a limit it is enough to do so when the app is read.
-        """
+        """Place the instances of an app that was created as STARTED; for limited memory only."""
         if any(cell.memory_mb is not None for cell in self.cells):
             self.resize(app)
 

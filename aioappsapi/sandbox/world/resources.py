@@ -137,6 +137,13 @@ class Deployment(Resource):
     status_changed_at: str = field(default_factory=timestamp)
 
     @property
+    def state(self) -> str:
+        """The server's older name of the phase, which only the filter `states` knows."""
+        if self.phase is Phase.SUPERSEDED:
+            return "CANCELED" if self.gave_up_canary else "DEPLOYED"
+        return "PREPAUSED" if self.phase is Phase.CANARY else self.phase.name
+
+    @property
     def target(self) -> int:
         """The number of web instances at the end."""
         return self.original if self.web_instances is None else self.web_instances

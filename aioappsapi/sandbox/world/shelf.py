@@ -192,6 +192,14 @@ class Shelf:
             sidecars=[_sidecar(one) for one in beside],
         )
 
+    def sidecar_memory(self, app: App, kind: str, but: Sidecar | None = None) -> int:
+        """Return the memory in MB that the sidecars of one type of process need, except for one."""
+        return sum(
+            one.memory_in_mb or 0
+            for one in self.sidecars.values()
+            if one.app is app and kind in one.process_types and one is not but
+        )
+
     def revisions_of(self, app: App) -> list[Revision]:
         """Return the app's revisions, the oldest first."""
         self.latest_revision(app)

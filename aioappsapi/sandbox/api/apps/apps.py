@@ -75,13 +75,15 @@ class AppRoutes:
         if wanted.kind in {DOCKER, CNB}:
             self._access.check_flag(token, f"diego_{wanted.kind}")
         check_lifecycle(self._world, wanted)
-        self._check_new_name(fields["name"], space)
+        name, variables = fields["name"].strip(), fields.get("environment_variables")
+        validation.refuse(
+            [*validation.app_name_problems(name), *validation.environment_problems(variables or {})]
+        )
+        if self._taken(name, space):
+            raise errors.uniqueness(f"App with the name '{name}' already exists.")
         validation.merge_metadata(fields, {}, {})
-        variables = fields.get("environment_variables")
-        validation.check_environment(variables or {})
         warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=True)
-        name, kind = fields["name"], wanted.kind
-        app = self._world.add_app(name, space=space, droplet=False, lifecycle=kind)
+        app = self._world.add_app(name, space=space, droplet=False, lifecycle=wanted.kind)
         app.environment, app.credentials = variables, wanted.credentials is not None
         _apply(app, fields, wanted, fresh=True)
         return Answer(201, call.views.app(app), headers=warning)
@@ -91,11 +93,6 @@ class AppRoutes:
         if space is None or not token.reads(space):
             raise errors.unprocessable(_NO_SPACE)
         return space
-
-    def _check_new_name(self, name: str, space: Space) -> None:
-        validation.check_name_given(name)
-        if self._taken(name, space):
-            raise errors.uniqueness(f"App with the name '{name}' already exists.")
 
     def _taken(self, name: str, space: Space, but: App | None = None) -> bool:
         name = name.lower()
@@ -127,11 +124,12 @@ class AppRoutes:
         warning = stack_warning(self._world.stacks.get(wanted.stack or ""), fresh=fresh)
         return Answer(200, call.views.app(app), headers=warning)
 
-    def _rename(self, app: App, name: str | None) -> None:
-        validation.check_name_given(name)
-        if self._taken(str(name), app.space, but=app):
+    def _rename(self, app: App, wanted: str | None) -> None:
+        name = (wanted or "").strip()
+        validation.refuse(validation.app_name_problems(name))
+        if self._taken(name, app.space, but=app):
             raise errors.unprocessable(f"App with the name '{name}' already exists.")
-        app.name = str(name)
+        app.name = name
 
     # Variables.
 
@@ -176,8 +174,9 @@ class AppRoutes:
         _, app = self._access.changeable(call, app_guid)
         validation.check_variables(fields)
         self._realm.shelf.latest_revision(app)
-        app.environment = dict(app.environment or {})
-        validation.merge(app.environment, fields["var"])
+        merged = (app.environment or {}) | fields["var"]
+        # Variables that have been null since the creation go as well.
+        app.environment = {name: value for name, value in merged.items() if value is not None}
         app.updated_at = timestamp()
         return self._shown_variables(call, app)
 

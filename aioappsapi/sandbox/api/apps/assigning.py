@@ -23,8 +23,10 @@ def assign_droplet(shelf: Shelf, app: App, droplet: Droplet | None) -> None:
 
     A new type of process begins with no instances, except for `web`.
     """
-    if droplet is None or droplet.app is not app or droplet.state != "STAGED":
+    if droplet is None or droplet.app is not app:
         raise errors.unprocessable(_NOT_OURS)
+    if droplet.state != "STAGED":
+        raise errors.unprocessable("droplet must be in staged state")
     if droplet.process_types is None:
         raise errors.unprocessable(_NO_TYPES)
     shelf.latest_revision(app)

@@ -29,6 +29,9 @@ _NO_APP: Final = "Unable to use app. Ensure that the app exists and you have acc
 _NO_DROPLET: Final = (
     "Invalid droplet. Please specify a droplet in the request or set a current droplet for the app."
 )
+_LOST_DROPLET: Final = (
+    "Unable to deploy this revision, the droplet for this revision no longer exists."
+)
 _SAME_REVISION: Final = (
     "Unable to rollback. The code and configuration you are rolling back to is the same as the "
     "deployed revision."
@@ -77,7 +80,7 @@ class Deployments:
         filters = (
             ("status_values", _value),
             ("status_reasons", lambda row: row.phase.reason),
-            ("states", lambda row: row.phase.reason),
+            ("states", lambda row: row.state),
         )
         rows = list(self._shelf.deployments.values())
 
@@ -166,7 +169,10 @@ class Deployments:
             target = self._shelf.revisions.get(revision_guid)
             if target is None:
                 raise errors.unprocessable("The revision does not exist")
-            return self._shelf.droplets.get(target.droplet or ""), target
+            droplet = self._shelf.droplets.get(target.droplet or "")
+            if droplet is None or droplet.state == "EXPIRED":
+                raise errors.unprocessable(_LOST_DROPLET)
+            return droplet, target
         self._shelf.current_droplet(app)
         requested = text_at(fields, "droplet", "guid")
         if not requested and app.droplet is None:

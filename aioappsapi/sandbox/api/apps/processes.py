@@ -10,28 +10,26 @@ from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, no_content
 from aioappsapi.sandbox.api.apps.actions import Actions
-from aioappsapi.sandbox.api.apps.scaling import LOG_RATE, MOST, SCALED, scaling_problems
+from aioappsapi.sandbox.api.apps.process_checks import (
+    saved_check_problems,
+    saved_user_problems,
+    update_problems,
+)
+from aioappsapi.sandbox.api.apps.scaling import LOG_RATE, SCALED, scaling_problems
 from aioappsapi.sandbox.api.call import Call
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.outages import UP, UnknownError, check_stats
 from aioappsapi.sandbox.api.places.usage import Usage
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
-from aioappsapi.sandbox.world.json_types import Json, JsonValue
+from aioappsapi.sandbox.world.json_types import Json
 from aioappsapi.sandbox.world.model import STARTED, App, Process
 from aioappsapi.sandbox.world.shelf import Shelf
 from aioappsapi.sandbox.world.state import World
 
-_UPDATED: Final = ("command", "user", "health_check", "readiness_health_check", "metadata")
-_CHECKS: Final = (
-    ("health_check", "Health check", ("timeout", "invocation_timeout", "interval")),
-    ("readiness_health_check", "Readiness health check", ("invocation_timeout", "interval")),
-)
-_KINDS: Final = ("port", "process", "http")
-_USERS: Final = ("vcap", "ContainerUser", "TestUser")
-_LONGEST: Final = 4096
-_LONGEST_USER: Final = 255
 _DEPLOYING: Final = "Cannot {} this process while a deployment is in flight."
+_SIDECARS: Final = (
+    "The requested memory allocation is not large enough to run all of your sidecar processes"
+)
 _OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
 
 
@@ -175,6 +173,7 @@ class Processes:
             # The server answers 500 if one of these would become null.
             raise UnknownError
         wanted = {name: int(value) for name, value in fields.items() if value is not None}
+        self._check_sidecars(app, process, wanted.get("memory_in_mb"))
         self._resize(app, process, wanted)
         if "disk_in_mb" in fields and fields["disk_in_mb"] is None:
             process.disk_in_mb = None
@@ -182,6 +181,11 @@ class Processes:
             process.touch()
             self._actions.order(app, process, call)
         return Answer(202, call.views.process(app, process, listed=False))
+
+    def _check_sidecars(self, app: App, process: Process, memory_in_mb: int | None) -> None:
+        sidecars = self._shelf.sidecar_memory(app, process.type)
+        if memory_in_mb not in (None, process.memory_in_mb) and 0 < memory_in_mb <= sidecars:
+            raise errors.unprocessable(_SIDECARS)
 
     def _resize(self, app: App, process: Process, wanted: dict[str, int]) -> None:
         self._usage.check_process(
@@ -200,16 +204,16 @@ class Processes:
     def _update(self, call: Call, *keys: str) -> Answer:
         fields = call.fields()
         _, app, process = self._changeable(call, keys)
-        _check_update(fields)
+        validation.refuse(update_problems(fields))
         self._check_no_deployment(app, process, "update")
-        _check_user(fields.get("user"))
+        health = _merged(process.health_check, fields.get("health_check"))
+        readiness = _merged(process.readiness, fields.get("readiness_health_check"))
+        user = fields.get("user", process.user)
+        validation.refuse([*saved_check_problems(health, readiness), *saved_user_problems(user)])
         self._shelf.latest_revision(app)
         if "command" in fields:
             process.command = fields["command"]
-        if "user" in fields:
-            process.user = fields["user"]
-        process.health_check = _merged(process.health_check, fields.get("health_check"))
-        process.readiness = _merged(process.readiness, fields.get("readiness_health_check"))
+        process.user, process.health_check, process.readiness = user, health, readiness
         validation.merge_metadata(fields, process.labels, process.annotations)
         process.touch()
         return Answer(200, call.views.process(app, process, listed=False))
@@ -253,48 +257,3 @@ def _rows(app: App) -> list[_Row]:
         )
         for process in app.processes
     ]
-
-
-def _check_update(fields: Json) -> None:
-    problems = metadata_problems(fields) + validation.unknown_fields(fields, _UPDATED)
-    problems += validation.text_problems("Command", fields.get("command"), _LONGEST)
-    problems += validation.text_problems("User", fields.get("user"), _LONGEST_USER)
-    for name, label, numbers in _CHECKS:
-        if fields.get(name) is not None:
-            problems += _check_problems(label, fields[name], numbers)
-    validation.refuse(problems)
-
-
-def _check_problems(label: str, check: JsonValue, numbers: tuple[str, ...]) -> list[str]:
-    if not isinstance(check, dict):
-        raise UnknownError
-    problems = []
-    if "type" in check and check["type"] not in _KINDS:
-        problems.append(f'{label} type must be "port", "process", or "http"')
-    data = check.get("data")
-    if data is not None and not isinstance(data, dict):
-        raise UnknownError
-    for name in numbers:
-        value = (data or {}).get(name)
-        problems += validation.number_problems(f"{label} {name}", value, 1, MOST)
-    endpoint = (data or {}).get("endpoint")
-    if endpoint is not None:
-        problems += _endpoint_problems(f"{label} endpoint", str(endpoint))
-    return problems
-
-
-def _endpoint_problems(label: str, endpoint: str) -> list[str]:
-    problems = []
-    if len(endpoint) > 255:
-        problems.append(f"{label} is too long (maximum is 255 characters)")
-    if not validation.URI_PATH.fullmatch(endpoint):
-        problems.append(f"{label} must be a valid URI path")
-    return problems
-
-
-def _check_user(user: str | None) -> None:
-    if user and user.lower() not in map(str.lower, _USERS):
-        allowed = ", ".join(f"'{name}'" for name in _USERS)
-        raise errors.unprocessable(
-            f"user invalid (requested user '{user}' not allowed, permitted users are: {allowed})"
-        )

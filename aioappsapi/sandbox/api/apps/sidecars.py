@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, ruby, validation
+from aioappsapi.sandbox.api import errors, list_query, ruby, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call
@@ -19,6 +19,8 @@ from aioappsapi.sandbox.world.shelf import Shelf
 from aioappsapi.sandbox.world.state import World
 
 _SIDECARS: Final = ListRules((), orders=("created_at", "updated_at"))
+_LONGEST_NAME: Final = 255
+_LONGEST_COMMAND: Final = 4096
 _FIELDS: Final = ("name", "command", "process_types", "memory_in_mb")
 
 
@@ -42,11 +44,14 @@ class Sidecars:
         }
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
-        app = self._access.readable(call, app_guid)
+        token = call.reader()
+        list_query.ListQuery(_SIDECARS, list_query.decode(call.query))
+        app = self._access.app(token, app_guid)
         return self._listed(call, [s for s in self._shelf.sidecars.values() if s.app is app])
 
     def _of_process(self, call: Call, process_guid: str) -> Answer:
         token = call.reader()
+        list_query.ListQuery(_SIDECARS, list_query.decode(call.query))
         found = self._world.process(process_guid)
         if found is None or not token.reads(found[0].space):
             raise errors.not_found("Process")
@@ -56,7 +61,7 @@ class Sidecars:
         return self._listed(call, beside)
 
     def _listed(self, call: Call, rows: list[Sidecar]) -> Answer:
-        return listed(call, _SIDECARS, rows, _fields)
+        return listed(call, _SIDECARS, rows, _fields, filters_in_links=False)
 
     def _visible(self, token: Token, sidecar_guid: str) -> Sidecar:
         sidecar = self._shelf.sidecars.get(sidecar_guid)
@@ -71,9 +76,8 @@ class Sidecars:
         fields = call.fields()
         _, app = self._access.changeable(call, app_guid, DEVELOPERS)
         validation.refuse(_problems(fields, fresh=True))
-        if any(s.app is app and s.name == fields["name"] for s in self._shelf.sidecars.values()):
-            raise errors.unprocessable(f"Sidecar with name '{fields['name']}' already exists")
         sidecar = Sidecar(guid=guid(self._world.rng), app=app, name="", command="")
+        self._check(sidecar, fields, memory="memory_in_mb" in fields)
         self._shelf.sidecars[sidecar.guid] = sidecar
         return self._changed(sidecar, fields, 201)
 
@@ -81,8 +85,35 @@ class Sidecars:
         fields = call.fields()
         sidecar = self._changeable(call, sidecar_guid)
         validation.refuse(_problems(fields, fresh=False))
+        sized = "memory_in_mb" in fields or "process_types" in fields
+        self._check(sidecar, fields, memory=sized)
         sidecar.touch()
         return self._changed(sidecar, fields, 200)
+
+    def _check(self, sidecar: Sidecar, fields: Json, *, memory: bool) -> None:
+        if memory:
+            self._check_memory(sidecar, fields)
+        name, command = fields.get("name", ""), fields.get("command", "")
+        problems = []
+        if len(name) > _LONGEST_NAME:
+            problems.append(f"Name is too long (maximum is {_LONGEST_NAME} characters)")
+        if len(command) > _LONGEST_COMMAND:
+            problems.append(f"Command is too long (maximum is {_LONGEST_COMMAND} characters)")
+        validation.refuse(problems)
+        others = [s for s in self._shelf.sidecars.values() if s is not sidecar]
+        if any(one.app is sidecar.app and one.name == name for one in others):
+            raise errors.unprocessable(f"Sidecar with name '{name}' already exists for given app")
+
+    def _check_memory(self, sidecar: Sidecar, fields: Json) -> None:
+        memory = int(fields.get("memory_in_mb", sidecar.memory_in_mb) or 0)
+        types = fields.get("process_types", sidecar.process_types)
+        for process in sidecar.app.processes:
+            others = self._shelf.sidecar_memory(sidecar.app, process.type, but=sidecar)
+            if process.type in types and others + memory >= process.memory_in_mb:
+                raise errors.unprocessable(
+                    "The memory allocation defined is too large to run with the dependent "
+                    f'"{process.type}" process'
+                )
 
     def _changed(self, sidecar: Sidecar, fields: Json, status: int) -> Answer:
         for name in _FIELDS:
@@ -122,7 +153,7 @@ def _fields(sidecar: Sidecar) -> Json:
         "guid": moments.pop("guid"),
         "name": sidecar.name,
         "command": sidecar.command,
-        "process_types": sidecar.process_types,
+        "process_types": sorted(sidecar.process_types),
         "memory_in_mb": sidecar.memory_in_mb,
         "origin": "user",
         "relationships": to_app(sidecar.app.guid),

@@ -7,12 +7,14 @@ from typing import Final
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
+from aioappsapi.sandbox.api.apps.process_checks import saved_user_problems
 from aioappsapi.sandbox.api.apps.scaling import LOG_RATE
 from aioappsapi.sandbox.api.call import Call, text_at, value_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import TASKS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.outages import UP, task_error
+from aioappsapi.sandbox.api.places.usage import Usage
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
@@ -23,6 +25,7 @@ from aioappsapi.sandbox.world.state import World
 
 _OF_AN_APP: Final = ("app_guids", "organization_guids", "space_guids")
 _NO_DROPLET: Final = "Task must have a droplet. Specify droplet or assign current droplet to app."
+_LONGEST_COMMAND: Final = 4096
 _FIELDS: Final = (
     "name",
     "command",
@@ -39,8 +42,9 @@ _FIELDS: Final = (
 class Tasks:
     """The routes of tasks."""
 
-    def __init__(self, world: World, shelf: Shelf, access: Access) -> None:
+    def __init__(self, world: World, shelf: Shelf, access: Access, usage: Usage) -> None:
         self._world = world
+        self._usage = usage
         self._shelf = shelf
         self._access = access
 
@@ -137,8 +141,8 @@ class Tasks:
         template = self._template(fields)
         number = 1 + sum(1 for task in self._shelf.tasks.values() if task.app is app)
         task_guid = guid(self._world.rng)
-        command = fields.get("command") or self._command(template)
-        name = fields.get("name") or task_guid[:8]
+        command = fields["command"] if "command" in fields else self._command(template)
+        name = fields.get("name", task_guid[:8])
         task = Task(guid=task_guid, app=app, command=command, name=name, sequence=number)
         task.droplet, task.user = droplet, fields.get("user")
         if template is not None:
@@ -151,6 +155,8 @@ class Tasks:
         rate = fields.get(LOG_RATE)
         task.log_rate = task.log_rate if rate is None else int(rate)
         validation.merge_metadata(fields, task.labels, task.annotations)
+        quotas = self._usage.task_problems(app, task.memory_in_mb)
+        validation.refuse([*_saved_problems(task), *quotas, *saved_user_problems(task.user)])
         self._shelf.tasks[task.guid] = task
         return task
 
@@ -215,6 +221,16 @@ def _problems(fields: Json) -> list[str]:
     if not validation.given(fields.get("command")) and not validation.given(fields.get("template")):
         problems.append("Command No command or template provided")
     return problems + validation.text_problems("User", fields.get("user"), 255)
+
+
+def _saved_problems(task: Task) -> list[str]:
+    problems = [] if task.name and validation.printable(task.name) else ["name format"]
+    problems += [] if task.name else ["name presence"]
+    if not task.command:
+        problems.append("command presence")
+    elif len(task.command) > _LONGEST_COMMAND:
+        problems.append(f"command must be shorter than {_LONGEST_COMMAND + 1} characters")
+    return problems
 
 
 def _shown(call: Call, task: Task, *, hidden: bool = False) -> Json:

@@ -85,6 +85,15 @@ class Usage:
                     f"{kind}'s memory limit exceeded: staging requires {memory_in_mb}M memory"
                 )
 
+    def task_problems(self, app: App, memory_in_mb: int) -> Iterator[str]:
+        """Yield the quotas that a new task with so much memory would exceed."""
+        for kind, place in (("organization", app.space.organization), ("space", app.space)):
+            limit, most = place.memory_limit, place.process_memory_limit
+            if limit is not None and self.memory(place) + memory_in_mb > limit:
+                yield f"memory_in_mb exceeds {kind} memory quota"
+            if most is not None and memory_in_mb > most:
+                yield f"memory_in_mb exceeds {kind} instance memory quota"
+
     def _refuse(self, problems: Collection[str] | Iterator[str]) -> None:
         detail = ", ".join(problems)
         if detail:

@@ -73,12 +73,16 @@ class Users:
         return listed(call, _USERS, found, lambda user: user_fields(call, user), *_FILTERS)
 
     def _of_organization(self, call: Call, organization_guid: str) -> Answer:
-        organization = self._access.organization(call.reader(), organization_guid)
+        token = call.reader()
+        list_query.ListQuery(_USERS, list_query.decode(call.query))
+        organization = self._access.organization(token, organization_guid)
         users = self._world.users.values()
         return self._listed(call, [u for u in users if self._access.belongs(u, organization)])
 
     def _of_space(self, call: Call, space_guid: str) -> Answer:
-        space = self._access.space(call.reader(), space_guid)
+        token = call.reader()
+        list_query.ListQuery(_USERS, list_query.decode(call.query))
+        space = self._access.space(token, space_guid)
         users = self._world.users.values()
         return self._listed(call, [user for user in users if user.roles.get(space.guid)])
 
