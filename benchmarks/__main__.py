@@ -44,7 +44,7 @@ TIMED: Final[tuple[Plan, ...]] = (
 )
 # They count, or have a virtual clock, or wait for most of their time.
 COUNTED: Final[tuple[tuple[Plan, ...], ...]] = (
-    (("instructions",), ("telemetry", "bulk")),
+    (("instructions",), ("telemetry", "bulk"), ("windows",)),
     (("faults", "--seeds", "3"), ("waiting",), ("limiter", "--seeds", "2", "--json")),
 )
 
