@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import pytest
 
 from aioappsapi import BuildFailedError, InvalidInputError, Status
-from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.sandbox import Sandbox
 from tests.clients import busy_client
 from tests.fakes import virtual
 from tests.test_rolling import never_without_an_instance, reasons, sandbox, statuses
@@ -108,42 +102,3 @@ async def test_a_dry_run_builds_nothing() -> None:
         assert [one.status for one in report] == [Status.OK, Status.OK, Status.FAILED]
         assert report.predicted
         assert not cloud.shelf.builds
-
-
-@virtual
-async def test_200_apps_with_failing_builds_are_restaged_once_through_two_kills(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "run.journal"
-    # Wall time goes on as fast as the loop's, across lives.
-    wall = SimpleNamespace(time=asyncio.get_running_loop().time)
-    monkeypatch.setattr("aioappsapi.bulk.run.journal.time", wall)
-    faults = Faults(startup=1.0, staging_failed=0.05)
-    async with sandbox(200, faults=faults) as cloud:
-        options: Any = {"wait": "all", "journal": path, "concurrency": 20, "max_building": 20}
-        for moment in (3.0, 12.0):
-            async with busy_client(cloud) as cf:
-                run = asyncio.create_task(
-                    cf.bulk.restage(list(cloud.apps), resume=path.exists(), **options)
-                )
-                await asyncio.wait([run], timeout=moment)
-                assert not run.done()
-                saved = path.read_bytes()
-                run.cancel()
-                with suppress(asyncio.CancelledError):
-                    await run
-                path.write_bytes(saved)
-        async with busy_client(cloud) as cf:
-            report = await cf.bulk.restage(list(cloud.apps), resume=True, **options)
-
-        failed = {b.app.guid for b in cloud.shelf.builds.values() if b.state == "FAILED"}
-        assert 3 <= len(failed) <= 20
-        assert {one.key for one in report if one.status is Status.FAILED} == failed
-        assert set(built(cloud).values()) == {1}
-        # Nobody sees whether a restart of a killed process was carried out.
-        unverified = [one for one in report if one.status is Status.UNVERIFIED]
-        assert len(unverified) <= 40
-        assert all(app.applied["restart"] <= 1 for app in cloud.apps.values())
-        others = {Status.OK, Status.FAILED, Status.UNVERIFIED}
-        assert statuses(report) <= others, [o for o in report if o.status not in others]
-        assert report.counts["ok"] + len(failed) + len(unverified) == 200

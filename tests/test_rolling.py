@@ -61,21 +61,6 @@ async def never_without_an_instance(cloud: Sandbox) -> AsyncIterator[None]:
 
 
 @virtual
-async def test_300_apps_are_restarted_with_few_requests_and_always_run() -> None:
-    async with sandbox(200) as cloud, busy_client(cloud) as cf:
-        for number in range(100):
-            cloud.add_app(f"large-{number}", state="STARTED", instances=3)
-        await asyncio.sleep(10)
-        async with never_without_an_instance(cloud):
-            report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", wait="all")
-        assert statuses(report) == {Status.OK}
-        assert cloud.count("POST", "/v3/deployments") == 300
-        assert report.requests.sent <= 3 * 300
-        assert all(cloud.running(guid) for guid in cloud.apps)
-        assert {app.processes[0].guid for app in cloud.apps.values()}.isdisjoint(cloud.apps)
-
-
-@virtual
 async def test_a_deployment_whose_instances_crash_is_cancelled_and_the_old_ones_run() -> None:
     async with sandbox(3) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
