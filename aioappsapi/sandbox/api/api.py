@@ -169,7 +169,7 @@ class Api:
             ("space_guids", lambda app: app.space.guid),
             ("organization_guids", lambda app: app.space.organization.guid),
             ("lifecycle_type", lambda app: app.lifecycle),
-            ("stacks", lambda app: None if app.lifecycle == "docker" else app.stack or ""),
+            ("stacks", _filtered_stack),
         )
         chosen, page = query.cut(query.refine(rows))
         included = _included(call.views, chosen, query.includes)
@@ -218,6 +218,11 @@ class Api:
 
     def _organization(self, call: Call, token: Token, organization_guid: str) -> str:
         return call.views.organization(self._access.organization(token, organization_guid))
+
+
+def _filtered_stack(app: App) -> str | None:
+    # The server looks for stacks only where buildpacks build the app.
+    return app.stack or "" if app.lifecycle == "buildpack" else None
 
 
 def _unique(organizations: Iterable[Organization]) -> list[Organization]:
