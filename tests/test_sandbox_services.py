@@ -8,8 +8,7 @@ import pytest
 
 from aioappsapi.sandbox.world.model import App
 from aioappsapi.sandbox.world.network import paired_guid
-
-from .sandbox_caller import UNKNOWN, Caller
+from tests.sandbox_caller import UNKNOWN, Caller
 
 
 @pytest.fixture

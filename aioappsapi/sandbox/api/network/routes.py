@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query, validation
@@ -119,10 +119,11 @@ class RouteRoutes:
 
     def _destinations(self, call: Call, route_guid: str) -> Answer:
         token = call.reader()
-        bases = dict.fromkeys(name.partition("[")[0] for name in list_query.decode(call.query))
+        given = list_query.decode(call.query)
+        bases = dict.fromkeys(name.partition("[")[0] for name in given)
         if problems := unknown_parameters(bases, ("guids", "app_guids")):
             raise errors.unprocessable(", ".join(problems))
-        return _shown_destinations(call, self._found(token, route_guid))
+        return _shown_destinations(call, self._found(token, route_guid), given)
 
     # Creating and changing.
 
@@ -311,10 +312,16 @@ def _destination_fields(destination: Destination) -> Json:
     }
 
 
-def _shown_destinations(call: Call, route: Route) -> Answer:
+def _shown_destinations(
+    call: Call, route: Route, filters: Mapping[str, str] | None = None
+) -> Answer:
     at = f"{call.views.base}/v3/routes/{route.guid}"
     links = {"self": {"href": f"{at}/destinations"}, "route": {"href": at}}
-    rows = [_destination_fields(one) for one in route.destinations]
+    found = route.destinations
+    for name, text in (filters or {}).items():
+        wanted = list_query.named(text)
+        found = [one for one in found if (one.guid if name == "guids" else one.app) in wanted]
+    rows = [_destination_fields(one) for one in found]
     return Answer(200, json_text({"destinations": rows, "links": links}))
 
 
