@@ -33,6 +33,7 @@ ALL: Final[dict[str, tuple[str, ...]]] = {
     "waiting": (),
     "report_page": (),
     "telemetry": (),
+    "fleets": (),
 }
 
 
