@@ -10,6 +10,7 @@ if one is passed.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import logging
@@ -23,8 +24,8 @@ from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
 from tests.lives import Findings, live_through
 
-ROUNDS = 8
-LIVES = 200
+SEEDS = 8  # each one round of chaos and some histories of several lives
+LIVES_PER_SEED = 25
 APPS = 1_000
 QUICK = RetryPolicy(base=0.02, cap=0.2)
 
@@ -91,14 +92,14 @@ async def chaos(totals: Counter[str], seed: int) -> None:
         totals["restarts applied twice"] += doubled
 
 
-def several_lives() -> dict[str, float]:
+def several_lives(seeds: int) -> dict[str, float]:
     """Let runs be killed, cancelled and resumed, and hold each of their reports to the truth."""
     verdicts: list[Findings] = []
 
     async def history(seed: int) -> None:
         verdicts.append(await live_through(seed))
 
-    for seed in range(LIVES):
+    for seed in range(seeds * LIVES_PER_SEED):
         run_virtual(history(seed))
     return {
         "restarts applied twice in several lives": sum(one.twice for one in verdicts),
@@ -150,16 +151,21 @@ async def single_figures() -> dict[str, float]:
     return await dying_server() | await refused_tokens() | await lost_restart()
 
 
-def measure() -> dict[str, float]:
+def measure(seeds: int) -> dict[str, float]:
     totals: Counter[str] = Counter()
-    for seed in range(ROUNDS):
+    for seed in range(seeds):
         run_virtual(chaos(totals, seed))
-    return asyncio.run(single_figures()) | totals | several_lives() | asyncio.run(rate_limited())
+    return (
+        asyncio.run(single_figures()) | totals | several_lives(seeds) | asyncio.run(rate_limited())
+    )
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="rounds of chaos (default: 8)")
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    figures = {name: round(value, 3) for name, value in measure().items()}
+    figures = {name: round(value, 3) for name, value in measure(options.seeds).items()}
     passed = {name: bound for name, bound in BOUNDS.items() if figures[name] > bound}
     print(json.dumps({"figures": figures, "bounds": BOUNDS, "passed": passed}, indent=1))
     return bool(passed)

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import settings
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
-
-from .sandbox_caller import Caller, admin_calls
+from tests.sandbox_caller import Caller, admin_calls
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("aioappsapi", deadline=None)

@@ -19,14 +19,12 @@ import msgspec
 
 from aioappsapi import (
     Client,
-    Limits,
     NotRunningError,
-    PasswordGrant,
     Report,
-    RetryPolicy,
     Status,
 )
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import busy_client
 
 DONE = {Status.OK, Status.ALREADY}
 # How an earlier life ends; the last one always runs to its end.
@@ -44,16 +42,6 @@ class Findings(msgspec.Struct):
     @property
     def is_right(self) -> bool:
         return self == Findings()
-
-
-def client(cloud: Sandbox) -> Client:
-    return Client(
-        cloud.url,
-        auth=PasswordGrant("admin", "admin"),
-        proxy="",
-        retry=RetryPolicy(base=0.05, cap=0.5),
-        limits=Limits(concurrency=100),
-    )
 
 
 def some_faults(draw: random.Random) -> Faults:
@@ -93,7 +81,7 @@ async def live_through(seed: int, apps: int = 100) -> Findings:
                 end = "none" if last else draw.choice(ENDS)
                 was_killed |= end == "kill"
                 wait = draw.choice(["none", "any", "all"])
-                async with client(cloud) as cf:
+                async with busy_client(cloud) as cf:
                     report = await live(cf, cloud, action, path, draw, end, wait)
                 if report is not None:
                     sent |= {outcome.key for outcome in report if outcome.attempts}

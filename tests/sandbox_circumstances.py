@@ -16,9 +16,8 @@ from typing import Any
 from aioappsapi.sandbox import Faults
 from aioappsapi.sandbox.world.model import App, Organization, Process, Space, guid_of
 from aioappsapi.sandbox.world.resources import Build, Deployment, Job, Phase
-
-from .sandbox_evidence import GUID
-from .sandbox_world import UNKNOWN, Builder
+from tests.sandbox_evidence import GUID
+from tests.sandbox_world import UNKNOWN, Builder
 
 Circumstance = Callable[[Builder], None]
 

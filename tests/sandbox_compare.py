@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .sandbox_evidence import GUID, Known, at, kind_of
-from .sandbox_recordings import Recording, parsed
+from tests.sandbox_evidence import GUID, Known, at, kind_of
+from tests.sandbox_recordings import Recording, parsed
 
 # Their members are named by users, not by the API.
 NAMED_BY_USERS = {"labels", "annotations", "var", "environment_variables", "processes", "commands"}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .sandbox_recordings import Recording, walk
+from tests.sandbox_recordings import Recording, walk
 
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OWN_LINK = re.compile(r"/v3/(\w+)/")

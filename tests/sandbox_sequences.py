@@ -16,13 +16,12 @@ from yarl import URL
 
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.sandbox.world.model import Process
-
-from .sandbox_caller import Caller
-from .sandbox_compare import disagreement
-from .sandbox_evidence import GUID, Known
-from .sandbox_recordings import HERE, Recording
-from .sandbox_servers import Server
-from .sandbox_world import Builder
+from tests.sandbox_caller import Caller
+from tests.sandbox_compare import disagreement
+from tests.sandbox_evidence import GUID, Known
+from tests.sandbox_recordings import HERE, Recording
+from tests.sandbox_servers import Server
+from tests.sandbox_world import Builder
 
 # As on the recorded server: the updater's turn, the start of an instance, Diego's sync.
 FAULTS = Faults(

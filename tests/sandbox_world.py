@@ -34,10 +34,9 @@ from aioappsapi.sandbox.world.services import (
     Plan,
     ServiceInstance,
 )
-
-from .sandbox_evidence import GUID, Known, Row, kind_of
-from .sandbox_recordings import Recording, walk
-from .sandbox_servers import Server
+from tests.sandbox_evidence import GUID, Known, Row, kind_of
+from tests.sandbox_recordings import Recording, walk
+from tests.sandbox_servers import Server
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 _ORDER = (

@@ -19,8 +19,9 @@ import pytest
 
 from aioappsapi import BuildFailedError, NotRunningError, Report, Status
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import busy_client
 from tests.fakes import run_virtual
-from tests.test_rolling import client, reason, sandbox
+from tests.test_rolling import reason, sandbox
 
 ACTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rolling restart": ("restart", {"strategy": "rolling"}),
@@ -66,7 +67,7 @@ async def live(
     cloud: Sandbox, name: str, path: Path, draw: random.Random, end: str
 ) -> Report[Any] | None:
     action, more = ACTIONS[name]
-    async with client(cloud) as cf:
+    async with busy_client(cloud) as cf:
         run = cf.bulk.stream(
             action,
             list(cloud.apps),

@@ -41,6 +41,7 @@ from aioappsapi.bulk.bulk import Bulk
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.progress import Progress
+from tests.clients import statuses
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, ONE_TRY, Answer, Seen, Server, Wire, app_json, refusal, reply
 
@@ -107,10 +108,6 @@ def answer_to(seen: Seen) -> dict[str, object]:
     """Make the app that a right server answers to a request."""
     state = "STOPPED" if seen.path.endswith("/stop") else "STARTED"
     return app_json(seen.path.split("/")[3], state=state)
-
-
-def statuses(report: Any) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def keys_of(report: Any) -> list[str]:

@@ -16,16 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioappsapi import (
-    Client,
     DecodeError,
-    Limits,
-    PasswordGrant,
     Report,
-    RetryPolicy,
     Status,
     UnprocessableError,
 )
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import busy_client
 from tests.fakes import run_virtual
 
 DEADLINE = 600.0
@@ -46,21 +43,11 @@ faults = st.builds(
 )
 
 
-def client(cloud: Sandbox) -> Client:
-    return Client(
-        cloud.url,
-        auth=PasswordGrant("admin", "admin"),
-        proxy="",
-        retry=RetryPolicy(base=0.1, cap=2.0),
-        limits=Limits(concurrency=100),
-    )
-
-
 async def carried_out(action: str, profile: Faults, seed: int, wait: str, concurrency: int) -> None:
     """Carry one run out, and hold its report against what the sandbox knows."""
     loop = asyncio.get_running_loop()
     async with Sandbox(60, seed=seed, faults=profile, clock=loop.time) as cloud:
-        async with client(cloud) as cf:
+        async with busy_client(cloud, base=0.1, cap=2.0) as cf:
             await cf.log_in()
             guids, begun = list(cloud.apps), loop.time()
             report = await getattr(cf.bulk, action)(
@@ -110,7 +97,10 @@ def test_a_false_200_is_never_ok(outage: str) -> None:
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        async with Sandbox(20, clock=loop.time) as cloud, client(cloud) as cf:
+        async with (
+            Sandbox(20, clock=loop.time) as cloud,
+            busy_client(cloud, base=0.1, cap=2.0) as cf,
+        ):
             await cf.log_in()
             cloud.diego = outage
             report = await cf.bulk.start(list(cloud.apps))
@@ -123,7 +113,10 @@ def test_a_false_200_is_never_ok(outage: str) -> None:
 def test_starts_that_wait_are_ok_once_the_runner_is_back() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        async with Sandbox(20, clock=loop.time) as cloud, client(cloud) as cf:
+        async with (
+            Sandbox(20, clock=loop.time) as cloud,
+            busy_client(cloud, base=0.1, cap=2.0) as cf,
+        ):
             await cf.log_in()
             cloud.diego = "bbs-503"
             run = asyncio.create_task(cf.bulk.start(list(cloud.apps), wait="all"))
@@ -141,7 +134,10 @@ def test_a_success_that_cannot_be_read_is_verified_and_not_sent_again() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         faults = Faults(garbage=1.0, max_per_app=1)
-        async with Sandbox(5, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+        async with (
+            Sandbox(5, clock=loop.time, faults=faults) as cloud,
+            busy_client(cloud, base=0.1, cap=2.0) as cf,
+        ):
             await cf.log_in()
             first, *others = cloud.apps
             seen = await cf.bulk.start(others, wait="all")
@@ -157,7 +153,10 @@ def test_a_success_that_cannot_be_read_proves_nothing_by_itself() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         faults = Faults(garbage=1.0)
-        async with Sandbox(1, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+        async with (
+            Sandbox(1, clock=loop.time, faults=faults) as cloud,
+            busy_client(cloud, base=0.1, cap=2.0) as cf,
+        ):
             (outcome,) = await cf.bulk.start(list(cloud.apps))
             assert outcome.status is Status.UNVERIFIED
             assert isinstance(outcome.error, DecodeError)
@@ -172,7 +171,10 @@ def test_a_refusal_settles_a_lost_attempt() -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         faults = Faults(bad_gateway=1.0, without_droplet=1.0, max_per_app=1)
-        async with Sandbox(3, clock=loop.time, faults=faults) as cloud, client(cloud) as cf:
+        async with (
+            Sandbox(3, clock=loop.time, faults=faults) as cloud,
+            busy_client(cloud, base=0.1, cap=2.0) as cf,
+        ):
             await cf.log_in()
             first, *others = cloud.apps
             begun = loop.time()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import pty
 import re
-import select
 import shlex
 import signal
 import subprocess
@@ -19,7 +16,7 @@ from typing import Any
 import pytest
 
 from aioappsapi import Client, Report
-from tests.command_line import Result, run
+from tests.command_line import Result, Terminal, run
 
 GUID = "00000000-0000-4000-8000-000000000000"
 
@@ -390,24 +387,14 @@ def test_an_output_that_cannot_be_written_loses_no_report(target: str, tmp_path:
 def test_a_terminal_asks_for_confirmation_and_may_close(
     target: str, answer: bytes | signal.Signals, status: int, said: str
 ) -> None:
-    ours, theirs = pty.openpty()
+    terminal = Terminal()
     words = [sys.executable, "-m", "aioappsapi", "stop", "--all"]
+    theirs = terminal.theirs
     process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    shown = b""
-    while b"[y/n]" not in shown:
-        shown += os.read(ours, 1024)
-    if isinstance(answer, bytes):
-        os.write(ours, answer)
-    else:
-        process.send_signal(answer)
-        # One that comes in the instant before the process begins to read is not seen by it.
-        while not select.select([ours], [], [], 1.0)[0]:
-            process.send_signal(answer)
-    with contextlib.suppress(OSError):  # what the other side has closed ends so
-        while part := os.read(ours, 1024):
-            shown += part
-    os.close(ours)
-    assert process.wait(120) == status, shown
-    assert said in shown.decode()
-    assert "Traceback" not in shown.decode()
+    terminal.read_until(b"[y/n]")
+    terminal.answer(process, answer)
+    terminal.read_to_end()
+    assert process.wait(120) == status, terminal.shown
+    assert said in terminal.shown.decode()
+    assert "Traceback" not in terminal.shown.decode()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -16,7 +13,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.cli.wave_flags import WaveFlags
-from tests.command_line import run
+from tests.command_line import Terminal, run
 
 SANDBOX = ("--all", "--sandbox", "7", "--profile", "none", "--no-progress")
 
@@ -93,32 +90,22 @@ Answers = tuple[bytes | signal.Signals, ...]
     ids=["yes", "no", "Ctrl-C"],
 )
 def test_a_person_is_asked_before_each_wave(answers: Answers, status: int, started: int) -> None:
-    ours, theirs = pty.openpty()
+    terminal = Terminal()
     words = ["--all", "--sandbox", "4", "--profile", "none", "--canary", "1", "--approve"]
     process = subprocess.Popen(
         [sys.executable, "-m", "aioappsapi", "start", *words, "--output", "json"],
-        stdin=theirs,
+        stdin=terminal.theirs,
         stdout=subprocess.PIPE,
-        stderr=theirs,
+        stderr=terminal.theirs,
     )
-    os.close(theirs)
-    shown = b""
+    os.close(terminal.theirs)
     for number, answer in enumerate(answers, 1):
-        while b"wave %d of 2" % number not in shown or shown.count(b"[y/n]") < number:
-            shown += os.read(ours, 1024)
-        if isinstance(answer, bytes):
-            os.write(ours, answer)
-        else:
-            process.send_signal(answer)
-            # One that comes in the instant before the process begins to read is not seen by it.
-            while not select.select([ours], [], [], 1.0)[0]:
-                process.send_signal(answer)
-    with contextlib.suppress(OSError):  # what the other side has closed ends so
-        while part := os.read(ours, 1024):
-            shown += part
-    os.close(ours)
+        terminal.read_until(b"wave %d of 2" % number)
+        terminal.read_until(b"[y/n]", times=number)
+        terminal.answer(process, answer)
+    terminal.read_to_end()
     output, _ = process.communicate(timeout=120)
-    assert process.returncode == status, shown
+    assert process.returncode == status, terminal.shown
     counts = json.loads(output)["counts"]
     assert (counts["ok"], counts["not_attempted"]) == (started, 4 - started)
-    assert (b"so far: 1 ok" in shown) == (len(answers) > 1)
+    assert (b"so far: 1 ok" in terminal.shown) == (len(answers) > 1)

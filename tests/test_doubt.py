@@ -11,6 +11,7 @@ import pytest
 
 from aioappsapi import InvalidInputError, Report, Status
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
+from tests.clients import statuses
 from tests.cloud import Cloud, Planned, set_state, web
 from tests.command_line import run
 from tests.fakes import virtual
@@ -26,10 +27,6 @@ WAYS: dict[str, Callable[[Report[Any]], Any]] = {
     "outcomes": list,
     "iterator": iter,
 }
-
-
-def statuses(report: Report[Any]) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def posts(cloud: Cloud) -> int:

@@ -13,15 +13,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
 from aioappsapi import (
-    Client,
     CrashedError,
     InvalidInputError,
-    PasswordGrant,
     Report,
     RetryPolicy,
     RunAbortedError,
@@ -32,6 +29,7 @@ from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.states import Did, State
 from aioappsapi.errors import DisconnectedError
 from aioappsapi.sandbox import Faults, Sandbox, SandboxThread
+from tests.clients import client
 from tests.fakes import virtual
 from tests.steps import steps_of
 
@@ -67,10 +65,6 @@ async def killed_while_sending(path: Path, target: str, *keys: str, action: str)
     before = journal(path, action=action, target=target)
     await asyncio.gather(*(before.sending(asking(key, action)) for key in keys))
     before.close()
-
-
-def client(cloud: Sandbox, **options: Any) -> Client:
-    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="", **options)
 
 
 def events(path: Path) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aioappsapi import App, NotIncludedError
-from aioappsapi.models import Link, Organization, Page, Relationship, Root, Space
+from aioappsapi.models import Deployment, Link, Organization, Page, Relationship, Root, Space
 from aioappsapi.models.error import ErrorBody
 from tests.replay import app_json, recording
 
@@ -180,3 +180,11 @@ def test_a_resource_that_was_not_included_raises_not_included_error() -> None:
         _ = App(guid="g").space
     app = App(guid="g", included_space=Space(guid="s", name="dev"))
     assert app.space.name == "dev"
+
+
+def test_a_deployment_from_an_old_server_may_have_no_reason() -> None:
+    body = b'{"guid": "d", "status": {"value": "FINALIZED", "reason": null}}'
+
+    deployment = msgspec.json.decode(body, type=Deployment)
+
+    assert (deployment.status.value, deployment.status.reason) == ("FINALIZED", None)

@@ -10,11 +10,8 @@ import pytest
 from aioappsapi import Client, InvalidInputError, PasswordGrant
 from aioappsapi.bulk import Plan, Report
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import client
 from tests.fakes import run_virtual
-
-
-def client(cloud: Sandbox) -> Client:
-    return Client(cloud.url, auth=PasswordGrant("admin", "admin"), proxy="")
 
 
 async def test_a_plan_counts_the_requests_that_a_run_sends() -> None:

@@ -8,22 +8,17 @@ from typing import Any
 import pytest
 
 from aioappsapi import (
-    Client,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
-    PasswordGrant,
     Report,
     Status,
     UnprocessableError,
 )
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import client
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-def client(cloud: Sandbox, user: str = "admin") -> Client:
-    return Client(cloud.url, auth=PasswordGrant(user, user), proxy="")
 
 
 async def predicted_and_real(

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
-import pytest
 
 from aioappsapi import BuildFailedError, InvalidInputError, Status
-from aioappsapi.sandbox import Faults, Sandbox
+from aioappsapi.sandbox import Sandbox
+from tests.clients import busy_client
 from tests.fakes import virtual
-from tests.test_rolling import client, never_without_an_instance, reasons, sandbox, statuses
+from tests.test_rolling import never_without_an_instance, reasons, sandbox, statuses
 
 
 def built(cloud: Sandbox) -> Counter[str]:
@@ -24,7 +19,7 @@ def built(cloud: Sandbox) -> Counter[str]:
 
 @virtual
 async def test_an_app_gets_one_build_its_droplet_and_a_restart() -> None:
-    async with sandbox(10) as cloud, client(cloud) as cf:
+    async with sandbox(10) as cloud, busy_client(cloud) as cf:
         before = {guid: app.droplet for guid, app in cloud.apps.items()}
         report = await cf.bulk.restage(list(cloud.apps), wait="all")
         assert statuses(report) == {Status.OK}
@@ -38,7 +33,7 @@ async def test_an_app_gets_one_build_its_droplet_and_a_restart() -> None:
 
 @virtual
 async def test_a_rolling_restage_deploys_the_droplet_and_an_instance_always_runs() -> None:
-    async with sandbox(10) as cloud, client(cloud) as cf:
+    async with sandbox(10) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         async with never_without_an_instance(cloud):
             report = await cf.bulk.restage(list(cloud.apps), strategy="rolling", wait="all")
@@ -50,7 +45,7 @@ async def test_a_rolling_restage_deploys_the_droplet_and_an_instance_always_runs
 
 @virtual
 async def test_a_failed_build_gives_the_servers_reason_and_changes_nothing() -> None:
-    async with sandbox(3) as cloud, client(cloud) as cf:
+    async with sandbox(3) as cloud, busy_client(cloud) as cf:
         cloud.shelf.staging_error = "no buildpack wants it"
         before = {guid: app.droplet for guid, app in cloud.apps.items()}
         report = await cf.bulk.restage(list(cloud.apps))
@@ -63,7 +58,7 @@ async def test_a_failed_build_gives_the_servers_reason_and_changes_nothing() -> 
 
 @virtual
 async def test_an_app_without_a_package_fails_and_gets_no_build() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         bare = cloud.add_app("bare", droplet=False)
         report = await cf.bulk.restage([bare.guid, *list(cloud.apps)[:1]])
         assert [outcome.status for outcome in report] == [Status.FAILED, Status.OK]
@@ -74,7 +69,7 @@ async def test_an_app_without_a_package_fails_and_gets_no_build() -> None:
 
 @virtual
 async def test_max_building_bounds_the_builds_at_a_time() -> None:
-    async with sandbox(30) as cloud, client(cloud) as cf:
+    async with sandbox(30) as cloud, busy_client(cloud) as cf:
         most = 0
 
         async def look() -> None:
@@ -93,7 +88,7 @@ async def test_max_building_bounds_the_builds_at_a_time() -> None:
 
 @virtual
 async def test_apps_move_to_another_stack() -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restage(list(cloud.apps), to_stack="cflinuxfs3")
         assert statuses(report) == {Status.OK}, [str(one.error) for one in report]
         assert {app.stack for app in cloud.apps.values()} == {"cflinuxfs3"}
@@ -101,48 +96,9 @@ async def test_apps_move_to_another_stack() -> None:
 
 @virtual
 async def test_a_dry_run_builds_nothing() -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         cloud.add_app("bare", droplet=False)
         report = await cf.bulk.restage(list(cloud.apps), dry_run=True)
         assert [one.status for one in report] == [Status.OK, Status.OK, Status.FAILED]
         assert report.predicted
         assert not cloud.shelf.builds
-
-
-@virtual
-async def test_200_apps_with_failing_builds_are_restaged_once_through_two_kills(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "run.journal"
-    # Wall time goes on as fast as the loop's, across lives.
-    wall = SimpleNamespace(time=asyncio.get_running_loop().time)
-    monkeypatch.setattr("aioappsapi.bulk.run.journal.time", wall)
-    faults = Faults(startup=1.0, staging_failed=0.05)
-    async with sandbox(200, faults=faults) as cloud:
-        options: Any = {"wait": "all", "journal": path, "concurrency": 20, "max_building": 20}
-        for moment in (3.0, 12.0):
-            async with client(cloud) as cf:
-                run = asyncio.create_task(
-                    cf.bulk.restage(list(cloud.apps), resume=path.exists(), **options)
-                )
-                await asyncio.wait([run], timeout=moment)
-                assert not run.done()
-                saved = path.read_bytes()
-                run.cancel()
-                with suppress(asyncio.CancelledError):
-                    await run
-                path.write_bytes(saved)
-        async with client(cloud) as cf:
-            report = await cf.bulk.restage(list(cloud.apps), resume=True, **options)
-
-        failed = {b.app.guid for b in cloud.shelf.builds.values() if b.state == "FAILED"}
-        assert 3 <= len(failed) <= 20
-        assert {one.key for one in report if one.status is Status.FAILED} == failed
-        assert set(built(cloud).values()) == {1}
-        # Nobody sees whether a restart of a killed process was carried out.
-        unverified = [one for one in report if one.status is Status.UNVERIFIED]
-        assert len(unverified) <= 40
-        assert all(app.applied["restart"] <= 1 for app in cloud.apps.values())
-        others = {Status.OK, Status.FAILED, Status.UNVERIFIED}
-        assert statuses(report) <= others, [o for o in report if o.status not in others]
-        assert report.counts["ok"] + len(failed) + len(unverified) == 200

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aioappsapi import InvalidInputError, Report, Scale, Status, Wave, Waves
+from aioappsapi import InvalidInputError, Scale, Status, Wave, Waves
 from aioappsapi.bulk import SnapshotDiff
 from aioappsapi.sandbox import Sandbox
 from aioappsapi.sandbox.world.model import App
+from tests.clients import busy_client, statuses
 from tests.fakes import run_virtual, virtual
-from tests.test_rolling import client, sandbox
+from tests.test_rolling import sandbox
 from tests.test_waves import killed, one_clock
 
 OK, ALREADY, FAILED = Status.OK, Status.ALREADY, Status.FAILED
@@ -30,10 +31,6 @@ def numbers(app: App) -> tuple[str, str | None, int, int]:
 
 def all_numbers(cloud: Sandbox) -> list[tuple[str, str | None, int, int]]:
     return [numbers(app) for app in cloud.apps.values()]
-
-
-def statuses(report: Report[Any]) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def posts(cloud: Sandbox, guid: str) -> list[str]:
@@ -53,7 +50,7 @@ def other_droplet(cloud: Sandbox, app: App) -> str:
 
 @virtual
 async def test_memory_and_droplets_come_back_only_if_asked() -> None:
-    async with sandbox(3) as cloud, client(cloud) as cf:
+    async with sandbox(3) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         running, stopped, untouched = cloud.apps.values()
         snapshot = await cf.bulk.snapshot(list(cloud.apps))
@@ -76,7 +73,7 @@ async def test_memory_and_droplets_come_back_only_if_asked() -> None:
 
 @virtual
 async def test_a_number_of_instances_alone_restarts_nothing() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         [app] = cloud.apps.values()
         snapshot = await cf.bulk.snapshot([app.guid])
         app.processes[0].instances = 4
@@ -87,7 +84,7 @@ async def test_a_number_of_instances_alone_restarts_nothing() -> None:
 
 @virtual
 async def test_a_type_of_process_that_is_gone_keeps_no_app_from_starting() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         [app] = cloud.apps.values()
         snapshot = await cf.bulk.snapshot([app.guid])
         app.processes[0].type = "other"
@@ -98,7 +95,7 @@ async def test_a_type_of_process_that_is_gone_keeps_no_app_from_starting() -> No
 
 @virtual
 async def test_a_diff_shows_what_is_gone_new_and_changed() -> None:
-    async with sandbox(5) as cloud, client(cloud) as cf:
+    async with sandbox(5) as cloud, busy_client(cloud) as cf:
         same, state, droplet, scaled, gone = cloud.apps.values()
         snapshot = await cf.bulk.snapshot(list(cloud.apps))
         state.state = "STOPPED"
@@ -137,7 +134,7 @@ async def check_predictions(bulk: Any, snapshot: Any, diff: SnapshotDiff) -> Non
 
 @virtual
 async def test_stops_are_the_first_wave_and_the_waves_are_those_of_the_starts() -> None:
-    async with sandbox(6) as cloud, client(cloud) as cf:
+    async with sandbox(6) as cloud, busy_client(cloud) as cf:
         apps = list(cloud.apps.values())
         for number, app in enumerate(apps):
             app.labels = {"order": str(9 - number)}
@@ -173,7 +170,7 @@ def test_however_often_it_dies_a_restore_ends_at_the_snapshot(
     journal = tmp_path_factory.mktemp("restore") / "j"
 
     async def story() -> None:
-        async with sandbox(8) as cloud, client(cloud) as cf:
+        async with sandbox(8) as cloud, busy_client(cloud) as cf:
             apps = list(cloud.apps.values())
             for number, app in enumerate(apps):
                 app.state = "STOPPED" if number % 4 == 0 else "STARTED"
@@ -210,7 +207,7 @@ def test_however_often_it_dies_a_restore_ends_at_the_snapshot(
 
 @virtual
 async def test_a_journal_is_of_one_snapshot_and_of_what_is_restored(tmp_path: Path) -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         snapshot = await cf.bulk.snapshot(list(cloud.apps))
         journal = tmp_path / "j"
         await cf.bulk.restore(snapshot, journal=journal)
@@ -224,7 +221,7 @@ async def test_a_journal_is_of_one_snapshot_and_of_what_is_restored(tmp_path: Pa
 
 @virtual
 async def test_a_scales_journal_refuses_other_numbers(tmp_path: Path) -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         keys = list(cloud.apps)
         one, many = tmp_path / "one", tmp_path / "many"
         await cf.bulk.scale(keys, Scale(instances=2), journal=one)

@@ -11,18 +11,15 @@ from typing import Any
 
 import pytest
 
-from aioappsapi import CrashedError, Report, Run, Status
+from aioappsapi import CrashedError, Run, Status
 from aioappsapi.bulk.run.journal import Journal
+from tests.clients import statuses
 from tests.cloud import CRASHING, Cloud, Planned, now, set_state, up, web
 from tests.fakes import virtual
 from tests.replay import Answer, app_json, reply
 
 OK, FAILED, UNVERIFIED = Status.OK, Status.FAILED, Status.UNVERIFIED
 NOT_ATTEMPTED = Status.NOT_ATTEMPTED
-
-
-def statuses(report: Report[Any]) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def running(*guids: str, after: float = 1.5) -> Cloud:

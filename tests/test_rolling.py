@@ -11,28 +11,15 @@ from typing import Any
 import pytest
 
 from aioappsapi import (
-    Client,
     CrashedError,
     DeploymentFailedError,
     DeploymentInProgressError,
     InvalidInputError,
-    Limits,
-    PasswordGrant,
-    RetryPolicy,
     Status,
 )
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import busy_client
 from tests.fakes import virtual
-
-
-def client(cloud: Sandbox) -> Client:
-    return Client(
-        cloud.url,
-        auth=PasswordGrant("admin", "admin"),
-        proxy="",
-        retry=RetryPolicy(base=0.05, cap=0.5),
-        limits=Limits(concurrency=100),
-    )
 
 
 def sandbox(apps: int, **options: Any) -> Sandbox:
@@ -74,23 +61,8 @@ async def never_without_an_instance(cloud: Sandbox) -> AsyncIterator[None]:
 
 
 @virtual
-async def test_300_apps_are_restarted_with_few_requests_and_always_run() -> None:
-    async with sandbox(200) as cloud, client(cloud) as cf:
-        for number in range(100):
-            cloud.add_app(f"large-{number}", state="STARTED", instances=3)
-        await asyncio.sleep(10)
-        async with never_without_an_instance(cloud):
-            report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", wait="all")
-        assert statuses(report) == {Status.OK}
-        assert cloud.count("POST", "/v3/deployments") == 300
-        assert report.requests.sent <= 3 * 300
-        assert all(cloud.running(guid) for guid in cloud.apps)
-        assert {app.processes[0].guid for app in cloud.apps.values()}.isdisjoint(cloud.apps)
-
-
-@virtual
 async def test_a_deployment_whose_instances_crash_is_cancelled_and_the_old_ones_run() -> None:
-    async with sandbox(3) as cloud, client(cloud) as cf:
+    async with sandbox(3) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         cloud.faults = Faults(startup=1.0, crash=1.0)
         report = await cf.bulk.restart(
@@ -105,7 +77,7 @@ async def test_a_deployment_whose_instances_crash_is_cancelled_and_the_old_ones_
 
 @virtual
 async def test_a_deployment_that_fails_may_be_left_as_it_is() -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         cloud.faults = Faults(startup=1.0, crash=1.0)
         report = await cf.bulk.restart(
@@ -118,7 +90,7 @@ async def test_a_deployment_that_fails_may_be_left_as_it_is() -> None:
 
 @virtual
 async def test_an_app_without_progress_is_timed_out_and_its_deployment_cancelled() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         cloud.faults = Faults(startup=1_000.0, startup_spread=0.0)
         report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", startup_timeout=60.0)
@@ -129,7 +101,7 @@ async def test_an_app_without_progress_is_timed_out_and_its_deployment_cancelled
 
 @virtual
 async def test_an_app_with_a_deployment_in_progress_gets_no_request() -> None:
-    async with sandbox(2) as cloud, client(cloud) as cf:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         first, second = cloud.apps
         cloud.faults = Faults(startup=1_000.0, startup_spread=0.0)
@@ -146,7 +118,7 @@ async def test_an_app_with_a_deployment_in_progress_gets_no_request() -> None:
 
 @virtual
 async def test_an_app_that_was_held_back_is_checked_again() -> None:
-    async with sandbox(3, faults=Faults(startup=20.0)) as cloud, client(cloud) as cf:
+    async with sandbox(3, faults=Faults(startup=20.0)) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(60)
         first, second, last = cloud.apps
         # The first two hold the last one back, which meanwhile gets a deployment of somebody else.
@@ -167,7 +139,7 @@ async def test_an_app_that_was_held_back_is_checked_again() -> None:
 
 @virtual
 async def test_a_stopped_app_is_started() -> None:
-    async with sandbox(2, started=False) as cloud, client(cloud) as cf:
+    async with sandbox(2, started=False) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", wait="all")
         assert statuses(report) == {Status.OK}
         assert all(cloud.running(guid) for guid in cloud.apps)
@@ -176,7 +148,7 @@ async def test_a_stopped_app_is_started() -> None:
 @virtual
 async def test_a_deployment_whose_answer_was_lost_is_found_and_not_made_twice() -> None:
     faults = Faults(reset_after=1.0, writes=1.0, max_per_app=1, startup=1.0)
-    async with sandbox(10, faults=faults) as cloud, client(cloud) as cf:
+    async with sandbox(10, faults=faults) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restart(list(cloud.apps), strategy="rolling", wait="all")
         assert statuses(report) == {Status.OK}
         assert len(cloud.shelf.deployments) == 10
@@ -184,7 +156,7 @@ async def test_a_deployment_whose_answer_was_lost_is_found_and_not_made_twice() 
 
 @virtual
 async def test_a_superseded_deployment_fails() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         await asyncio.sleep(10)
         (guid,) = cloud.apps
         cloud.faults = Faults(startup=60.0, startup_spread=0.0)
@@ -199,7 +171,7 @@ async def test_a_superseded_deployment_fails() -> None:
 
 @virtual
 async def test_a_canary_goes_on_when_its_new_instances_run() -> None:
-    async with sandbox(3) as cloud, client(cloud) as cf:
+    async with sandbox(3) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restart(
             list(cloud.apps), strategy="rolling", canary_steps=[50], wait="all"
         )
@@ -210,7 +182,7 @@ async def test_a_canary_goes_on_when_its_new_instances_run() -> None:
 
 @virtual
 async def test_an_app_that_does_not_exist_fails_with_the_servers_error() -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restart(
             ["0" * 8 + "-0000-4000-8000-" + "0" * 12], strategy="rolling"
         )
@@ -220,7 +192,7 @@ async def test_an_app_that_does_not_exist_fails_with_the_servers_error() -> None
 
 @virtual
 async def test_a_dry_run_sees_deployments_in_progress_and_changes_nothing() -> None:
-    async with sandbox(3) as cloud, client(cloud) as cf:
+    async with sandbox(3) as cloud, busy_client(cloud) as cf:
         await cf.log_in()
         first, *_ = cloud.apps
         cloud.faults = Faults(startup=1_000.0, startup_spread=0.0)
@@ -238,7 +210,7 @@ async def test_a_killed_run_is_resumed_and_no_app_is_deployed_twice(tmp_path: Pa
         await asyncio.sleep(10)
         options: Any = {"strategy": "rolling", "wait": "all", "journal": path}
         for moment in (0.05, 2.0, 4.0):
-            async with client(cloud) as cf:
+            async with busy_client(cloud) as cf:
                 run = asyncio.create_task(
                     cf.bulk.restart(
                         list(cloud.apps), concurrency=10, resume=path.exists(), **options
@@ -250,7 +222,7 @@ async def test_a_killed_run_is_resumed_and_no_app_is_deployed_twice(tmp_path: Pa
                 with suppress(asyncio.CancelledError):
                     await run
                 path.write_bytes(saved)
-        async with client(cloud) as cf:
+        async with busy_client(cloud) as cf:
             report = await cf.bulk.restart(list(cloud.apps), resume=True, **options)
         assert statuses(report) == {Status.OK}, [str(one.error) for one in report]
         assert len(cloud.shelf.deployments) == 60
@@ -271,7 +243,7 @@ async def test_a_killed_run_is_resumed_and_no_app_is_deployed_twice(tmp_path: Pa
 async def test_options_that_do_not_fit_are_refused_before_anything_is_sent(
     options: Any,
 ) -> None:
-    async with sandbox(1) as cloud, client(cloud) as cf:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
         with pytest.raises(InvalidInputError):
             await cf.bulk.restart(list(cloud.apps), **options)
         assert not cloud.requests

@@ -7,8 +7,7 @@ import aiohttp
 import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxProcess
-
-from .sandbox_caller import (
+from tests.sandbox_caller import (
     RECORDINGS,
     UNKNOWN,
     Caller,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 
 def first_app(caller: Caller) -> str:

@@ -17,8 +17,7 @@ import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox, SandboxProcess, SandboxThread
 from aioappsapi.sandbox.world.faults import FIELDS, PROFILES
-
-from .sandbox_caller import Caller, admin_calls
+from tests.sandbox_caller import Caller, admin_calls
 
 
 async def steer(caller: Caller, method: str, path: str, fields: Any = None) -> tuple[int, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aioappsapi.sandbox.world.model import App
-
-from .sandbox_caller import UNKNOWN, Caller
+from tests.sandbox_caller import UNKNOWN, Caller
 
 ACTIONS = "audit.app.start,audit.app.stop,audit.app.restart"
 

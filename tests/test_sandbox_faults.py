@@ -10,8 +10,7 @@ import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.sandbox.world.faults import Fault
-
-from .fakes import Time
+from tests.fakes import Time
 
 TRANSIENT = tuple(fault.value for fault in Fault)
 

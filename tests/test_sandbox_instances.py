@@ -11,9 +11,8 @@ import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.sandbox.world.model import App
-
-from .fakes import Time
-from .sandbox_caller import Caller, admin_calls
+from tests.fakes import Time
+from tests.sandbox_caller import Caller, admin_calls
 
 
 async def act(caller: Caller, app: App, action: str = "start") -> int:

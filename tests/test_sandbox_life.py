@@ -11,8 +11,7 @@ from yarl import URL
 
 from aioappsapi.sandbox import Faults
 from aioappsapi.sandbox.world.model import App
-
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 
 async def send(caller: Caller, method: str, path: str, fields: Any = None) -> tuple[int, Any]:

@@ -2,7 +2,7 @@
 
 import json
 
-from .sandbox_caller import (
+from tests.sandbox_caller import (
     Caller,
     assert_same_headers,
     recorded,

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.sandbox.world.model import Space
-
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 NAMELESS = {"metadata": {"labels": {"team": "a"}}}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 PROBLEMS = "The query parameter is invalid: "
 
@@ -80,3 +80,38 @@ async def test_the_selector_of_routes_is_not_checked(caller: Caller) -> None:
     status, _ = await caller.change("GET", "/v3/routes?label_selector=a%20b")
 
     assert (routes["resources"], status) == ([], 500)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apps/none/revisions",
+        "apps/none/revisions/deployed",
+        "apps/none/routes",
+        "apps/none/sidecars",
+        "organizations/none/users",
+        "spaces/none/users",
+    ],
+)
+async def test_the_query_is_checked_before_the_resource_is_looked_up(
+    caller: Caller, path: str
+) -> None:
+    detail = await detail_of(caller, f"/v3/{path}?page=0")
+
+    assert detail == "Page must be a positive integer"
+
+
+async def test_the_destinations_of_a_route_are_filtered(caller: Caller) -> None:
+    route = next(iter((await caller.get("/v3/routes"))["resources"]))
+    at = f"/v3/routes/{route['guid']}/destinations"
+    [destination] = (await caller.get(at))["destinations"]
+
+    assert (await caller.get(f"{at}?guids={destination['guid']},x"))["destinations"]
+    assert (await caller.get(f"{at}?app_guids=x"))["destinations"] == []
+    assert (await caller.change("GET", f"{at}?page=1"))[0] == 422
+
+
+async def test_usage_events_begin_after_an_event_that_exists(caller: Caller) -> None:
+    _, error = await caller.change("GET", "/v3/app_usage_events?after_guid=x")
+
+    assert error["detail"] == "After guid filter must be a valid app usage event guid."

@@ -6,8 +6,7 @@ import pytest
 
 from aioappsapi.sandbox.api.platform.flags import DEFAULTS
 from aioappsapi.sandbox.world.model import App
-
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 
 @pytest.fixture

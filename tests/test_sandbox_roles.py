@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from aioappsapi.sandbox.world.model import Organization, Space, User
-
-from .sandbox_caller import UNKNOWN, Caller
+from tests.sandbox_caller import UNKNOWN, Caller
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import pytest
 
 from aioappsapi.sandbox import Faults, Sandbox
 from aioappsapi.sandbox.world.model import App
-
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 
 class Rolling(Caller):

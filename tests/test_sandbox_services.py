@@ -8,8 +8,7 @@ import pytest
 
 from aioappsapi.sandbox.world.model import App
 from aioappsapi.sandbox.world.network import paired_guid
-
-from .sandbox_caller import UNKNOWN, Caller
+from tests.sandbox_caller import UNKNOWN, Caller
 
 
 @pytest.fixture
@@ -356,3 +355,30 @@ async def test_a_route_with_a_bad_address_is_refused(
     body = {"host": "x", "relationships": to(space=app.space.guid, domain=domain)}
     status, error = await caller.change("POST", "/v3/routes", body | change)
     assert (status, error["detail"]) == (422, words)
+
+
+async def test_while_an_operation_goes_on_there_is_no_other(caller: Caller, app: App) -> None:
+    [instance] = [one for one in caller.sandbox.marketplace.instances.values() if one.plan is None][
+        :1
+    ]
+    [bound] = [one for one in caller.sandbox.marketplace.bindings.values() if one.app is app][:1]
+    at = f"/v3/service_credential_bindings/{bound.guid}"
+
+    bound.last.state = "in progress"
+    _, error = await caller.change("DELETE", at)
+    assert error["detail"] == "There is an operation in progress for the service binding."
+    status, error = await caller.change("GET", f"{at}/details")
+    assert (status, error["detail"]) == (404, "Creation of service binding in progress")
+
+    instance.last.state = "in progress"
+    _, error = await caller.change("DELETE", f"/v3/service_instances/{instance.guid}")
+    assert error["detail"] == "There is an operation in progress for the service instance."
+
+
+async def test_a_user_provided_instance_has_no_keys(caller: Caller) -> None:
+    [own] = (await caller.get("/v3/service_instances?type=user-provided"))["resources"]
+    fields = {"type": "key", "name": "k", "relationships": to(service_instance=own["guid"])}
+
+    _, error = await caller.change("POST", "/v3/service_credential_bindings", fields)
+
+    assert error["detail"].startswith("Service credential bindings of type 'key' are not supported")

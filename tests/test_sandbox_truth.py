@@ -17,16 +17,15 @@ import pytest
 from yarl import URL
 
 from aioappsapi.sandbox import Sandbox
-
-from .sandbox_caller import Caller
-from .sandbox_circumstances import CIRCUMSTANCES, arrange
-from .sandbox_compare import disagreement
-from .sandbox_evidence import Evidence, Known
-from .sandbox_exceptions import EXCEPTIONS
-from .sandbox_recordings import Recording, recordings, recordings_in
-from .sandbox_sequences import Sequence, told, upload
-from .sandbox_servers import SERVERS
-from .sandbox_world import Builder
+from tests.sandbox_caller import Caller
+from tests.sandbox_circumstances import CIRCUMSTANCES, arrange
+from tests.sandbox_compare import disagreement
+from tests.sandbox_evidence import Evidence, Known
+from tests.sandbox_exceptions import EXCEPTIONS
+from tests.sandbox_recordings import Recording, recordings, recordings_in
+from tests.sandbox_sequences import Sequence, told, upload
+from tests.sandbox_servers import SERVERS
+from tests.sandbox_world import Builder
 
 INVALID = {"expired", "bad_signature", "wrong_audience", "wrong_issuer"}
 UNKEPT = ("Accept", "User-Agent", "Content-Type", "Accept-Encoding")

@@ -3,7 +3,7 @@
 import base64
 import json
 
-from .sandbox_caller import (
+from tests.sandbox_caller import (
     Caller,
     recorded,
 )

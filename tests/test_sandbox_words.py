@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox_caller import Caller
+from tests.sandbox_caller import Caller
 
 STAMP = "has an invalid timestamp format. Timestamps should be formatted as 'YYYY-MM-DDThh:mm:ssZ'"
 INCLUDES = "Valid included resources are: 'space', 'org', 'space.organization'"

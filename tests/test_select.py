@@ -12,7 +12,7 @@ from aioappsapi import Client, InvalidInputError
 from aioappsapi.bulk.selection.names import not_found
 from aioappsapi.sandbox import Sandbox
 from aioappsapi.sandbox.world.model import App
-from tests.test_rolling import client
+from tests.clients import busy_client
 
 
 class World:
@@ -40,7 +40,7 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with Sandbox(0) as cloud, client(cloud) as cf:
+    async with Sandbox(0) as cloud, busy_client(cloud) as cf:
         yield World(cloud, cf)
 
 

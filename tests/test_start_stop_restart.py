@@ -24,6 +24,7 @@ from aioappsapi import (
 from aioappsapi.auth.base import Token
 from aioappsapi.errors import AuthError
 from aioappsapi.sandbox import Faults, Sandbox
+from tests.clients import statuses
 from tests.cloud import CRASHING, RUNNER, Cloud, Planned, now, set_state, up, web
 from tests.fakes import FakeAuth, Time, virtual
 from tests.replay import ONE_TRY, Answer, Seen, refusal
@@ -34,10 +35,6 @@ UNVERIFIED, NOT_ATTEMPTED = Status.UNVERIFIED, Status.NOT_ATTEMPTED
 QUOTA = refusal(422, "CF-UnprocessableEntity", 10008, "memory quota_exceeded")
 NO_DROPLET = refusal(422, "CF-UnprocessableEntity", 10008, "Assign a droplet before starting.")
 BUSY = refusal(503, "CF-ServiceUnavailable", 10015)
-
-
-def statuses(report: Any) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def posts(cloud: Cloud) -> list[str]:

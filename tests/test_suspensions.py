@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from aioappsapi import ForbiddenError, NotAttemptedError, Status
+from tests.clients import statuses
 from tests.cloud import Cloud, Planned
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, refusal, reply
@@ -36,10 +35,6 @@ def cloud(answer: Answer, *spaces: int) -> Cloud:
     made = Cloud(*apps)
     made.meddlers.append(places)
     return made
-
-
-def statuses(report: Any) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 @pytest.mark.parametrize("action", ["start", "restart"])

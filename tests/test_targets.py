@@ -122,6 +122,22 @@ def test_a_broken_target_says_what_is_wrong(tmp_path: Path, lines: str, words: s
         read_targets(write(tmp_path, f"[targets.eu]\n{lines}\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "[" * 100_000, "is nested too deeply"),
+        ("a = " + "1" * 5_000, "is not TOML"),
+        ("a = [", "is not TOML"),
+    ],
+    ids=["deep", "long", "torn"],
+)
+def test_a_file_that_cannot_be_parsed_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(InvalidInputError, match=words) as refused:
+        read_targets(path)
+    assert str(path) in str(refused.value)
+
+
 def test_a_name_must_be_fit_for_a_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="cannot name a target"):
         read_targets(write(tmp_path, '[targets."../eu"]\napi = "https://a.test"\n'))

@@ -29,6 +29,7 @@ from aioappsapi import (
     UnverifiedError,
     report_of,
 )
+from tests.clients import statuses
 from tests.cloud import CRASHING, RUNNER, Cloud, Kind, Life, Planned, now, set_state, up, web
 from tests.counting import Counting
 from tests.fakes import run_virtual, virtual
@@ -37,10 +38,6 @@ from tests.replay import ONE_TRY, Answer, Seen, refusal
 OK, ALREADY, FAILED, TIMED_OUT = Status.OK, Status.ALREADY, Status.FAILED, Status.TIMED_OUT
 UNVERIFIED, CANCELLED = Status.UNVERIFIED, Status.CANCELLED
 NOT_ATTEMPTED = Status.NOT_ATTEMPTED
-
-
-def statuses(report: Any) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def found(error: BaseException) -> Report[Any]:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from aioappsapi import (
     InvalidInputError,
-    Report,
     Run,
     RunAbortedError,
     Status,
@@ -23,17 +22,14 @@ from aioappsapi import (
     Waves,
     report_of,
 )
+from tests.clients import busy_client, statuses
 from tests.cloud import CRASHING, Cloud, Planned, now, web
 from tests.fakes import run_virtual, virtual
 from tests.replay import refusal
-from tests.test_rolling import client, sandbox
+from tests.test_rolling import sandbox
 
 OK, FAILED, NOT_ATTEMPTED = Status.OK, Status.FAILED, Status.NOT_ATTEMPTED
 QUOTA = refusal(422, "CF-UnprocessableEntity", 10008, "memory quota_exceeded")
-
-
-def statuses(report: Report[Any]) -> list[Status]:
-    return [outcome.status for outcome in report]
 
 
 def starts(cloud: Cloud) -> list[tuple[float, str]]:
@@ -233,7 +229,7 @@ async def killed(run: Run[Any], journal: Path, after: float) -> None:
 @virtual
 async def test_a_resumed_run_has_the_waves_of_the_journal(tmp_path: Path) -> None:
     journal = tmp_path / "j"
-    async with sandbox(6, started=False) as cloud, client(cloud) as cf:
+    async with sandbox(6, started=False) as cloud, busy_client(cloud) as cf:
         for number, app in enumerate(cloud.apps.values()):
             app.labels = {"order": str(number % 3)}
         keys = list(cloud.apps)
@@ -316,7 +312,7 @@ def test_no_app_begins_before_its_wave_however_often_the_run_dies(
 
 @virtual
 async def test_waves_by_label_cost_one_request_and_a_circle_sends_nothing() -> None:
-    async with sandbox(10, started=False) as cloud, client(cloud) as cf:
+    async with sandbox(10, started=False) as cloud, busy_client(cloud) as cf:
         keys = list(cloud.apps)
         for number, app in enumerate(cloud.apps.values()):
             app.annotations = {"needs": list(cloud.apps.values())[number - 1].name}
@@ -337,7 +333,7 @@ async def test_a_dry_run_shows_the_waves_and_asks_nobody() -> None:
     def approve(wave: Wave) -> bool:
         raise AssertionError(wave)
 
-    async with sandbox(10, started=False) as cloud, client(cloud) as cf:
+    async with sandbox(10, started=False) as cloud, busy_client(cloud) as cf:
         keys = list(cloud.apps)
         waves = Waves.ramp(approve=approve, pause=60.0)
         plan = await cf.bulk.plan("start", keys, waves=waves)

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from aioappsapi import App, AppsApiError, InvalidInputError, Outcome, Report, Status
+from aioappsapi import App, AppsApiError, ConnectError, InvalidInputError, Outcome, Report, Status
 from aioappsapi._version import __version__
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import printable
+from aioappsapi.bulk.reports.verdict import verdict
 from aioappsapi.bulk.reports.writers import write_comparison, write_plan
 from aioappsapi.bulk.reports.writers.as_csv import as_csv
 from aioappsapi.bulk.reports.writers.as_html import as_html
@@ -304,6 +305,18 @@ def test_a_stop_speaks_of_stopped_apps_in_reports_for_people(tmp_path: Path, suf
     shown = re.sub(r"class=\"[^\"]*\"|\"(id|kind)\":\"[^\"]*\"", "", text)
     assert "running" not in shown.lower()
     assert "stopped" in shown
+
+
+def test_reports_for_people_name_the_targets_that_could_not_be_used() -> None:
+    gone = ConnectError("no connection", method="GET", url="https://us.test")
+    one = report(OK, target=None, complete=False, target_errors={"https://us.test": gone})
+    said = "https://us.test could not be used: no connection"
+    assert "1 target could not be used." in verdict(one)
+    assert "no connection" not in verdict(one), "a heading is short"
+    for text in (page_of(one), one._repr_html_()):
+        assert said in text
+        assert "not read to its end" not in text
+    assert "us.test could not be used: no connection" in "".join(as_markdown(one))
 
 
 def test_a_page_begins_with_the_verdict_then_causes_then_charts_then_the_table() -> None:

@@ -163,7 +163,7 @@ class Deployments(Endpoints):
             raise DeploymentFailedError(
                 f"deployment {guid} is not deployed: {_describe(ended)}.",
                 guid=guid,
-                reason=ended.status.reason,
+                reason=ended.status.reason or "",
             )
         return ended
 

@@ -47,11 +47,14 @@ class Pager(Generic[R]):
         self,
         caller: Caller,
         operation: Operation[Page[R]],
-        queries: Sequence[Query],
+        queries: Sequence[Query] = ({},),
         *,
         path: Sequence[str] = (),
     ) -> None:
-        """Make a list of `operation`; `path` has the arguments of its path, such as a GUID."""
+        """Make a list of `operation`; `path` has the arguments of its path, such as a GUID.
+
+        Each of the `queries` is a list of its own; no query at all is an empty list.
+        """
         self._caller = caller
         self._operation = operation
         self._queries = queries

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aioappsapi import App, Outcome, Plan, Report, Wave
 from aioappsapi.bulk import RestorePlan
+from aioappsapi.bulk.reports.verdict import unusable_targets
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
 from aioappsapi.cli.summary import apps, print_report, reason_lines
@@ -44,8 +45,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _report_lines(report: Report[App], more: Iterable[str], waves: Sequence[Wave]) -> Iterator[str]:
     yield f"dry run: would {report.action} {apps(len(report))} at {report.place}"
-    for target, error in report.target_errors.items():
-        yield f"{target} could not be used: {error}"
+    yield from unusable_targets(report)
     for line in more:
         yield f"  {line}"
     yield from reason_lines(report)

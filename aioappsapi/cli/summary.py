@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aioappsapi import Report, RunAbortedError, Status
 from aioappsapi.bulk.reports.causes import group_by_cause
 from aioappsapi.bulk.reports.text import counted, span
 from aioappsapi.bulk.reports.timing import labels
-from aioappsapi.bulk.reports.verdict import verdict
+from aioappsapi.bulk.reports.verdict import unusable_targets, verdict
 from aioappsapi.cli.console import print_lines, write_out
 from aioappsapi.cli.flags import Output
 from aioappsapi.cli.wording import as_typed
@@ -43,6 +43,7 @@ def text_lines(report: Report[object]) -> Iterator[str]:
         if found:
             figures = ", ".join(f"{rank} {value:.2f} s" for rank, value in found.items())
             yield f"  {names[name]} after {figures}"
+    yield from _few_of(unusable_targets(report))
     yield from target_lines(report)
     if report.stopped is not None:
         yield f"ended early: {as_typed(report.stopped)}"
@@ -57,11 +58,17 @@ def target_lines(report: Report[object]) -> Iterator[str]:
     for outcome in report:
         apart[outcome.target or ""][outcome.status] += 1
     bad = {target: found for target, found in apart.items() if not all(one.done for one in found)}
-    for target, found in [*bad.items()][:_MOST_TARGETS]:
-        counts = ", ".join(f"{found[one]:,} {one.label}" for one in Status if found[one])
-        yield f"  {target}: {counts}"
-    if len(bad) > _MOST_TARGETS:
-        yield f"  and {len(bad) - _MOST_TARGETS:,} more targets: see the report."
+    yield from _few_of([f"{target}: {_counts(found)}" for target, found in bad.items()])
+
+
+def _counts(found: Mapping[Status, int]) -> str:
+    return ", ".join(f"{found[one]:,} {one.label}" for one in Status if found[one])
+
+
+def _few_of(lines: Sequence[str]) -> Iterator[str]:
+    yield from (f"  {line}" for line in lines[:_MOST_TARGETS])
+    if (more := len(lines) - _MOST_TARGETS) > 0:
+        yield f"  and {counted(more, 'more target')}: see the report."
 
 
 def reason_lines(report: Report[object]) -> Iterator[str]:

@@ -105,11 +105,13 @@ def _read(file: Path) -> dict[str, object]:
         raise InvalidInputError(f"{file} cannot be read: {cause.strerror or cause}.") from None
     except UnicodeDecodeError:
         raise InvalidInputError(f"{file} is not UTF-8.") from None
-    except tomllib.TOMLDecodeError as wrong:
+    except RecursionError:
+        raise InvalidInputError(f"{file} is nested too deeply.") from None
+    except ValueError as wrong:  # also a number of thousands of digits
         raise InvalidInputError(f"{file} is not TOML: {_without_text(wrong)}.") from None
 
 
-def _without_text(wrong: tomllib.TOMLDecodeError) -> str:
+def _without_text(wrong: ValueError) -> str:
     """Return where the file is broken. The parser's words may quote it."""
     _, found, place = str(wrong).rpartition("(at ")
     return f"look at {place.rstrip(')')}" if found else "its end is missing"

@@ -35,10 +35,13 @@ class Canary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DeploymentStatus(Struct, frozen=True, kw_only=True, gc=False):
-    """The status of a deployment. `value` is ``ACTIVE`` or ``FINALIZED``; `reason` says why."""
+    """The status of a deployment. `value` is ``ACTIVE`` or ``FINALIZED``; `reason` says why.
 
-    value: str = ""
-    reason: str = ""
+    Deployments of servers before 2019 have no reason.
+    """
+
+    value: str | None = ""
+    reason: str | None = ""
     details: StatusDetails = StatusDetails()
     canary: Canary | None = None
 

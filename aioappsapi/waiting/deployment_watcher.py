@@ -207,7 +207,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             deployment = found[watch.key]
             watch.follow(deployment, self._patience)
             if deployment.status.value == "FINALIZED":
-                self._finalized(watch, deployment.status.reason)
+                self._finalized(watch, deployment.status.reason or "")
             elif watch.verdict is not None:
                 await self._cancel(watch)
             elif watch.needs_a_look:

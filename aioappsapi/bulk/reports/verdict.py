@@ -18,19 +18,17 @@ _PHRASES: Final = {
 }
 
 
-_MOST_TARGETS: Final = 3
-
-
 def verdict(report: ReportData[object]) -> str:
-    """Return sentences on the apps, on unfinished apps, and on each unusable target."""
+    """Return sentences on the apps, on unfinished apps, and on unusable targets."""
     if not report.target_errors:
         return _of_apps(report)
-    unusable = [f"{at} could not be used: {error}" for at, error in report.target_errors.items()]
-    shown = [one.rstrip(".") + "." for one in unusable[:_MOST_TARGETS]]
-    more = len(unusable) - _MOST_TARGETS
-    rest = [f"Nor could {counted(more, 'more target')}."] if more > 0 else []
-    apps = [_of_apps(report)] if len(report) else []
-    return " ".join([*apps, *shown, *rest])
+    number = counted(len(report.target_errors), "target")
+    return " ".join([*([_of_apps(report)] if len(report) else []), f"{number} could not be used."])
+
+
+def unusable_targets(report: ReportData[object]) -> list[str]:
+    """Return for each unusable target why it could not be used. Its apps are in no report."""
+    return [f"{at} could not be used: {error}" for at, error in report.target_errors.items()]
 
 
 def _of_apps(report: ReportData[object]) -> str:

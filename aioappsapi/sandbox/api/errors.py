@@ -136,6 +136,11 @@ def stats_unavailable() -> ApiError:
     return ApiError(503, 200002, "CF-StatsUnavailable", detail)
 
 
+def operation_in_progress(kind: str) -> ApiError:
+    """Return the refusal: something else happens to the service instance or binding."""
+    return unprocessable(f"There is an operation in progress for the service {kind}.")
+
+
 def parameters_not_kept(kind: str) -> ApiError:
     """Return the error of a broker that returns no parameters of an instance or binding."""
     detail = f"This service does not support fetching service {kind} parameters."

@@ -9,6 +9,7 @@ from typing import Final
 
 from aioappsapi.sandbox.api import errors, ruby
 from aioappsapi.sandbox.api.answer import json_text
+from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.outages import UnknownError
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
@@ -133,6 +134,11 @@ def guid_problems(label: str, value: JsonValue) -> list[str]:
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
         problems.append(f"{label} must be between 1 and 200 characters")
     return problems
+
+
+def check_only_metadata(fields: Json) -> None:
+    """Refuse a body that changes more than labels and annotations, or these wrongly."""
+    refuse(metadata_problems(fields) + unknown_fields(fields, ("metadata",)))
 
 
 def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:

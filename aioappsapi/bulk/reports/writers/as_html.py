@@ -17,7 +17,7 @@ from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import counted, printable, span
 from aioappsapi.bulk.reports.timing import accepted_after, goal_of, labels
-from aioappsapi.bulk.reports.verdict import comparison_verdict, verdict
+from aioappsapi.bulk.reports.verdict import comparison_verdict, unusable_targets, verdict
 from aioappsapi.bulk.reports.writers.charts import (
     HEIGHT,
     LABEL_HEIGHT,
@@ -66,6 +66,7 @@ def as_html(report: ReportData[object], plan: list[str] | None = None) -> Iterat
         "report.html",
         report=report,
         verdict=verdict(report),
+        unusable=unusable_targets(report),
         plan=plan,
         statuses=[status for status in Status if report.counts[status]],
         failures=failures[:_MOST_GROUPS],

@@ -11,6 +11,7 @@ from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import counted, printable, span
 from aioappsapi.bulk.reports.timing import labels
+from aioappsapi.bulk.reports.verdict import unusable_targets
 
 _MOST_NAMES: Final = 5
 
@@ -46,7 +47,8 @@ def _head(report: ReportData[object]) -> str:
     lines = [f"# {_text(report.title)}", "", summary]
     if report.stopped is not None:
         lines += ["", f"**Ended early:** {_text(report.stopped)}"]
-    if not report.complete:
+    lines += [f"\n**{_text(line)}**" for line in unusable_targets(report)]
+    if not report.complete and not report.target_errors:
         lines += ["", "**The input was not read to its end.**"]
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ from aioappsapi.bulk.reports.causes import group_by_cause
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.text import printable, span
-from aioappsapi.bulk.reports.verdict import verdict
+from aioappsapi.bulk.reports.verdict import unusable_targets, verdict
 
 _MOST_GROUPS: Final = 10
 _EXAMPLES: Final = 3
@@ -24,7 +24,7 @@ def as_notebook(report: ReportData[object], notes: Iterable[str] = ()) -> str:
 def _parts(report: ReportData[object], notes: Iterable[str]) -> Iterator[str]:
     yield f"<div><p><strong>{_text(verdict(report))}</strong><br>"
     yield f"{_text(report.title)} at {_text(report.place)}, {span(report.seconds)}</p>"
-    for note in notes:
+    for note in (*unusable_targets(report), *notes):
         yield f"<div>{_text(note)}</div>"
     counts = report.counts
     cells = [(status.label, counts[status]) for status in Status if counts[status]]

@@ -201,7 +201,11 @@ class Droplets:
         if app.lifecycle != "buildpack":
             raise errors.unprocessable(_NOT_FOR_DOCKER)
         made = Droplet(guid=guid(self._world.rng), app=app, state="AWAITING_UPLOAD", uploaded=False)
-        made.process_types = fields.get("process_types") or {"web": ""}
+        made.process_types = (
+            fields["process_types"]
+            if validation.given(fields.get("process_types"))
+            else {"web": ""}
+        )
         made.buildpacks = []
         self._shelf.droplets[made.guid] = made
         return made

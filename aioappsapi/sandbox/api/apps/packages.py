@@ -176,7 +176,8 @@ class Packages:
         if package.type != "docker" and (fields.get("username") or fields.get("password")):
             raise errors.unprocessable("Cannot update Docker credentials for a buildpack app.")
         self._access.check_change(token, package.app.space, DEVELOPERS)
-        package.username = fields.get("username", package.username)
+        if fields.get("username") is not None:
+            package.username = fields["username"]
         validation.merge_metadata(fields, package.labels, package.annotations)
         package.touch()
         return Answer(200, json_text(_fields(call, package)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import ORDERS, REVISIONS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -15,6 +16,8 @@ from aioappsapi.sandbox.world.model import STARTED
 from aioappsapi.sandbox.world.resources import Revision
 from aioappsapi.sandbox.world.shelf import Shelf, revision_guid
 from aioappsapi.sandbox.world.state import World
+
+_DEPLOYED: Final = list_query.ListRules((), orders=ORDERS)
 
 
 class Revisions:
@@ -36,26 +39,35 @@ class Revisions:
         }
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
-        app = self._access.readable(call, app_guid)
+        token = call.reader()
+        list_query.ListQuery(REVISIONS, list_query.decode(call.query))
+        app = self._access.app(token, app_guid)
         return self._page(call, self._shelf.revisions_of(app))
 
     def _deployed(self, call: Call, app_guid: str) -> Answer:
-        app = self._access.readable(call, app_guid)
+        token = call.reader()
+        list_query.ListQuery(_DEPLOYED, list_query.decode(call.query))
+        app = self._access.app(token, app_guid)
         self._shelf.latest_revision(app)
         running = [process.revision for process in app.processes] if app.state == STARTED else []
         first = revision_guid(app, 1)
         deployed = {one or first for one in running}
         rows = [one for one in self._shelf.revisions_of(app) if one.guid in deployed]
-        return self._page(call, rows, list_query.ListRules((), orders=ORDERS))
+        return self._page(call, rows, _DEPLOYED)
 
     def _page(
         self, call: Call, rows: list[Revision], rules: list_query.ListRules = REVISIONS
     ) -> Answer:
         def show(revision: Revision) -> Json:
-            return _shown(call, revision)
+            return self._fields(call, revision)
 
         versions = ("versions", lambda row: str(row.number))
         return page_of(call, call.reader(), rules, rows, show, versions)
+
+    def _fields(self, call: Call, revision: Revision) -> Json:
+        droplet = self._shelf.droplet(revision.droplet or "")
+        deployable = droplet is not None and droplet.state == "STAGED"
+        return _shown(call, revision) | {"deployable": deployable}
 
     def _visible(self, token: Token, wanted: str) -> Revision:
         revision = self._shelf.revision(wanted)
@@ -64,18 +76,17 @@ class Revisions:
         return revision
 
     def _show(self, call: Call, wanted: str) -> Answer:
-        return Answer(200, json_text(_shown(call, self._visible(call.reader(), wanted))))
+        return Answer(200, json_text(self._fields(call, self._visible(call.reader(), wanted))))
 
     def _update(self, call: Call, wanted: str) -> Answer:
         fields = call.fields()
         token = call.writer()
-        problems = metadata_problems(fields) + validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(problems)
+        validation.check_only_metadata(fields)
         revision = self._visible(token, wanted)
         self._access.check_change(token, revision.app.space, DEVELOPERS)
         validation.merge_metadata(fields, revision.labels, revision.annotations)
         revision.touch()
-        return Answer(200, json_text(_shown(call, revision)))
+        return Answer(200, json_text(self._fields(call, revision)))
 
     def _variables(self, call: Call, wanted: str) -> Answer:
         token = call.reader()
@@ -110,5 +121,4 @@ def _shown(call: Call, revision: Revision) -> Json:
             "environment_variables": {"href": f"{at}/environment_variables"},
         },
         "metadata": metadata_of(revision),
-        "deployable": True,
     }

@@ -179,8 +179,7 @@ class Tasks:
     def _update(self, call: Call, task_guid: str) -> Answer:
         fields = call.fields()
         token = call.writer()
-        problems = metadata_problems(fields) + validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(problems)
+        validation.check_only_metadata(fields)
         task = self._visible(token, task_guid)
         self._access.check_change(token, task.app.space, DEVELOPERS)
         validation.merge_metadata(fields, task.labels, task.annotations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query, validation
@@ -76,10 +76,12 @@ class RouteRoutes:
         return self._listed(call, call.reader(), list_query.decode(call.query))
 
     def _of_app(self, call: Call, app_guid: str) -> Answer:
-        self._access.readable(call, app_guid)
+        token = call.reader()
         # The links of the pages name the app as one more filter.
         given = list_query.decode(call.query) | {"app_guids": app_guid}
-        return self._listed(call, call.reader(), given)
+        list_query.ListQuery(_ROUTES, dict(given))
+        self._access.app(token, app_guid)
+        return self._listed(call, token, given)
 
     def _listed(self, call: Call, token: Token, given: dict[str, str]) -> Answer:
         # fast path: the routes of a few apps need no loop over all routes.
@@ -117,10 +119,11 @@ class RouteRoutes:
 
     def _destinations(self, call: Call, route_guid: str) -> Answer:
         token = call.reader()
-        bases = dict.fromkeys(name.partition("[")[0] for name in list_query.decode(call.query))
+        given = list_query.decode(call.query)
+        bases = dict.fromkeys(name.partition("[")[0] for name in given)
         if problems := unknown_parameters(bases, ("guids", "app_guids")):
             raise errors.unprocessable(", ".join(problems))
-        return _shown_destinations(call, self._found(token, route_guid))
+        return _shown_destinations(call, self._found(token, route_guid), given)
 
     # Creating and changing.
 
@@ -309,10 +312,16 @@ def _destination_fields(destination: Destination) -> Json:
     }
 
 
-def _shown_destinations(call: Call, route: Route) -> Answer:
+def _shown_destinations(
+    call: Call, route: Route, filters: Mapping[str, str] | None = None
+) -> Answer:
     at = f"{call.views.base}/v3/routes/{route.guid}"
     links = {"self": {"href": f"{at}/destinations"}, "route": {"href": at}}
-    rows = [_destination_fields(one) for one in route.destinations]
+    found = route.destinations
+    for name, text in (filters or {}).items():
+        wanted = list_query.named(text)
+        found = [one for one in found if (one.guid if name == "guids" else one.app) in wanted]
+    rows = [_destination_fields(one) for one in found]
     return Answer(200, json_text({"destinations": rows, "links": links}))
 
 

@@ -78,8 +78,8 @@ class Places:
         others = (o for o in self._world.organizations.values() if o is not place)
         if any(other.name == name for other in others):
             raise errors.unprocessable(f"Organization name '{name}' is already taken.")
-        place.name, place.suspended = name, bool(fields.get("suspended", place.suspended))
         _change(place, fields)
+        place.name, place.suspended = name, bool(fields.get("suspended", place.suspended))
         return Answer(200, call.views.organization(place))
 
     def _check_manager(self, token: Token, place: Organization) -> None:
@@ -129,6 +129,8 @@ class Places:
         token = call.writer()
         space = self._changeable(call, space_guid)
         _check_space(fields, fresh=False)
+        if "suspended" in fields and not manages(token, space.organization):
+            raise errors.not_authorized()
         name = fields.get("name") or space.name
         homes = (s for s in self._world.spaces.values() if s.organization is space.organization)
         if any(other.name == name and other is not space for other in homes):
@@ -136,12 +138,8 @@ class Places:
                 f"Organization '{space.organization.name}' already contains a space with name "
                 f"'{name}'."
             )
-        if "suspended" in fields:
-            if not manages(token, space.organization):
-                raise errors.not_authorized()
-            space.suspended = bool(fields["suspended"])
-        space.name = name
         _change(space, fields)
+        space.name, space.suspended = name, bool(fields.get("suspended", space.suspended))
         return Answer(200, call.views.space(space))
 
     def _changeable(self, call: Call, space_guid: str) -> Space:

@@ -37,7 +37,7 @@ _USERS: Final = ListRules(
     check=_check_names,
     refuse=list_query.bad_body,
 )
-_FILTERS: Final[tuple[Filter, ...]] = (
+_FILTERS: Final[tuple[Filter[User], ...]] = (
     ("usernames", lambda user: user.name),
     ("origins", lambda user: user.origin),
 )
@@ -73,12 +73,16 @@ class Users:
         return listed(call, _USERS, found, lambda user: user_fields(call, user), *_FILTERS)
 
     def _of_organization(self, call: Call, organization_guid: str) -> Answer:
-        organization = self._access.organization(call.reader(), organization_guid)
+        token = call.reader()
+        list_query.ListQuery(_USERS, list_query.decode(call.query))
+        organization = self._access.organization(token, organization_guid)
         users = self._world.users.values()
         return self._listed(call, [u for u in users if self._access.belongs(u, organization)])
 
     def _of_space(self, call: Call, space_guid: str) -> Answer:
-        space = self._access.space(call.reader(), space_guid)
+        token = call.reader()
+        list_query.ListQuery(_USERS, list_query.decode(call.query))
+        space = self._access.space(token, space_guid)
         users = self._world.users.values()
         return self._listed(call, [user for user in users if user.roles.get(space.guid)])
 
@@ -115,8 +119,7 @@ class Users:
         token = call.writer()
         user = self._found(token, user_guid)
         _check_admin(token)
-        problems = validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(metadata_problems(fields) + problems)
+        validation.check_only_metadata(fields)
         validation.merge_metadata(fields, user.labels, user.annotations)
         user.updated_at = timestamp()
         return Answer(200, json_text(user_fields(call, user)))

@@ -214,8 +214,13 @@ class EventRoutes:
         token = call.reader()
         rows = list(self._events.usage) if token.sees_everything else []
         after = list_query.decode(call.query).get("after_guid")
-        places = [number for number, row in enumerate(rows, 1) if row.guid == after]
-        rows = rows[places[0] :] if places else rows
+        if after is not None and token.sees_everything:
+            places = [number for number, row in enumerate(rows, 1) if row.guid == after]
+            if not places:
+                raise errors.unprocessable(
+                    "After guid filter must be a valid app usage event guid."
+                )
+            rows = rows[places[0] :]
         return listed(
             call,
             _USAGE,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, SUPPORTERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call, text_at
+from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
@@ -47,6 +48,11 @@ _BINDINGS: Final = ListRules(
     choices={"type": _TYPES},
 )
 
+_NO_KEYS: Final = (
+    "Service credential bindings of type 'key' are not supported for user-provided service "
+    "instances."
+)
+
 
 class Bindings:
     """The routes of service credential bindings."""
@@ -78,12 +84,12 @@ class Bindings:
             lambda row: _fields(call, row),
             ("names", lambda row: row.name),
             ("type", lambda row: row.type),
-            ("app_guids", lambda row: row.app and row.app.guid),
-            ("app_names", lambda row: row.app and row.app.name),
+            ("app_guids", lambda row: row.app.guid if row.app else None),
+            ("app_names", lambda row: row.app.name if row.app else None),
             ("service_instance_guids", lambda row: row.instance.guid),
             ("service_instance_names", lambda row: row.instance.name),
-            ("service_plan_guids", lambda row: row.instance.plan and row.instance.plan.guid),
-            ("service_plan_names", lambda row: row.instance.plan and row.instance.plan.name),
+            ("service_plan_guids", lambda b: b.instance.plan.guid if b.instance.plan else None),
+            ("service_plan_names", lambda b: b.instance.plan.name if b.instance.plan else None),
             ("service_offering_guids", lambda row: _offered(row.instance.plan, "guid")),
             ("service_offering_names", lambda row: _offered(row.instance.plan, "name")),
             include=lambda query, found: _included(call, query.includes, found),
@@ -106,6 +112,7 @@ class Bindings:
         row = self._found(token, binding_guid)
         if not self._access.reads_secrets(token, row.space):
             raise errors.not_found("Service credential binding")
+        _check_created(row)
         details: Json = {"credentials": row.credentials or row.instance.credentials}
         if row.instance.syslog_drain_url is not None:
             details["syslog_drain_url"] = row.instance.syslog_drain_url
@@ -113,6 +120,7 @@ class Bindings:
 
     def _parameters(self, call: Call, binding_guid: str) -> Answer:
         row = self._found(call.reader(), binding_guid)
+        _check_created(row)
         plan = row.instance.plan
         if plan is None or not plan.offering.has("bindings_retrievable"):
             raise errors.parameters_not_kept("binding")
@@ -157,21 +165,39 @@ class Bindings:
 
     def _new(self, fields: Json, instance: ServiceInstance, app: App | None) -> Binding:
         name = fields.get("name")
-        for row in self._marketplace.bindings.values():
-            if row.instance is instance and app is not None and row.app is app:
-                raise errors.unprocessable("The app is already bound to the service instance")
-            if app is None and row.instance is instance and row.type == "key" and row.name == name:
-                raise errors.unprocessable(
-                    f"The binding name is invalid. Key binding names must be unique. "
-                    f"The service instance already has a key binding with name '{name}'."
-                )
         if app is not None and app.space is not instance.space:
             raise errors.unprocessable("The service instance and the app are in different spaces")
+        if app is None and instance.plan is None:
+            raise errors.unprocessable(_NO_KEYS)
+        if instance.last.type == "create" and instance.last.state == "failed":
+            raise errors.unprocessable("Service instance not found")
+        if instance.last.state == "in progress":
+            raise errors.unprocessable("There is an operation in progress for the service instance")
+        if app is not None:
+            self._check_binding_of(app, instance, name)
+        elif any(row.instance is instance and row.name == name for row in self._keys()):
+            raise errors.unprocessable(
+                f"The binding name is invalid. Key binding names must be unique. "
+                f"The service instance already has a key binding with name '{name}'."
+            )
         row = Binding(guid=guid(self._world.rng), instance=instance, app=app, name=name)
         row.parameters = fields.get("parameters") or {}
         validation.merge_metadata(fields, row.labels, row.annotations)
         self._marketplace.bindings[row.guid] = row
         return row
+
+    def _keys(self) -> Iterator[Binding]:
+        return (row for row in self._marketplace.bindings.values() if row.app is None)
+
+    def _check_binding_of(self, app: App, instance: ServiceInstance, name: str | None) -> None:
+        own = [row for row in self._marketplace.bindings.values() if row.app is app]
+        if any(row.instance is instance for row in own):
+            raise errors.unprocessable("The app is already bound to the service instance")
+        if name is not None and any(row.name == name for row in own):
+            raise errors.unprocessable(
+                "The binding name is invalid. Binding names must be unique for a given service "
+                f"instance and app. The app already has a binding with name '{name}'."
+            )
 
     def _made(self, row: Binding, job: Job) -> None:
         error = self._marketplace.broker_error
@@ -182,7 +208,14 @@ class Bindings:
     def _delete(self, call: Call, binding_guid: str) -> Answer:
         token = call.writer()
         row = self._found(token, binding_guid)
-        self._access.check_change(token, row.space, SUPPORTERS)
+        roles = DEVELOPERS if row.app is None else SUPPORTERS
+        self._access.check_change(token, row.space, roles)
+        if row.last.state == "in progress":
+            raise errors.operation_in_progress("binding")
+        if row.instance.last.state == "in progress":
+            raise errors.unprocessable(
+                "There is an operation in progress for the service instance."
+            )
         if row.instance.plan is None:
             del self._marketplace.bindings[row.guid]
             return no_content()
@@ -201,6 +234,15 @@ class Bindings:
             fail(job, detail)
         else:
             self._marketplace.bindings.pop(row.guid, None)
+
+
+def _check_created(row: Binding) -> None:
+    if row.last.type == "create" and row.last.state == "succeeded":
+        return
+    operation = "Creation" if row.last.type == "create" else "Deletion"
+    kind = "key" if row.app is None else "binding"
+    detail = f"{operation} of service {kind} {row.last.state}"
+    raise ApiError(404, 10010, "CF-ResourceNotFound", detail)
 
 
 def _offered(plan: Plan | None, attribute: str) -> str | None:
