@@ -23,7 +23,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from aioappsapi import Client, Fleet, Outcome, PasswordGrant
+from aioappsapi import Client, Fleet, Outcome, PasswordGrant, Status
 from aioappsapi.sandbox import Faults, Sandbox
 from benchmarks.memory import MB, resident
 
@@ -142,10 +142,10 @@ async def together(urls: list[str], apps: int) -> dict[str, float]:
     return {
         "apps without an outcome": len(urls) * apps - len(report),
         "apps of good foundations that are not ok": sum(
-            len(by_target[url]) - by_target[url].count("ok") for url in good
+            len(by_target[url]) - by_target[url].count(Status.OK) for url in good
         ),
         "apps of broken foundations that are not not_attempted": sum(
-            len(by_target[url]) - by_target[url].count("not_attempted") for url in broken
+            len(by_target[url]) - by_target[url].count(Status.NOT_ATTEMPTED) for url in broken
         ),
         "targets that are not named as unusable": len(set(broken) ^ set(report.target_errors)),
         "time of the good foundations / the slow one alone": round(last / slow, 2),
