@@ -150,6 +150,7 @@ def test_a_table_on_a_terminal_keeps_guids_whole_and_escapes_names(
 ) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
     monkeypatch.setattr("aioappsapi.cli.answers.out", console)
+    monkeypatch.setattr("aioappsapi.cli.console.out", console)
     print_rows(("guid", "name"), [(UNKNOWN, "[bold]x\x1b[2J" + "y" * 40)])
     text = console.file.getvalue()
     assert UNKNOWN in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -431,3 +432,29 @@ def test_a_signal_before_a_run_reports_that_nothing_was_sent(
     assert process.returncode == status
     assert errors == "aioappsapi: interrupted; nothing was sent.\n"
     assert json.loads(output)["exit_status"] == status
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"), [(["--yes"], b" ok"), (["--canary", "3", "--approve"], b"[y/n]")]
+)
+def test_a_terminal_that_is_closed_ends_a_run_with_a_report(
+    stuck: None, tmp_path: Path, more: list[str], shown: bytes
+) -> None:
+    ours, theirs = pty.openpty()
+    script = 'tty=$1; shift; exec "$@" <$tty >$tty 2>&1'  # it becomes the session's terminal
+    report = tmp_path / "run.json"
+    words = ["start", "--all", "--report", str(report), *more]
+    process = subprocess.Popen(
+        ["sh", "-c", script, "sh", os.ttyname(theirs), *PROGRAM, *words],
+        start_new_session=True,
+        env=os.environ | {"COLUMNS": "200", "LINES": "40", "TERM": "xterm-256color"},
+    )
+    said = b""
+    while shown not in said:
+        said += os.read(ours, 65_536)
+    os.close(ours)
+    os.close(theirs)
+    assert process.wait(120) == 129
+    counts = Report.load(report).counts
+    assert counts.pop("total") == 100 == sum(counts.values())
+    assert counts["not_attempted"] > 0

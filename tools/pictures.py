@@ -12,6 +12,7 @@ import pty
 import shutil
 import sys
 import tempfile
+from contextlib import chdir
 from itertools import groupby
 from pathlib import Path
 
@@ -22,16 +23,17 @@ from rich.console import Console
 from rich.text import Text
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
-ARGUMENTS = ["start", "--all", "--sandbox", "500", "--seed", "4", "--wait", "all"]
+REPORT = "start.html"
+ARGUMENTS = ["start", "--all", "--sandbox", "500", "--wait", "all", "--report", REPORT]
+QUICKER = ["--seed", "4", "--crash-grace", "5"]
 WIDTH, HEIGHT = 96, 60
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "start.html"
-        screen = _run([*ARGUMENTS, "--crash-grace", "5", "--report", str(report)])
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        screen = _run([*ARGUMENTS, *QUICKER])
         _draw(screen, "aioappsapi " + " ".join(ARGUMENTS))
-        _photograph(report)
+        _photograph(Path(folder) / REPORT)
 
 
 def _run(arguments: list[str]) -> pyte.Screen:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from aioappsapi import App
 from aioappsapi.bulk.reports.text import printable
-from aioappsapi.cli.console import out, print_lines, write_out
+from aioappsapi.cli.console import out, print_lines, print_out, write_out
 
 # Included resources are printed by the names that the library has for them.
 _INCLUDED: Final = {"included_space": "space", "included_organization": "organization"}
@@ -49,7 +49,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(name, no_wrap=name == "guid", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    out.print(table, soft_wrap=False)
+    print_out(table)
 
 
 def _text(value: object) -> str:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import IO, Final, Literal, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
@@ -22,8 +22,55 @@ from aioappsapi.cli.telemetry import trace_ids
 
 Level = Literal["debug", "info", "warning", "error"]
 
+
+def _give_up(stream: IO[str]) -> None:
+    """Discard what is written to a stream from now on, and what the interpreter writes at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class _Unbreakable:
+    """A stream whose reader may leave: when the terminal is closed, the run still ends cleanly."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, or nothing where nobody can read it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _give_up(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, unless nobody can read it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _give_up(self._stream)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+class _ErrorConsole(Console):
+    """The console of standard error, wherever that leads at the moment."""
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream."""
+        return cast(IO[str], _Unbreakable(super().file))
+
+    @file.setter
+    def file(self, stream: IO[str]) -> None:
+        self._file = stream
+
+
 out: Final = Console(soft_wrap=True)
-err: Final = Console(stderr=True, soft_wrap=True)
+err: Final = _ErrorConsole(stderr=True, soft_wrap=True)
 
 SCHEMA: Final = 1
 _NO_FIELDS: Final[Mapping[str, object]] = {}
@@ -69,16 +116,18 @@ def write_out(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as cause:
-        _give_up_stdout()
+        _give_up(sys.stdout)
         raise StdoutError(cause.errno, cause.strerror or str(cause)) from None
 
 
-def _give_up_stdout() -> None:
-    """Discard the buffer: the interpreter would report an error for it at exit."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+def print_out(shown: RenderableType) -> None:
+    """Show something on a terminal. Raises StdoutError."""
+    _Written.anything = True
+    try:
+        out.print(shown, soft_wrap=False)
+    except OSError as cause:
+        _give_up(sys.stdout)
+        raise StdoutError(cause.errno, cause.strerror or str(cause)) from None
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -89,7 +138,7 @@ def print_lines(lines: Iterable[str]) -> None:
         if out.is_terminal:
             text = printable(line)
             indent = len(text) - len(text.lstrip())
-            out.print(Padding(Text(text.lstrip()), (0, 0, 0, indent)), soft_wrap=False)
+            print_out(Padding(Text(text.lstrip()), (0, 0, 0, indent)))
         else:
             write_out(printable(line) + "\n")
 

@@ -63,7 +63,7 @@ def _agrees(session: Session[C], what: str) -> bool:
     with session.with_a_person():
         try:
             return Confirm.ask(printable(f"{what}?"), console=err, default=False)
-        except (EOFError, KeyboardInterrupt) as left:
+        except (EOFError, OSError, KeyboardInterrupt) as left:
             err.print()  # the question has a line of its own
             if isinstance(left, KeyboardInterrupt):
                 raise

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 from cyclopts import Parameter
 
 from aioappsapi.cli.wording import in_words
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def command(*words: object) -> str:
@@ -17,7 +20,7 @@ def command(*words: object) -> str:
     return shlex.join(["aioappsapi", *map(str, words)])
 
 
-def option_words(flags: Any) -> Iterator[str]:  # any dataclass of options
+def option_words(flags: DataclassInstance) -> Iterator[str]:
     """Yield the options of a group that differ from their defaults."""
     hints = get_type_hints(type(flags), include_extras=True)
     for field in fields(flags):
@@ -32,7 +35,7 @@ def option_words(flags: Any) -> Iterator[str]:  # any dataclass of options
             yield from (name, in_words(one) if unit == "TIME" else str(one))
 
 
-def _name_and_unit(field: str, hint: Any) -> tuple[str, object]:
+def _name_and_unit(field: str, hint: object) -> tuple[str, object]:
     parameters = [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Parameter)]
     names = [name for one in parameters for name in one.name or ()]
     units = [one.metavar for one in parameters if one.metavar is not None]

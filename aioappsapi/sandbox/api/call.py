@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from aioappsapi.sandbox.api import errors
@@ -93,7 +93,7 @@ class Call:
         """Return the GUID of the app in the body's relationships, or an empty text."""
         return text_at(fields, "relationships", "app", "data", "guid")
 
-    def _json(self) -> Any:
+    def _json(self) -> JsonValue:
         if not self.body:
             return {}
         try:

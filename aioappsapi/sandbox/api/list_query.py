@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from aioappsapi.sandbox.api import ruby
@@ -181,9 +181,9 @@ class ListQuery:
 
     def refine(self, rows: Sequence[T]) -> Sequence[T]:
         """Return the rows with these labels and timestamps, in the requested order."""
-        found: Sequence[Any] = rows
+        found = rows
         for predicate in self._labels:
-            found = [row for row in found if predicate(row.labels)]
+            found = [row for row in found if predicate(operator.attrgetter("labels")(row))]
         for attribute, holds in self._moments:
             found = [row for row in found if holds(getattr(row, attribute))]
         return self._ordered(found)
@@ -205,19 +205,18 @@ class ListQuery:
             for k, v in fields.items()
         }
 
-    def _ordered(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def _ordered(self, rows: Sequence[T]) -> Sequence[T]:
         order = self.given.get("order_by")
         if order is None:
             return rows
         attribute = order.lstrip("+-")
         if attribute == "created_at":
             # Timestamps have whole seconds only, so equal ones keep the order of creation.
-            rows = list(rows[::-1] if order.startswith("-") else rows)
+            rows = rows[::-1] if order.startswith("-") else rows
         else:
             rows = sorted(rows, key=operator.attrgetter("guid"))
         key = _collated if attribute == "name" else operator.attrgetter(attribute)
-        rows.sort(key=key, reverse=order.startswith("-"))
-        return rows
+        return sorted(rows, key=key, reverse=order.startswith("-"))
 
     def _positive(self, name: str, default: int) -> int:
         text = self.given.get(name)
@@ -390,7 +389,7 @@ def _among(value: Value, wanted: frozenset[str]) -> bool:
     return not wanted.isdisjoint(value)
 
 
-def _collated(row: Any) -> tuple[str, str]:
+def _collated(row: object) -> tuple[str, str]:
     """Return the sort key of a name: alphabetical, small letters before capital letters."""
-    name = str(row.name)
+    name = str(getattr(row, "name", ""))
     return name.casefold(), name.swapcase()

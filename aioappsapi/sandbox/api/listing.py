@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from aioappsapi.sandbox.api import list_query
 from aioappsapi.sandbox.api.answer import Answer, json_text
@@ -11,8 +11,8 @@ from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListQuery, ListRules, Value
 from aioappsapi.sandbox.api.token import Token
 from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.model import App
 
-R = TypeVar("R", bound=Any)
 ORDERS: Final = ("created_at", "updated_at")
 DROPLETS: Final = ListRules(
     (
@@ -64,9 +64,44 @@ REVISIONS: Final = ListRules(
     check=lambda given: ["Deployable must be a boolean"] if "deployable" in given else [],
 )
 
-Filter = tuple[str, Callable[[Any], Value]]
-Include = Callable[[ListQuery, Sequence[Any]], Json]
-_APP_FILTERS: Final[tuple[Filter, ...]] = (
+
+class Identified(Protocol):
+    """A row of a list."""
+
+    @property
+    def guid(self) -> str: ...
+
+
+class Row(Identified, Protocol):
+    """The members that all resources have."""
+
+    @property
+    def created_at(self) -> str: ...
+    @property
+    def updated_at(self) -> str: ...
+
+
+class RowOfApp(Row, Protocol):
+    """A resource that belongs to an app."""
+
+    @property
+    def app(self) -> App: ...
+
+
+class Labelled(Protocol):
+    """A resource with labels and annotations."""
+
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def annotations(self) -> dict[str, str]: ...
+
+
+R = TypeVar("R", bound=Identified)
+A = TypeVar("A", bound=RowOfApp)
+Filter = tuple[str, Callable[[R], Value]]
+Include = Callable[[ListQuery, Sequence[R]], Json]
+_APP_FILTERS: Final[tuple[Filter[RowOfApp], ...]] = (
     ("app_guid", lambda row: row.app.guid),
     ("app_guids", lambda row: row.app.guid),
     ("space_guids", lambda row: row.app.space.guid),
@@ -78,9 +113,9 @@ def page_of(
     call: Call,
     token: Token,
     rules: ListRules,
-    rows: Iterable[R],
-    show: Callable[[R], Json],
-    *filters: Filter,
+    rows: Iterable[A],
+    show: Callable[[A], Json],
+    *filters: Filter[A],
 ) -> Answer:
     """Return the requested page of the rows whose apps the token shows."""
     visible = [row for row in rows if token.reads(row.app.space)]
@@ -92,8 +127,8 @@ def listed(
     rules: ListRules,
     rows: Iterable[R],
     show: Callable[[R], Json],
-    *filters: Filter,
-    include: Include | None = None,
+    *filters: Filter[R],
+    include: Include[R] | None = None,
     given: dict[str, str] | None = None,
     filters_in_links: bool = True,
 ) -> Answer:
@@ -115,7 +150,7 @@ def listed(
     return Answer(200, call.views.page(call.path, links, page, resources, included))
 
 
-def common_fields(row: Any) -> Json:
+def common_fields(row: Row) -> Json:
     """Return the members at the beginning of every resource."""
     return {"guid": row.guid, "created_at": row.created_at, "updated_at": row.updated_at}
 
@@ -125,7 +160,7 @@ def to_one(guid: str | None) -> Json:
     return {"data": None if guid is None else {"guid": guid}}
 
 
-def metadata_of(resource: Any) -> Json:
+def metadata_of(resource: Labelled) -> Json:
     """Return the labels and annotations as resources show them."""
     return {"labels": resource.labels, "annotations": resource.annotations}
 

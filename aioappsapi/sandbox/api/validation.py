@@ -9,6 +9,7 @@ from typing import Final
 
 from aioappsapi.sandbox.api import errors, ruby
 from aioappsapi.sandbox.api.answer import json_text
+from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.outages import UnknownError
 from aioappsapi.sandbox.world.json_types import Json, JsonValue
 
@@ -135,6 +136,11 @@ def guid_problems(label: str, value: JsonValue) -> list[str]:
     return problems
 
 
+def check_only_metadata(fields: Json) -> None:
+    """Refuse a body that changes more than labels and annotations, or these wrongly."""
+    refuse(metadata_problems(fields) + unknown_fields(fields, ("metadata",)))
+
+
 def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, str]) -> None:
     """Change labels and annotations as in the body; null removes an entry.
 
@@ -145,7 +151,7 @@ def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, 
     changed = [{**labels}, {**annotations}]
     for index, (kind, most) in enumerate(_MOST_METADATA.items()):
         before = len(changed[index])
-        merge(changed[index], {name: _stored(value) for name, value in given[index].items()})
+        merge(changed[index], {name: stored_text(value) for name, value in given[index].items()})
         if len(changed[index]) > max(before, most):
             raise errors.metadata_limit_exceeded(kind, len(given[index]), most)
     for kept, new in zip((labels, annotations), changed, strict=True):
@@ -153,8 +159,8 @@ def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, 
         kept.update(new)
 
 
-def _stored(value: JsonValue) -> str | None:
-    """Return what the server keeps of a value: a text. It falls over lists and objects."""
+def stored_text(value: JsonValue) -> str | None:
+    """Return what a text column keeps of a value. The server fails for lists and objects."""
     if isinstance(value, list | dict):
         raise UnknownError
     return None if value is None else ruby.text(value)

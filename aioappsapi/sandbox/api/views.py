@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote_plus
 
 from aioappsapi.sandbox.api.answer import json_text
@@ -102,9 +102,10 @@ class Views:
             f'"metadata":{_metadata(app.labels, app.annotations)},{links}}}'
         )
 
-    def app_fields(self, app: App) -> Any:
+    def app_fields(self, app: App) -> Json:
         """Return the members of an app."""
-        return json.loads(self.app(app))
+        fields: Json = json.loads(self.app(app))
+        return fields
 
     def space(self, space: Space) -> str:
         """Write a space."""

@@ -13,7 +13,6 @@ from aioappsapi.sandbox.api.apps.assigning import assign_droplet
 from aioappsapi.sandbox.api.apps.deployment_checks import check_fields
 from aioappsapi.sandbox.api.apps.rollout import Rollouts, apply_options, newest_web, oldest_web
 from aioappsapi.sandbox.api.call import Call, text_at
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import DEPLOYMENTS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.places.usage import Usage
 from aioappsapi.sandbox.api.router import Handler
@@ -221,8 +220,7 @@ class Deployments:
         if deployment is None or not token.reads(deployment.app.space):
             raise errors.not_found("Deployment")
         self._access.check_change(token, deployment.app.space, DEVELOPERS)
-        problems = validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(metadata_problems(fields) + problems)
+        validation.check_only_metadata(fields)
         validation.merge_metadata(fields, deployment.labels, deployment.annotations)
         deployment.touch()
         return Answer(200, json_text(_fields(call, deployment)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from aioappsapi.sandbox.api import errors
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
@@ -13,7 +13,7 @@ from aioappsapi.sandbox.api.apps.apps import app_features
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.jobs import Jobs
 from aioappsapi.sandbox.api.router import Handler
-from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 from aioappsapi.sandbox.world.model import App, Process, Space
 from aioappsapi.sandbox.world.realm import Realm
 from aioappsapi.sandbox.world.resources import Sidecar
@@ -178,7 +178,7 @@ def _yaml(value: Json, depth: int) -> Iterator[str]:
             yield f"{indent}{name}: {_scalar(item)}"
 
 
-def _element(item: Any, depth: int) -> Iterator[str]:
+def _element(item: JsonValue, depth: int) -> Iterator[str]:
     indent = "  " * depth
     if not isinstance(item, dict):
         yield f"{indent}- {_scalar(item)}"
@@ -188,7 +188,7 @@ def _element(item: Any, depth: int) -> Iterator[str]:
     yield from others
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: JsonValue) -> str:
     if not isinstance(value, str):
         return json_text(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:

@@ -8,7 +8,6 @@ from aioappsapi.sandbox.api import errors, list_query, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
-from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.listing import ORDERS, REVISIONS, metadata_of, page_of, to_app
 from aioappsapi.sandbox.api.router import Handler
 from aioappsapi.sandbox.api.token import Token
@@ -82,8 +81,7 @@ class Revisions:
     def _update(self, call: Call, wanted: str) -> Answer:
         fields = call.fields()
         token = call.writer()
-        problems = metadata_problems(fields) + validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(problems)
+        validation.check_only_metadata(fields)
         revision = self._visible(token, wanted)
         self._access.check_change(token, revision.app.space, DEVELOPERS)
         validation.merge_metadata(fields, revision.labels, revision.annotations)

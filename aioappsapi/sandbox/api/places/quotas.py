@@ -119,7 +119,7 @@ class Quotas:
             self._of_spaces(call.reader()),
             lambda quota: _space_fields(call, quota),
             ("names", lambda quota: quota.name),
-            ("organization_guids", lambda quota: quota.organization.guid),
+            ("organization_guids", lambda q: q.organization.guid if q.organization else None),
             ("space_guids", lambda quota: [place.guid for place in quota.places]),
         )
 

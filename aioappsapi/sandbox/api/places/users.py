@@ -37,7 +37,7 @@ _USERS: Final = ListRules(
     check=_check_names,
     refuse=list_query.bad_body,
 )
-_FILTERS: Final[tuple[Filter, ...]] = (
+_FILTERS: Final[tuple[Filter[User], ...]] = (
     ("usernames", lambda user: user.name),
     ("origins", lambda user: user.origin),
 )
@@ -119,8 +119,7 @@ class Users:
         token = call.writer()
         user = self._found(token, user_guid)
         _check_admin(token)
-        problems = validation.unknown_fields(fields, ("metadata",))
-        validation.refuse(metadata_problems(fields) + problems)
+        validation.check_only_metadata(fields)
         validation.merge_metadata(fields, user.labels, user.annotations)
         user.updated_at = timestamp()
         return Answer(200, json_text(user_fields(call, user)))

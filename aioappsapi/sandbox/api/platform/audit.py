@@ -9,13 +9,14 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from aioappsapi.sandbox.api.answer import Answer
 from aioappsapi.sandbox.api.call import Call, text_at
+from aioappsapi.sandbox.api.places.roles import Role
 from aioappsapi.sandbox.api.platform.events import Events
 from aioappsapi.sandbox.api.router import Handler, Routes
-from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 from aioappsapi.sandbox.world.model import App, Organization, Space
 from aioappsapi.sandbox.world.shelf import Shelf
 from aioappsapi.sandbox.world.state import World
@@ -38,10 +39,10 @@ class _Recorded:
         """Return these members of an event's data."""
         return {name: self._member(name) for name in names}
 
-    def _member(self, name: str) -> Any:
+    def _member(self, name: str) -> JsonValue:
         if name == f"{self.kind}_guid":
             return self.guid
-        members: dict[str, Callable[[], Any]] = {
+        members: dict[str, Callable[[], JsonValue]] = {
             "request": lambda: masked_body(self.requested),
             "process_type": lambda: self.made.get("type", "web"),
             "process_index": lambda: _index(self.stars[-1]),
@@ -126,7 +127,7 @@ class Audit:
         self._world = world
         self._shelf = shelf
         self._events = events
-        self.finders: dict[str, Callable[[str], Any]] = {
+        self.finders: dict[str, Callable[[str], object]] = {
             "spaces": world.spaces.get,
             "organizations": world.organizations.get,
         }
@@ -151,7 +152,7 @@ class Audit:
 
         return watching
 
-    def _subject(self, call: Call, stars: tuple[str, ...]) -> Any:
+    def _subject(self, call: Call, stars: tuple[str, ...]) -> object:
         """Return the resource in the path, as it is before the request."""
         if not stars:
             return None
@@ -200,7 +201,7 @@ class Audit:
     # Other targets.
 
     def _add_of_other(
-        self, kind: str, verb: str, call: Call, subject: Any, answer: Answer, stars: list[str]
+        self, kind: str, verb: str, call: Call, subject: object, answer: Answer, stars: list[str]
     ) -> None:
         made = _made(answer)
         requested = call.fields() if call.method != "DELETE" else {}
@@ -215,13 +216,15 @@ class Audit:
         target = (guid, what, name)
         self._events.add(f"audit.{what}.{verb}", call.token(), target, place, data)
 
-    def _add_of_role(self, verb: str, call: Call, role: Any, made: Json, data: Json) -> None:
-        role = role or self.finders["roles"](made["guid"])
+    def _add_of_role(self, verb: str, call: Call, subject: object, made: Json, data: Json) -> None:
+        role = subject or self.finders["roles"](made["guid"])
+        if not isinstance(role, Role):
+            return
         target = (role.user.guid, "user", role.user.email)
         kind = f"audit.user.{role.type}_{verb}"
         self._events.add(kind, call.token(), target, role.place, data)
 
-    def _place_of(self, guid: str, requested: Json, subject: Any) -> Space | Organization | None:
+    def _place_of(self, guid: str, requested: Json, subject: object) -> Space | Organization | None:
         if isinstance(subject, Space | Organization):
             return subject
         place = getattr(subject, "space", None)

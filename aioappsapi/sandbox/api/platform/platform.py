@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.answer import Answer, json_text
@@ -171,7 +171,9 @@ def _found(rows: list[Named], guid: str, kind: str) -> Named:
     raise errors.not_found(kind)
 
 
-def _names(call: Call, rules: ListRules, rows: list[Named], show: Any) -> Answer:
+def _names(
+    call: Call, rules: ListRules, rows: list[Named], show: Callable[[Named], Json]
+) -> Answer:
     return listed(call, rules, rows, show, ("names", lambda row: row.name))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from aioappsapi.sandbox.api import errors, list_query
 from aioappsapi.sandbox.api.answer import Answer, json_text
@@ -199,7 +199,7 @@ def brokers_included(
     return {"service_brokers": [{name: getattr(row, name) for name in names} for row in rows]}
 
 
-def _plans_included(call: Call, query: Any, plans: Sequence[Plan]) -> Json:
+def _plans_included(call: Call, query: list_query.ListQuery, plans: Sequence[Plan]) -> Json:
     resource = "service_offering.service_broker"
     included: Json = {}
     if "service_offering" in query.includes:

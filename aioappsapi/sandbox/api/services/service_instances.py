@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aioappsapi.sandbox.api import errors, validation
 from aioappsapi.sandbox.api.access import DEVELOPERS, Access, holds
@@ -112,8 +112,8 @@ class ServiceInstances:
             ("type", lambda row: row.type),
             ("space_guids", lambda row: row.space.guid),
             ("organization_guids", lambda row: row.space.organization.guid),
-            ("service_plan_guids", lambda row: row.plan and row.plan.guid),
-            ("service_plan_names", lambda row: row.plan and row.plan.name),
+            ("service_plan_guids", lambda row: row.plan.guid if row.plan else None),
+            ("service_plan_names", lambda row: row.plan.name if row.plan else None),
             include=lambda query, found: _included(query.fields, found),
         )
 
@@ -304,7 +304,7 @@ def _included(wanted: Fields, rows: Sequence[ServiceInstance]) -> Json:
     return included | brokers_included(wanted, _BROKER, [one.broker for one in offerings])
 
 
-def _some_members(one: Any, names: Sequence[str]) -> Json:
+def _some_members(one: object, names: Sequence[str]) -> Json:
     shown: Json = {}
     for name in names:
         related = name.partition("relationships.")[2]
