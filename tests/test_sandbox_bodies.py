@@ -301,3 +301,32 @@ async def test_only_a_staged_droplet_becomes_current(caller: Caller) -> None:
     )
 
     assert error["detail"] == "droplet must be in staged state"
+
+
+async def test_staging_needs_room_in_the_quotas(caller: Caller) -> None:
+    app = caller.sandbox.apps[first_app(caller)]
+    _, package = await caller.change(
+        "POST", "/v3/packages", {"type": "bits", "relationships": {"app": to(app.guid)}}
+    )
+    caller.sandbox.shelf.packages[package["guid"]].state = "READY"
+    fields = {"package": {"guid": package["guid"]}, "staging_memory_in_mb": 1024}
+
+    app.space.memory_limit = 1023
+    _, error = await caller.change("POST", "/v3/builds", fields)
+    assert error["detail"] == "space's memory limit exceeded: staging requires 1024M memory"
+
+    app.space.memory_limit, app.space.organization.log_rate_limit = None, 9
+    rate = {"staging_log_rate_limit_bytes_per_second": 10}
+    _, error = await caller.change("POST", "/v3/builds", fields | rate)
+    assert error["detail"] == (
+        "organization's log rate limit exceeded: staging requires 10 bytes per second"
+    )
+
+
+async def test_a_text_column_keeps_a_number_as_text(caller: Caller) -> None:
+    app = first_app(caller)
+    await caller.change("POST", f"/v3/apps/{app}/actions/start")
+
+    _, task = await caller.change("POST", f"/v3/apps/{app}/tasks", {"name": 7, "command": "true"})
+
+    assert task["name"] == "7"

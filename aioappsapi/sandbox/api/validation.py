@@ -151,7 +151,7 @@ def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, 
     changed = [{**labels}, {**annotations}]
     for index, (kind, most) in enumerate(_MOST_METADATA.items()):
         before = len(changed[index])
-        merge(changed[index], {name: _stored(value) for name, value in given[index].items()})
+        merge(changed[index], {name: stored_text(value) for name, value in given[index].items()})
         if len(changed[index]) > max(before, most):
             raise errors.metadata_limit_exceeded(kind, len(given[index]), most)
     for kept, new in zip((labels, annotations), changed, strict=True):
@@ -159,8 +159,8 @@ def merge_metadata(fields: Json, labels: dict[str, str], annotations: dict[str, 
         kept.update(new)
 
 
-def _stored(value: JsonValue) -> str | None:
-    """Return what the server keeps of a value: a text. It falls over lists and objects."""
+def stored_text(value: JsonValue) -> str | None:
+    """Return what a text column keeps of a value. The server fails for lists and objects."""
     if isinstance(value, list | dict):
         raise UnknownError
     return None if value is None else ruby.text(value)

@@ -180,16 +180,18 @@ class Builds:
         app, web = package.app, newest_web(package.app)
         requested = fields.get("staging_memory_in_mb") or web.memory_in_mb
         memory = max(_LEAST_MEMORY, int(requested))
-        if memory > _LEAST_MEMORY:
-            self._usage.check_staging(app, memory)
+        if int(requested) >= _LEAST_MEMORY:
+            self._usage.check_staging_memory(app, memory)
         least = self._world.least_staging_disk_in_mb
         disk = max(least, int(fields.get("staging_disk_in_mb") or web.disk_in_mb or 0))
         if disk > max(least, self._world.max_disk_in_mb):
             raise errors.unprocessable("disk limit exceeded")
-        rate = fields.get("staging_log_rate_limit_bytes_per_second")
+        given = fields.get("staging_log_rate_limit_bytes_per_second")
+        rate = web.log_rate if given is None else int(given)
+        self._usage.check_staging_rate(app, rate)
         build = Build(guid=guid(self._world.rng), app=app, package=package.guid)
         build.memory_in_mb, build.disk_in_mb = memory, disk
-        build.log_rate = web.log_rate if rate is None else int(rate)
+        build.log_rate = rate
         build.lifecycle = {"type": lifecycle.kind, "data": lifecycle.data()}
         build.creator = _creator(token)
         validation.merge_metadata(fields, build.labels, build.annotations)

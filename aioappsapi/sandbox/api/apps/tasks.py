@@ -142,8 +142,13 @@ class Tasks:
         number = 1 + sum(1 for task in self._shelf.tasks.values() if task.app is app)
         task_guid = guid(self._world.rng)
         command = fields["command"] if "command" in fields else self._command(template)
-        name = fields.get("name", task_guid[:8])
-        task = Task(guid=task_guid, app=app, command=command, name=name, sequence=number)
+        task = Task(
+            guid=task_guid,
+            app=app,
+            command=validation.stored_text(command) or "",
+            name=validation.stored_text(fields.get("name", task_guid[:8])) or "",
+            sequence=number,
+        )
         task.droplet, task.user = droplet, fields.get("user")
         if template is not None:
             like = template[1]

@@ -76,13 +76,22 @@ class Usage:
             problems += self._problems(app, process, size, others, rates=rates)
         self._refuse(problems)
 
-    def check_staging(self, app: App, memory_in_mb: int) -> None:
+    def check_staging_memory(self, app: App, memory_in_mb: int) -> None:
         """Check the quotas for the memory that staging needs."""
         for kind, place in (("space", app.space), ("organization", app.space.organization)):
             limit = place.memory_limit
             if limit is not None and self.memory(place) + memory_in_mb > limit:
                 raise errors.unprocessable(
                     f"{kind}'s memory limit exceeded: staging requires {memory_in_mb}M memory"
+                )
+
+    def check_staging_rate(self, app: App, rate: int) -> None:
+        """Check the quotas for the log rate that staging needs in bytes per second."""
+        for kind, place in (("space", app.space), ("organization", app.space.organization)):
+            limit = place.log_rate_limit
+            if limit is not None and self.log_rate(place) + rate > limit:
+                raise errors.unprocessable(
+                    f"{kind}'s log rate limit exceeded: staging requires {rate} bytes per second"
                 )
 
     def task_problems(self, app: App, memory_in_mb: int) -> Iterator[str]:

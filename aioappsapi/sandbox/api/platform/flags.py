@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aioappsapi.sandbox.api import errors, validation
+from aioappsapi.sandbox.api import errors, ruby, validation
 from aioappsapi.sandbox.api.answer import Answer, json_text
 from aioappsapi.sandbox.api.call import Call
 from aioappsapi.sandbox.api.list_query import ListRules, without
 from aioappsapi.sandbox.api.listing import listed
 from aioappsapi.sandbox.api.router import Handler
-from aioappsapi.sandbox.world.json_types import Json
+from aioappsapi.sandbox.world.json_types import Json, JsonValue
 from aioappsapi.sandbox.world.model import timestamp
 from aioappsapi.sandbox.world.state import World
 
@@ -102,14 +102,14 @@ class Flags:
         return Answer(200, json_text(_fields(call, self._flag(name))))
 
 
-def _message_problems(message: object) -> list[str]:
+def _message_problems(message: JsonValue) -> list[str]:
     if message is None:
         return []
-    if not isinstance(message, str):
-        return ["Custom error message must be a string"]
-    if not message:
-        return ["Custom error message is too short (minimum is 1 character)"]
-    return ["Custom error message is too long (maximum is 250 characters)"] * (len(message) > 250)
+    label, size = "Custom error message", ruby.length(message)
+    problems = [] if isinstance(message, str) else [f"{label} must be a string"]
+    problems += [f"{label} is too short (minimum is 1 character)"] if size < 1 else []
+    problems += [f"{label} is too long (maximum is 250 characters)"] if size > 250 else []
+    return problems
 
 
 def _fields(call: Call, flag: _Flag) -> Json:
