@@ -47,8 +47,8 @@ class Page:
         parsers = {
             "python": self._python,
             "sh": self._shell,
-            "toml": lambda example: tomllib.loads(example.parsed) and None,
-            "json": lambda example: json.loads(example.parsed) and None,
+            "toml": _parse_toml,
+            "json": _parse_json,
         }
         blocks = [CodeBlockParser(language, run) for language, run in parsers.items()]
         self._document = Sybil([SkipParser(), *blocks]).parse(path)
@@ -136,6 +136,14 @@ def _cloud() -> Sandbox:
     for name in ("web", "web-shop", "web-api", "batch-night", "worker"):
         cloud.add_app(name, space=acme, labels={"env": "prod"}, state="STARTED")
     return cloud
+
+
+def _parse_toml(example: Example) -> None:
+    tomllib.loads(str(example.parsed))
+
+
+def _parse_json(example: Example) -> None:
+    json.loads(str(example.parsed))
 
 
 def _free_port() -> str:

@@ -28,11 +28,10 @@ class Structs(Extension):
 
 def _classes(parent: Module | Class) -> Iterator[Class]:
     for member in parent.members.values():
-        if member.is_alias or not (member.is_module or member.is_class):
-            continue
-        if member.is_class:
+        if isinstance(member, Class):
             yield member
-        yield from _classes(member)
+        if isinstance(member, Class | Module):
+            yield from _classes(member)
 
 
 def _has_fields(cls: Class) -> bool:
@@ -49,7 +48,7 @@ def _constructor(cls: Class) -> Function:
     fields: dict[str, Parameter] = {}
     for one in (*reversed(cls.mro()), cls):
         for field in one.members.values():
-            if _is_field(field):
+            if isinstance(field, Attribute) and _is_field(field):
                 fields[field.name] = Parameter(
                     field.name,
                     annotation=field.annotation,
@@ -60,10 +59,9 @@ def _constructor(cls: Class) -> Function:
     return Function("__init__", parent=cls, parameters=Parameters(first, *fields.values()))
 
 
-def _is_field(member: object) -> bool:
+def _is_field(member: Attribute) -> bool:
     return (
-        isinstance(member, Attribute)
-        and member.annotation is not None
+        member.annotation is not None
         and "property" not in member.labels
         and not ("class-attribute" in member.labels and "instance-attribute" not in member.labels)
         and not member.name.startswith("_")
