@@ -143,3 +143,14 @@ async def test_paging_links_repeat_values_without_the_spaces_between_them(caller
     page = await caller.get("/v3/apps?names=a,%20b")
 
     assert "names=a%2Cb" in page["pagination"]["first"]["href"]
+
+
+async def test_the_apps_of_a_stack_are_listed(caller: Caller) -> None:
+    [stack, *_] = (await caller.get("/v3/stacks"))["resources"]
+
+    page = await caller.get(f"/v3/stacks/{stack['guid']}/apps?names=x,app-00001&order_by=name")
+
+    link = page["pagination"]["first"]["href"]
+    assert link.partition("?")[2] == "order_by=%2Bname&page=1&per_page=50"
+    assert {app["lifecycle"]["data"]["stack"] for app in page["resources"]} <= {stack["name"]}
+    assert (await caller.change("GET", "/v3/stacks/x/apps"))[0] == 404
