@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, with the right mode, never over the wrong file."""
+"""Files: written completely or not at all, with the right mode, and not over another file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fleet: several foundations in one run, each with its own fate, and one report."""
+"""A fleet: several foundations in one run, with one report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging: several reports of one action become one, and everything adds up."""
+"""Merging: several reports of one action become one, with correct sums."""
 
 from __future__ import annotations
 

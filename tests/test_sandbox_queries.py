@@ -1,4 +1,4 @@
-"""How the sandbox refuses queries that nobody recorded: each test names one rule of the server."""
+"""Rules of the server for queries that were not recorded, one per test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Routes and services around the sandbox's apps: seeded, made, bound, and gone with the app."""
+"""Routes and services around the sandbox's apps: seeded, created, bound and deleted."""
 
 from __future__ import annotations
 

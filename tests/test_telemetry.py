@@ -32,6 +32,7 @@ from tests.replay import AT_ONCE, Answer, Seen
 from tests.spans import Kept, trace
 
 START = "POST /v3/apps/{guid}/actions/start"
+APP = "cloudfoundry.app.id"
 LIMITED = Answer(429, b"{}", (("Retry-After", "16"),))
 BUSY = Answer(503, b"{}", (("Retry-After", "4"),))
 TREE = """\
@@ -208,6 +209,23 @@ async def test_apps_that_the_journal_has_not_noted_yet_wait_for_the_gate(tmp_pat
     await bulk.start(["a"], journal=tmp_path / "run.journal", skip_unchanged=False)
     assert "    * waiting for the rate limit 9 s" in kept.tree().splitlines()
     assert kept.points("aioappsapi.gate.wait.duration") == {frozenset(): 1}
+
+
+@virtual
+async def test_an_app_that_is_held_back_to_the_end_never_may_start() -> None:
+    kept, cloud = Kept(), Cloud(Planned("a", [web(after=100.0)]), "b")
+    await observed(cloud, kept).start(["a", "b"], wait="all", max_starting=1, deadline=9.0)
+    [held] = [one for one in kept.named("start app") if (one.attributes or {})[APP] == "b"]
+    assert [event.name for event in held.events] == ["held back until others have come up"]
+    assert (held.attributes or {})["aioappsapi.outcome"] == "not_attempted"
+
+
+@virtual
+async def test_a_dry_run_counts_no_outcome() -> None:
+    kept, cloud = Kept(), Cloud("a")
+    await observed(cloud, kept).scale(["a"], Scale(instances=2), dry_run=True)
+    assert kept.points("aioappsapi.outcomes") == {}
+    assert {span.name for span in kept.spans} == {"GET /v3/apps", "GET /v3/processes"}
 
 
 @virtual

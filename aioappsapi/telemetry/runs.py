@@ -104,7 +104,7 @@ class RunSpans(RunCounts):
             spans.wait = self._tracer.start_span("wait", context=spans.context)
         elif run.state is State.HELD:
             spans.app.add_event("held back until others have come up")
-        elif before is State.HELD:
+        elif before is State.HELD and run.state is State.ASKING:
             spans.app.add_event("may start now")
         elif run.state is State.RETRY_LATER:
             spans.app.add_event("put off until the others are through")
