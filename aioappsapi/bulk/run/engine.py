@@ -180,7 +180,7 @@ class Engine(Generic[T_co]):
         while self.stop_reason is None:
             if (run := self._next()) is not None:
                 return run
-            if not self._may_come():
+            if not self._may_become_ready():
                 return None
             await self._wait_for_change()
         return None
@@ -224,7 +224,7 @@ class Engine(Generic[T_co]):
         assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
         self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
 
-    def _may_come(self) -> bool:
+    def _may_become_ready(self) -> bool:
         """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
@@ -302,7 +302,7 @@ class Engine(Generic[T_co]):
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
-                    checked_segment(run.key)  # refused before it is noted
+                    checked_segment(run.key)  # refused before it is journaled
                 await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
             if run.state is ASKING and run.retried:
