@@ -174,7 +174,7 @@ class Engine(Generic[T_co]):
         while self.stop_reason is None:
             if (run := self._next()) is not None:
                 return run
-            if not self._may_come():
+            if not self._may_become_ready():
                 return None
             await self._wait_for_change()
         return None
@@ -215,7 +215,7 @@ class Engine(Generic[T_co]):
         self._runs[key] = run
         return run
 
-    def _may_come(self) -> bool:
+    def _may_become_ready(self) -> bool:
         """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
@@ -293,7 +293,7 @@ class Engine(Generic[T_co]):
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
-                    checked_segment(run.key)  # refused before it is noted
+                    checked_segment(run.key)  # refused before it is journaled
                 await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
             if run.state is ASKING and run.retried:
