@@ -1,4 +1,4 @@
-"""What tests of several files begin with."""
+"""Fixtures that several test files share."""
 
 import gc
 import logging

@@ -1,4 +1,4 @@
-"""How a run is shown while it goes on."""
+"""The progress of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the sandbox refuses bodies that nobody recorded: each test names one rule of the server."""
+"""Rules of the server for bodies that were not recorded, one per test."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How long it took, and when what happened."""
+"""Durations, time lines and throughput."""
 
 from __future__ import annotations
 
