@@ -815,11 +815,28 @@ async def test_two_hundred_apps_take_one_request_and_polls_become_rarer() -> Non
     _, errors = await waited(cloud)
     assert set(errors.values()) == {None}
     ticks = sorted({at for at, _ in cloud.times})
-    for tick in ticks:
-        assert sum(at == tick for at, _ in cloud.times) == 5
+    for number, tick in enumerate(ticks):
+        assert sum(at == tick for at, _ in cloud.times) == (1 if number < 2 else 5)
     pauses = [later - earlier for earlier, later in pairwise(ticks)]
     assert pauses[0] < 2 < 4.4 < pauses[-1] < 5.6
     assert all(len(seen.target) < 10_240 for seen in cloud.seen)
+
+
+@virtual
+async def test_an_app_of_any_batch_is_seen_within_the_longest_pause() -> None:
+    slow = [Planned(f"app-{n:04}", [web(after=60)]) for n in range(400)]
+    cloud = Cloud(*slow, Planned("quick", [web(after=0.5)]))
+    watch, errors = await waited(cloud)
+    assert set(errors.values()) == {None}
+    assert watch.times["quick"] <= 5
+
+
+@virtual
+async def test_when_the_first_apps_are_up_the_others_are_polled_at_once() -> None:
+    cloud = Cloud(*(Planned(f"app-{n:04}", [web(after=0.5)]) for n in range(1_000)))
+    await waited(cloud)
+    assert len({at for at, _ in cloud.times}) == 1
+    assert len(cloud.times) == 5
 
 
 @virtual

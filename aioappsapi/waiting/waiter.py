@@ -2,7 +2,7 @@
 
 An accepted start only sets the requested state. Instances prove it. One request returns the
 instances of 200 apps, so one poll serves all apps. Finished apps are removed. The pause between
-polls grows from one second to five.
+polls grows from one second to five. Until a first app has come up, early polls are for 200 apps.
 """
 
 from __future__ import annotations
@@ -115,6 +115,8 @@ class Waiter:
         self._changed = anyio.Event()
         self._complete = False
         self._deadline = math.inf
+        self._all_polled_at = -math.inf
+        self._has_news = False  # an app has come up, or something is wrong with one
         # Requests about single apps, of all batches together.
         self._slots = anyio.Semaphore(_AT_ONCE)
 
@@ -146,6 +148,8 @@ class Waiter:
         unproved app then gets this error. With a doubt, and with `needs_state`, instances are not
         enough: the app's state must be seen, too.
         """
+        if not self._watches:
+            self._all_polled_at, self._has_news = loop_time(), False
         self._watches[key] = AppWatch(
             key, what, sent_at=sent_at, ends_at=ends_at, doubt=doubt, needs_state=needs_state
         )
@@ -181,7 +185,7 @@ class Waiter:
                 continue
             await self._pause(pause)
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-            await self._poll()
+            await self._poll(next_in=pause)
 
     # -- polls
 
@@ -204,13 +208,20 @@ class Waiter:
             seconds = rarer if resets_in is None else max(seconds, min(rarer, resets_in))
         await self._caller.sleep(max(min(seconds, self._soonest_end() - loop_time()), 0.0))
 
-    async def _poll(self) -> None:
-        keys = list(self._watches)
-        size = BATCH if self._embeds else _SMALL_BATCH
+    async def _poll(self, *, next_in: float) -> None:
+        parts = batches(list(self._watches), BATCH if self._embeds else _SMALL_BATCH)
         left = max(self._soonest_end() - loop_time(), 0.0)
         with anyio.move_on_after(left + _OVERTIME):
-            at_once = _AT_ONCE if self._embeds else 1
-            await pooled(self._poll_batch, batches(keys, size), at_once=at_once)
+            # Until a first app has come up, the oldest ones show whether any can have. But no app
+            # is without a poll for longer than the longest pause.
+            in_time = loop_time() + next_in < self._all_polled_at + _LONGEST_PAUSE
+            is_sample = in_time and not self._has_news
+            if is_sample:
+                await self._poll_batch(parts[0])
+                parts = parts[1:]
+            if not is_sample or self._has_news:
+                self._all_polled_at = loop_time()
+                await pooled(self._poll_batch, parts, at_once=_AT_ONCE if self._embeds else 1)
         now = loop_time()
         for watch in [one for one in self._watches.values() if one.ends_at <= now]:
             self._end(watch.too_late())
@@ -284,6 +295,8 @@ class Waiter:
             # To the end, so that a truncated poll does not starve the same apps every time.
             self._watches[key] = watch
             assessment = self._assess(watch, processes)
+            if assessment.any_running or assessment.satisfied or assessment.crashed:
+                self._has_news = True
             if watch.observe(assessment):
                 self._on_crash(key)
             if assessment.satisfied:
