@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.goals import goals
 from benchmarks.plots import draw
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
@@ -138,14 +139,16 @@ def main(words: list[str]) -> int:
     if not quick:
         with ThreadPoolExecutor(len(COUNTED)) as lanes:
             done = [one for lane in lanes.map(in_order, COUNTED) for one in lane] + done
-    text = _head(words, time.monotonic() - begun) + "\n".join(one.text() for one in done)
+    found = {one.name: one.figures for one in done}
+    text = f"{_head(words, time.monotonic() - begun)}## Goals\n\n{goals(found)}\n\n"
+    text += "\n".join(one.text() for one in done)
     if quick:
         print(text)
         return int(not all(one.kept for one in done))
     RESULTS.write_text(text)
     figures = {one.name: {"figures": one.figures, "kept": one.kept} for one in done}
     DATA.write_text(json.dumps(figures, indent=1) + "\n")
-    draw({one.name: one.figures for one in done})
+    draw(found)
     for one in done:
         print(f"{one.name}: {one.seconds} s{'' if one.kept else ', a bound was passed'}")
     return int(not all(one.kept for one in done))
