@@ -106,7 +106,7 @@ def rendered(figures: Mapping[str, Any]) -> str:
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Make a table whose columns are the figures; of many figures, one with a line for each."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    if len(columns) > _MOST_COLUMNS:
+    if len(columns) > _MOST_COLUMNS and len(rows) < len(columns):
         swapped = {one: {name: row.get(one, "") for name, row in rows.items()} for one in columns}
         return _table(swapped)
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
