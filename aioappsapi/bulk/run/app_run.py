@@ -144,7 +144,8 @@ class AppRun(msgspec.Struct, eq=False):
 
     def _finish(self, status: Status, at: float, error: AppsApiError | None = None) -> None:
         self.status, self.error, self.done_at = status, error, at
-        self._move(DONE)
+        before, self.state = self.state, DONE  # fast path: what `_move` does
+        self.listener.moved(self, before)
 
     # -- events before a request
     def claimed(self) -> None:
