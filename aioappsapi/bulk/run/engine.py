@@ -16,7 +16,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
+from aioappsapi._http.call_log import CallEvents, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
@@ -26,6 +26,7 @@ from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.changes import Changes
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
 from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
@@ -92,8 +93,7 @@ class Engine(Generic[T_co]):
         self._runs: dict[str, AppRun] = {}
         self._ready: deque[AppRun] = deque()
         self._retry_later: deque[AppRun] = deque()
-        self._idle = 0
-        self._changed = asyncio.Event()
+        self._changes = Changes()
 
     # -- the run
 
@@ -104,7 +104,7 @@ class Engine(Generic[T_co]):
             for watcher in watchers:
                 group.start_soon(self._watch, watcher)
             async with anyio.create_task_group() as feeding:
-                feeding.start_soon(self._inputs.feed, self._wake)
+                feeding.start_soon(self._inputs.feed, self._changes.wake)
                 await (self._rounds() if self.waves is None else self._in_waves(self.waves))
                 self._inputs.read_rest()
             for watcher in watchers:
@@ -115,18 +115,12 @@ class Engine(Generic[T_co]):
         self.stop_reason = self.stop_reason or reason
         if self.waves is not None:
             self.waves.stop()
-        self._wake()
+        self._changes.wake()
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
         current_patience.set(None)
         await watcher.run(self._found, self._crashed)
-
-    async def arrange(self) -> None:
-        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
-        if self.waves is not None:
-            with logged_to(self._calls):
-                await self.waves.arrange(self.journal)
 
     async def _in_waves(self, waves: WaveRun) -> None:
         """Work on one wave after the other, each until all of its apps have an outcome."""
@@ -138,7 +132,7 @@ class Engine(Generic[T_co]):
             waves.begin(wave)
             await self._rounds()
             while self._runs and self.stop_reason is None:
-                await self._wait_for_change()
+                await self._changes.wait()
 
     async def _rounds(self) -> None:
         await self._round()
@@ -182,7 +176,7 @@ class Engine(Generic[T_co]):
                 return run
             if not self._may_come():
                 return None
-            await self._wait_for_change()
+            await self._changes.wait()
         return None
 
     def _next(self) -> AppRun | None:
@@ -215,14 +209,11 @@ class Engine(Generic[T_co]):
             run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
-            self._take_over(run)
+            assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
+            self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
             return None
         self._runs[key] = run
         return run
-
-    def _take_over(self, run: AppRun) -> None:
-        assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
-        self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
 
     def _may_come(self) -> bool:
         """Check whether an app may still become ready: a new app, or a further step of an app."""
@@ -232,18 +223,6 @@ class Engine(Generic[T_co]):
             not run.is_last and run.state in (ASKING, State.HELD, VERIFYING)
             for run in self._runs.values()
         )
-
-    async def _wait_for_change(self) -> None:
-        self._idle += 1
-        try:
-            self._changed.clear()
-            await self._changed.wait()
-        finally:
-            self._idle -= 1
-
-    def _wake(self) -> None:
-        if self._idle:
-            self._changed.set()
 
     # -- one app
 
@@ -255,10 +234,12 @@ class Engine(Generic[T_co]):
                 at = run.step
                 step = self._action.steps[at]
                 looking = step.look(run)
+                if run.step != at:  # this step has nothing to change
+                    continue
                 # fast path: a coroutine only where something has to be waited for.
                 if looking or step.limiter or self.journal or run.retried:
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None and run.state is ASKING:
+                elif self.stop_reason is not None:
                     self._skip(run)
                 if run.state is not ASKING or run.step != at:
                     continue
@@ -283,10 +264,7 @@ class Engine(Generic[T_co]):
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app.
-
-        An app that needs no request at this step is at the next one after its look.
-        """
+        """Wait for what comes before the request of a step; any of it may move the app."""
         at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
@@ -298,7 +276,7 @@ class Engine(Generic[T_co]):
                 return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
-            if run.state is ASKING and self.stop_reason is not None:
+            if self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
@@ -311,7 +289,8 @@ class Engine(Generic[T_co]):
             current_patience.set(self._patience)
 
     def _skip(self, run: AppRun) -> None:
-        run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
+        if run.state is ASKING:
+            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
@@ -366,8 +345,8 @@ class Engine(Generic[T_co]):
         elif state is RETRY_LATER:
             self._retry_later.append(run)
             self._check_failures()
-        if self._idle:  # fast path: what `_wake` does
-            self._changed.set()
+        if self._changes.idle:  # fast path: most moves wake nobody
+            self._changes.wake()
 
     def _begin_to_watch(self, run: AppRun) -> None:
         watcher = self._action.steps[run.step].watcher
