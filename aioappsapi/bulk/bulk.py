@@ -315,7 +315,7 @@ class Bulk:
         if snapshot.target != self._target and not force:
             raise InvalidInputError(
                 f"The snapshot is of {snapshot.target}, and this is {self._target}. "
-                "Pass force=True to restore it all the same."
+                "Pass force=True to restore it anyway."
             )
 
 

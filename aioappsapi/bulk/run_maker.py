@@ -110,7 +110,7 @@ class RunMaker:
             raise InvalidInputError(
                 f"This is a report of {', '.join(sorted(others))}, and the target is "
                 f"{self._target}. Nothing was sent. Pass report.failed_keys() to use its GUIDs "
-                "here all the same."
+                "here anyway."
             )
         return Inputs(keys)
 
