@@ -1,4 +1,4 @@
-"""The rules by which apps are put into waves. Pure: they see what was read of the apps before.
+"""The rules by which apps are put into waves. Pure: they get the data of the apps.
 
 A rule returns the waves in their order, each with its name, which may be empty, and its apps.
 """
@@ -23,7 +23,7 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a rule may use of an app. What could not be read is None or empty."""
+    """The data of an app for rules. Unreadable data is None or empty."""
 
     key: str
     name: str | None = None
@@ -128,7 +128,7 @@ def _place(member: Member) -> str | None:
 
 
 def _rank(value: str) -> tuple[bool, Decimal, str]:
-    """Return the place of a value in the order; equal for values that are one number."""
+    """Return the sort key of a value; values that are the same number are equal."""
     text = value.strip()
     if _NUMBER.fullmatch(text):
         return False, Decimal(text), ""
@@ -139,7 +139,7 @@ class ByNeeds(msgspec.Struct, frozen=True):
     """An annotation names the apps that an app needs, with commas between: they go first.
 
     For a stop they go last. A name stands for the app in the same space, else for the only one of
-    the run. Apps that are no part of the run count as there.
+    the run. Apps outside the run count as started.
     """
 
     key: str
@@ -172,7 +172,7 @@ class ByNeeds(msgspec.Struct, frozen=True):
 
 
 class _Names:
-    """The apps of a run by the words that an annotation may use."""
+    """The apps of a run by their possible names in an annotation."""
 
     def __init__(self, members: Iterable[Member]) -> None:
         self._by_path: dict[str, Member] = {}
