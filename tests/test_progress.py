@@ -164,6 +164,24 @@ async def test_the_wave_and_the_pause_before_the_next_one_are_shown(
 
 
 @virtual
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("stop", "2 stopping"),
+        ("restage", "2 building or starting"),
+        ("restore", "2 starting or stopping"),
+        ("scale", "2 starting"),
+    ],
+)
+async def test_apps_that_are_awaited_have_the_word_of_the_action(
+    log: Console, action: str, said: str
+) -> None:
+    with display(log, ARun(action=action, waiting=2)):
+        await anyio.sleep(11)
+    assert f"{said}, " in text(log)
+
+
+@virtual
 async def test_the_limits_in_force_and_apps_to_retry_are_shown(terminal: Console) -> None:
     run = ARun(in_flight=5, retrying=3, limit=64, rate_left=1200)
     with display(terminal, run):

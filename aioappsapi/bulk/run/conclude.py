@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aioappsapi.bulk.reports.outcome import Status
@@ -80,6 +81,12 @@ def report_of(error: BaseException) -> Report[object] | None:
     return None
 
 
+def is_cancelled() -> bool:
+    """Check whether someone cancels the current task, or whether a CancelledError is a stray."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def innermost(failure: BaseException) -> BaseException:
     """Return the first exception inside nested groups."""
     while isinstance(failure, BaseExceptionGroup):
@@ -126,5 +133,5 @@ def _doubt(run: AppRun) -> str:
     if run.in_the_air:
         return "its request was in flight and may have taken effect"
     if run.is_open:
-        return "an attempt failed, and may have taken effect all the same"
+        return "an attempt failed, but may have taken effect"
     return "its last attempt failed, and nothing was changed"

@@ -16,7 +16,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
+from aioappsapi._http.call_log import CallEvents, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
@@ -26,26 +26,17 @@ from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
-from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.changes import Changes
+from aioappsapi.bulk.run.conclude import deadline_error, ending_error, is_cancelled, why_final
 from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
-from aioappsapi.bulk.run.states import (
-    ASKING,
-    DONE,
-    MAYBE,
-    READY,
-    RETRY_LATER,
-    VERIFYING,
-    State,
-    Why,
-)
+from aioappsapi.bulk.run.states import ASKING, DONE, MAYBE, RETRY_LATER, VERIFYING, State, Why
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
-from aioappsapi.waiting.finding import Finding
 
 OnOutcome = Callable[[Outcome[T_co]], object]
 
@@ -92,8 +83,7 @@ class Engine(Generic[T_co]):
         self._runs: dict[str, AppRun] = {}
         self._ready: deque[AppRun] = deque()
         self._retry_later: deque[AppRun] = deque()
-        self._idle = 0
-        self._changed = asyncio.Event()
+        self._changes = Changes()
 
     # -- the run
 
@@ -104,7 +94,7 @@ class Engine(Generic[T_co]):
             for watcher in watchers:
                 group.start_soon(self._watch, watcher)
             async with anyio.create_task_group() as feeding:
-                feeding.start_soon(self._inputs.feed, self._wake)
+                feeding.start_soon(self._inputs.feed, self._changes.wake)
                 await (self._rounds() if self.waves is None else self._in_waves(self.waves))
                 self._inputs.read_rest()
             for watcher in watchers:
@@ -115,18 +105,16 @@ class Engine(Generic[T_co]):
         self.stop_reason = self.stop_reason or reason
         if self.waves is not None:
             self.waves.stop()
-        self._wake()
+        self._changes.wake()
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
         current_patience.set(None)
-        await watcher.run(self._found, self._crashed)
-
-    async def arrange(self) -> None:
-        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
-        if self.waves is not None:
-            with logged_to(self._calls):
-                await self.waves.arrange(self.journal)
+        runs, wait = self._runs, self._options.wait
+        await watcher.run(
+            lambda finding: apply_finding(finding, runs[finding.key], wait),
+            lambda key: runs[key].crashed(),
+        )
 
     async def _in_waves(self, waves: WaveRun) -> None:
         """Work on one wave after the other, each until all of its apps have an outcome."""
@@ -138,7 +126,7 @@ class Engine(Generic[T_co]):
             waves.begin(wave)
             await self._rounds()
             while self._runs and self.stop_reason is None:
-                await self._wait_for_change()
+                await self._changes.wait()
 
     async def _rounds(self) -> None:
         await self._round()
@@ -180,9 +168,9 @@ class Engine(Generic[T_co]):
         while self.stop_reason is None:
             if (run := self._next()) is not None:
                 return run
-            if not self._may_come():
+            if not self._may_become_ready():
                 return None
-            await self._wait_for_change()
+            await self._changes.wait()
         return None
 
     def _next(self) -> AppRun | None:
@@ -215,16 +203,13 @@ class Engine(Generic[T_co]):
             run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
-            self._take_over(run)
+            assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
+            self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
             return None
         self._runs[key] = run
         return run
 
-    def _take_over(self, run: AppRun) -> None:
-        assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
-        self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
-
-    def _may_come(self) -> bool:
+    def _may_become_ready(self) -> bool:
         """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
@@ -232,18 +217,6 @@ class Engine(Generic[T_co]):
             not run.is_last and run.state in (ASKING, State.HELD, VERIFYING)
             for run in self._runs.values()
         )
-
-    async def _wait_for_change(self) -> None:
-        self._idle += 1
-        try:
-            self._changed.clear()
-            await self._changed.wait()
-        finally:
-            self._idle -= 1
-
-    def _wake(self) -> None:
-        if self._idle:
-            self._changed.set()
 
     # -- one app
 
@@ -256,9 +229,10 @@ class Engine(Generic[T_co]):
                 step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
-                if looking or step.limiter or self.journal or run.retried:
+                may_wait = looking or step.limiter or self.journal or run.retried
+                if may_wait and run.step == at:  # else this step has nothing to change
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None and run.state is ASKING:
+                elif self.stop_reason is not None:
                     self._skip(run)
                 if run.state is not ASKING or run.step != at:
                     continue
@@ -275,7 +249,7 @@ class Engine(Generic[T_co]):
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # Not a cancellation of the run: if the worker just ended, its apps would be lost.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
@@ -283,10 +257,7 @@ class Engine(Generic[T_co]):
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app.
-
-        An app that needs no request at this step is at the next one after its look.
-        """
+        """Wait for what comes before the request of a step; any of it may move the app."""
         at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
@@ -298,11 +269,11 @@ class Engine(Generic[T_co]):
                 return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
-            if run.state is ASKING and self.stop_reason is not None:
+            if self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
-                    checked_segment(run.key)  # refused before it is noted
+                    checked_segment(run.key)  # refused before it is journaled
                 await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
             if run.state is ASKING and run.retried:
@@ -311,7 +282,8 @@ class Engine(Generic[T_co]):
             current_patience.set(self._patience)
 
     def _skip(self, run: AppRun) -> None:
-        run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
+        if run.state is ASKING:
+            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
@@ -335,12 +307,6 @@ class Engine(Generic[T_co]):
         if is_final(error):
             self.stop(why_final(error))
 
-    def _found(self, finding: Finding) -> None:
-        apply_finding(finding, self._runs[finding.key], self._options.wait)
-
-    def _crashed(self, key: str) -> None:
-        self._runs[key].crashed()
-
     # -- moves
 
     def moved(self, run: AppRun, before: State) -> None:
@@ -360,19 +326,16 @@ class Engine(Generic[T_co]):
         if outcome is not None:
             self._finish(run, outcome)
         elif state is VERIFYING and before is ASKING:
-            self._begin_to_watch(run)
-        elif state is READY:
+            watcher = self._action.steps[run.step].watcher
+            assert watcher is not None  # noqa: S101 - only a step with a watcher waits
+            watcher.watch(run)
+        elif state is State.READY:
             self._ready.append(run)
         elif state is RETRY_LATER:
             self._retry_later.append(run)
             self._check_failures()
-        if self._idle:  # fast path: what `_wake` does
-            self._changed.set()
-
-    def _begin_to_watch(self, run: AppRun) -> None:
-        watcher = self._action.steps[run.step].watcher
-        assert watcher is not None  # noqa: S101 - only a step with a watcher waits
-        watcher.watch(run)
+        if self._changes.idle:  # fast path: most moves wake nobody
+            self._changes.wake()
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
@@ -414,8 +377,3 @@ class Engine(Generic[T_co]):
         watcher = self._action.steps[run.step].watcher
         seen = "nothing" if watcher is None else watcher.last_seen(run.key)
         run.ended(loop_time(), why, ending_error(run, why, reason, seen))
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

@@ -11,6 +11,7 @@ from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
@@ -69,6 +70,7 @@ class Bindings:
             "GET service_credential_bindings": self._list,
             "GET service_credential_bindings/*": self._show,
             "POST service_credential_bindings": self._create,
+            "PATCH service_credential_bindings/*": self._update,
             "DELETE service_credential_bindings/*": self._delete,
             "GET service_credential_bindings/*/details": self._details,
             "GET service_credential_bindings/*/parameters": self._parameters,
@@ -146,7 +148,9 @@ class Bindings:
             return Answer(201, json_text(_fields(call, row)))
         row.last.state = "in progress"
         operation = "service_bindings.create" if app is not None else "service_keys.create"
-        job = self._jobs.begin(operation, None, lambda job: self._made(row, job))
+        job = self._jobs.begin(
+            operation, ("service_credential_binding", row.guid), lambda job: self._made(row, job)
+        )
         return self._jobs.accepted(call, job)
 
     def _instance(self, token: Token, fields: Json) -> ServiceInstance:
@@ -205,6 +209,19 @@ class Bindings:
         if error:
             fail(job, f"Service broker failed to bind: Service broker error: {error}")
 
+    def _update(self, call: Call, binding_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        row = self._found(token, binding_guid)
+        self._access.check_change(token, row.space, DEVELOPERS)
+        if (row.last.type, row.last.state) == ("delete", "in progress"):
+            raise errors.unprocessable("The service binding is being deleted")
+        problems = validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(metadata_problems(fields) + problems)
+        validation.merge_metadata(fields, row.labels, row.annotations)
+        row.touch()
+        return Answer(200, json_text(_fields(call, row)))
+
     def _delete(self, call: Call, binding_guid: str) -> Answer:
         token = call.writer()
         row = self._found(token, binding_guid)
@@ -220,7 +237,9 @@ class Bindings:
             del self._marketplace.bindings[row.guid]
             return no_content()
         operation = "service_bindings.delete" if row.app is not None else "service_keys.delete"
-        job = self._jobs.begin(operation, None, lambda job: self._end(row, job))
+        job = self._jobs.begin(
+            operation, ("service_credential_binding", row.guid), lambda job: self._end(row, job)
+        )
         return self._jobs.accepted(call, job)
 
     def _end(self, row: Binding, job: Job) -> None:
