@@ -220,6 +220,20 @@ async def test_a_journal_is_of_one_snapshot_and_of_what_is_restored(tmp_path: Pa
 
 
 @virtual
+async def test_steps_that_an_app_does_not_need_are_not_noted(tmp_path: Path) -> None:
+    async with sandbox(4) as cloud, busy_client(cloud) as cf:
+        journal = tmp_path / "j"
+        first, second, *_ = cloud.apps.values()
+        first.state = "STOPPED"
+        snapshot = await cf.bulk.snapshot(list(cloud.apps))
+        await cf.bulk.restore(snapshot, memory=True, droplets=True, journal=journal)
+        assert "sending" not in journal.read_text()
+        second.state = "STOPPED"
+        await cf.bulk.restore(snapshot, memory=True, droplets=True, journal=journal, resume=True)
+        assert journal.read_text().count("sending") == 1
+
+
+@virtual
 async def test_a_scales_journal_refuses_other_numbers(tmp_path: Path) -> None:
     async with sandbox(2) as cloud, busy_client(cloud) as cf:
         keys = list(cloud.apps)

@@ -120,7 +120,7 @@ class Bulk:
         if isinstance(keys, Mapping) == (scale is not None):
             raise TypeError("scale() takes keys and a Scale, or a mapping from GUIDs to Scales.")
         dry_run = options.pop("dry_run", False)
-        wanted: Wanted = keys if isinstance(keys, Mapping) else scale or []
+        wanted = cast("Wanted", keys if isinstance(keys, Mapping) else scale)
         chosen: Keys = list(keys) if isinstance(keys, Mapping) else keys
         run = self._run("scale", chosen, options, dry_run=dry_run, wanted=wanted)
         await run.run()

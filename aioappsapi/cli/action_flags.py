@@ -173,3 +173,16 @@ class CallFlags:
 
     output: OutputFormat = "text"
     deadline: Deadline = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RestoreFlags:
+    """What a restore brings back besides states and numbers of instances."""
+
+    memory: Annotated[
+        bool, Parameter(group=_HOW, help="Bring back memory and disk, too. Restarts running apps.")
+    ] = False
+    droplets: Annotated[
+        bool, Parameter(group=_HOW, help="Bring back the droplets, too. Restarts running apps.")
+    ] = False

@@ -13,7 +13,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import OnPause, Throttle
 from aioappsapi.bulk.actions.action import Action
@@ -77,12 +77,13 @@ class Run(Generic[T_co]):
         self._pressure = Pressure(throttle)
         self._observer = observer
         self._predicted = predicted
+        self._calls = calls or RequestCounter(progress.requests, outer)
         self._engine = Engine(
             action,
             inputs,
             options,
             progress,
-            calls=calls or RequestCounter(progress.requests, outer),
+            calls=self._calls,
             outer=outer,
             throttle=throttle,
             on_outcome=on_outcome,
@@ -347,7 +348,7 @@ class Run(Generic[T_co]):
         begun = False
         try:
             with self._engine.scope:
-                await self._engine.arrange()
+                await self._arrange()
                 begun = True
                 await self._engine.work()
             self._conclude()
@@ -363,6 +364,12 @@ class Run(Generic[T_co]):
                 raise
         if self._engine.interruption is not None:
             raise aborted(self.action, self._engine.interruption, self._progress_report())
+
+    async def _arrange(self) -> None:
+        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
+        if (waves := self._engine.waves) is not None:
+            with logged_to(self._calls):
+                await waves.arrange(self._engine.journal)
 
     def _begin(self) -> None:
         self.began = True

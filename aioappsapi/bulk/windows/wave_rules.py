@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
-from typing import ClassVar, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -55,8 +55,12 @@ class Rule(Protocol):
 class ByLists(msgspec.Struct, frozen=True):
     """Explicit lists. Apps of the run that are in no list come last."""
 
-    reads: ClassVar[bool] = False
     lists: tuple[tuple[str, ...], ...]
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"in {len(self.lists)} lists"
@@ -78,9 +82,13 @@ class ByValue(msgspec.Struct, frozen=True):
     With a ``-`` before the key the order is reversed, as in the API's ``order_by``.
     """
 
-    reads: ClassVar[bool] = True
     kind: Values
     key: str = ""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return True
 
     def __str__(self) -> str:
         return f"by {self.kind} {self.key}".rstrip()
@@ -134,8 +142,12 @@ class ByNeeds(msgspec.Struct, frozen=True):
     the run. Apps outside the run count as started.
     """
 
-    reads: ClassVar[bool] = True
     key: str
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return True
 
     def __str__(self) -> str:
         return f"by needs {self.key}"
@@ -201,9 +213,13 @@ def _circle_error(key: str, circle: Sequence[str], members: Iterable[Member]) ->
 class Ramp(msgspec.Struct, frozen=True):
     """Waves that grow: 1, 2, 4, … apps."""
 
-    reads: ClassVar[bool] = False
     first: int
     factor: float
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"ramp {self.first},{self.factor:g}"
@@ -223,8 +239,12 @@ class Ramp(msgspec.Struct, frozen=True):
 class Canary(msgspec.Struct, frozen=True):
     """A few apps first, then all others. `few` is a count, or a share if it is a float."""
 
-    reads: ClassVar[bool] = False
     few: int | float
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"canary {self.few}"
