@@ -27,7 +27,7 @@ from aioappsapi import Client, Fleet, Outcome, PasswordGrant, Status
 from aioappsapi.sandbox import Faults, Sandbox
 from benchmarks.memory import MB, resident
 
-PATIENCE: Final = 3.0
+PATIENCE: Final = 15.0
 LATENCY: Final = 0.4
 SLOW: Final = 5 * LATENCY
 DOWN: Final = "http://127.0.0.1:9"

@@ -21,7 +21,7 @@ def check_limit(limit: FailureLimit) -> None:
 
 
 def is_reached(limit: FailureLimit, failures: int, apps: int) -> bool:
-    """Check whether so many failures among so many apps are too many."""
+    """Check whether this number of failures among these apps is too large."""
     if limit is None:
         return False
     return failures >= (limit if isinstance(limit, int) else max(1.0, share_of(limit, apps)))
