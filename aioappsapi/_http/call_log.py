@@ -78,7 +78,7 @@ class CallLog(CallEvents):
 
     @property
     def attempts(self) -> int:
-        """How many attempts have ended."""
+        """The number of attempts that have ended."""
         return len(self.results)
 
     def sent(self, at: float) -> None:

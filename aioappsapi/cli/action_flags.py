@@ -44,7 +44,7 @@ class NoFlags(ActionFlags):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RollingFlags(ActionFlags):
-    """How instances are replaced."""
+    """The replacement of instances."""
 
     strategy: Annotated[
         Strategy | None,
@@ -99,7 +99,7 @@ class RollingFlags(ActionFlags):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RestageFlags(RollingFlags):
-    """How droplets are built, and how instances are replaced."""
+    """The builds of droplets, and the replacement of instances."""
 
     to_stack: Annotated[
         str | None,
@@ -178,7 +178,7 @@ class CallFlags:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RestoreFlags:
-    """What a restore brings back besides states and numbers of instances."""
+    """The parts that a restore brings back besides states and numbers of instances."""
 
     memory: Annotated[
         bool, Parameter(group=_HOW, help="Bring back memory and disk, too. Restarts running apps.")

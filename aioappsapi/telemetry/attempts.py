@@ -26,7 +26,7 @@ without_spans: ContextVar[bool] = ContextVar("aioappsapi_without_spans", default
 
 
 class Kind(NamedTuple):
-    """What all attempts at one endpoint of one server have in common.
+    """The parts that all attempts at one endpoint of one server share.
 
     `original` is a method that HTTP does not know. It would make a series of its own in a metric.
     """

@@ -117,12 +117,12 @@ class Run(Generic[T_co]):
 
     @property
     def known(self) -> int:
-        """How many apps are known so far."""
+        """The number of apps that are known so far."""
         return len(self._inputs.keys)
 
     @property
     def failures(self) -> int:
-        """How many apps failed or ran out of time, with those that get a second round."""
+        """The number of apps that failed or timed out, with those that get a second round."""
         return self._progress.failures
 
     @property
@@ -132,16 +132,15 @@ class Run(Generic[T_co]):
 
     @property
     def wave(self) -> Wave | None:
-        """The wave that goes on, or went on last."""
+        """The present wave, or the last one."""
         return None if self._engine.waves is None else self._engine.waves.present
 
     @property
     def wave_pause(self) -> float:
         """Seconds until the pause between two waves ends; 0 when there is none."""
         waves = self._engine.waves
-        if waves is None or waves.pause_ends is None:
-            return 0.0
-        return max(waves.pause_ends - loop_time(), 0.0)
+        ends = None if waves is None else waves.pause_ends
+        return 0.0 if ends is None else max(ends - loop_time(), 0.0)
 
     @property
     def in_flight(self) -> int:
@@ -205,9 +204,8 @@ class Run(Generic[T_co]):
         Raises InvalidInputError with `keep=False`: then outcomes are counted and not kept.
         """
         if not self._progress.keep:
-            raise InvalidInputError(
-                "This run keeps no outcomes (keep=False), so it has no report; see its counts."
-            )
+            text = "This run keeps no outcomes (keep=False), so it has no report; see its counts."
+            raise InvalidInputError(text)
         return self._progress_report()
 
     def _progress_report(self) -> Report[T_co]:
