@@ -12,12 +12,12 @@ from itertools import accumulate
 import anyio
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.failure_limit import is_reached
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.progress import Progress
+from aioappsapi.bulk.shares import is_enough, is_reached
 from aioappsapi.bulk.windows.wave_plan import WavePlanner, numbered
 from aioappsapi.bulk.windows.wave_rules import Named
 from aioappsapi.bulk.windows.waves import Wave
@@ -128,7 +128,7 @@ class WaveRun:
         if (wave := self.present) is None:
             return None
         apps, done = len(wave.keys), self._done - self._done_before
-        if done >= self._how.proceed_at * apps:
+        if is_enough(done, apps, self._how.proceed_at):
             return None
         return (
             f"{wave} ended with {done:,} of {counted(apps, 'app')} in the requested state, and the "

@@ -14,6 +14,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from aioappsapi.bulk.shares import share_of
 from aioappsapi.errors import InvalidInputError
 
 Named = tuple[str, list[str]]
@@ -253,6 +254,6 @@ class Canary(msgspec.Struct, frozen=True):
         """Return the first apps of the input, and the rest."""
         del action
         keys = [member.key for member in members]
-        few = self.few if isinstance(self.few, int) else math.ceil(self.few * len(keys))
+        few = self.few if isinstance(self.few, int) else math.ceil(share_of(self.few, len(keys)))
         waves: list[Named] = [("canary", keys[:few]), ("rest", keys[few:])]
         return [wave for wave in waves if wave[1]]

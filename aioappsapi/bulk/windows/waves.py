@@ -10,7 +10,7 @@ from typing import Final, TypedDict, Unpack
 
 import msgspec
 
-from aioappsapi.bulk.failure_limit import FailureLimit, check_limit
+from aioappsapi.bulk.shares import FailureLimit, check_limit
 from aioappsapi.bulk.windows.wave_rules import (
     ByLists,
     ByNeeds,
