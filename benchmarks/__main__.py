@@ -41,6 +41,7 @@ TIMED: Final[tuple[Plan, ...]] = (
     ("bulk_start",),
     ("sandbox_speed",),
     ("report_page",),
+    ("fleets",),
 )
 # They count, or have a virtual clock, or wait for most of their time.
 COUNTED: Final[tuple[tuple[Plan, ...], ...]] = (

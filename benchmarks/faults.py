@@ -22,7 +22,7 @@ from typing import Any
 from aioappsapi import Client, Limits, PasswordGrant, Report, RetryPolicy
 from aioappsapi.sandbox import Faults, Sandbox
 from tests.fakes import run_virtual
-from tests.lives import Findings, live_through
+from tests.kills_and_resumes import Findings, kill_and_resume
 
 SEEDS = 8  # each one round of chaos and some histories of several lives
 LIVES_PER_SEED = 25
@@ -97,7 +97,7 @@ def several_lives(seeds: int) -> dict[str, float]:
     verdicts: list[Findings] = []
 
     async def history(seed: int) -> None:
-        verdicts.append(await live_through(seed))
+        verdicts.append(await kill_and_resume(seed))
 
     for seed in range(seeds * LIVES_PER_SEED):
         run_virtual(history(seed))

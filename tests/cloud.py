@@ -1,4 +1,4 @@
-"""A small platform without a network, whose instances live by the event loop's clock.
+"""A small platform without a network; its instances use the event loop's clock.
 
 What each app's instances do after a start is written down beforehand, so that with a virtual clock
 any story can be told in no time: `Cloud(Planned("a", web(after=3)))`.

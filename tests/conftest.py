@@ -1,5 +1,6 @@
-"""What tests of several files begin with."""
+"""Fixtures that several test files share."""
 
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,12 @@ from tests.sandbox_caller import Caller, admin_calls
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("aioappsapi", deadline=None)
 settings.load_profile("aioappsapi")
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and thousands of collected tests out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

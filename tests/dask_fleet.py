@@ -1,4 +1,4 @@
-"""A run on Dask whose workers are two processes, one of which is killed in the middle.
+"""A run on Dask with two worker processes, one of which is killed during it.
 
 ``python -m tests.dask_fleet FOLDER SANDBOXES APPS`` prints what became of the apps, as JSON.
 A process of its own: Dask's threads and warnings stay away from the tests.

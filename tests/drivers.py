@@ -1,4 +1,4 @@
-"""How each recorded exchange is produced by a public method of the client.
+"""The public calls of the client that produce each recorded exchange.
 
 `ROUTES` leads from method and path to the call. What no typed method can produce, such as a body
 with an unknown field or an endpoint outside of the library's scope, goes through

@@ -1,4 +1,4 @@
-"""Stand-ins for the network, the login and the clock, and the recorded exchanges."""
+"""Fakes for the network, the login and the clock, and the recorded exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes and reports for the tests of what is made of them."""
+"""Outcomes and reports for the tests of reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few lines of HTTP for the sandbox's tests, which must not depend on our client."""
+"""A small HTTP client for the sandbox's tests, which must not depend on our client."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What was done to a server before a recording, which neither its request nor others can tell.
+"""Circumstances of recordings on the server that no recorded request shows.
 
 Each entry names recordings by a pattern, and what was so at that time. No entry is an answer: they
 are outages, limits used up, flags that were off, an app that had been stopped or deleted, who had

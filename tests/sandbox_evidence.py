@@ -1,4 +1,4 @@
-"""What recordings tell about the resources of a server, each in the versions that were shown."""
+"""Facts about the resources of a server from its recordings, in all recorded versions."""
 
 from __future__ import annotations
 

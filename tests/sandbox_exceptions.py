@@ -1,4 +1,4 @@
-"""The recordings that the sandbox does not agree with, and why not."""
+"""The recordings that differ from the sandbox's answers, and the reasons."""
 
 from typing import Final
 

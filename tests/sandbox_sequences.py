@@ -1,4 +1,4 @@
-"""Recorded sequences, asked of the sandbox in their order.
+"""Recorded sequences, sent to the sandbox in their order.
 
 The order is the truth, not the seconds: a question is repeated while the clock goes on, until the
 answer is the recorded one or a while has passed.

@@ -1,4 +1,4 @@
-"""What was true of the two recorded servers all the time: people, places and limits."""
+"""The permanent facts of the two recorded servers: users, spaces, organizations, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the world that a request is asked of, from the request and from *other* recordings.
+"""Builds the world for a request, from the request and from *other* recordings.
 
 Neither the answer nor the name of the recording is read. What no recording tells and the request
 names is made up; what was done to the server before is in the circumstances.

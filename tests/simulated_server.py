@@ -1,4 +1,4 @@
-"""Bulk runs in virtual time against servers that are models, with the real limiter.
+"""Bulk runs in virtual time against models of servers, with the real limiter.
 
 No event loop and no connections: a run of 20,000 apps takes half a second.
 """

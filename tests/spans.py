@@ -11,7 +11,7 @@ pytest.importorskip("opentelemetry.sdk", reason="the SDK of OpenTelemetry is not
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
@@ -101,3 +101,18 @@ def _described(span: ReadableSpan) -> str:
     mark = "!" if span.status.status_code is trace.StatusCode.ERROR else ""
     head = f"{mark}{span.name} {who}".rstrip()
     return f"{head}: {', '.join(known)}" if known else head
+
+
+class Broken(SpanProcessor):
+    """Raises where spans of a name begin or end."""
+
+    def __init__(self, *, start: str = "", end: str = "") -> None:
+        self.start, self.end = start, end
+
+    def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:
+        if span.name == self.start:
+            raise ZeroDivisionError("by zero")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.name == self.end:
+            raise ZeroDivisionError("by zero")

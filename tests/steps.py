@@ -1,4 +1,4 @@
-"""Steps of actions without requests, for tests of what happens around them."""
+"""Steps of actions without requests, for tests of the engine around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Advice: one table from the cause of a failure to what helps."""
+"""Advice: one table from the causes of failures to their remedies."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_events_of_a_verifying_app(
     [
         (PENDING, {}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
         (ASKING, {}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
-        (ASKING, {"noted": True}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
+        (ASKING, {"journaled": True}, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED),
         (ASKING, {"in_the_air": True, "first_sent_at": 1.0}, Status.TIMED_OUT, Status.CANCELLED),
         (ASKING, {"first_sent_at": 1.0}, Status.TIMED_OUT, Status.CANCELLED),
         (ASKING, {"did": Did.MAYBE}, Status.UNVERIFIED, Status.UNVERIFIED),
@@ -256,7 +256,7 @@ def test_the_end_of_a_run_gives_every_unfinished_app_its_outcome(
 
 
 def test_a_proof_of_one_step_does_not_count_for_the_next() -> None:
-    run = app_run(VISIBLE, VISIBLE, state=VERIFYING, noted=True, did=Did.YES)
+    run = app_run(VISIBLE, VISIBLE, state=VERIFYING, journaled=True, did=Did.YES)
     run.sent_at = run.accepted_at = 1.0
     run.seen(2.0)
     run.crashed()
@@ -268,7 +268,7 @@ def test_a_proof_of_one_step_does_not_count_for_the_next() -> None:
         "none",
         "droplet",
     )
-    assert (run.noted, run.crashes, run.sent_at, run.accepted_at) == (False, False, None, None)
+    assert (run.journaled, run.crashes, run.sent_at, run.accepted_at) == (False, False, None, None)
     assert (run.first_at, run.all_at) == (None, None)
 
 
@@ -306,7 +306,7 @@ def test_a_check_of_the_state_settles_an_earlier_attempt() -> None:
 def test_an_outcome_is_taken_over_only_if_its_proof_is_strong_enough(
     proof: str, wait: str, enough: bool
 ) -> None:
-    run = app_run(state=DONE, status=Status.OK, proof=proof, did=Did.YES, noted=True)
+    run = app_run(state=DONE, status=Status.OK, proof=proof, did=Did.YES, journaled=True)
     run.resumed(wait)
     assert (run.state is DONE) is enough
     assert run.did is Did.YES
@@ -320,7 +320,7 @@ def test_a_process_that_died_after_sending_leaves_a_doubt_that_a_second_resume_k
     run = app_run(state=ASKING)
     run.sending()
     run.resumed("none")
-    assert (run.state, run.did, run.noted) == (PENDING, Did.MAYBE, True)
+    assert (run.state, run.did, run.journaled) == (PENDING, Did.MAYBE, True)
     once = msgspec.structs.asdict(run)
     run.resumed("none")
     assert msgspec.structs.asdict(run) == once, "resuming twice changes nothing"
@@ -351,9 +351,9 @@ def test_a_proof_ends_the_doubt() -> None:
 
 
 def test_a_step_that_was_not_done_leaves_no_doubt() -> None:
-    run = app_run(state=ASKING, noted=True, did=Did.MAYBE)
+    run = app_run(state=ASKING, journaled=True, did=Did.MAYBE)
     run.not_done()
-    assert (run.noted, run.did) == (False, Did.NO)
+    assert (run.journaled, run.did) == (False, Did.NO)
 
 
 def test_the_next_step_begins_without_the_errors_of_the_last() -> None:
@@ -369,7 +369,7 @@ def test_a_resumed_app_keeps_its_finished_steps_and_drops_the_rest() -> None:
         status=Status.FAILED,
         did=Did.YES,
         proof="any",
-        noted=True,
+        journaled=True,
         in_the_air=True,
         repeat_proves_nothing=True,
         retried=True,
@@ -381,7 +381,7 @@ def test_a_resumed_app_keeps_its_finished_steps_and_drops_the_rest() -> None:
     )
     run.sent_at = run.first_sent_at = 5.0
     run.resumed("none")
-    kept = (run.state, run.did, run.noted, run.sent_at)
+    kept = (run.state, run.did, run.journaled, run.sent_at)
     assert kept == (PENDING, Did.YES, True, 5.0)
     assert (run.in_the_air, run.repeat_proves_nothing, run.retried, run.crashes) == (False,) * 4
     assert (run.proof, run.status, run.attempts) == ("none", None, 0)
@@ -413,11 +413,11 @@ RECORD = OutcomeRecord(key="guid", status=Status.FAILED, attempts=1)
 def test_a_move_writes_the_line_that_a_resume_needs(
     state: State, facts: Any, line: Line | None
 ) -> None:
-    run = app_run(state=state, noted=True, sent_at=7.0, **facts)
+    run = app_run(state=state, journaled=True, sent_at=7.0, **facts)
     assert line_for(run, 100.0, RECORD if state is DONE else None) == line
     if isinstance(line, NotDone):
-        assert not run.noted
-    run = app_run(state=state, noted=False, **facts)
+        assert not run.journaled
+    run = app_run(state=state, journaled=False, **facts)
     assert line_for(run, 100.0, RECORD) is None, "what is not noted was not sent"
 
 
@@ -670,7 +670,7 @@ def test_no_history_of_kills_and_resumes_loses_doubles_or_invents_an_outcome(
         assert run.status is not None
         assert life.ends == (0 if was_done else 1), "one outcome, once"
         check_truth(life, world, before)
-        if run.noted:
+        if run.journaled:
             assert known_of(disk.replayed(life.steps)) == known_of(run), (
                 "the journal knows the same"
             )

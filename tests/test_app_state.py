@@ -1,4 +1,4 @@
-"""What a run reads of apps before their turn, and what its outcomes say of them."""
+"""The data of apps that a run reads before their turn, and the names in outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances are judged by pure functions."""
+"""The judgement of instances by pure functions."""
 
 from __future__ import annotations
 

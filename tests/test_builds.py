@@ -1,4 +1,4 @@
-"""Builds: how they are started and waited for."""
+"""Builds: how to begin them and how to wait for them."""
 
 from __future__ import annotations
 

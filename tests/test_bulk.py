@@ -1,4 +1,4 @@
-"""Bulk runs: one outcome for each app, whatever happens."""
+"""Bulk runs: one outcome for each app, in every situation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs of life before there are apps to count."""
+"""Progress before the number of apps is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw answers and free requests: the ways out of the typed calls."""
+"""Raw answers and free requests, for endpoints without typed calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Causes: why apps are not in the requested state."""
+"""The causes for which apps are not in the requested state."""
 
 from __future__ import annotations
 

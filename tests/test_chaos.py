@@ -1,4 +1,4 @@
-"""Whatever goes wrong: every app has one outcome, and none is called ok that is not.
+"""Runs under every fault: each app has one outcome, and `ok` is always true.
 
 Server and client share one event loop with a virtual clock, over real sockets; the sandbox knows
 what is true.

@@ -1,4 +1,4 @@
-"""However a run under chaos is ended, and however often it is resumed: what it says is true.
+"""Runs under chaos that end early and are resumed: the reports are true.
 
 A kill is played inside the process: the journal keeps what was on disk in that moment, perhaps with
 half a line more, and everything else that the run knew is forgotten.

@@ -1,4 +1,4 @@
-"""Where the lines and bars of a chart are."""
+"""The positions of lines and bars in a chart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks refuse only what the server would refuse."""
+"""The checks refuse only values that the server would refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, as a person or a script sees it."""
+"""The command line, for users and scripts."""
 
 from __future__ import annotations
 

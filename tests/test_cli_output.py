@@ -1,4 +1,4 @@
-"""What a run prints: progress, logs, and the summary, on terminals and elsewhere."""
+"""The output of a run: progress, logs and summary, on terminals and in pipes."""
 
 from __future__ import annotations
 

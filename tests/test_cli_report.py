@@ -1,4 +1,4 @@
-"""`aioappsapi report`, as a person or a script sees it."""
+"""The command `aioappsapi report`."""
 
 from __future__ import annotations
 

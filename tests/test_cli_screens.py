@@ -1,4 +1,4 @@
-"""What a person sees: whole screens as text, at several widths, in a pipe and without colour."""
+"""Whole screens as text, at several widths, in a pipe and without colour."""
 
 from __future__ import annotations
 

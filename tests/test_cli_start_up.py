@@ -1,4 +1,4 @@
-"""The command line is fast where people wait for nothing but text."""
+"""Help and version are fast, because they import little."""
 
 from __future__ import annotations
 

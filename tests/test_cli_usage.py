@@ -1,4 +1,4 @@
-"""What is typed: help, values, and errors in the words of the command line."""
+"""Typed arguments: help, values, and errors with the names of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client: its address, its login from elsewhere, its views, and its end."""
+"""The client: its address, its login, its views and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limiter against simulated servers, and what holds whatever the server does.
+"""The limiter against simulated servers, and its invariants.
 
 No constant was tuned on the seeds used here.
 """

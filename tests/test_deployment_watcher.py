@@ -1,4 +1,4 @@
-"""Deployments are judged by what polls show; the API here is played."""
+"""Deployments are judged by polls; the API is a fake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployments: what is sent, and how they are waited for."""
+"""Deployments: their requests, and how to wait for them."""
 
 from __future__ import annotations
 

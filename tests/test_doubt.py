@@ -1,4 +1,4 @@
-"""Doubt survives: an app that may have been changed is never called `already` unseen."""
+"""An app that may have been changed is never `already` without a proof."""
 
 from __future__ import annotations
 

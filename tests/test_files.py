@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, with the right mode, never over the wrong file."""
+"""Files: written completely or not at all, with the right mode, and not over another file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aioappsapi import Client, InvalidInputError, PasswordGrant
-from aioappsapi.bulk.files import check_replaceable, decode_json, write_private, write_whole
+from aioappsapi.bulk.files import check_replaceable, decode_json, write_atomically, write_private
 from aioappsapi.sandbox import Sandbox
 
 JOURNAL = '{"schema":2,"action":"start","target":"https://api.test","started_at":"x"}\n'
@@ -31,7 +31,7 @@ def mode(path: Path) -> int:
 
 def test_a_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    write_whole(path, ["a", "b"])
+    write_atomically(path, ["a", "b"])
     assert path.read_text() == "ab"
     assert mode(path) == 0o640
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("before")
     path.chmod(0o604)
-    write_whole(path, ["after"])
+    write_atomically(path, ["after"])
     assert path.read_text() == "after"
     assert mode(path) == 0o604
 
@@ -62,7 +62,7 @@ def test_a_private_file_is_not_written_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere.json").exists()
 
 
-@pytest.mark.parametrize("write", [write_whole, write_private])
+@pytest.mark.parametrize("write", [write_atomically, write_private])
 def test_an_interruption_leaves_the_file_as_it_was(tmp_path: Path, write: object) -> None:
     path = tmp_path / "report.json"
     path.write_text("before")
@@ -84,12 +84,12 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "fsync", full)
     path = tmp_path / "report.json"
     with pytest.raises(OSError, match=r"No space left on device: .*report\.json"):
-        write_whole(path, ["x"])
+        write_atomically(path, ["x"])
     with pytest.raises(FileNotFoundError, match=r"none/report\.json"):
-        write_whole(tmp_path / "none" / "report.json", ["x"])
+        write_atomically(tmp_path / "none" / "report.json", ["x"])
 
 
-@pytest.mark.parametrize("write", [write_whole, write_private])
+@pytest.mark.parametrize("write", [write_atomically, write_private])
 def test_pipes_and_devices_and_folders_are_refused(tmp_path: Path, write: object) -> None:
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)

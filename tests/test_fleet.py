@@ -1,4 +1,4 @@
-"""A fleet: several foundations in one run, each with its own fate, and one report."""
+"""A fleet: several foundations in one run, with one report."""
 
 from __future__ import annotations
 
@@ -183,6 +183,8 @@ async def test_every_verb() -> None:
             assert len(report) == 5
         numbers = {name: dict.fromkeys(one.apps, Scale(instances=3)) for name, one in found.items()}
         assert (await fleet.bulk.scale(numbers)).counts["ok"] == 5
+        by_url = {cloud.url: numbers[name] for name, cloud in found.items()}
+        assert (await fleet.bulk.scale(lambda client: by_url[client.api_url])).ok
 
         async def name_of(client: Client, guid: str) -> str:
             return (await client.apps.get(guid)).name
@@ -217,6 +219,8 @@ async def test_bad_input_is_refused_before_anything_is_sent() -> None:
             await fleet.bulk.start(every, max_failures=0)
         with pytest.raises(InvalidInputError, match="not a mapping"):
             await fleet.bulk.start({"eu": {"guid": Scale(instances=1)}})
+        with pytest.raises(InvalidInputError, match="scale needs numbers"):
+            await fleet.bulk.scale(keys)
         with pytest.raises(InvalidInputError, match="str does not say which apps"):
             await fleet.bulk.start("guid")  # type: ignore[arg-type]
         assert not found["eu"].requests

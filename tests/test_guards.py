@@ -1,4 +1,4 @@
-"""What holds for the package as a whole: its exports, and who may import whom."""
+"""Rules for the whole package: its exports, and its imports."""
 
 from __future__ import annotations
 

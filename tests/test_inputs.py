@@ -1,4 +1,4 @@
-"""What a bulk run may be given, and what it makes of it."""
+"""The input of a bulk run."""
 
 from __future__ import annotations
 

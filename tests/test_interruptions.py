@@ -1,4 +1,4 @@
-"""A run that is ended from within by something that is no ordinary exception."""
+"""Runs that end by an exception that is not an `Exception`."""
 
 from __future__ import annotations
 

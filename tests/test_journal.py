@@ -1,4 +1,4 @@
-"""A run that is ended by anything at all goes on where it was, and asks nobody twice."""
+"""A run that was ended in any way continues, and sends no request twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a journal: for its owner alone, never through a link, and on every platform."""
+"""The file of a journal: private, without links, on every platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server process that is killed in the middle of a run and booted again on the same port."""
+"""A server process that is killed during a run and started again on the same port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large pages are the same as small ones, and leave the event loop its turns."""
+"""Large pages give the same resources, and the event loop keeps running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging: several reports of one action become one, and everything adds up."""
+"""Merging: several reports of one action become one, with correct sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioappsapi import App, InvalidInputError, Report, Status
+from aioappsapi import App, ConnectError, InvalidInputError, Report, Status
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.timing import LimitLevel, PauseSpan
 from tests.reports import BAD, BEGAN, OK, REST, outcome, report
@@ -80,6 +80,26 @@ def test_a_merged_report_says_which_part_ended_early() -> None:
     assert not both.ok
     again = report(OK, target=EU, stopped="late") + report(BAD, target=EU, stopped="late")
     assert again.stopped == "late"
+
+
+def test_a_target_that_could_not_be_used_is_told_apart_from_runs_that_ended_early() -> None:
+    down = ConnectError("no connection")
+    bad = report(REST, target=EU, stopped="the target cannot be used", target_errors={EU: down})
+    late, fine = report(OK, target=US, stopped="late"), report(BAD, target="https://api.asia.test")
+    both = bad + late
+    assert both.target_errors == {EU: down}
+    assert both.stopped == "late"
+    assert (both + fine).target_errors == {EU: down}
+    assert (both + fine).stopped == "late"
+    assert both.targets == [EU, US]
+    everywhere = report(OK, target=EU, stopped="enough") + report(OK, target=US, stopped="enough")
+    assert everywhere.stopped == "enough"
+
+
+def test_a_target_without_apps_is_still_a_target() -> None:
+    both = report(target=EU) + report(OK, target=US)
+    assert both.targets == [EU, US]
+    assert Report.merge([both]).targets == [EU, US]
 
 
 def test_only_options_that_all_parts_share_are_kept() -> None:

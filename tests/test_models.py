@@ -1,4 +1,4 @@
-"""The typed values: nothing is lost, and no server's habit costs a finished call."""
+"""The typed values: complete, and tolerant of other servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes: what is done, and how they look."""
+"""Outcomes: their status and their repr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs against a server that is away, or fails, on a virtual clock without a network."""
+"""Whole runs against a server that is away or fails, on a virtual clock without a network."""
 
 from __future__ import annotations
 

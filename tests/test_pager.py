@@ -1,4 +1,4 @@
-"""Lists, page by page: what is sent, where the token goes, and what comes back."""
+"""Lists, page by page: their requests, their links, and the resources."""
 
 from __future__ import annotations
 

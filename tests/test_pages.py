@@ -1,4 +1,4 @@
-"""The pages in a real browser: they open, sort, filter, print, and can be used without a mouse.
+"""The pages in a real browser: they open, sort, filter, print, and work without a mouse.
 
 Needs Chromium and playwright; without them the tests are skipped, unless AIOAPPSAPI_REQUIRE_BROWSER
 is set.

@@ -1,4 +1,4 @@
-"""The plan of a run: what it takes, and when it can be over."""
+"""The plan of a run: its requests and its earliest finish."""
 
 from __future__ import annotations
 

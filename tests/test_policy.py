@@ -1,4 +1,4 @@
-"""One row for each row of the table in the documentation, for each operation it is about."""
+"""The failure table: a case for each row and each kind of operation."""
 
 from __future__ import annotations
 

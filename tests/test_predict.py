@@ -1,4 +1,4 @@
-"""Predictions: what a run would do, held against what it then does."""
+"""Predictions, compared with the outcomes of real runs."""
 
 from __future__ import annotations
 

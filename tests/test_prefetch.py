@@ -1,4 +1,4 @@
-"""What is read of apps shortly before their turn."""
+"""Reads of apps shortly before their turn."""
 
 from __future__ import annotations
 

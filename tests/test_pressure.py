@@ -1,4 +1,4 @@
-"""What a report shows of pauses and of the limit of requests in flight."""
+"""Pauses and limits of requests in flight, as reports show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes and their instances, from servers that embed them and from those that do not."""
+"""Processes and their instances, from servers that embed instances and from others."""
 
 from __future__ import annotations
 

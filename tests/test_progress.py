@@ -1,4 +1,4 @@
-"""How a run is shown while it goes on."""
+"""The progress of a run."""
 
 from __future__ import annotations
 
@@ -161,6 +161,24 @@ async def test_the_wave_and_the_pause_before_the_next_one_are_shown(
         await anyio.sleep(11)
     assert r"wave 2 of 5 (web\x1b[2J)" in text(console)
     assert "pause before the next wave, 30 s more" in text(console)
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("stop", "2 stopping"),
+        ("restage", "2 building or starting"),
+        ("restore", "2 starting or stopping"),
+        ("scale", "2 starting"),
+    ],
+)
+async def test_apps_that_are_awaited_have_the_word_of_the_action(
+    log: Console, action: str, said: str
+) -> None:
+    with display(log, ARun(action=action, waiting=2)):
+        await anyio.sleep(11)
+    assert f"{said}, " in text(log)
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""The fixtures that this package brings for the tests of others."""
+"""The fixtures of this package for users' tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queries of lists, before anything is sent."""
+"""The queries of lists, without requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotas, and how much of them is used."""
+"""Quotas and their usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every recording, of whatever category, through the client over a real socket."""
+"""All recordings of all categories, through the client over a real socket."""
 
 from __future__ import annotations
 

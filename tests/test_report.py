@@ -1,4 +1,4 @@
-"""What a report does: raise, merge, compare, write, load."""
+"""The methods of a report: raise, merge, compare, write, load."""
 
 from __future__ import annotations
 

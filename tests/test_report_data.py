@@ -1,4 +1,4 @@
-"""The data of a report: counts, and which apps remain."""
+"""The data of a report: counts, and unfinished apps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports as JSON: what is written, and what comes back."""
+"""Reports as JSON, written and read."""
 
 from __future__ import annotations
 

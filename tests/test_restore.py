@@ -1,4 +1,4 @@
-"""Restores: memory and droplets if asked, waves, journals, and what differs before them."""
+"""Restores: memory and droplets on request, waves, journals, and differences before them."""
 
 from __future__ import annotations
 

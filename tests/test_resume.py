@@ -1,4 +1,4 @@
-"""Restarts and resumed runs: no seam between two processes, or before a request, makes one lie."""
+"""Restarts and resumed runs: outcomes are true across processes and delays."""
 
 from __future__ import annotations
 

@@ -181,6 +181,40 @@ async def test_a_canary_goes_on_when_its_new_instances_run() -> None:
 
 
 @virtual
+async def test_a_canary_is_held_for_longer_than_its_patience() -> None:
+    async with sandbox(2) as cloud, busy_client(cloud) as cf:
+        began = asyncio.get_running_loop().time()
+        options: Any = {"strategy": "rolling", "canary_steps": [50], "startup_timeout": 20.0}
+        report = await cf.bulk.restart(
+            list(cloud.apps), canary_hold=90.0, on_timeout="leave", **options
+        )
+        assert statuses(report) == {Status.OK}
+        assert 90.0 <= asyncio.get_running_loop().time() - began < 150.0
+        assert reasons(cloud) == ["DEPLOYED"] * 2
+
+
+@virtual
+async def test_a_canary_that_crashes_while_it_is_held_is_cancelled() -> None:
+    async with sandbox(1) as cloud, busy_client(cloud) as cf:
+        [app] = cloud.apps.values()
+        await asyncio.sleep(10)
+        options: Any = {"strategy": "rolling", "canary_steps": [50], "crash_grace": 5.0}
+        run = asyncio.create_task(cf.bulk.restart([app.guid], canary_hold=300.0, **options))
+        await asyncio.sleep(60)
+        [deployment] = cloud.shelf.deployments.values()
+        assert reason(deployment) == "PAUSED"
+        for process in app.processes:
+            process.states = ["CRASHED"] if process.guid != app.guid else None
+        await asyncio.sleep(60)
+        for process in app.processes:
+            process.states = None
+        report = await run
+        assert isinstance(report[0].error, CrashedError)
+        assert reasons(cloud) == ["CANCELED"]
+        assert cloud.count("POST", "/actions/continue") == 0
+
+
+@virtual
 async def test_an_app_that_does_not_exist_fails_with_the_servers_error() -> None:
     async with sandbox(1) as cloud, busy_client(cloud) as cf:
         report = await cf.bulk.restart(
@@ -235,6 +269,8 @@ async def test_a_killed_run_is_resumed_and_no_app_is_deployed_twice(tmp_path: Pa
         {"strategy": "blue-green"},
         {"strategy": "rolling", "max_in_flight": 0},
         {"strategy": "rolling", "canary_steps": [50, 10]},
+        {"strategy": "rolling", "canary_hold": 60},
+        {"strategy": "rolling", "canary_steps": [50], "canary_hold": -1},
         {"strategy": "rolling", "on_timeout": "panic"},
         {"max_in_flight": 2},
     ],

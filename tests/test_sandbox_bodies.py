@@ -1,4 +1,4 @@
-"""How the sandbox refuses bodies that nobody recorded: each test names one rule of the server."""
+"""Rules of the server for bodies that were not recorded, one per test."""
 
 from typing import Any
 
@@ -330,3 +330,29 @@ async def test_a_text_column_keeps_a_number_as_text(caller: Caller) -> None:
     _, task = await caller.change("POST", f"/v3/apps/{app}/tasks", {"name": 7, "command": "true"})
 
     assert task["name"] == "7"
+
+
+async def test_a_host_belongs_to_the_space_that_used_it_first(caller: Caller) -> None:
+    [route, *_] = (await caller.get("/v3/routes"))["resources"]
+    domain = route["relationships"]["domain"]
+    home = route["relationships"]["space"]["data"]["guid"]
+    other = next(guid for guid in caller.sandbox.spaces if guid != home)
+    links = {"space": to(other), "domain": domain}
+    fields = {"host": route["host"], "path": "/other", "relationships": links}
+
+    _, error = await caller.change("POST", "/v3/routes", fields)
+    assert error["detail"] == "domain_id and host host_and_domain_taken_different_space"
+
+    links["space"] = to(home)
+    assert (await caller.change("POST", "/v3/routes", fields))[0] == 201
+
+
+async def test_a_route_must_not_be_a_domain(caller: Caller) -> None:
+    [domain, *_] = (await caller.get("/v3/domains"))["resources"]
+    await caller.change("POST", "/v3/domains", {"name": f"sub.{domain['name']}"})
+    space = next(iter(caller.sandbox.spaces))
+    links = {"space": to(space), "domain": to(domain["guid"])}
+
+    _, error = await caller.change("POST", "/v3/routes", {"host": "sub", "relationships": links})
+
+    assert error["detail"] == f"Route conflicts with domain 'sub.{domain['name']}'."

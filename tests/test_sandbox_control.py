@@ -1,4 +1,4 @@
-"""Steering a sandbox from outside: its own endpoint, its command line, TLS."""
+"""Control of a sandbox from outside: its endpoint, its command line, TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox notes what happened: one audit event per call, one usage event per change."""
+"""Events of the sandbox: one audit event per action, one usage event per change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong in the sandbox on purpose, as it arrives on the wire."""
+"""The faults of the sandbox on the wire."""
 
 import asyncio
 import base64

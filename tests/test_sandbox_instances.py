@@ -1,4 +1,4 @@
-"""What becomes of instances: they start, crash, wait for room and go, by the sandbox's clock."""
+"""The life of instances: they start, crash, wait for memory and stop, by the sandbox's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What requests do to the sandbox one after another: apps, deployments, outages, quotas."""
+"""Several requests in order: apps, deployments, outages, quotas."""
 
 from __future__ import annotations
 

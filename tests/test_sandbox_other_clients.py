@@ -1,4 +1,4 @@
-"""Clients that others wrote cannot tell the sandbox from a real Cloud Controller."""
+"""Clients of other projects work with the sandbox as with a real Cloud Controller."""
 
 from __future__ import annotations
 

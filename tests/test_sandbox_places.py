@@ -1,4 +1,4 @@
-"""Organizations, spaces and domains of the sandbox, changed and taken away; what operators set."""
+"""Organizations, spaces and domains of the sandbox: changes, deletions and operators' settings."""
 
 from __future__ import annotations
 

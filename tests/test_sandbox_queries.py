@@ -1,4 +1,4 @@
-"""How the sandbox refuses queries that nobody recorded: each test names one rule of the server."""
+"""Rules of the server for queries that were not recorded, one per test."""
 
 import pytest
 
@@ -115,3 +115,42 @@ async def test_usage_events_begin_after_an_event_that_exists(caller: Caller) -> 
     _, error = await caller.change("GET", "/v3/app_usage_events?after_guid=x")
 
     assert error["detail"] == "After guid filter must be a valid app usage event guid."
+
+
+@pytest.mark.parametrize(("order", "reverse"), [("updated_at", False), ("-updated_at", True)])
+async def test_rows_of_the_same_moment_are_ordered_by_guid_in_the_same_direction(
+    caller: Caller, order: str, reverse: bool
+) -> None:
+    for app in caller.sandbox.apps.values():
+        app.updated_at = "2026-01-02T00:00:00Z"
+
+    rows = (await caller.get(f"/v3/apps?order_by={order}"))["resources"]
+
+    assert [row["guid"] for row in rows] == sorted(caller.sandbox.apps, reverse=reverse)
+
+
+async def test_the_filter_of_stacks_finds_only_apps_built_by_buildpacks(caller: Caller) -> None:
+    first, second, *_ = caller.sandbox.apps.values()
+    first.lifecycle = "cnb"
+
+    names = await caller.names(f"stacks={second.stack}")
+
+    assert second.name in names
+    assert first.name not in names
+
+
+async def test_paging_links_repeat_values_without_the_spaces_between_them(caller: Caller) -> None:
+    page = await caller.get("/v3/apps?names=a,%20b")
+
+    assert "names=a%2Cb" in page["pagination"]["first"]["href"]
+
+
+async def test_the_apps_of_a_stack_are_listed(caller: Caller) -> None:
+    [stack, *_] = (await caller.get("/v3/stacks"))["resources"]
+
+    page = await caller.get(f"/v3/stacks/{stack['guid']}/apps?names=x,app-00001&order_by=name")
+
+    link = page["pagination"]["first"]["href"]
+    assert link.partition("?")[2] == "order_by=%2Bname&page=1&per_page=50"
+    assert {app["lifecycle"]["data"]["stack"] for app in page["resources"]} <= {stack["name"]}
+    assert (await caller.change("GET", "/v3/stacks/x/apps"))[0] == 404

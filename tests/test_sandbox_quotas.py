@@ -1,4 +1,4 @@
-"""Quotas, usage and feature flags: what decides beforehand whether apps will start."""
+"""Quotas, usage and feature flags, which decide whether apps may start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles and users in the sandbox: who is told of whom, who gives and takes, 403 against 404."""
+"""Roles and users in the sandbox: visibility, rights, and 403 or 404."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deployments of the sandbox: two web processes while they roll, and one before and after."""
+"""Deployments of the sandbox: two web processes during one, and one before and after."""
 
 from collections.abc import AsyncIterator
 from typing import Any

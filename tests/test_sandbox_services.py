@@ -1,4 +1,4 @@
-"""Routes and services around the sandbox's apps: seeded, made, bound, and gone with the app."""
+"""Routes and services around the sandbox's apps: seeded, created, bound and deleted."""
 
 from __future__ import annotations
 
@@ -382,3 +382,14 @@ async def test_a_user_provided_instance_has_no_keys(caller: Caller) -> None:
     _, error = await caller.change("POST", "/v3/service_credential_bindings", fields)
 
     assert error["detail"].startswith("Service credential bindings of type 'key' are not supported")
+
+
+async def test_the_labels_of_a_binding_can_be_changed(caller: Caller) -> None:
+    [row, *_] = caller.sandbox.marketplace.bindings.values()
+    at = f"/v3/service_credential_bindings/{row.guid}"
+
+    _, shown = await caller.change("PATCH", at, {"metadata": {"labels": {"a": "b"}}})
+    _, error = await caller.change("PATCH", at, {"name": "x"})
+
+    assert shown["metadata"]["labels"] == {"a": "b"}
+    assert error["detail"] == "Unknown field(s): 'name'"

@@ -1,4 +1,4 @@
-"""Every recorded exchange of two real servers, asked of the sandbox.
+"""Every recorded exchange of two real servers, sent to the sandbox.
 
 For each one a world is built from the other recordings of the same server. What does not agree is
 listed with its reason, and the list is checked as well. `python -m tests.test_sandbox_truth` prints

@@ -1,4 +1,4 @@
-"""JSON schemas: stored ones are those of the Structs, and every file that is written fits."""
+"""JSON schemas: they match the Structs, and every written file fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that a bad day produces holds a secret that it used."""
+"""No output of a run with many failures contains its secrets."""
 
 from __future__ import annotations
 

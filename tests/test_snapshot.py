@@ -1,4 +1,4 @@
-"""Snapshots before a maintenance window, and what brings apps back after it."""
+"""Snapshots before a maintenance window, and restores after it."""
 
 from __future__ import annotations
 

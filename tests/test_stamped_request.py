@@ -1,4 +1,4 @@
-"""The requests on the wire: what aiohttp would send, although less is worked out for each."""
+"""The requests on the wire are those of aiohttp, with less work for each."""
 
 from __future__ import annotations
 

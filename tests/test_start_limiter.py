@@ -1,4 +1,4 @@
-"""How many instances may be starting at a time."""
+"""The bound on instances that start at a time."""
 
 from __future__ import annotations
 

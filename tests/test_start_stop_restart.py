@@ -1,4 +1,4 @@
-"""How a run treats one app: what is known of it, the request, and what its answer means."""
+"""Start, stop and restart of each app in a run: checks, requests and outcomes."""
 
 from __future__ import annotations
 

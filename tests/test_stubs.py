@@ -1,4 +1,4 @@
-"""Users may stub calls with aioresponses, which answers in place of aiohttp's session."""
+"""Users may stub calls with aioresponses, which replaces aiohttp's session."""
 
 from __future__ import annotations
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aioappsapi import ForbiddenError, NotAttemptedError, Status
-from tests.clients import statuses
+from tests.clients import client, statuses
 from tests.cloud import Cloud, Planned
 from tests.fakes import virtual
 from tests.replay import Answer, Seen, refusal, reply
+from tests.test_rolling import sandbox
 
 SPACE = refusal(403, "CF-SpaceSuspended", 10019, "The space is suspended")
 ORGANIZATION = refusal(403, "CF-OrgSuspended", 10017, "The organization is suspended")
@@ -96,3 +99,28 @@ async def test_a_restart_reads_spaces_only_after_a_refusal() -> None:
     assert statuses(report) == [OK] * 600 + [FAILED] + [OK] * 250 + [NOT_ATTEMPTED]
     # The refused one, then the two batches behind it: not those that are done.
     assert made.count("GET", "") == 3
+
+
+@pytest.mark.parametrize("action", ["restart", "restage"])
+@pytest.mark.parametrize("whole_organization", [False, True])
+@virtual
+async def test_deployments_and_builds_are_refused_once_as_well(
+    action: str, whole_organization: bool
+) -> None:
+    async with sandbox(12) as made, client(made, "developer") as cf:
+        homes = [space for space in made.world.spaces.values() if space.organization.name == "acme"]
+        for number, app in enumerate(made.apps.values()):
+            app.space = homes[number % 2]
+        homes[0].suspended = not whole_organization
+        homes[0].organization.suspended = whole_organization
+        how: Any = {"strategy": "rolling"} if action == "restart" else {}
+        report = await getattr(cf.bulk, action)(list(made.apps), concurrency=1, **how)
+        refused = "/v3/deployments" if action == "restart" else "/v3/builds"
+        if whole_organization:
+            assert statuses(report) == [FAILED] + [NOT_ATTEMPTED] * 11
+            assert made.count("POST", refused) == 1
+            assert "its organization is suspended" in str(report[1].error)
+        else:
+            assert statuses(report) == [FAILED, OK] + [NOT_ATTEMPTED, OK] * 5
+            assert made.count("POST", refused) == 7
+            assert "its space is suspended" in str(report[2].error)

@@ -1,4 +1,4 @@
-"""Named targets: a file without secrets, and the clients that it makes."""
+"""Named targets: a file without secrets, and the clients for them."""
 
 from __future__ import annotations
 

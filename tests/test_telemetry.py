@@ -29,9 +29,10 @@ from tests.cloud import CRASHING, Cloud, Planned, web
 from tests.command_line import run
 from tests.fakes import virtual
 from tests.replay import AT_ONCE, Answer, Seen
-from tests.spans import Kept, trace
+from tests.spans import Broken, Kept, trace
 
 START = "POST /v3/apps/{guid}/actions/start"
+APP = "cloudfoundry.app.id"
 LIMITED = Answer(429, b"{}", (("Retry-After", "16"),))
 BUSY = Answer(503, b"{}", (("Retry-After", "4"),))
 TREE = """\
@@ -208,6 +209,48 @@ async def test_apps_that_the_journal_has_not_noted_yet_wait_for_the_gate(tmp_pat
     await bulk.start(["a"], journal=tmp_path / "run.journal", skip_unchanged=False)
     assert "    * waiting for the rate limit 9 s" in kept.tree().splitlines()
     assert kept.points("aioappsapi.gate.wait.duration") == {frozenset(): 1}
+
+
+@virtual
+async def test_an_app_that_is_held_back_to_the_end_never_may_start() -> None:
+    kept, cloud = Kept(), Cloud(Planned("a", [web(after=100.0)]), "b")
+    await observed(cloud, kept).start(["a", "b"], wait="all", max_starting=1, deadline=9.0)
+    [held] = [one for one in kept.named("start app") if (one.attributes or {})[APP] == "b"]
+    assert [event.name for event in held.events] == ["held back until others have come up"]
+    assert (held.attributes or {})["aioappsapi.outcome"] == "not_attempted"
+
+
+@virtual
+async def test_a_dry_run_counts_no_outcome() -> None:
+    kept, cloud = Kept(), Cloud("a")
+    await observed(cloud, kept).scale(["a"], Scale(instances=2), dry_run=True)
+    assert kept.points("aioappsapi.outcomes") == {}
+    assert {span.name for span in kept.spans} == {"GET /v3/apps", "GET /v3/processes"}
+
+
+@virtual
+@pytest.mark.parametrize("broken", [Broken(start="start app"), Broken(end="start app")])
+async def test_apps_whose_spans_fail_have_their_outcomes(
+    broken: Broken, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Kept()
+    kept.tracers.add_span_processor(broken)
+    report = await observed(Cloud("a", "b"), kept).start(["a", "b"], wait="all")
+    assert report.ok
+    assert caplog.messages.count("A span or a metric could not be made.") == 1
+
+
+@virtual
+@pytest.mark.parametrize(("broken", "ok"), [("start", 1), ("start apps", 3)])
+async def test_a_run_whose_spans_fail_ends_with_the_report_of_all_apps(
+    broken: str, ok: int
+) -> None:
+    kept = Kept()
+    kept.tracers.add_span_processor(Broken(end=broken))
+    with pytest.raises(RunAbortedError, match="aborted by ZeroDivisionError") as caught:
+        await observed(Cloud(*"abc"), kept).start([*"abc"], concurrency=1)
+    assert len(caught.value.report) == 3
+    assert caught.value.report.counts["ok"] == ok
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""Text for people: harmless, with nouns that agree."""
+"""Text for people: without control characters, with correct plurals."""
 
 from __future__ import annotations
 

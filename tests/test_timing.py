@@ -1,4 +1,4 @@
-"""How long it took, and when what happened."""
+"""Durations, time lines and throughput."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import InvalidInputError, Status
-from aioappsapi.bulk.reports.timing import Moments, Step, percentiles
+from aioappsapi.bulk.reports.timing import Moments, Step, goal_of, labels, percentiles
 from tests.reports import BAD, BEGAN, OK, REST, outcome, report
 
 
@@ -128,3 +128,18 @@ def test_throughput_loses_nothing(times: list[tuple[float, float]], step: float)
 def test_a_step_must_be_above_zero(step: float) -> None:
     with pytest.raises(InvalidInputError, match="more than 0 seconds"):
         report(OK).throughput(step)
+
+
+@pytest.mark.parametrize(
+    ("actions", "goal"),
+    [
+        (["start"], "running"),
+        (["stop", "stop"], "stopped"),
+        (["stop", "start"], "running or stopped"),
+        (["restore"], "running or stopped"),
+        (["restage"], "running"),
+    ],
+)
+def test_the_state_at_the_end_is_that_of_the_action(actions: list[str], goal: str) -> None:
+    assert goal_of(*actions) == goal
+    assert labels(*actions)["running_s"] == goal

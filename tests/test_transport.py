@@ -1,4 +1,4 @@
-"""The transport over real loopback sockets: what each way to fail becomes here."""
+"""The transport over real loopback sockets: the error of each kind of failure."""
 
 from __future__ import annotations
 

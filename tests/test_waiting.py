@@ -1,4 +1,4 @@
-"""Whole runs that wait: however they end, every app has one outcome that is true."""
+"""Whole runs that wait: every app has one true outcome, however the run ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of requests wait, and finding the next one must not mean looking at all of them."""
+"""With thousands of waiting requests, the next one is found without a search."""
 
 from __future__ import annotations
 

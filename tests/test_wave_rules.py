@@ -1,4 +1,4 @@
-"""The rules of waves: which apps go together, and in which order."""
+"""The rules of waves: their apps and their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs in waves: one wave after the other, whatever happens, also after a kill and a resume."""
+"""Runs in waves: one wave after the other, also after a kill and a resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole maintenance windows, with processes that are killed in the middle."""
+"""Whole maintenance windows, with processes that are killed during them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the public methods give, for type checkers: read by ``mypy --strict``, never run."""
+"""The types of the public methods, for type checkers: read by ``mypy --strict``, never run."""
 
 from __future__ import annotations
 

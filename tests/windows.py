@@ -1,4 +1,4 @@
-"""Maintenance windows from beginning to end, as tests and benchmarks play them.
+"""Maintenance windows from beginning to end, for tests and benchmarks.
 
 Each one returns what it found in the sandbox, which knows what was really done.
 """

@@ -95,11 +95,11 @@ def _spread(query: Query, split: Mapping[str, Values]) -> list[Query]:
         given.append((name, {value: _size(value) for value in values}))
     given.sort(key=lambda item: sum(item[1].values()))
     queries = [dict(query)]
-    room = _LONGEST_VALUES
+    free = _LONGEST_VALUES
     for index, (name, sizes) in enumerate(given):
-        chunks = list(_chunks(sizes, room // (len(given) - index)))
+        chunks = list(_chunks(sizes, free // (len(given) - index)))
         if index + 1 < len(given):
-            room -= max((sum(sizes[value] for value in chunk) for chunk in chunks), default=0)
+            free -= max((sum(sizes[value] for value in chunk) for chunk in chunks), default=0)
         queries = [{**one, name: ",".join(chunk)} for one in queries for chunk in chunks]
     return list(queries)
 
@@ -121,11 +121,11 @@ def _joined_guids(values: Sequence[str]) -> str | None:
     return joined if is_plain and is_list and len(joined) < _LONGEST_VALUES else None
 
 
-def _chunks(sizes: Mapping[str, int], room: int) -> Iterator[list[str]]:
+def _chunks(sizes: Mapping[str, int], free: int) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for value, its_size in sizes.items():
-        if chunk and (len(chunk) == _MOST_VALUES or size + its_size > room):
+        if chunk and (len(chunk) == _MOST_VALUES or size + its_size > free):
             yield chunk
             chunk, size = [], 0
         chunk.append(value)

@@ -179,13 +179,13 @@ class TokenSource:
         if token.expires_at is None or not self._auth.renewable:
             return math.inf, math.inf
         now = self._clock()
-        life = token.expires_at - now
-        if life <= 0:
+        lifetime = token.expires_at - now
+        if lifetime <= 0:
             # Use it once: the server's refusal shows that it has ended.
             return now + 1.0, now + 1.0
         # A token with a lifetime below the margin is fresh for half of it; otherwise each call
         # would log in.
-        fresh, usable = min(_MARGIN, life / 2), min(_LAST_USE, life / 4)
+        fresh, usable = min(_MARGIN, lifetime / 2), min(_LAST_USE, lifetime / 4)
         return token.expires_at - fresh, token.expires_at - usable
 
     def _renewed(self, renewal: asyncio.Task[AppsApiError | None]) -> None:

@@ -114,9 +114,9 @@ class Uaa:
                 method="GET",
                 url=self._api_url,
             )
-        said = str(answer.status) if answer.status != 200 else "without its list of links"
+        answered = str(answer.status) if answer.status != 200 else "without its list of links"
         raise TargetError(
-            f"{self._api_url} is not a Cloud Foundry API: its root answered {said}. "
+            f"{self._api_url} is not a Cloud Foundry API: its root answered {answered}. "
             "Use the address that `cf api` shows, like https://api.example.org."
         )
 
@@ -211,8 +211,8 @@ def _refusal(answer: Answer) -> AuthError:
     status = answer.status
     refused = 400 <= status < 500 and status not in {408, 429}
     try:
-        said = msgspec.json.decode(answer.body, type=_Refusal)
-        code, text = said.error, _one_line(f"{said.error}: {said.error_description}")
+        answered = msgspec.json.decode(answer.body, type=_Refusal)
+        code, text = answered.error, _one_line(f"{answered.error}: {answered.error_description}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         code, text = None, ""
     happened = "The login was refused by the UAA" if refused else "The UAA cannot log in now"

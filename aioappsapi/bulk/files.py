@@ -54,7 +54,7 @@ def check_no_journal(path: Path) -> None:
         raise InvalidInputError(f"{path} is a journal: choose another file.")
 
 
-def write_whole(path: Path, chunks: Iterable[str]) -> None:
+def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     """Write text to a file; an interruption leaves the old file unchanged.
 
     A link is followed. An existing file keeps its mode and, if permitted, its owner; a new one

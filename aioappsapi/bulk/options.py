@@ -89,14 +89,16 @@ class RollingOptions(TypedDict, total=False):
 
     With ``rolling`` new instances come up first, `max_in_flight` at a time, and old ones leave
     when the new ones get requests. `canary_steps` are shares of new instances in percent; a canary
-    waits at each until its new instances run. A deployment whose new instances stay crashed,
-    without a cell or without requests for `crash_grace` seconds, or that makes no progress for
-    `startup_timeout` seconds, is cancelled, or left as it is with `on_timeout="leave"`.
+    waits at each until its new instances have run for `canary_hold` seconds. A deployment whose
+    new instances stay crashed, without a cell or without requests for `crash_grace` seconds, or
+    that makes no progress for `startup_timeout` seconds, is cancelled, or left as it is with
+    `on_timeout="leave"`.
     """
 
     strategy: Strategy
     max_in_flight: int
     canary_steps: Sequence[int] | None
+    canary_hold: float
     on_timeout: OnTimeout
 
 
@@ -177,6 +179,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Strategy = "plain"
     max_in_flight: int = 1
     canary_steps: tuple[int, ...] | None = None
+    canary_hold: float = 0.0
     on_timeout: OnTimeout = "cancel"
     to_stack: str | None = None
     max_building: int | None = None
@@ -221,6 +224,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         steps = self.canary_steps or ()
         rising = all(1 <= step <= 100 for step in steps) and list(steps) == sorted(set(steps))
         refuse_unless(rising, f"canary_steps={list(steps)}: rising shares from 1 to 100 percent.")
+        hold = self.canary_hold
+        refuse_unless(hold >= 0, f"canary_hold={hold}: seconds >= 0.")
+        refuse_unless(not hold or bool(steps), "canary_hold needs canary_steps.")
         is_rolling = self.strategy == "rolling"
         refuse_unless(
             is_rolling or (self.max_in_flight == 1 and not steps and self.on_timeout == "cancel"),

@@ -93,7 +93,7 @@ class RunMaker:
             on_pause=options.get("on_pause"),
             predicted=dry_run,
             waves=self._planner(chosen, inputs, made.name, dry_run=dry_run),
-            observer=self._observer,
+            observer=None if dry_run else self._observer,
         )
 
     def _planner(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 from cyclopts import Group, Parameter
 
 from aioappsapi.cli.flags import Deadline, OutputFormat
-from aioappsapi.cli.values import choice, count, percentages
+from aioappsapi.cli.values import choice, count, duration_or_zero, percentages
 
 if TYPE_CHECKING:
     from aioappsapi import Scale
@@ -73,6 +73,16 @@ class RollingFlags(ActionFlags):
             n_tokens=1,
             help="Deploy to these shares of the instances, such as 10,50, and go on from each when "
             "its new instances run.",
+        ),
+    ] = None
+    canary_hold: Annotated[
+        float | None,
+        Parameter(
+            group=_HOW,
+            metavar="TIME",
+            converter=duration_or_zero,
+            help="Go on from each of these shares only when its new instances have run for this "
+            "time. Default: 0s.",
         ),
     ] = None
     on_timeout: Annotated[

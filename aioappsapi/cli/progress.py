@@ -20,6 +20,7 @@ from rich.text import Text
 from aioappsapi import App, FleetRun, Outcome, Run, Status
 from aioappsapi.bulk.reports.causes import cause_of
 from aioappsapi.bulk.reports.text import counted, printable
+from aioappsapi.bulk.reports.timing import goal_of
 from aioappsapi.cli.busy import SILENCE, Beat
 from aioappsapi.cli.console import note
 from aioappsapi.cli.flags import OutputFlags
@@ -78,7 +79,7 @@ class Snapshot:
         if self.held:
             yield f"{self.held} held back"
         if self.waiting:
-            yield f"{self.waiting} {_verb(self.action)}"
+            yield f"{self.waiting} {_VERBS.get(self.action, 'starting')}"
         if self.retrying:
             yield f"{self.retrying} to retry"
         if self.to_go:
@@ -110,8 +111,11 @@ class Snapshot:
             yield f"{counted(self.rate_left, 'request')} left in the rate limit"
 
 
-def _verb(action: str) -> str:
-    return "stopping" if action == "stop" else "starting"
+_VERBS: Final = {
+    "stop": "stopping",
+    "restage": "building or starting",
+    "restore": "starting or stopping",
+}
 
 
 def clock(seconds: float) -> str:
@@ -126,9 +130,9 @@ def clock(seconds: float) -> str:
 
 def waited_for(run: AnyRun) -> str:
     """Describe the apps that an interrupted run still waits for."""
-    seen = "stopped" if run.action == "stop" else "running"
     parts = [f"{run.in_flight} in progress"] if run.in_flight or not run.waiting else []
-    parts += [f"{run.waiting} accepted but not yet seen {seen}"] if run.waiting else []
+    if run.waiting:
+        parts.append(f"{run.waiting} accepted but not yet seen {goal_of(run.action)}")
     return " and ".join(parts)
 
 

@@ -31,9 +31,9 @@ def _what(error: CycloptsError) -> str:
             return _unknown(typed, [name for argument in shown for name in argument.names])
         case UnknownCommandError():
             typed = (error.unused_tokens or [""])[0]
-            said = _unknown(typed, error.app or ())
-            is_early = typed.startswith("-") and said.endswith(f"{typed}.")
-            return f"{said} Options come after the command." if is_early else said
+            text = _unknown(typed, error.app or ())
+            is_early = typed.startswith("-") and text.endswith(f"{typed}.")
+            return f"{text} Options come after the command." if is_early else text
         case RepeatArgumentError():
             return f"{error.token.keyword} was given more than once."
         case UnusedCliTokensError():

@@ -238,13 +238,24 @@ def _begin(
     found: Found,
     how: dict[str, Any],
 ) -> Run[App]:
+    if action == "scale" and scale is None:
+        return _begin_to_scale(client, found, how)
     if isinstance(found, Mapping):
-        if action != "scale" or scale is not None:
-            raise InvalidInputError(f"{action} takes GUIDs for each foundation, not a mapping.")
-        return client.bulk.stream("scale", list(found), scale=found, **how)
+        raise InvalidInputError(f"{action} takes GUIDs for each foundation, not a mapping.")
     if scale is not None:
         how = how | {"scale": scale}
     return client.bulk.stream(action, found, **how)
+
+
+def _begin_to_scale(client: Client, found: Found, how: dict[str, Any]) -> Run[App]:
+    """Make the run of a scale whose numbers are different for each app."""
+    if found == []:  # nothing is known yet; the options are checked
+        found = {}
+    if not isinstance(found, Mapping):
+        raise InvalidInputError(
+            "scale needs numbers: pass a Scale, or a mapping from GUIDs for each foundation."
+        )
+    return client.bulk.stream("scale", list(found), scale=found, **how)
 
 
 def journal_path(folder: str | Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -19,6 +20,8 @@ from aioappsapi.telemetry.attempts import without_spans
 from aioappsapi.telemetry.metrics import Metrics
 from aioappsapi.telemetry.waits import waiting
 
+log = logging.getLogger("aioappsapi")
+
 _FAILURES: Final = frozenset({outcomes.Status.FAILED, outcomes.Status.TIMED_OUT})
 
 
@@ -29,6 +32,7 @@ class RunCounts:
         self._metrics = metrics
         self._server = server
         self._action = action
+        self._is_broken = False
 
     def moved(self, run: AppRun, before: State) -> None:
         """Do nothing."""
@@ -47,7 +51,19 @@ class RunCounts:
         return _without_spans(sending)
 
     def ended(self, run: AppRun, outcome: Outcome[object]) -> None:
-        """Count an outcome."""
+        """Count an outcome, and end the spans of its app if there are any."""
+        try:
+            self._end(run, outcome)
+        except Exception as failure:  # noqa: BLE001 - a processor or exporter of the SDK's user
+            self._broken(failure)
+
+    def _broken(self, failure: Exception) -> None:
+        """Log once that spans or metrics are missing: no app is without an outcome for that."""
+        if not self._is_broken:
+            self._is_broken = True
+            log.warning("A span or a metric could not be made.", exc_info=failure)
+
+    def _end(self, run: AppRun, outcome: Outcome[object]) -> None:
         del run
         attributes = {names.ACTION: self._action, names.OUTCOME: outcome.status.value}
         self._metrics.outcomes.add(1, {**self._server, **attributes})
@@ -94,6 +110,12 @@ class RunSpans(RunCounts):
 
     def moved(self, run: AppRun, before: State) -> None:
         """Begin and end spans, and note what happens in between."""
+        try:
+            self._move(run, before)
+        except Exception as failure:  # noqa: BLE001 - a processor or exporter of the SDK's user
+            self._broken(failure)
+
+    def _move(self, run: AppRun, before: State) -> None:
         spans = self._apps.get(run.key)
         if spans is None:
             if run.state is State.ASKING:
@@ -104,13 +126,14 @@ class RunSpans(RunCounts):
             spans.wait = self._tracer.start_span("wait", context=spans.context)
         elif run.state is State.HELD:
             spans.app.add_event("held back until others have come up")
-        elif before is State.HELD:
+        elif before is State.HELD and run.state is State.ASKING:
             spans.app.add_event("may start now")
         elif run.state is State.RETRY_LATER:
             spans.app.add_event("put off until the others are through")
 
     def _span_of(self, run: AppRun) -> Span:
-        return self._apps[run.key].app
+        spans = self._apps.get(run.key)
+        return trace.INVALID_SPAN if spans is None else spans.app
 
     def _begin(self, run: AppRun) -> None:
         app = self._tracer.start_span(
@@ -131,7 +154,10 @@ class RunSpans(RunCounts):
 
     def step(self, run: AppRun, sending: Awaitable[None]) -> Awaitable[None]:
         """Send the request of a step in a span of its own."""
-        return self._step(self._apps[run.key], run.steps[run.step].name, sending)
+        spans = self._apps.get(run.key)
+        if spans is None:  # it could not be made
+            return _without_spans(sending)
+        return self._step(spans, run.steps[run.step].name, sending)
 
     async def _step(self, spans: _AppSpans, name: str, sending: Awaitable[None]) -> None:
         with self._tracer.start_as_current_span(
@@ -143,9 +169,8 @@ class RunSpans(RunCounts):
                 note_error(span, error)
                 raise
 
-    def ended(self, run: AppRun, outcome: Outcome[object]) -> None:
-        """Count an outcome, and end the app's spans."""
-        super().ended(run, outcome)
+    def _end(self, run: AppRun, outcome: Outcome[object]) -> None:
+        super()._end(run, outcome)
         if (spans := self._apps.pop(run.key, None)) is None:
             return
         reason = cause_of(outcome)

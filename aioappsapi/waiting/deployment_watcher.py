@@ -130,7 +130,8 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
 
     An app has `patience` seconds, which begin again with each progress. A deployment that fails is
     cancelled or left, by `on_timeout`; after a cancel the app is waited for until its old instances
-    run again. A canary that pauses goes on as soon as its new instances run.
+    run again. A canary that pauses goes on when its new instances have run for `canary_hold`
+    seconds. That time does not count for its patience.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         patience: float,
         crash_grace: float = 30.0,
         on_timeout: OnTimeout = "cancel",
+        canary_hold: float = 0.0,
         quota_is_low: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(readers.caller, self._list, quota_is_low=quota_is_low)
@@ -151,6 +153,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
         self._patience = patience
         self._grace = crash_grace
         self._on_timeout = on_timeout
+        self._hold = canary_hold
         self._handed_over: dict[str, _DeploymentWatch] = {}
         self._new = Waiter(
             readers,
@@ -264,7 +267,7 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             watch.idle_since = loop_time()
         error: AppsApiError | None = None
         if assessment.satisfied and watch.is_paused:
-            await self._continue(watch)
+            await self._continue_after_hold(watch)
         elif assessment.satisfied:
             error = await self._unroutable(watch, processes)
         elif watch.is_crashed(assessment, self._grace):
@@ -296,7 +299,12 @@ class DeploymentWatcher(Follower[Deployment, _DeploymentWatch]):
             states=watch.states,
         )
 
-    async def _continue(self, watch: _DeploymentWatch) -> None:
+    async def _continue_after_hold(self, watch: _DeploymentWatch) -> None:
+        since = watch.idle_since
+        assert since is not None  # noqa: S101 - its new instances run
+        if loop_time() - since < self._hold:
+            watch.ends_at = max(watch.ends_at, since + self._hold + self._patience)
+            return
         try:
             await self._deployments.continue_(watch.made)
         except AppsApiError as failure:

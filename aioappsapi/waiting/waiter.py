@@ -79,7 +79,7 @@ class _Found(NamedTuple):
     proved: list[AppWatch]
     doubtful: list[AppWatch]  # their instances are right, but their own state has to be read, too
     crashed: list[AppWatch]  # for longer than the grace
-    odd: list[AppWatch]  # without progress, so their own state may show the reason
+    stalled: list[AppWatch]  # without progress, so their own state may show the reason
 
 
 class Waiter:
@@ -263,7 +263,7 @@ class Waiter:
         found = self._sorted(by_app)
         await pooled(lambda it: self._confirm(it, by_app[it.key]), found.proved, at_once=_AT_ONCE)
         await pooled(self._crash, found.crashed, at_once=_AT_ONCE)
-        states = await self._states([*found.odd, *found.doubtful])
+        states = await self._states([*found.stalled, *found.doubtful])
         if states is None:
             return
         for watch in found.doubtful:
@@ -272,7 +272,7 @@ class Waiter:
                 await self._confirm(watch, by_app[watch.key])
         await pooled(
             lambda it: self._explain(it, by_app[it.key], states.get(it.key)),
-            found.odd,
+            found.stalled,
             at_once=_AT_ONCE,
         )
 
@@ -290,8 +290,8 @@ class Waiter:
                 (found.doubtful if watch.needs_state else found.proved).append(watch)
             elif watch.is_crashed(assessment, self._crash_grace):
                 found.crashed.append(watch)
-            elif self._is_odd(watch, assessment):
-                found.odd.append(watch)
+            elif self._is_stalled(watch, assessment):
+                found.stalled.append(watch)
         return found
 
     def _assess(self, watch: AppWatch, processes: list[Process]) -> Assessment:
@@ -302,7 +302,7 @@ class Waiter:
             processes = ignore_old_instances(processes, age + _CLOCK_SLACK)
         return assess_started(processes, self._wait)
 
-    def _is_odd(self, watch: AppWatch, assessment: Assessment) -> bool:
+    def _is_stalled(self, watch: AppWatch, assessment: Assessment) -> bool:
         """Check whether to read the app's state: it makes no progress, or has no processes."""
         now = loop_time()
         if not (assessment.gone or assessment.down or self._until_stopped):

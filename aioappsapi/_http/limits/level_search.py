@@ -31,7 +31,7 @@ _SLOW_GROWTH: Final = 0.1
 # Growth goes on up to this multiple of the unqueued latency: then about a third of the requests
 # queue, so the server never runs dry. Above the second multiple the search looks downward. The
 # two differ so that a level at the first does not look downward all the time.
-_ROOM: Final = 1.4
+_HEADROOM: Final = 1.4
 _SLOW: Final = 1.8
 # At a level that is remembered because requests queued, they no longer do below this multiple.
 _FAST: Final = 1.1
@@ -167,7 +167,7 @@ class LevelSearch:
         window = self._window
         window.add_success(latency, depth, full)
         if self._cut is None and self._look is None:
-            if recent > _ROOM * self._unqueued:
+            if recent > _HEADROOM * self._unqueued:
                 self._growth = _SLOW_GROWTH
             elif full and self._level < self._ceiling:
                 self._grow(now)
@@ -326,7 +326,7 @@ class LevelSearch:
         """Nothing queued in the last two steps: take their latency as the baseline."""
         self._unqueued = (latency + look.latency) / 2
         if look.helped:
-            fit = look.depth * _ROOM * self._unqueued / look.latency
+            fit = look.depth * _HEADROOM * self._unqueued / look.latency
             self.level = min(fit, look.top)
             self._growth = _SLOW_GROWTH
             self._bad.remember(self.level, now + _MEMORY, queued=True)

@@ -25,6 +25,7 @@ from aioappsapi.bulk.actions.rolling import RollingStep
 from aioappsapi.bulk.actions.scale import ScaleStep, Wanted, numbers_of
 from aioappsapi.bulk.actions.start_limiter import StartLimiter
 from aioappsapi.bulk.actions.start_stop_restart import ActionName, LifecycleStep
+from aioappsapi.bulk.actions.suspensions import SuspendableStep
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.progress import RequestCounter
@@ -60,7 +61,7 @@ class ActionFactory:
         if name == "restage":
             return Action(name, self._restage())
         if name == "restart" and self._options.strategy == "rolling":
-            return Action(name, [self._rolling(deploys_droplets=False)])
+            return Action(name, [self._once_per_place(self._rolling(deploys_droplets=False))])
         assert name != "scale"  # noqa: S101 - it has numbers, and was made above
         return Action(name, [self._lifecycle(name)])
 
@@ -108,6 +109,7 @@ class ActionFactory:
             patience=self._options.patience,
             crash_grace=self._options.crash_grace,
             on_timeout=self._options.on_timeout,
+            canary_hold=self._options.canary_hold,
             quota_is_low=self._quota_is_low,
         )
         return RollingStep(
@@ -131,7 +133,7 @@ class ActionFactory:
             stack=stack,
             limiter=None if most is None else BuildLimiter(most),
         )
-        steps: list[ActionStep] = [build]
+        steps: list[ActionStep] = [self._once_per_place(build)]
         if stack is not None:
             steps.append(StackStep(self._caller, stack))
         if self._options.strategy == "rolling":
@@ -150,6 +152,9 @@ class ActionFactory:
             watcher=None if waiter is None else InstanceWatcher(waiter, self._options.patience),
             must_exist=must_exist,
         )
+
+    def _once_per_place(self, step: ActionStep) -> SuspendableStep:
+        return SuspendableStep(step, self._caller, self._calls)
 
     # -- watchers and limiters
 

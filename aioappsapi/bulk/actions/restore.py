@@ -15,22 +15,20 @@ from aioappsapi.api.apps import Apps
 from aioappsapi.bulk.actions.action import ActionStep
 from aioappsapi.bulk.actions.prefetch import Prefetcher
 from aioappsapi.bulk.actions.scale import Scale
+from aioappsapi.bulk.actions.wrapped import WrappedStep
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.states import NO
 from aioappsapi.bulk.windows.snapshot import Snapshot
-from aioappsapi.errors import AppsApiError
 from aioappsapi.models.app import App
 
 
-class StepWhere(ActionStep):
+class StepWhere(WrappedStep):
     """A step that only some apps need; the others go on to the next one."""
 
     def __init__(self, step: ActionStep, needs: Callable[[AppRun], bool]) -> None:
-        self._step = step
+        super().__init__(step)
         self._needs = needs
-        self.name, self.once, self.visible = step.name, step.once, step.visible
-        self.waits, self.watcher, self.limiter = step.waits, step.watcher, step.limiter
 
     def look(self, run: AppRun) -> Awaitable[None] | None:
         """Look as the step does, if the app needs it."""
@@ -38,14 +36,6 @@ class StepWhere(ActionStep):
             return self._step.look(run)
         run.already(loop_time(), verify=False)
         return None
-
-    def may_do_better_later(self, error: AppsApiError) -> bool:
-        """Decide as the step does."""
-        return self._step.may_do_better_later(error)
-
-    async def send(self, run: AppRun) -> None:
-        """Send the request of the step."""
-        await self._step.send(run)
 
 
 class SetDropletStep(ActionStep):

@@ -74,9 +74,9 @@ class StartLimiter:
         if run.key in self._admitted:  # at an earlier step
             return
         footprint = await self._footprint(run)
-        if self._waiting or not self._has_room(footprint):
+        if self._waiting or not self._is_free(footprint):
             run.held()
-            await self._wait_for_room(footprint)
+            await self._wait_for_turn(footprint)
             run.admitted()
         else:
             self._take(footprint)
@@ -111,7 +111,7 @@ class StartLimiter:
             known = self._footprints[run.key] = read or Footprint(1)
         return known
 
-    async def _wait_for_room(self, footprint: Footprint) -> None:
+    async def _wait_for_turn(self, footprint: Footprint) -> None:
         turn = (footprint, anyio.Event())
         self._waiting.append(turn)
         try:
@@ -130,7 +130,7 @@ class StartLimiter:
             self._share = max(self._share / 2, _SMALLEST_SHARE)
         admitted.slowed_down = True
 
-    def _has_room(self, footprint: Footprint) -> bool:
+    def _is_free(self, footprint: Footprint) -> bool:
         if not self._starting.instances:
             return True
         instances = self._starting.instances + footprint.instances
@@ -151,7 +151,7 @@ class StartLimiter:
         self._let_in()
 
     def _let_in(self) -> None:
-        while self._waiting and self._has_room(self._waiting[0][0]):
+        while self._waiting and self._is_free(self._waiting[0][0]):
             footprint, turn = self._waiting.popleft()
             self._take(footprint)
             turn.set()

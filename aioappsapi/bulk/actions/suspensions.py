@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import logging
 
+from aioappsapi._http.call import Caller
+from aioappsapi._http.call_log import CallEvents, logged_to
+from aioappsapi._http.clock import loop_time
 from aioappsapi.api.spaces import Spaces
+from aioappsapi.bulk.actions.action import ActionStep
 from aioappsapi.bulk.actions.app_state import AppState
-from aioappsapi.errors import AppsApiError, ForbiddenError
+from aioappsapi.bulk.actions.wrapped import WrappedStep
+from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.states import ASKING, NO
+from aioappsapi.errors import AppsApiError, ForbiddenError, NotAttemptedError
 from aioappsapi.models.app import App
 
 log = logging.getLogger("aioappsapi")
@@ -49,3 +56,34 @@ class Suspensions:
                     self.reasons[other.guid] = reason
         except AppsApiError as failure:
             log.info("the other spaces of a suspended organization are not known: %s", failure)
+
+
+class SuspendableStep(WrappedStep):
+    """A step that is refused once in a suspended space, and not for each of its apps.
+
+    The step inside reads the app in its look, as the value of the run.
+    """
+
+    def __init__(self, step: ActionStep, caller: Caller, calls: CallEvents) -> None:
+        super().__init__(step)
+        self._suspensions = Suspensions(Spaces(caller))
+        self._calls = calls
+
+    async def look(self, run: AppRun) -> None:
+        """Skip an app whose space was refused."""
+        if (looking := self._step.look(run)) is not None:
+            await looking
+        if run.state is not ASKING or run.did is not NO or not isinstance(run.value, App):
+            return
+        if (reason := self._suspensions.reason(run.value)) is not None:
+            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {reason}."))
+
+    async def send(self, run: AppRun) -> None:
+        """Send the request of the step, and learn from a refusal."""
+        try:
+            await self._step.send(run)
+        except AppsApiError as failure:
+            if self._suspensions.is_one(failure) and isinstance(run.value, App):
+                with logged_to(self._calls):
+                    await self._suspensions.note(failure, run.value)
+            raise

@@ -102,10 +102,10 @@ class _Predictor:
 
     def _switched_off(self, app: AppFacts) -> AppsApiError | None:
         """Return the refusal of a feature that is off. Admins get it, too."""
-        said = self._state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
-        if said is None:
+        message = self._state.switched_off.get(_FLAGS.get(app.lifecycle, ""))
+        if message is None:
             return None
-        return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {said}")
+        return self._no(app, 330002, "FeatureDisabled", f"Feature Disabled: {message}")
 
     def _forbidden(self, app: AppFacts) -> AppsApiError | None:
         state = self._state
@@ -122,7 +122,7 @@ class _Predictor:
         found = (self._state.headrooms.get(place or "") for place in places)
         headrooms = [one for one in found if one is not None]
         if exceeded := sorted(one for headroom in headrooms for one in headroom.refusals(load)):
-            return self._unprocessable(app, ", ".join(said for _, said in exceeded))
+            return self._unprocessable(app, ", ".join(message for _, message in exceeded))
         for headroom in headrooms:
             headroom.take(load)
         return None

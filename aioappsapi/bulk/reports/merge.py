@@ -87,11 +87,11 @@ def _check_twice(outcomes: Sequence[Outcome[object]], target: str | None) -> Non
 
 def _stopped(reports: Sequence[ReportData[object]], *, apart: bool) -> str | None:
     # A target that could not be used is in `target_errors`.
-    found = [one for one in reports if not one.target_errors]
+    found = [one for one in reports if one.target not in one.target_errors]
     if len({one.stopped for one in found}) == 1:
         return found[0].stopped
     reasons = dict.fromkeys(
-        f"{one.place}: {one.stopped}" if apart else one.stopped
+        f"{one.target}: {one.stopped}" if apart and one.target is not None else one.stopped
         for one in found
         if one.stopped is not None
     )

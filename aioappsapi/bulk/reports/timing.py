@@ -60,10 +60,14 @@ class LimitLevel(msgspec.Struct, frozen=True, kw_only=True):
 COUNTED: Final = ("asked", "accepted", "running")
 
 
+_EITHER: Final = "running or stopped"
+_GOALS: Final = {"stop": "stopped", "restore": _EITHER}
+
+
 def goal_of(*actions: str) -> str:
-    """Return the state that apps reach at the end of these actions: ``running`` or ``stopped``."""
-    stops = {action == "stop" for action in actions}
-    return "running or stopped" if len(stops) > 1 else "stopped" if True in stops else "running"
+    """Return the state that apps reach by these actions: ``running``, ``stopped``, or either."""
+    goals = {_GOALS.get(action, "running") for action in actions}
+    return goals.pop() if len(goals) == 1 else _EITHER
 
 
 def labels(*actions: str) -> dict[str, str]:

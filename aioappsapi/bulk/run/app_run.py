@@ -67,8 +67,8 @@ class AppRun(msgspec.Struct, eq=False):
 
     `index` is its position in the input. `sent_at` is when the bytes of the present step's last
     attempt left, `first_sent_at` when this process first sent anything: durations begin there.
-    `noted`: the journal notes that the present step is about to be sent. `in_the_air`: bytes left,
-    and no answer came. `state_seen`: the server showed the requested state. With
+    `journaled`: the journal has a line that the present step will be sent. `in_the_air`: bytes
+    left, and no answer came. `state_seen`: the server showed the requested state. With
     `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
     error of a step that failed and is verified all the same. `made` is the build or deployment that
     a step made, or before its answer the name that it will have. `wave` is the number of its wave,
@@ -82,7 +82,7 @@ class AppRun(msgspec.Struct, eq=False):
     state: State = PENDING
     step: int = 0
     did: Did = NO
-    noted: bool = False
+    journaled: bool = False
     in_the_air: bool = False
     repeat_proves_nothing: bool = False
     retried: bool = False
@@ -209,7 +209,7 @@ class AppRun(msgspec.Struct, eq=False):
     def sending(self) -> None:
         """The journal notes that the request is about to go out."""
         self._from(ASKING)
-        self.noted = True
+        self.journaled = True
 
     def sent(self, at: float) -> None:
         """The bytes of an attempt leave."""
@@ -359,7 +359,7 @@ class AppRun(msgspec.Struct, eq=False):
     # -- the journal
     def not_done(self) -> None:
         """The journaled step surely had no effect."""
-        self.noted, self.did = False, NO
+        self.journaled, self.did = False, NO
 
     def proves(self, wait: str) -> bool:
         """Check whether the outcome is `ok` with a proof that is enough for this policy."""
@@ -369,9 +369,9 @@ class AppRun(msgspec.Struct, eq=False):
         """A new process resumes: it takes over the outcome, or only the facts."""
         if self.state is DONE and self.proves(wait):
             return
-        if self.noted and self.status is None and self.did is NO:
+        if self.journaled and self.status is None and self.did is NO:
             self.did = MAYBE  # the earlier process may have died while it was sent
-        self.noted = self.did is not NO
+        self.journaled = self.did is not NO
         self.state, self.status, self.proved_status = PENDING, None, Status.OK
         self.proof = "none"
         self.in_the_air = self.retried = self.crashes = self.repeat_proves_nothing = False
@@ -383,14 +383,14 @@ class AppRun(msgspec.Struct, eq=False):
     def reached(self, step: int) -> None:
         """The journal shows that the steps before this one were carried out."""
         while self.step < step:
-            self.changed_by = self.step if self.noted else self.changed_by
+            self.changed_by = self.step if self.journaled else self.changed_by
             self._next_step()
 
     def _next_step(self) -> None:
         # A proof, an error or a doubt belongs to its own step, and must not count for the next.
         self.step += 1
         self.did, self.proof = NO, "none"
-        self.noted = self.repeat_proves_nothing = self.retried = self.crashes = False
+        self.journaled = self.repeat_proves_nothing = self.retried = self.crashes = False
         self.state_seen = False
         self.proved_status = Status.OK
         self.error = self.doubt = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aioappsapi.bulk.reports.outcome import Status
@@ -78,6 +79,12 @@ def report_of(error: BaseException) -> Report[object] | None:
         pending += [one.__cause__, one.__context__]
         pending += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
     return None
+
+
+def is_cancelled() -> bool:
+    """Check whether someone cancels the current task, or whether a CancelledError is a stray."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def innermost(failure: BaseException) -> BaseException:

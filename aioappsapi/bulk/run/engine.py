@@ -26,26 +26,16 @@ from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
-from aioappsapi.bulk.run.conclude import deadline_error, ending_error, why_final
+from aioappsapi.bulk.run.conclude import deadline_error, ending_error, is_cancelled, why_final
 from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.observer import RunEvents
 from aioappsapi.bulk.run.pressure import Pressure
 from aioappsapi.bulk.run.progress import AppCalls, Progress, RequestCounter
-from aioappsapi.bulk.run.states import (
-    ASKING,
-    DONE,
-    MAYBE,
-    READY,
-    RETRY_LATER,
-    VERIFYING,
-    State,
-    Why,
-)
+from aioappsapi.bulk.run.states import ASKING, DONE, MAYBE, RETRY_LATER, VERIFYING, State, Why
 from aioappsapi.bulk.run.wave_run import WaveRun
 from aioappsapi.errors import AppsApiError, DeadlineError, NotAttemptedError
-from aioappsapi.waiting.finding import Finding
 
 OnOutcome = Callable[[Outcome[T_co]], object]
 
@@ -120,7 +110,11 @@ class Engine(Generic[T_co]):
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
         current_patience.set(None)
-        await watcher.run(self._found, self._crashed)
+        runs, wait = self._runs, self._options.wait
+        await watcher.run(
+            lambda finding: apply_finding(finding, runs[finding.key], wait),
+            lambda key: runs[key].crashed(),
+        )
 
     async def arrange(self) -> None:
         """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
@@ -180,7 +174,7 @@ class Engine(Generic[T_co]):
         while self.stop_reason is None:
             if (run := self._next()) is not None:
                 return run
-            if not self._may_come():
+            if not self._may_become_ready():
                 return None
             await self._wait_for_change()
         return None
@@ -215,16 +209,13 @@ class Engine(Generic[T_co]):
             run.wave = self.waves.number(index)
         self._progress.by_state[run.state] += 1
         if run.state is DONE:
-            self._take_over(run)
+            assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
+            self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
             return None
         self._runs[key] = run
         return run
 
-    def _take_over(self, run: AppRun) -> None:
-        assert self.journal is not None  # noqa: S101 - only a journal has apps that are done
-        self._finish(run, self.journal.outcome(run.key))  # type: ignore[arg-type]
-
-    def _may_come(self) -> bool:
+    def _may_become_ready(self) -> bool:
         """Check whether an app may still become ready: a new app, or a further step of an app."""
         if not self._inputs.exhausted:
             return True
@@ -275,7 +266,7 @@ class Engine(Generic[T_co]):
         except AppsApiError as error:
             self._failed(run, error.detached(), settles=False)
         except asyncio.CancelledError as stray:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # Not a cancellation of the run: if the worker just ended, its apps would be lost.
             raise RuntimeError(f"{run.what} was cancelled from within") from stray
@@ -302,7 +293,7 @@ class Engine(Generic[T_co]):
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
-                    checked_segment(run.key)  # refused before it is noted
+                    checked_segment(run.key)  # refused before it is journaled
                 await self._wait_for_open_gate(run)
                 await self.journal.sending(run)
             if run.state is ASKING and run.retried:
@@ -335,12 +326,6 @@ class Engine(Generic[T_co]):
         if is_final(error):
             self.stop(why_final(error))
 
-    def _found(self, finding: Finding) -> None:
-        apply_finding(finding, self._runs[finding.key], self._options.wait)
-
-    def _crashed(self, key: str) -> None:
-        self._runs[key].crashed()
-
     # -- moves
 
     def moved(self, run: AppRun, before: State) -> None:
@@ -360,19 +345,16 @@ class Engine(Generic[T_co]):
         if outcome is not None:
             self._finish(run, outcome)
         elif state is VERIFYING and before is ASKING:
-            self._begin_to_watch(run)
-        elif state is READY:
+            watcher = self._action.steps[run.step].watcher
+            assert watcher is not None  # noqa: S101 - only a step with a watcher waits
+            watcher.watch(run)
+        elif state is State.READY:
             self._ready.append(run)
         elif state is RETRY_LATER:
             self._retry_later.append(run)
             self._check_failures()
         if self._idle:  # fast path: what `_wake` does
             self._changed.set()
-
-    def _begin_to_watch(self, run: AppRun) -> None:
-        watcher = self._action.steps[run.step].watcher
-        assert watcher is not None  # noqa: S101 - only a step with a watcher waits
-        watcher.watch(run)
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)
@@ -414,8 +396,3 @@ class Engine(Generic[T_co]):
         watcher = self._action.steps[run.step].watcher
         seen = "nothing" if watcher is None else watcher.last_seen(run.key)
         run.ended(loop_time(), why, ending_error(run, why, reason, seen))
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

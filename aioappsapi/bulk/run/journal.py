@@ -59,7 +59,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     started_at: datetime
 
 
-class _Nobody:
+class _Silent:
     """The listener during a replay. It does nothing: these moves were followed before."""
 
     def moved(self, run: AppRun, before: State) -> None:
@@ -161,7 +161,7 @@ class Journal:
             )
 
     def _resume(self, wait: str, steps: Sequence[Step]) -> None:
-        nobody = _Nobody()
+        silent = _Silent()
         for line in self._read_lines():
             if isinstance(line, Resumed):
                 self._resume_all(line.wait)
@@ -171,7 +171,7 @@ class Journal:
                 continue
             run = self._runs.get(line.key)
             if run is None:
-                run = self._runs[line.key] = AppRun(0, line.key, steps, nobody)
+                run = self._runs[line.key] = AppRun(0, line.key, steps, silent)
             replay(run, line, self._skew)
             if isinstance(line, Ended):
                 self._records[line.key] = line.outcome
@@ -216,7 +216,7 @@ class Journal:
 
     def moved(self, run: AppRun, outcome: Outcome[object] | None) -> None:
         """Write a move, if a later process needs it. `outcome` is set once the app is done."""
-        record = None if outcome is None or not run.noted else outcome_record(outcome)
+        record = None if outcome is None or not run.journaled else outcome_record(outcome)
         if (line := line_for(run, self._skew, record)) is not None:
             self._write(line)
             if self._flush_due is None:
@@ -254,8 +254,8 @@ class Journal:
             ) from None
         except OSError as cause:
             lock.release()
-            said = "it is a symbolic link" if self.path.is_symlink() else cause.strerror or cause
-            raise InvalidInputError(f"The journal {self.path} cannot be opened: {said}.") from None
+            text = "it is a symbolic link" if self.path.is_symlink() else cause.strerror or cause
+            raise InvalidInputError(f"The journal {self.path} cannot be opened: {text}.") from None
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
             lock.release()
@@ -279,8 +279,8 @@ class Journal:
             try:
                 self.close()
             except OSError as cause:
-                said = f"The last outcomes are not in the journal {self.path}: {cause}"
-                log.error(said)  # noqa: TRY400 - its traceback adds nothing
+                text = f"The last outcomes are not in the journal {self.path}: {cause}"
+                log.error(text)  # noqa: TRY400 - its traceback adds nothing
 
     def close(self) -> None:
         """Save all unsaved lines, and unlock the file. Raises OSError."""

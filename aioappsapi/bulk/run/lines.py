@@ -72,7 +72,7 @@ def line_for(run: AppRun, skew: float, record: OutcomeRecord | None) -> Line | N
 
     `skew` is wall time minus the loop's clock, `record` the outcome of an app that is DONE.
     """
-    if not run.noted:
+    if not run.journaled:
         return None
     sent_at = None if run.sent_at is None else run.sent_at + skew
     if run.state is VERIFYING and run.did is Did.YES:
@@ -102,12 +102,12 @@ def replay(run: AppRun, line: Line, skew: float) -> None:
                 run.made, run.sent_at = line.made, line.at - skew
         case Accepted():
             # Not by `accepted`: the need for a proof was an option of the earlier process.
-            run.state, run.noted, run.did, run.made = VERIFYING, True, Did.YES, line.made
+            run.state, run.journaled, run.did, run.made = VERIFYING, True, Did.YES, line.made
             run.sent_at = None if line.sent_at is None else line.sent_at - skew
         case NotDone():
             run.state = PENDING
             run.not_done()
         case Ended():
-            run.noted, run.did, run.proof = True, line.did, line.proof
+            run.journaled, run.did, run.proof = True, line.did, line.proof
             run.sent_at = None if line.sent_at is None else line.sent_at - skew
             run.state, run.status = DONE, line.outcome.status

@@ -22,7 +22,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
-from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost
+from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost, report_of
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
@@ -315,6 +315,11 @@ class Run(Generic[T_co]):
                 if self._observer is not None:
                     self._follow(stack.enter_context(self._observer.run(self)))
                 await self._run()
+        except Exception as failure:
+            # The processor of a span may raise when the run is over; its report must not be lost.
+            if not self.began or report_of(failure) is not None:
+                raise
+            raise aborted(self.action, failure, self._progress_report()) from failure
         finally:
             if self._engine.journal is not None:
                 await self._engine.journal.aclose()

@@ -157,24 +157,43 @@ class Api:
             token = call.reader()
             show_list, show_one = self._collections[parts[1]]
             return show_list(call, token) if len(parts) == 2 else show_one(call, token, parts[2])
+        if parts[1] == "stacks" and parts[3:] == ["apps"]:
+            return self._apps_of_stack(call, call.reader(), parts[2])
         raise errors.unknown_request()
 
     # Apps.
 
     def _apps(self, call: Call, token: Token) -> str:
         query = list_query.ListQuery(list_query.APPS, list_query.decode(call.query))
+        chosen, page = self._chosen(query, token)
+        included = _included(call.views, chosen, query.includes)
+        resources = map(call.views.app, chosen)
+        return call.views.page("/v3/apps", query.links(), page, resources, included)
+
+    def _apps_of_stack(self, call: Call, token: Token, stack_guid: str) -> str:
+        stacks = (one for one in self._world.stacks.values() if one.guid == stack_guid)
+        stack = next(stacks, None)
+        if stack is None:
+            raise errors.not_found("Stack")
+        given = list_query.decode(call.query) | {"stacks": stack.name}
+        query = list_query.ListQuery(list_query.APPS, given)
+        chosen, page = self._chosen(query, token)
+        # The links of these pages do not repeat the filters.
+        links = {name: value for name, value in query.links().items() if name == "order_by"}
+        return call.views.page(call.path, links, page, map(call.views.app, chosen))
+
+    def _chosen(
+        self, query: list_query.ListQuery, token: Token
+    ) -> tuple[Sequence[App], tuple[int, int, int]]:
         rows = query.select(
             self._access.apps(token, query.values("guids")),
             ("names", lambda app: app.name),
             ("space_guids", lambda app: app.space.guid),
             ("organization_guids", lambda app: app.space.organization.guid),
             ("lifecycle_type", lambda app: app.lifecycle),
-            ("stacks", lambda app: None if app.lifecycle == "docker" else app.stack or ""),
+            ("stacks", _filtered_stack),
         )
-        chosen, page = query.cut(query.refine(rows))
-        included = _included(call.views, chosen, query.includes)
-        resources = map(call.views.app, chosen)
-        return call.views.page("/v3/apps", query.links(), page, resources, included)
+        return query.cut(query.refine(rows))
 
     def _app(self, call: Call, token: Token, app_guid: str) -> str:
         wanted = list_query.requested_names(call.query, list_query.APPS)
@@ -218,6 +237,11 @@ class Api:
 
     def _organization(self, call: Call, token: Token, organization_guid: str) -> str:
         return call.views.organization(self._access.organization(token, organization_guid))
+
+
+def _filtered_stack(app: App) -> str | None:
+    # The server looks for stacks only where buildpacks build the app.
+    return app.stack or "" if app.lifecycle == "buildpack" else None
 
 
 def _unique(organizations: Iterable[Organization]) -> list[Organization]:

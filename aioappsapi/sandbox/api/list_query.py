@@ -214,7 +214,9 @@ class ListQuery:
             # Timestamps have whole seconds only, so equal ones keep the order of creation.
             rows = rows[::-1] if order.startswith("-") else rows
         else:
-            rows = sorted(rows, key=operator.attrgetter("guid"))
+            # The server orders equal rows by GUID, in the same direction.
+            guid = operator.attrgetter("guid")
+            rows = sorted(rows, key=guid, reverse=order.startswith("-"))
         key = _collated if attribute == "name" else operator.attrgetter(attribute)
         return sorted(rows, key=key, reverse=order.startswith("-"))
 

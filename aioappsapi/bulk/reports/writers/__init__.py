@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from aioappsapi.bulk.files import check_replaceable, write_whole
+from aioappsapi.bulk.files import check_replaceable, write_atomically
 from aioappsapi.bulk.reports.compare import Comparison
 from aioappsapi.bulk.reports.report_data import ReportData
 from aioappsapi.bulk.reports.report_json import json_chunks, json_lines
@@ -54,7 +54,7 @@ def write_report(report: ReportData[object], path: Path) -> None:
     Raises InvalidInputError as `check_path` does, OSError if the file cannot be written.
     """
     check_path(path)
-    write_whole(path, _WRITERS[path.suffix](report))
+    write_atomically(path, _WRITERS[path.suffix](report))
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -71,7 +71,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     else:
         raise InvalidInputError(f"{path}: a comparison is written as .html or .json.")
     check_replaceable(path)
-    write_whole(path, chunks)
+    write_atomically(path, chunks)
 
 
 def write_plan(report: ReportData[object], notes: list[str], path: Path) -> None:
@@ -81,6 +81,6 @@ def write_plan(report: ReportData[object], notes: list[str], path: Path) -> None
     """
     check_path(path)
     if path.suffix == ".html":
-        write_whole(path, as_html(report, notes))
+        write_atomically(path, as_html(report, notes))
     else:
         write_report(report, path)

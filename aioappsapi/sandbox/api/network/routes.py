@@ -44,6 +44,7 @@ _ROUTES: Final = ListRules(
     orders=("created_at", "updated_at"),
     checks_labels=False,
 )
+_LONGEST_NAME: Final = 253
 
 
 class RouteRoutes:
@@ -164,6 +165,9 @@ class RouteRoutes:
                 f"Invalid domain. Domain '{domain.name}' is not available in organization "
                 f"'{space.organization.name}'."
             )
+        full = f"{route.host}.{domain.name}"
+        if any(other.name == full for other in self._network.domains.values()):
+            raise errors.unprocessable(f"Route conflicts with domain '{full}'.")
         if fields.get("port"):
             raise errors.unprocessable("Routes with protocol 'http' do not support ports.")
         if domain.internal and route.host == "*":
@@ -174,11 +178,18 @@ class RouteRoutes:
             raise errors.unprocessable(
                 "Missing host. Routes in shared domains must have a host defined."
             )
+        if len(full) > _LONGEST_NAME:
+            raise errors.unprocessable(
+                f"Host combined with domain name must be no more than {_LONGEST_NAME} characters."
+            )
         if any(_same_address(route, other) for other in self._network.all_routes()):
             given = {"host": route.host, "path": route.path}
             known = " and ".join(f"{name} '{text}'" for name, text in given.items() if text)
             having = f" with {known}" if known else ""
             raise errors.unprocessable(f"Route already exists{having} for domain '{domain.name}'.")
+        if any(_reserves(other, route) for other in self._network.all_routes()):
+            # The server has no words for it.
+            raise errors.unprocessable("domain_id and host host_and_domain_taken_different_space")
         validation.merge_metadata(fields, route.labels, route.annotations)
         return route
 
@@ -286,6 +297,12 @@ def _invalid(kind: str) -> str:
 
 def _same_address(one: Route, other: Route) -> bool:
     return (one.host, one.path, one.domain) == (other.host, other.path, other.domain)
+
+
+def _reserves(other: Route, new: Route) -> bool:
+    """Whether a route of another space has the host of a new one, be it with another path."""
+    same = (other.host, other.domain) == (new.host, new.domain)
+    return same and other.space is not new.space
 
 
 def _destination(row: Json, destination_guid: str) -> Destination:

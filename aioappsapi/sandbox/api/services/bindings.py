@@ -11,6 +11,7 @@ from aioappsapi.sandbox.api.answer import Answer, json_text, no_content
 from aioappsapi.sandbox.api.call import Call, text_at
 from aioappsapi.sandbox.api.errors import ApiError
 from aioappsapi.sandbox.api.jobs import Jobs
+from aioappsapi.sandbox.api.labels import metadata_problems
 from aioappsapi.sandbox.api.list_query import ListRules
 from aioappsapi.sandbox.api.listing import common_fields, listed, metadata_of, to_one
 from aioappsapi.sandbox.api.router import Handler
@@ -69,6 +70,7 @@ class Bindings:
             "GET service_credential_bindings": self._list,
             "GET service_credential_bindings/*": self._show,
             "POST service_credential_bindings": self._create,
+            "PATCH service_credential_bindings/*": self._update,
             "DELETE service_credential_bindings/*": self._delete,
             "GET service_credential_bindings/*/details": self._details,
             "GET service_credential_bindings/*/parameters": self._parameters,
@@ -204,6 +206,19 @@ class Bindings:
         row.last = Operation(state="failed" if error else "succeeded", description=error)
         if error:
             fail(job, f"Service broker failed to bind: Service broker error: {error}")
+
+    def _update(self, call: Call, binding_guid: str) -> Answer:
+        fields = call.fields()
+        token = call.writer()
+        row = self._found(token, binding_guid)
+        self._access.check_change(token, row.space, DEVELOPERS)
+        if (row.last.type, row.last.state) == ("delete", "in progress"):
+            raise errors.unprocessable("The service binding is being deleted")
+        problems = validation.unknown_fields(fields, ("metadata",))
+        validation.refuse(metadata_problems(fields) + problems)
+        validation.merge_metadata(fields, row.labels, row.annotations)
+        row.touch()
+        return Answer(200, json_text(_fields(call, row)))
 
     def _delete(self, call: Call, binding_guid: str) -> Answer:
         token = call.writer()

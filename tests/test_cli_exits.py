@@ -1,4 +1,4 @@
-"""How commands end: exit statuses, signals, and what cannot or must not be written."""
+"""The end of commands: exit statuses, signals, and files that cannot or may not be written."""
 
 from __future__ import annotations
 

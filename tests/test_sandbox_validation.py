@@ -1,4 +1,4 @@
-"""What the sandbox says of bad queries and bodies, beyond what was recorded.
+"""The sandbox's errors for bad queries and bodies, beyond the recordings.
 
 The words are those of the real server's validators, of which the recordings show some.
 """

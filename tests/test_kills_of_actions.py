@@ -1,6 +1,6 @@
-"""Rolling restarts and restages that are broken off in any way and resumed: nothing happens twice.
+"""Rolling restarts and restages that are killed and resumed: no action is carried out twice.
 
-Each history is a run of up to four lives over a sandbox with faults. Earlier lives are killed,
+Each history is a run of up to four processes over a sandbox with faults. Earlier ones are killed,
 cancelled, stopped or run out of time; the last one ends by itself, without faults.
 """
 
@@ -46,7 +46,7 @@ def some_faults(draw: random.Random) -> Faults:
     )
 
 
-async def live_through(name: str, seed: int, folder: Path, apps: int = 30) -> None:
+async def kill_and_resume(name: str, seed: int, folder: Path, apps: int = 30) -> None:
     draw, path = random.Random(seed), folder / "run.journal"
     async with sandbox(apps, seed=seed) as cloud:
         await asyncio.sleep(10)
@@ -134,9 +134,9 @@ def test_no_action_is_carried_out_twice_however_the_run_ends(
     name: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        # Wall time goes on as fast as the loop's, across lives.
+        # Wall time passes as fast as the loop's, across processes.
         wall = SimpleNamespace(time=asyncio.get_running_loop().time)
         monkeypatch.setattr("aioappsapi.bulk.run.journal.time", wall)
-        await live_through(name, seed, tmp_path)
+        await kill_and_resume(name, seed, tmp_path)
 
     run_virtual(run())

@@ -1,4 +1,4 @@
-"""Several lives of one run against the sandbox: faults, ends of any kind, resumes.
+"""One run in several processes against the sandbox, with faults, kills and resumes.
 
 A killed process loses what its journal has not flushed: its bytes are read at the moment of the
 kill, the run is cancelled, and then the bytes are put back. Requests that were in flight may still
@@ -63,19 +63,19 @@ def some_faults(draw: random.Random) -> Faults:
     )
 
 
-async def live_through(seed: int, apps: int = 100) -> Findings:
+async def kill_and_resume(seed: int, apps: int = 100) -> Findings:
     """Let a run live up to five times, and hold each orderly end against the sandbox."""
     draw, loop, findings = random.Random(seed), asyncio.get_running_loop(), Findings()
     action = draw.choice(["start", "start", "stop", "restart", "restart"])
-    lives, was_killed = draw.randint(1, 5), False
+    kills_and_resumes, was_killed = draw.randint(1, 5), False
     sent: set[str] = set()  # apps of which bytes left, also where the server never read them
     with TemporaryDirectory() as folder:
         path = Path(folder, "run.journal")
         async with Sandbox(
             apps, seed=seed, faults=some_faults(draw), started=action != "start", clock=loop.time
         ) as cloud:
-            for number in range(lives):
-                last = number == lives - 1
+            for number in range(kills_and_resumes):
+                last = number == kills_and_resumes - 1
                 if last:
                     cloud.faults = Faults(startup=1.0)
                 end = "none" if last else draw.choice(ENDS)
