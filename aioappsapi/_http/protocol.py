@@ -111,7 +111,10 @@ class Operation(Generic[T]):
         if len(args) != self._slots:
             raise TypeError(f"{self.name}: {self.path} takes {self._slots} values, not {args!r}")
         if len(args) == 1:  # fast path: most paths hold one GUID
-            path = f"{self._head}{checked_segment(args[0])}{self._tail}"
+            guid: object = args[0]
+            if not (isinstance(guid, str) and _SEGMENT.fullmatch(guid)):
+                checked_segment(guid)  # which refuses it
+            path = f"{self._head}{guid}{self._tail}"
         else:
             path = self.path.format(*map(checked_segment, args))
         return Request(
