@@ -19,13 +19,16 @@ from filelock import FileLock, Timeout
 
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import attach_report
+from aioappsapi.client import Client
 from aioappsapi.errors import AppsApiError, InvalidInputError, TaskLostError, refuse_unless
 from aioappsapi.fleet.bulk import journal_path, make_folder
 from aioappsapi.fleet.fleet import Fleet
 from aioappsapi.fleet.lost_task import report_of_lost_task
+from aioappsapi.fleet.selection import FleetKeys
 from aioappsapi.fleet.target import Target
 from aioappsapi.fleet.target_task import TargetTask
 from aioappsapi.fleet.targets_file import choose_targets, read_targets
+from aioappsapi.models.app import App
 
 
 async def run_on(
@@ -142,24 +145,19 @@ def _wait_for(journal: Path, ends_at: float | None) -> None:
 
 async def _work_on(task: TargetTask, folder: str, ends_at: float | None, *, resume: bool) -> bytes:
     target = _target_of(task)
-    more: dict[str, Any] = {} if task.scale is None else {"scale": task.scale}
+    how: dict[str, Any] = {**task.options, "keep_values": False}
+    how |= {"journal": folder, "resume": resume}
+    if task.scale is not None:
+        how["scale"] = task.scale
     if ends_at is not None:
-        more["deadline"] = max(ends_at - time.time(), 0.001)
+        how["deadline"] = max(ends_at - time.time(), 0.001)
 
-    async def select(client: Any) -> Any:
-        return task.keys if task.select is None else await client.bulk.select(**task.select)
+    async def select(client: Client) -> list[App]:
+        return await client.bulk.select(**(task.select or {}))
 
+    keys: FleetKeys = select if task.keys is None else {target.name: task.keys}
     async with Fleet({target.name: target.client()}) as fleet:
-        keys: Any = select if task.keys is None else {target.name: task.keys}
-        run = fleet.bulk.stream(
-            task.action,
-            keys,
-            keep_values=False,
-            journal=folder,
-            resume=resume,
-            **{key: value for key, value in task.options.items() if key != "keep_values"},
-            **more,
-        )
+        run = fleet.bulk.stream(task.action, keys, **how)
         await run.run()
         return run.report.to_json().encode()
 

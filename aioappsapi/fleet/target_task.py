@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from aioappsapi.bulk.actions.factory import BulkActionName
+from aioappsapi.bulk.actions.scale import Wanted
 from aioappsapi.bulk.options import RestageOptions, check_how, check_names
 from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
 from aioappsapi.errors import refuse_unless
@@ -30,8 +32,8 @@ class TargetTask(msgspec.Struct, frozen=True, kw_only=True):
     action: BulkActionName
     keys: tuple[str, ...] | None = None
     select: SelectOptions | None = None
-    options: dict[str, Any] = {}
-    scale: Any = None
+    options: Mapping[str, object] = {}
+    scale: Wanted | None = None
 
     def __post_init__(self) -> None:
         for name in _NOT_HERE:
