@@ -99,11 +99,13 @@ from .fleet.run import (
     FleetRun as FleetRun,
 )
 from .fleet.run_on import (
-    TargetTask as TargetTask,
     run_on as run_on,
 )
 from .fleet.target import (
     Target as Target,
+)
+from .fleet.target_task import (
+    TargetTask as TargetTask,
 )
 from .fleet.targets_file import (
     read_targets as read_targets,

@@ -183,7 +183,7 @@ class Client:
         """Make a client with the target and the login of the `cf` command.
 
         `path` is the command's file, by default ``$CF_HOME/.cf/config.json``; it is read and never
-        written. A login with ``--skip-ssl-validation`` checks certificates here all the same,
+        written. A login with ``--skip-ssl-validation`` still checks certificates here,
         unless `honour_ssl_disabled` is true. Raises AuthError if the file is missing or broken, or
         holds no target or no login.
         """

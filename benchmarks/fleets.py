@@ -27,8 +27,8 @@ from aioappsapi import Client, Fleet, Outcome, PasswordGrant, Status
 from aioappsapi.sandbox import Faults, Sandbox
 from benchmarks.memory import MB, resident
 
-PATIENCE: Final = 3.0
-LATENCY: Final = 0.2
+PATIENCE: Final = 15.0
+LATENCY: Final = 0.4
 SLOW: Final = 5 * LATENCY
 DOWN: Final = "http://127.0.0.1:9"
 UNAVAILABLE: Final = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"

@@ -172,7 +172,7 @@ def job(state: str, **values: Any) -> Circumstance:
 def deleting(builder: Builder) -> None:
     """A job is about to delete the app."""
     asked = _asked_app(builder)
-    begun = Job(guid=guid_of(asked.guid), operation="app.delete", app=asked.guid)
+    begun = Job(guid=guid_of(asked.guid), operation="app.delete", resource=("app", asked.guid))
     builder.shelf.jobs[begun.guid] = begun
     asked.deletion = begun.guid
 

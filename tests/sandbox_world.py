@@ -306,7 +306,7 @@ class Builder:
         job = Job(guid=row["guid"], operation=row["operation"], state=row["state"])
         job.errors = row["errors"]
         if "app" in row["links"]:
-            job.app = row["links"]["app"]["href"].rpartition("/")[2]
+            job.resource = "app", row["links"]["app"]["href"].rpartition("/")[2]
         self.shelf.jobs[job.guid] = job
 
     def _sidecars(self, row: Row) -> None:

@@ -170,6 +170,26 @@ def test_a_closed_standard_output_is_status_4_and_the_report_is_kept(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize(
+    ("word", "to", "why"),
+    [
+        ("--help", "/dev/full", "No space left on device"),
+        ("--version", "/dev/full", "No space left on device"),
+        ("--version", "&-", "it is closed"),
+    ],
+)
+def test_help_that_cannot_be_written_is_status_4(word: str, to: str, why: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" >{to}', "sh", *PROGRAM, word],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr == f"aioappsapi: standard output could not be written: {why}\n"
+
+
 def test_a_closed_standard_input_is_a_clear_error(target: str) -> None:
     done = subprocess.run(
         ["sh", "-c", '"$@" <&-', "sh", *PROGRAM, "start", "-"],

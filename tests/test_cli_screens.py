@@ -79,7 +79,7 @@ AT_80 = """\
 2 failed: its instances crash (web: 1 CRASHED of 1): exit status 1
     acme/prod/billing, acme/prod/search
     What to do: Read its logs (`cf logs APP --recent`) and events (`cf events
-    APP`). The server accepted the request; the app itself has to be mended.
+    APP`). The server accepted the request; the error is in the app itself.
 1 failed: 422 CF-UnprocessableEntity: Assign a droplet before starting this app.
     acme/prod/worker
     What to do: Push or stage the app, or set one of its droplets. Then run
@@ -93,7 +93,7 @@ AT_200 = """\
 2 failed: its instances crash (web: 1 CRASHED of 1): exit status 1
     acme/prod/billing, acme/prod/search
     What to do: Read its logs (`cf logs APP --recent`) and events (`cf events APP`). \
-The server accepted the request; the app itself has to be mended.
+The server accepted the request; the error is in the app itself.
 1 failed: 422 CF-UnprocessableEntity: Assign a droplet before starting this app.
     acme/prod/worker
     What to do: Push or stage the app, or set one of its droplets. Then run again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,6 +71,28 @@ def test_an_app_that_could_not_be_restored_is_named(before: Path) -> None:
     assert "1 failed: 404 CF-ResourceNotFound" in restored.stdout
     assert "app-00002" in restored.stdout
     assert "aioappsapi restore before.json --yes --report run.json" in restored.stderr
+
+
+def test_a_restore_in_waves_has_a_diff_and_a_journal(before: Path) -> None:
+    assert run("apps", "delete", "app-00002", "--yes").exit_code == 0
+    words = ("--waves-by", "label:env", "--proceed-at", "0%", "--memory", "--droplets")
+    predicted = run("restore", "before.json", *words, "--dry-run", "--output", "json")
+    assert predicted.exit_code == 0, predicted.output
+    document = json.loads(predicted.stdout)
+    assert [one["name"] for one in document["diff"]["gone"]] == ["app-00002"]
+    assert document["diff"]["same"] == 1
+    assert {one["wave"] for one in document["outcomes"]} == {1, 2, 3, 4, 5}, "stops, envs, gone"
+    assert run("restore", "before.json", *words, "--resume").exit_code == 2
+    journal = ("--journal", "r.journal")
+    restored = run("restore", "before.json", *words, *journal, "--yes", "--report", "run.json")
+    assert restored.exit_code == 1, restored.output
+    again = restored.stderr.splitlines()[-1].partition("aioappsapi restore ")[2]
+    assert "--memory --droplets" in again
+    assert "--journal r.journal --resume" in again
+    assert Report.load("run.json").counts["failed"] == 1
+    last = run("restore", *shlex.split(again))
+    assert last.exit_code == 1
+    assert run("restore", "before.json", *journal, "--resume", "--yes").exit_code == 2
 
 
 def test_a_second_snapshot_does_not_overwrite_the_first(before: Path) -> None:

@@ -144,7 +144,7 @@ def test_completion_is_a_static_script_with_all_commands_and_options(tmp_path: P
         ("start --all --deadline", "--deadline needs a value."),
         ("start --all --org --space x", "--org needs a value."),
         ("start --all --deadline soon", "--deadline: 'soon' is not a duration."),
-        ("start --all --deadline 0", "--deadline: '0' is no time at all."),
+        ("start --all --deadline 0", "--deadline: '0' is too short."),
         ("start --all --concurrency x", "--concurrency: 'x' is not a whole number."),
         (
             "start --all --concurrency 10001",
@@ -199,7 +199,7 @@ def test_invalid_durations_are_refused(text: str) -> None:
 
 def test_only_some_durations_may_be_zero() -> None:
     assert parse_duration("0", zero=True) == 0
-    with pytest.raises(ValueError, match="no time at all"):
+    with pytest.raises(ValueError, match="is too short"):
         parse_duration("0s")
 
 

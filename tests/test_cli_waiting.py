@@ -116,7 +116,7 @@ def test_starts_are_held_back_until_others_have_come_up(target: Path) -> None:
         ),
         (["--max-starting", "5"], "give --wait all, or any"),
         (["--wait", "all", "--max-starting-mb", "0"], "--max-starting-mb: 0 is out of range"),
-        (["--startup-timeout", "0"], "--startup-timeout: '0' is no time at all"),
+        (["--startup-timeout", "0"], "--startup-timeout: '0' is too short"),
         (["--crash-grace", "-1"], "--crash-grace: '-1' is not a duration"),
         (["--profile", "chaos"], "--profile goes with --sandbox"),
         (["--seed", "1"], "--seed goes with --sandbox"),

@@ -143,6 +143,26 @@ async def test_the_others_go_on_when_foundations_are_down_silent_or_unavailable(
     assert "has not answered for 0.2 s" in str(report.target_errors[silent])
 
 
+async def test_a_foundation_that_goes_away_in_the_middle_is_given_up_alone() -> None:
+    async with clouds(eu=200, us=20) as found:
+        eu, us = found["eu"].url, found["us"].url
+        retry = RetryPolicy(base=0.0, cap=0.0, attempts=2, give_up_after=0.1)
+        going: list[asyncio.Task[None]] = []
+
+        def note(outcome: Outcome[App]) -> None:
+            if outcome.target == eu and not going:
+                going.append(asyncio.create_task(found["eu"].stop()))
+
+        async with Fleet({"eu": client_of(eu, retry=retry), "us": client_of(us)}) as fleet:
+            keys = {name: list(cloud.apps) for name, cloud in found.items()}
+            report = await fleet.bulk.start(keys, on_outcome=note)
+        await going[0]
+    assert len(report) == 220
+    assert all(one.status is Status.OK for one in report if one.target == us)
+    assert {one.status for one in report if one.target == eu} >= {Status.OK, Status.NOT_ATTEMPTED}
+    assert str(report.stopped).startswith(f"{eu}: "), "told once"
+
+
 async def test_a_foundation_that_cannot_even_list_its_apps_is_told_once() -> None:
     async with clouds(eu=3) as found, fleet_of(found, us=nobody()) as fleet:
         report = await fleet.bulk.stop(every)

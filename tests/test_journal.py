@@ -313,7 +313,9 @@ async def test_an_app_that_cannot_be_journaled_is_not_sent(
 
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full_after_the_first)
-            with pytest.raises(RunAbortedError, match="No space left on device") as caught:
+            with pytest.raises(
+                RunAbortedError, match=r"No space left on device: .*run\.journal"
+            ) as caught:
                 await cf.bulk.start(guids, journal=path, resume=True)
         assert cloud.count("POST", "/actions/start") == 3
         report = caught.value.report
@@ -370,7 +372,8 @@ async def test_outcomes_that_cannot_be_saved_are_still_reported(
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", full_at_the_end)
             assert (await cf.bulk.start(list(cloud.apps), journal=path)).ok
-        assert "The last outcomes are not in the journal" in caplog.text
+        said = f"The last outcomes are not in the journal {path}: No space left on device"
+        assert said in caplog.messages
         again = await cf.bulk.start(list(cloud.apps), journal=path, resume=True)
         assert cloud.count("POST", "/actions/start") == 1
     assert again[0].status is Status.OK

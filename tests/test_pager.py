@@ -230,6 +230,17 @@ async def test_pages_without_a_count_have_an_end(monkeypatch: pytest.MonkeyPatch
     assert len(wire.seen) == 20
 
 
+async def test_an_empty_page_is_the_last_one_whatever_it_announces() -> None:
+    async def answering(seen: Seen) -> Answer:
+        link = {"href": f"{BASE}/v3/apps?page=2"}
+        return reply({"pagination": {"next": link, "total_pages": 10_000_000}, "resources": []})
+
+    wire = Wire(answering)
+    with pytest.raises(DecodeError, match="link to the next page follows an empty page"):
+        await Apps(wire.caller()).list().all()
+    assert len(wire.seen) == 1
+
+
 async def test_a_list_that_grows_while_it_is_read_is_read_to_its_end() -> None:
     async def answering(seen: Seen) -> Answer:
         number = int(query_of(seen.target).get("page", ["1"])[0])

@@ -355,7 +355,7 @@ async def test_a_request_waits_if_the_window_ends_before_its_deadline() -> None:
 async def test_an_answer_of_a_request_in_flight_can_reopen_the_window() -> None:
     throttle = Throttle(5, wall=lambda: EPOCH)
     tickets = [await throttle.admit(request(GET)) for _ in range(2)]
-    throttle.rate_window.observe(told(0, EPOCH + 60))  # of whom one is in flight all the same
+    throttle.rate_window.observe(told(0, EPOCH + 60))  # although one of them is still in flight
     assert throttle.closed_for > 50
     waiting = asyncio.create_task(throttle.admit(request(GET)))
     await settle()

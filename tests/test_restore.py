@@ -72,6 +72,32 @@ async def test_memory_and_droplets_come_back_only_if_asked() -> None:
 
 
 @virtual
+async def test_restarts_and_starts_share_the_bound_on_starting_instances() -> None:
+    async with sandbox(8) as cloud, busy_client(cloud) as cf:
+        await asyncio.sleep(10)
+        snapshot = await cf.bulk.snapshot(list(cloud.apps))
+        for number, app in enumerate(cloud.apps.values()):
+            app.processes[0].memory_in_mb = 64
+            app.state = "STOPPED" if number % 2 else "STARTED"
+        await asyncio.sleep(10)
+        most = 0
+
+        async def look() -> None:
+            nonlocal most
+            while True:
+                lives = [one.processes[0].live or [] for one in cloud.apps.values()]
+                starting = [one for live in lives for one in live if one.state == "STARTING"]
+                most = max(most, len(starting))
+                await asyncio.sleep(0.1)
+
+        looking = asyncio.create_task(look())
+        report = await cf.bulk.restore(snapshot, memory=True, wait="all", max_starting=2)
+        looking.cancel()
+        assert statuses(report) == [OK] * 8
+        assert 1 <= most <= 2
+
+
+@virtual
 async def test_a_number_of_instances_alone_restarts_nothing() -> None:
     async with sandbox(1) as cloud, busy_client(cloud) as cf:
         [app] = cloud.apps.values()
@@ -217,6 +243,20 @@ async def test_a_journal_is_of_one_snapshot_and_of_what_is_restored(tmp_path: Pa
         with pytest.raises(InvalidInputError, match=r"not of `restore of .* with droplets`"):
             await cf.bulk.restore(snapshot, droplets=True, journal=journal, resume=True)
         assert (await cf.bulk.restore(snapshot, journal=journal, resume=True)).ok
+
+
+@virtual
+async def test_steps_that_an_app_does_not_need_are_not_noted(tmp_path: Path) -> None:
+    async with sandbox(4) as cloud, busy_client(cloud) as cf:
+        journal = tmp_path / "j"
+        first, second, *_ = cloud.apps.values()
+        first.state = "STOPPED"
+        snapshot = await cf.bulk.snapshot(list(cloud.apps))
+        await cf.bulk.restore(snapshot, memory=True, droplets=True, journal=journal)
+        assert "sending" not in journal.read_text()
+        second.state = "STOPPED"
+        await cf.bulk.restore(snapshot, memory=True, droplets=True, journal=journal, resume=True)
+        assert journal.read_text().count("sending") == 1
 
 
 @virtual

@@ -356,3 +356,17 @@ async def test_a_route_must_not_be_a_domain(caller: Caller) -> None:
     _, error = await caller.change("POST", "/v3/routes", {"host": "sub", "relationships": links})
 
     assert error["detail"] == f"Route conflicts with domain 'sub.{domain['name']}'."
+
+
+async def test_a_job_links_to_its_resource_until_that_is_gone(caller: Caller) -> None:
+    app = first_app(caller)
+    _, package = await caller.change(
+        "POST", "/v3/packages", {"type": "bits", "relationships": {"app": to(app)}}
+    )
+    _, _, response = await caller.ask("DELETE", f"/v3/packages/{package['guid']}")
+    path = "/v3/" + response.headers["Location"].partition("/v3/")[2]
+
+    first, last = await caller.get(path), await caller.get(path)
+
+    assert first["links"]["package"]["href"].endswith(f"/v3/packages/{package['guid']}")
+    assert (last["state"], last["links"].keys()) == ("COMPLETE", {"self"})

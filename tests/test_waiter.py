@@ -748,7 +748,7 @@ async def test_the_reason_of_a_down_instance_is_read_at_growing_intervals() -> N
     assert 3 <= cloud.count("GET", "/stats") <= 6
 
 
-# -- what failed and may have happened all the same
+# -- failed attempts that may have taken effect
 
 
 async def doubted(planned: Planned, state: str | None = None) -> tuple[Watch, Any]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioappsapi import InvalidInputError, Waves
+from aioappsapi.bulk.shares import is_enough, is_reached
 from aioappsapi.bulk.windows.wave_rules import Member
 
 
@@ -110,6 +111,16 @@ def test_a_ramp_grows_and_a_canary_is_small() -> None:
     assert [len(one) for one in keys(Waves.canary("15%"), members)] == [2, 8]
     assert [len(one) for one in keys(Waves.canary(0.01), members)] == [1, 9]
     assert [len(one) for one in keys(Waves.canary(20), members)] == [10]
+
+
+def test_shares_are_exact() -> None:
+    """In floats 7 % of 100 are a little more than 7, and 55 % of 20 a little more than 11."""
+    members = [app(f"{n}") for n in range(100)]
+    assert len(keys(Waves.canary("7%"), members)[0]) == 7
+    assert is_reached(0.55, 11, 20)
+    assert not is_reached(0.55, 10, 20)
+    assert is_enough(11, 20, 0.55)
+    assert not is_enough(10, 20, 0.55)
 
 
 def test_lists_leave_the_rest_for_the_end() -> None:

@@ -226,6 +226,15 @@ def test_junit_separates_failures_from_errors_and_skipped_apps() -> None:
     assert properties == {"target": "https://api.test", "stopped": "enough"}
 
 
+def test_a_target_that_could_not_be_used_is_an_error_for_ci() -> None:
+    down = ConnectError("no connection")
+    one = report(OK, target="https://eu.test", target_errors={"https://us.test": down})
+    suite = ET.fromstring(as_junit(one))[0]
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("2", "1", "0")
+    [error] = suite.findall("testcase[@name='https://us.test']/error")
+    assert (error.get("type"), error.get("message")) == ("ConnectError", "no connection")
+
+
 def test_junit_has_the_reason() -> None:
     root = ET.fromstring(as_junit(MIXED))
     ok, bad, _ = root.iter("testcase")

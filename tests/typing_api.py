@@ -23,9 +23,11 @@ from aioappsapi import (
     RunAbortedError,
     Snapshot,
     Status,
+    Wave,
+    Waves,
     report_of,
 )
-from aioappsapi.bulk import Moments, Requests, Step
+from aioappsapi.bulk import Moments, Requests, RestorePlan, SnapshotDiff, Step
 from aioappsapi.models import (
     AppFeature,
     AppPermissions,
@@ -140,7 +142,19 @@ async def bulk(client: Client, guids: Sequence[str], coming: AsyncIterator[str |
     assert_type(await client.bulk.start({"a", "b"}), Report[App])
     snapshot = await client.bulk.snapshot(coming)
     assert_type(snapshot, Snapshot)
-    assert_type(await client.bulk.restore(snapshot, wait="all", force=True), Report[App])
+    waves = Waves.by_label("start-order", pause=60.0, approve=lambda wave: wave.number < 3)
+    assert_type(
+        await client.bulk.restore(
+            snapshot, wait="all", force=True, waves=waves, memory=True, droplets=True
+        ),
+        Report[App],
+    )
+    assert_type(client.bulk.restoring(snapshot, journal="j", resume=True), Run[App])
+    assert_type(await client.bulk.diff(snapshot), SnapshotDiff)
+    assert_type(await client.bulk.plan_restore(snapshot), RestorePlan)
+    assert_type(await client.bulk.select(names=["web-*"], spaces="prod"), list[App])
+    assert_type(await client.bulk.find(["acme/prod/web"]), dict[str, App])
+    assert_type(client.bulk.stream("start", ["a"], waves=Waves.canary("5%")).wave, Wave | None)
 
 
 async def bulk_of_anything(client: Client, guids: Sequence[str]) -> None:

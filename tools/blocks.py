@@ -92,7 +92,11 @@ class Page:
         code = compile(source, example.path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         result = eval(code, example.namespace)
         if inspect.iscoroutine(result):
-            self._runner.run(asyncio.wait_for(result, _TIMEOUT))
+            try:
+                self._runner.run(asyncio.wait_for(result, _TIMEOUT))
+            except TimeoutError as late:
+                where = f"{self.path.name}:{example.line}"
+                raise AssertionError(f"{where} takes more than {_TIMEOUT} s") from late
 
     def _source(self, example: Example) -> str:
         return re.sub(r"\b808\d\b", lambda found: self._ports[found[0]], str(example.parsed))

@@ -25,13 +25,12 @@ from rich.text import Text
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
 REPORT = "start.html"
 ARGUMENTS = ["start", "--all", "--sandbox", "500", "--wait", "all", "--report", REPORT]
-QUICKER = ["--seed", "4", "--crash-grace", "5"]
 WIDTH, HEIGHT = 96, 60
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        screen = _run([*ARGUMENTS, *QUICKER])
+        screen = _run(ARGUMENTS)
         _draw(screen, "aioappsapi " + " ".join(ARGUMENTS))
         _photograph(Path(folder) / REPORT)
 

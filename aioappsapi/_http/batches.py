@@ -1,4 +1,4 @@
-"""How many resources fit into one request."""
+"""Batches of resources that fit into one request."""
 
 from __future__ import annotations
 

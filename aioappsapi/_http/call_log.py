@@ -35,7 +35,7 @@ class CallEvents:
         """The next attempt repeats one that failed."""
 
     def doubted(self, *, repeat_proves_nothing: bool) -> None:
-        """An attempt failed, and may have been carried out all the same."""
+        """An attempt failed, but may have taken effect."""
 
     def gave_up(self, reason: str) -> None:
         """Another attempt would fail too, in this call and in any other."""
@@ -78,7 +78,7 @@ class CallLog(CallEvents):
 
     @property
     def attempts(self) -> int:
-        """How many attempts have ended."""
+        """The number of attempts that have ended."""
         return len(self.results)
 
     def sent(self, at: float) -> None:

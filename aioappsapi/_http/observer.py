@@ -1,4 +1,4 @@
-"""What an observer of calls is told. A client without one makes no call for it."""
+"""The events for an observer of calls. A client without an observer makes no call for it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class CallObserver(Protocol):
     def attempt(self, request: Request, headers: dict[str, str], resends: int) -> OnEnd:
         """Follow an attempt, the first one with 0 `resends`. It may add headers.
 
-        What it returns is called in the same task when the attempt has ended.
+        The returned function is called in the same task when the attempt has ended.
         """
         ...
 
     def waiting(self, request: Request, *, closed: bool) -> Callable[[], object]:
         """Follow a request that has to wait; `closed`: the gate of the rate limit is closed.
 
-        What it returns is called when the request may go out.
+        The returned function is called when the request may go out.
         """
         ...
 
     def backing_off(self, request: Request, seconds: float) -> None:
-        """Learn that a failed request pauses before its next attempt."""
+        """Follow the pause of a failed request before its next attempt."""
         ...

@@ -1,9 +1,9 @@
 """The request that aiohttp makes for us: cheaper than its own, and it reports when its bytes leave.
 
-Most of what aiohttp works out for each request is the same for all of ours, and is worked out once:
-the headers, the connection's key, and that there are no cookies, no login of aiohttp's and nothing
-to compress. That is a sixth of what aiohttp does for a request. If a later version of aiohttp calls
-these methods by other names, its own ones run, and the request is the same.
+Most of the work of aiohttp per request has the same result for all of our requests, so it is done
+once: the headers, the connection's key, and that there are no cookies, no login of aiohttp's and
+nothing to compress. That is a sixth of what aiohttp does for a request. If a later version of
+aiohttp calls these methods by other names, its own ones run, and the request is the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aioappsapi._http.watchdog import Watchdog
 
 
 def session_headers(base: URL | None, user_agent: str) -> CIMultiDict[str]:
-    """Make the headers that all requests of a session have in common."""
+    """Return the headers that all requests of a session share."""
     host = None if base is None else base.host_port_subcomponent
     headers = CIMultiDict({} if host is None else {hdrs.HOST: host})
     headers.update(aiohttp.ClientRequest.DEFAULT_HEADERS)
@@ -32,12 +32,12 @@ def session_headers(base: URL | None, user_agent: str) -> CIMultiDict[str]:
 
 
 class StampedRequest(aiohttp.ClientRequest):
-    """A request of ours. `request_class` makes the class of one session."""
+    """A request of this library. `request_class` makes the class of one session."""
 
     _watchdog: Watchdog
     _authority: str
     _keys: dict[str, ConnectionKey]
-    # A request without a body gets no content type from aiohttp; one with a body has ours.
+    # Without this, aiohttp would add a content type to a request without a body.
     POST_METHODS = set[str]()  # noqa: RUF012
 
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
@@ -49,7 +49,7 @@ class StampedRequest(aiohttp.ClientRequest):
                 attempt.sent(self._watchdog.now())
         return super().send(conn)
 
-    # -- fast path: what is the same for all requests of a session
+    # -- fast path: the parts that are the same for all requests of a session
 
     def update_headers(self, headers: LooseHeaders | None) -> None:
         """Take over the session's headers, which were copied for this request."""

@@ -39,8 +39,8 @@ class Pager(Generic[R]):
     Iterate over it for the resources, over `pages()` for whole pages; `all()` and `first()` are
     shorthands. Each iteration sends new requests. Long lists of GUIDs or names are sent in several
     requests, and each resource comes once; an order then holds within each request. Raises the
-    errors of the requests, and DecodeError for a next page that is a repetition, beyond the last
-    page, or not a page.
+    errors of the requests, and DecodeError for a next page that repeats one, or follows the last
+    or an empty page, or is no page.
     """
 
     def __init__(
@@ -192,6 +192,9 @@ class _Links:
         path = self._path_of(link.href)
         if path is None or path in self._paths:
             raise _lost(request, link.href, "leads nowhere new")
+        # However many pages the server announces: without apps on them, the list would not end.
+        if not page.resources:
+            raise _lost(request, link.href, "follows an empty page")
         # The server counts the pages, so a link beyond the last page would be endless.
         if self._read >= (page.pagination.total_pages or _MOST_PAGES):
             raise _lost(request, link.href, f"follows page {self._read}, which is the last one")

@@ -120,7 +120,7 @@ class Bulk:
         if isinstance(keys, Mapping) == (scale is not None):
             raise TypeError("scale() takes keys and a Scale, or a mapping from GUIDs to Scales.")
         dry_run = options.pop("dry_run", False)
-        wanted: Wanted = keys if isinstance(keys, Mapping) else scale or []
+        wanted = cast("Wanted", keys if isinstance(keys, Mapping) else scale)
         chosen: Keys = list(keys) if isinstance(keys, Mapping) else keys
         run = self._run("scale", chosen, options, dry_run=dry_run, wanted=wanted)
         await run.run()
@@ -315,7 +315,7 @@ class Bulk:
         if snapshot.target != self._target and not force:
             raise InvalidInputError(
                 f"The snapshot is of {snapshot.target}, and this is {self._target}. "
-                "Pass force=True to restore it all the same."
+                "Pass force=True to restore it anyway."
             )
 
 

@@ -12,9 +12,9 @@ from typing_extensions import TypeVar
 
 from aioappsapi._http.limits.throttle import OnPause
 from aioappsapi.bulk.actions.scale import Wanted
-from aioappsapi.bulk.failure_limit import FailureLimit, check_limit, is_reached
 from aioappsapi.bulk.reports.outcome import Outcome
 from aioappsapi.bulk.reports.text import counted
+from aioappsapi.bulk.shares import FailureLimit, check_limit, is_reached
 from aioappsapi.bulk.windows.waves import Waves
 from aioappsapi.config import startup_timeout
 from aioappsapi.errors import refuse_unless

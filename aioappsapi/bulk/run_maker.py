@@ -1,4 +1,4 @@
-"""Makes runs: checks their input and options, and puts their parts together."""
+"""Makes runs: checks their input and options, and combines their parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T", default=App)
 
 
 class RunMaker:
-    """Makes the runs of one API. `ceiling` is the most apps that may be worked on at a time."""
+    """Makes the runs of one API. `ceiling` is the maximum of apps at a time."""
 
     def __init__(
         self, caller: Caller, *, target: str, ceiling: int, observer: RunObserver | None = None
@@ -110,7 +110,7 @@ class RunMaker:
             raise InvalidInputError(
                 f"This is a report of {', '.join(sorted(others))}, and the target is "
                 f"{self._target}. Nothing was sent. Pass report.failed_keys() to use its GUIDs "
-                "here all the same."
+                "here anyway."
             )
         return Inputs(keys)
 

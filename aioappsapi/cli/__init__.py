@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,10 +18,7 @@ def main() -> None:
 
 def _run(arguments: Sequence[str]) -> int:
     if arguments in (["--version"], ["-V"]):  # scripts call this often, so it imports nothing
-        from aioappsapi._version import __version__
-
-        sys.stdout.write(f"aioappsapi {__version__}\n")
-        return 0
+        return _print_version()
     try:
         from aioappsapi.cli.program import run
     except ModuleNotFoundError as missing:
@@ -30,3 +28,21 @@ def _run(arguments: Sequence[str]) -> int:
         )
         return 2
     return run(arguments)
+
+
+def _print_version() -> int:
+    from aioappsapi._version import __version__
+
+    why = "it is closed"
+    if sys.stdout is not None:
+        try:
+            sys.stdout.write(f"aioappsapi {__version__}\n")
+            sys.stdout.flush()
+        except OSError as cause:
+            why = cause.strerror or str(cause)
+            # The interpreter would try again at exit, and report an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            return 0
+    sys.stderr.write(f"aioappsapi: standard output could not be written: {why}\n")
+    return 4

@@ -44,7 +44,7 @@ class NoFlags(ActionFlags):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RollingFlags(ActionFlags):
-    """How instances are replaced."""
+    """The replacement of instances."""
 
     strategy: Annotated[
         Strategy | None,
@@ -99,7 +99,7 @@ class RollingFlags(ActionFlags):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RestageFlags(RollingFlags):
-    """How droplets are built, and how instances are replaced."""
+    """The builds of droplets, and the replacement of instances."""
 
     to_stack: Annotated[
         str | None,
@@ -173,3 +173,16 @@ class CallFlags:
 
     output: OutputFormat = "text"
     deadline: Deadline = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RestoreFlags:
+    """The parts that a restore brings back besides states and numbers of instances."""
+
+    memory: Annotated[
+        bool, Parameter(group=_HOW, help="Bring back memory and disk, too. Restarts running apps.")
+    ] = False
+    droplets: Annotated[
+        bool, Parameter(group=_HOW, help="Bring back the droplets, too. Restarts running apps.")
+    ] = False

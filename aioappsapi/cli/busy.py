@@ -1,4 +1,4 @@
-"""Signs of life while a command works and has no apps to count yet."""
+"""Progress of a command before it has apps to count."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aioappsapi.cli.console import err, note
 
-# After a longer silence a log looks like that of a run that hangs.
+# After a longer silence a run would seem to hang.
 SILENCE: Final = 10.0
 
 
 class Beat:
-    """Calls something every so many seconds of the loop's clock."""
+    """Calls a function at regular intervals of the loop's clock."""
 
     def __init__(self, seconds: float, call: Callable[[], None]) -> None:
         self._seconds = seconds
@@ -24,12 +24,12 @@ class Beat:
         self._timer: asyncio.TimerHandle | None = None
 
     def restart(self) -> None:
-        """Count the seconds from now on."""
+        """Restart the interval now."""
         self.stop()
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._due)
 
     def stop(self) -> None:
-        """Call no more."""
+        """Stop the calls."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -40,7 +40,7 @@ class Beat:
 
 @contextmanager
 def busy(what: str, *, shown: bool = True) -> Iterator[None]:
-    """Show what goes on: a spinner on a terminal, in a log a line every ten seconds.
+    """Show activity: a spinner on a terminal, or a line every ten seconds in a log.
 
     Not `shown`, it says nothing, as `--quiet` and `--no-progress` want it.
     """

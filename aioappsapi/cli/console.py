@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Final, Literal, cast
@@ -31,46 +31,61 @@ def _give_up(stream: IO[str]) -> None:
         os.close(nowhere)
 
 
-class _Unbreakable:
-    """A stream whose reader may leave: when the terminal is closed, the run still ends cleanly."""
+class _Guarded:
+    """A stream whose reader may leave; `failed` gets the error that writing ended in."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], failed: Callable[[OSError], None]) -> None:
         self._stream = stream
+        self._failed = failed
 
     def write(self, text: str) -> int:
-        """Write a text, or nothing where nobody can read it."""
+        """Write a text."""
         try:
             return self._stream.write(text)
-        except OSError:
-            _give_up(self._stream)
+        except OSError as cause:
+            self._give_up(cause)
             return len(text)
 
     def flush(self) -> None:
-        """Flush, unless nobody can read it."""
+        """Flush the stream."""
         try:
             self._stream.flush()
-        except OSError:
-            _give_up(self._stream)
+        except OSError as cause:
+            self._give_up(cause)
+
+    def _give_up(self, cause: OSError) -> None:
+        _give_up(self._stream)
+        self._failed(cause)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
-class _ErrorConsole(Console):
-    """The console of standard error, wherever that leads at the moment."""
+class _GuardedConsole(Console):
+    """The console of a standard stream, wherever that leads at the moment."""
 
     @property
     def file(self) -> IO[str]:
         """The stream."""
-        return cast(IO[str], _Unbreakable(super().file))
+        failed = _not_readable if self.stderr else _not_written
+        return cast(IO[str], _Guarded(super().file, failed))
 
     @file.setter
     def file(self, stream: IO[str]) -> None:
         self._file = stream
 
 
-out: Final = Console(soft_wrap=True)
-err: Final = _ErrorConsole(stderr=True, soft_wrap=True)
+def _not_readable(cause: OSError) -> None:
+    """Go on: when the terminal is closed, a run still ends cleanly."""
+
+
+def _not_written(cause: OSError) -> None:
+    raise StdoutError(cause.errno, cause.strerror or str(cause)) from None
+
+
+out: Final = _GuardedConsole(soft_wrap=True)
+err: Final = _GuardedConsole(stderr=True, soft_wrap=True)
+help_pages: Final = _GuardedConsole()
 
 SCHEMA: Final = 1
 _NO_FIELDS: Final[Mapping[str, object]] = {}
@@ -123,11 +138,7 @@ def write_out(text: str) -> None:
 def print_out(shown: RenderableType) -> None:
     """Show something on a terminal. Raises StdoutError."""
     _Written.anything = True
-    try:
-        out.print(shown, soft_wrap=False)
-    except OSError as cause:
-        _give_up(sys.stdout)
-        raise StdoutError(cause.errno, cause.strerror or str(cause)) from None
+    out.print(shown, soft_wrap=False)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -289,19 +289,6 @@ class JournalFlags:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RestoreFlags:
-    """What a restore brings back besides states and numbers of instances."""
-
-    memory: Annotated[
-        bool, Parameter(group=RUN, help="Bring back memory and disk, too. Restarts running apps.")
-    ] = False
-    droplets: Annotated[
-        bool, Parameter(group=RUN, help="Bring back the droplets, too. Restarts running apps.")
-    ] = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
 class OutputFlags:
     """Options for output and files."""
 

@@ -9,7 +9,7 @@ from typing import Final
 from cyclopts import CycloptsError
 
 from aioappsapi.cli.commands import app
-from aioappsapi.cli.console import StdoutError, fail, prepare_streams, say, take_log
+from aioappsapi.cli.console import StdoutError, fail, help_pages, prepare_streams, say, take_log
 from aioappsapi.cli.exits import Exit
 from aioappsapi.cli.flags import STDIN, LogFlags, Output
 from aioappsapi.cli.usage import explain
@@ -23,7 +23,13 @@ def run(arguments: Sequence[str]) -> int:
     take_log(LogFlags())
     tokens = [STDIN if word == "-" else word for word in arguments]
     try:
-        status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        status = app(
+            tokens,
+            console=help_pages,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
         return int(status or 0)  # None after a help page
     except CycloptsError as wrong:
         return _usage(wrong, arguments)

@@ -67,7 +67,7 @@ class Snapshot:
 
     @property
     def share(self) -> str:
-        """How much is done, in percent; 100 % only when everything is."""
+        """The finished part in percent; 100 % only when everything is finished."""
         return f"{100 * self.done // self.total}%" if self.total else "100%"
 
     def under_way(self) -> Iterator[str]:

@@ -24,7 +24,6 @@ from aioappsapi.cli.outputs import GoOn, deliver
 from aioappsapi.cli.progress import display, waited_for
 from aioappsapi.cli.questions import check_terminal
 from aioappsapi.cli.session import C, Session
-from aioappsapi.cli.summary import explain_abort
 from aioappsapi.cli.wave_flags import WaveFlags
 from aioappsapi.config import startup_timeout
 
@@ -121,7 +120,7 @@ def _conclude(
 ) -> Exit:
     statuses = [Exit.OK if report.ok else Exit.NOT_ALL]
     if aborted is not None:
-        say(explain_abort(aborted), "error")
+        say(str(aborted), "error")
         is_bug = not isinstance(aborted.__cause__, OSError | AppsApiError)
         statuses.append(Exit.BUG if is_bug else Exit.NOT_ALL)
     statuses.append(deliver(report, flags, go_on=go_on))

@@ -44,7 +44,7 @@ class Given:
             if report.targets != [target]:
                 raise InvalidInputError(
                     f"{path} is a report of {report.place}, but the target is {target}. "
-                    "Nothing was sent. Give --force to use its apps here all the same."
+                    "Nothing was sent. Give --force to use its apps here anyway."
                 )
 
 

@@ -32,7 +32,7 @@ class Clock:
 
     @property
     def left(self) -> float | None:
-        """How many seconds are left; None without a deadline."""
+        """The remaining seconds; None without a deadline."""
         if self._seconds is None:
             return None
         return self._began + self._seconds - time.monotonic()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from aioappsapi import Report, RunAbortedError, Status
+from aioappsapi import Report, Status
 from aioappsapi.bulk.reports.causes import group_by_cause
 from aioappsapi.bulk.reports.text import counted, span
 from aioappsapi.bulk.reports.timing import labels
@@ -87,12 +87,3 @@ def reason_lines(report: Report[object]) -> Iterator[str]:
 def apps(count: int) -> str:
     """Count apps in words."""
     return counted(count, "app")
-
-
-def explain_abort(aborted: RunAbortedError) -> str:
-    """Describe why a run could not continue, and which file caused it."""
-    cause = aborted.__cause__
-    if isinstance(cause, OSError):
-        where = f"{cause.filename}: " if cause.filename else ""
-        return f"{aborted} Cause: {where}{cause.strerror or cause}."
-    return f"{aborted} Cause: {cause}"

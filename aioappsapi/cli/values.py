@@ -43,7 +43,7 @@ def parse_duration(text: str, *, zero: bool = False) -> float:
     if seconds is None:
         raise ValueError(f"{text!r} is not a duration. Write seconds or units: 90, 90s, 5m, 1h30m.")
     if seconds == 0 and not zero:
-        raise ValueError(f"{text!r} is no time at all. Give more than 0 seconds.")
+        raise ValueError(f"{text!r} is too short. Give more than 0 seconds.")
     return seconds
 
 

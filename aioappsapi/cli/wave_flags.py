@@ -62,7 +62,7 @@ class WaveFlags:
             group=_WAVES,
             metavar="N|SHARE",
             converter=count_or_share,
-            help="First so many apps, or this share, then all others: 5, 5%.",
+            help="First this number or share of apps, then all others: 5, 5%.",
         ),
     ] = None
     ramp: Annotated[

@@ -10,6 +10,7 @@ from typing import cast
 from aioappsapi import App, InvalidInputError, Snapshot
 from aioappsapi.bulk import RestorePlan
 from aioappsapi.bulk.options import RestoreOptions
+from aioappsapi.cli.action_flags import RestoreFlags
 from aioappsapi.cli.busy import busy
 from aioappsapi.cli.console import say, take_log
 from aioappsapi.cli.dry_run import print_restore
@@ -18,7 +19,6 @@ from aioappsapi.cli.flags import (
     JournalFlags,
     LogFlags,
     OutputFlags,
-    RestoreFlags,
     RunFlags,
     Selection,
     TargetFlags,

@@ -1,4 +1,4 @@
-"""Questions to one foundation, or to all of them side by side. One that is silent is given up."""
+"""Calls to one foundation or to all of them in parallel. A silent foundation is given up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def ask(
     """Await a coroutine function of a client, as long as the server answers.
 
     Raises DeadlineError when no answer came for `patience` seconds, or at `deadline`, a time of the
-    loop's clock. Returns None if somebody cancelled `scope`.
+    loop's clock. Returns None if `scope` was cancelled.
     """
     scope = scope or anyio.CancelScope()
     scope.deadline = deadline
@@ -51,7 +51,7 @@ async def ask_each(
     patience: float,
     deadline: float = math.inf,
 ) -> dict[str, T | AppsApiError]:
-    """Ask all foundations side by side; an error takes the place of a result."""
+    """Call all foundations in parallel; an error replaces a result."""
     found: dict[str, T | AppsApiError] = {}
 
     async def ask_one(name: str, client: Client) -> None:
@@ -92,7 +92,7 @@ class _Silence(CallLog):
         response: Response | None,
         warnings: tuple[str, ...],
     ) -> None:
-        """Count answers only: a request that failed shows nothing."""
+        """Record an answer; failed requests do not count."""
         super().answered(result, request_id, response, warnings)
         if response is not None:
             self._ends_at = loop_time() + self._patience

@@ -1,4 +1,4 @@
-"""Many apps of several foundations: what `fleet.bulk` offers."""
+"""Runs over apps of several foundations: the methods of `fleet.bulk`."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def _begin(
 
 def _begin_to_scale(client: Client, found: Found, how: dict[str, Any]) -> Run[App]:
     """Make the run of a scale whose numbers are different for each app."""
-    if found == []:  # nothing is known yet; the options are checked
+    if found == []:  # no app is known yet; only the options are checked
         found = {}
     if not isinstance(found, Mapping):
         raise InvalidInputError(

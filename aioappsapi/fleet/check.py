@@ -1,4 +1,4 @@
-"""What a login can do at a foundation: who it is, until when, with which roles and limits."""
+"""A check of a login at a foundation: its user, its end, its roles and limits."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Fleet:
         names: dict[str, str] = {}
         for name, client in self._clients.items():
             check_target_name(name)
-            # Outcomes are told apart by the API that they come from.
+            # The API of an outcome is all that tells apps with one GUID apart.
             if (other := names.setdefault(client.api_url, name)) != name:
                 raise InvalidInputError(
                     f"{other} and {name} are the same API, {client.api_url}. "

@@ -1,4 +1,4 @@
-"""What is known of a task that an executor lost: its journal tells."""
+"""The report of a task that an executor lost, from its journal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never, cast
+from typing import Any, Never, cast
 
 import msgspec
 
@@ -17,9 +17,7 @@ from aioappsapi.bulk.run.journal import Head
 from aioappsapi.client import Client
 from aioappsapi.errors import AppsApiError, NotAttemptedError
 from aioappsapi.fleet.target import Target
-
-if TYPE_CHECKING:
-    from aioappsapi.fleet.run_on import TargetTask
+from aioappsapi.fleet.target_task import TargetTask
 
 
 async def report_of_lost_task(

@@ -110,7 +110,7 @@ class Member(Generic[T_co]):
 
     @property
     def total(self) -> int | None:
-        """How many apps there are; None while that is not known."""
+        """The number of apps; None while it is unknown."""
         if self.run is not None:
             return self.run.total
         return 0 if self.ended or isinstance(self._given, AppsApiError) else None

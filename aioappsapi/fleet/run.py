@@ -71,38 +71,38 @@ class FleetRun(Generic[T_co]):
 
     @property
     def counts(self) -> Counter[Status]:
-        """How many apps have ended, by status."""
+        """The number of apps with an outcome, by status."""
         return sum((run.counts for run in self._runs), Counter[Status]())
 
     @property
     def total(self) -> int | None:
-        """How many apps there are; None until the apps of every foundation are known."""
+        """The number of apps; None until the apps of every foundation are known."""
         totals = [one.total for one in self._members]
         return None if None in totals else sum(total or 0 for total in totals)
 
     @property
     def in_flight(self) -> int:
-        """How many apps a worker is busy with."""
+        """The number of apps that a worker is busy with."""
         return sum(run.in_flight for run in self._runs)
 
     @property
     def held(self) -> int:
-        """How many apps are held back until others have come up."""
+        """The number of apps that are held back until others have come up."""
         return sum(run.held for run in self._runs)
 
     @property
     def waiting(self) -> int:
-        """How many apps are accepted and not verified yet."""
+        """The number of apps that are accepted and not verified yet."""
         return sum(run.waiting for run in self._runs)
 
     @property
     def retrying(self) -> int:
-        """How many apps failed and get a second round."""
+        """The number of apps that failed and get a second round."""
         return sum(run.retrying for run in self._runs)
 
     @property
     def taken_over(self) -> int:
-        """How many outcomes came from the journals of an earlier run."""
+        """The number of outcomes from the journals of an earlier run."""
         return sum(run.taken_over for run in self._runs)
 
     @property
@@ -113,7 +113,7 @@ class FleetRun(Generic[T_co]):
 
     @property
     def limit(self) -> int | None:
-        """How many requests may be in flight now, at all foundations together."""
+        """The present maximum of requests in flight, at all foundations together."""
         limits = [run.limit for run in self._runs if run.limit is not None]
         return sum(limits) if limits else None
 

@@ -13,63 +13,22 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Any, Never
 
-import msgspec
 from filelock import FileLock, Timeout
 
-from aioappsapi.bulk.actions.factory import BulkActionName
-from aioappsapi.bulk.options import RestageOptions, check_how, check_names
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.conclude import attach_report
-from aioappsapi.bulk.selection.criteria import Criteria, SelectOptions
+from aioappsapi.client import Client
 from aioappsapi.errors import AppsApiError, InvalidInputError, TaskLostError, refuse_unless
 from aioappsapi.fleet.bulk import journal_path, make_folder
 from aioappsapi.fleet.fleet import Fleet
 from aioappsapi.fleet.lost_task import report_of_lost_task
+from aioappsapi.fleet.selection import FleetKeys
 from aioappsapi.fleet.target import Target
+from aioappsapi.fleet.target_task import TargetTask
 from aioappsapi.fleet.targets_file import choose_targets, read_targets
-
-# What belongs to the whole run, or cannot be sent to another process.
-_NOT_HERE: Final = ("journal", "resume", "deadline", "dry_run", "on_outcome", "on_pause")
-
-
-class TargetTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What an executor does at one foundation. It can be pickled, and holds no secret.
-
-    `target` is a `Target`, or the name of one in the file of named targets, which is then read
-    where the task runs. So are the environment variables that a target names. `keys` are GUIDs;
-    without them, `select` has the criteria of `Bulk.select`. `options` are those of the action,
-    such as ``{"wait": "all"}``, and `scale` its numbers. Raises InvalidInputError or TypeError for
-    what cannot go together.
-    """
-
-    target: Target | str
-    action: BulkActionName
-    keys: tuple[str, ...] | None = None
-    select: SelectOptions | None = None
-    options: dict[str, Any] = {}
-    scale: Any = None
-
-    def __post_init__(self) -> None:
-        for name in _NOT_HERE:
-            refuse_unless(
-                name not in self.options,
-                f"{self.name}: {name} is not an option of one task. See run_on().",
-            )
-        check_names(self.action, self.options, RestageOptions)
-        check_how({key: value for key, value in self.options.items() if key != "waves"})
-        refuse_unless(
-            (self.keys is None) != (self.select is None),
-            f"{self.name}: a task needs either keys or select.",
-        )
-        if self.select is not None:
-            Criteria.of(self.select)
-
-    @property
-    def name(self) -> str:
-        """The name of the target, and of the journal."""
-        return self.target if isinstance(self.target, str) else self.target.name
+from aioappsapi.models.app import App
 
 
 async def run_on(
@@ -186,24 +145,19 @@ def _wait_for(journal: Path, ends_at: float | None) -> None:
 
 async def _work_on(task: TargetTask, folder: str, ends_at: float | None, *, resume: bool) -> bytes:
     target = _target_of(task)
-    more: dict[str, Any] = {} if task.scale is None else {"scale": task.scale}
+    how: dict[str, Any] = {**task.options, "keep_values": False}
+    how |= {"journal": folder, "resume": resume}
+    if task.scale is not None:
+        how["scale"] = task.scale
     if ends_at is not None:
-        more["deadline"] = max(ends_at - time.time(), 0.001)
+        how["deadline"] = max(ends_at - time.time(), 0.001)
 
-    async def select(client: Any) -> Any:
-        return task.keys if task.select is None else await client.bulk.select(**task.select)
+    async def select(client: Client) -> list[App]:
+        return await client.bulk.select(**(task.select or {}))
 
+    keys: FleetKeys = select if task.keys is None else {target.name: task.keys}
     async with Fleet({target.name: target.client()}) as fleet:
-        keys: Any = select if task.keys is None else {target.name: task.keys}
-        run = fleet.bulk.stream(
-            task.action,
-            keys,
-            keep_values=False,
-            journal=folder,
-            resume=resume,
-            **{key: value for key, value in task.options.items() if key != "keep_values"},
-            **more,
-        )
+        run = fleet.bulk.stream(task.action, keys, **how)
         await run.run()
         return run.report.to_json().encode()
 

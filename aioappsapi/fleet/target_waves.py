@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import anyio
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.failure_limit import is_reached
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.text import counted
+from aioappsapi.bulk.shares import is_reached
 from aioappsapi.bulk.windows.wave_plan import numbered
 from aioappsapi.bulk.windows.wave_rules import ByLists
 from aioappsapi.bulk.windows.wave_rules import Member as Named

@@ -6,7 +6,7 @@ from aioappsapi.models.base import Link, Struct
 
 
 class RateLimits(Struct, frozen=True, kw_only=True, gc=False):
-    """How many requests each user may send in a window of `reset_interval_in_minutes`."""
+    """The number of requests that each user may send in a window of `reset_interval_in_minutes`."""
 
     enabled: bool = False
     general_limit: int | None = None

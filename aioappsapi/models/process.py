@@ -19,7 +19,7 @@ class HealthCheckData(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class HealthCheck(Struct, frozen=True, kw_only=True, gc=False):
-    """How the platform checks an instance. `type` is ``port``, ``process`` or ``http``."""
+    """The check of an instance by the platform. `type` is ``port``, ``process`` or ``http``."""
 
     type: str = ""
     data: HealthCheckData = HealthCheckData()

@@ -44,7 +44,7 @@ class Quota(Resource, frozen=True, kw_only=True, gc=False):
 
 
 class QuotaUsage(Struct, frozen=True, kw_only=True, gc=False):
-    """What an organization or a space uses now."""
+    """The present usage of an organization or a space."""
 
     started_instances: int = 0
     memory_in_mb: int = 0

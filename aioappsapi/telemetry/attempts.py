@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry import context as contexts
 from opentelemetry import propagate, trace
-from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from aioappsapi._http.clock import loop_time
@@ -16,12 +15,18 @@ from aioappsapi._http.message import Request, Response
 from aioappsapi.telemetry import attributes as names
 from aioappsapi.telemetry.metrics import Metrics
 
+# The key by which instrumentations of HTTP clients agree that an outer one does the work. It has no
+# public name. Without it, spans of both are made.
+_SUPPRESS: Final = getattr(
+    contexts, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY", "suppress_http_instrumentation"
+)
+
 # True in the calls of an app whose run shows no spans of apps.
 without_spans: ContextVar[bool] = ContextVar("aioappsapi_without_spans", default=False)
 
 
 class Kind(NamedTuple):
-    """What all attempts at one endpoint of one server have in common.
+    """The parts that all attempts at one endpoint of one server share.
 
     `original` is a method that HTTP does not know. It would make a series of its own in a metric.
     """
@@ -57,7 +62,7 @@ class Attempt:
         self._kind = kind
         self._metrics = metrics
         self._span = span
-        context = contexts.set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True)
+        context = contexts.set_value(_SUPPRESS, True)
         if span is not None:
             context = trace.set_span_in_context(span, context)
         propagate.inject(headers, context)

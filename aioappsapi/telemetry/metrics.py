@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-if TYPE_CHECKING:
-    from aioappsapi.telemetry.observer import ClientObserver
+from aioappsapi._http.limits.throttle import Throttle
 
 # Those that the conventions advise for durations of HTTP requests.
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _LONG_BUCKETS: Final = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600)
+
+
+class Gauges(Protocol):
+    """The present numbers of one client."""
+
+    server: dict[str, str | int]
+    throttle: Throttle
+
+    def starting(self) -> Mapping[str, int]:
+        """Count the apps whose instances are awaited, by action."""
+        ...
 
 
 class Metrics:
@@ -23,7 +33,7 @@ class Metrics:
     """
 
     def __init__(self, meter: Meter) -> None:
-        self._clients: tuple[weakref.ref[ClientObserver], ...] = ()
+        self._clients: tuple[weakref.ref[Gauges], ...] = ()
         self.duration = meter.create_histogram(
             "http.client.request.duration",
             unit="s",
@@ -64,12 +74,12 @@ class Metrics:
             description="Apps that the server accepted and whose instances are awaited.",
         )
 
-    def add(self, client: ClientObserver) -> None:
+    def add(self, client: Gauges) -> None:
         """Read the numbers of a client as long as it exists."""
         known = (one for one in self._clients if one() is not None)
         self._clients = (*known, weakref.ref(client))
 
-    def _present(self) -> Iterator[ClientObserver]:
+    def _present(self) -> Iterator[Gauges]:
         return (client for one in self._clients if (client := one()) is not None)
 
     def _in_flight(self, options: CallbackOptions) -> Iterable[Observation]:

@@ -1,4 +1,4 @@
-"""What came of waiting for one app."""
+"""The result of waiting for one app."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class RateWindow:
         self._begin(0)
 
     def _begin(self, fits: int) -> None:
-        """Begin a window into which at least so many of our requests fit."""
+        """Begin a window into which at least this many of our requests fit."""
         self._usage = _Usage(fits)
         self._ends_at = math.inf  # on our clock, with some extra time
         self._is_assumed = False  # it began by our clock, and no answer has confirmed it yet

@@ -34,7 +34,7 @@ log = logging.getLogger("aioappsapi")
 
 _REFUSED: Final = "rate limit reached"
 _TOO_LONG: Final = "rate limit reached, for longer than max_retry_after"
-_UNAVAILABLE: Final = "the server is unavailable and says when to come back"
+_UNAVAILABLE: Final = "the server is unavailable and asks for a pause"
 _USED_UP: Final = "the rate window has no requests left"
 # A pause is announced again when it grows by more seconds than this.
 _NOTABLE: Final = 1.0

@@ -1,1 +1,1 @@
-"""What a failure means, whether the request is sent again, and after what pause."""
+"""The meaning of failures, and the retries with their pauses."""

@@ -1,7 +1,7 @@
 """Retries with tenacity.
 
 Entered only after the first failure, which tenacity gets as the first attempt. So a call that
-succeeds at once pays nothing, and the first retry backs off all the same. Each failing call has an
+succeeds at once pays nothing, and the first retry still backs off. Each failing call has an
 `AsyncRetrying` of its own, because the counts of a shared one would mix.
 """
 

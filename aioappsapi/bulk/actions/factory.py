@@ -69,6 +69,7 @@ class ActionFactory:
         """Make the action that brings apps back to how a snapshot records them."""
         stops = {app.guid for app in snapshot.apps if app.state == "STOPPED"}
         droplets = {app.guid: app.droplet for app in snapshot.apps if app.droplet is not None}
+        limiter = self._start_limiter()  # one for all: a restart starts instances, too
         steps: list[ActionStep] = [
             StepWhere(self._lifecycle("stop"), lambda run: run.key in stops),
             self._scale(instances_of(snapshot), must_exist=False),
@@ -79,15 +80,17 @@ class ActionFactory:
             step = SetDropletStep(self._caller, self._inputs, self._calls, droplets)
             steps.append(StepWhere(step, lambda run: run.key in droplets))
         if heavy := frozenset(range(2, len(steps))):
-            steps.append(RestartChangedStep(self._lifecycle("restart"), self._caller, heavy))
-        steps.append(StepWhere(self._lifecycle("start"), lambda run: run.key not in stops))
+            restart = self._lifecycle("restart", limiter)
+            steps.append(RestartChangedStep(restart, self._caller, heavy))
+        start = self._lifecycle("start", limiter)
+        steps.append(StepWhere(start, lambda run: run.key not in stops))
         more = [name for name in ("memory", "droplets") if getattr(self._options, name)]
         with_ = f" with {' and '.join(more)}" if more else ""
         return Action("restore", steps, f" of {snapshot.taken_at.isoformat()}{with_}")
 
     # -- steps
 
-    def _lifecycle(self, name: ActionName) -> LifecycleStep:
+    def _lifecycle(self, name: ActionName, limiter: StartLimiter | None = None) -> LifecycleStep:
         waiter = self._waiter(name)
         return LifecycleStep(
             name,
@@ -97,7 +100,7 @@ class ActionFactory:
             skip_unchanged=self._options.skip_unchanged,
             keep_values=self._options.keep_values,
             watcher=None if waiter is None else InstanceWatcher(waiter, self._options.patience),
-            limiter=None if name == "stop" else self._start_limiter(),
+            limiter=None if name == "stop" else limiter or self._start_limiter(),
         )
 
     def _rolling(self, *, deploys_droplets: bool) -> RollingStep:

@@ -233,7 +233,7 @@ def _plan(
 
 
 def _in_vain(report: Report[App], concurrency: int) -> int:
-    """Count the requests that the server would refuse; a run sends them all the same.
+    """Count the requests that the server would refuse; a run sends them, too.
 
     An app that a quota refuses is sent twice, and a key that is no GUID is not sent. In a suspended
     space only as many apps are sent as are in flight together.

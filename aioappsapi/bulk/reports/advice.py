@@ -195,7 +195,7 @@ ADVICE: Final = (
     Advice(
         cause="The app crashes",
         action="Read its logs (`cf logs APP --recent`) and events (`cf events APP`). The server "
-        "accepted the request; the app itself has to be mended.",
+        "accepted the request; the error is in the app itself.",
         errors=(CrashedError,),
     ),
     Advice(

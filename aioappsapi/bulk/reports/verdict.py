@@ -27,7 +27,7 @@ def verdict(report: ReportData[object]) -> str:
 
 
 def unusable_targets(report: ReportData[object]) -> list[str]:
-    """Return for each unusable target why it could not be used. Its apps are in no report."""
+    """Return for each unusable target why it could not be used."""
     return [f"{at} could not be used: {error}" for at, error in report.target_errors.items()]
 
 

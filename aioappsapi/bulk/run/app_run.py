@@ -70,7 +70,7 @@ class AppRun(msgspec.Struct, eq=False):
     `journaled`: the journal has a line that the present step will be sent. `in_the_air`: bytes
     left, and no answer came. `state_seen`: the server showed the requested state. With
     `repeat_proves_nothing` it may answer 200 to a repeat although nothing happens. `doubt` is the
-    error of a step that failed and is verified all the same. `made` is the build or deployment that
+    error of a step that failed and is verified anyway. `made` is the build or deployment that
     a step made, or before its answer the name that it will have. `wave` is the number of its wave,
     `changed_by` the last step that was carried out, by this process or an earlier one.
     """

@@ -133,5 +133,5 @@ def _doubt(run: AppRun) -> str:
     if run.in_the_air:
         return "its request was in flight and may have taken effect"
     if run.is_open:
-        return "an attempt failed, and may have taken effect all the same"
+        return "an attempt failed, but may have taken effect"
     return "its last attempt failed, and nothing was changed"

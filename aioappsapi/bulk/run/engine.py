@@ -16,7 +16,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents, current_call_log, logged_to
+from aioappsapi._http.call_log import CallEvents, current_call_log
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.patience import Patience, current_patience
 from aioappsapi._http.limits.throttle import Throttle
@@ -26,6 +26,7 @@ from aioappsapi.bulk.actions.action import Action, ActionStep, Watcher
 from aioappsapi.bulk.options import Options
 from aioappsapi.bulk.reports.outcome import Outcome, T_co
 from aioappsapi.bulk.run.app_run import AppRun
+from aioappsapi.bulk.run.changes import Changes
 from aioappsapi.bulk.run.conclude import deadline_error, ending_error, is_cancelled, why_final
 from aioappsapi.bulk.run.findings import apply_finding
 from aioappsapi.bulk.run.inputs import Inputs
@@ -82,8 +83,7 @@ class Engine(Generic[T_co]):
         self._runs: dict[str, AppRun] = {}
         self._ready: deque[AppRun] = deque()
         self._retry_later: deque[AppRun] = deque()
-        self._idle = 0
-        self._changed = asyncio.Event()
+        self._changes = Changes()
 
     # -- the run
 
@@ -94,7 +94,7 @@ class Engine(Generic[T_co]):
             for watcher in watchers:
                 group.start_soon(self._watch, watcher)
             async with anyio.create_task_group() as feeding:
-                feeding.start_soon(self._inputs.feed, self._wake)
+                feeding.start_soon(self._inputs.feed, self._changes.wake)
                 await (self._rounds() if self.waves is None else self._in_waves(self.waves))
                 self._inputs.read_rest()
             for watcher in watchers:
@@ -105,7 +105,7 @@ class Engine(Generic[T_co]):
         self.stop_reason = self.stop_reason or reason
         if self.waves is not None:
             self.waves.stop()
-        self._wake()
+        self._changes.wake()
 
     async def _watch(self, watcher: Watcher) -> None:
         current_call_log.set(self._calls)
@@ -115,12 +115,6 @@ class Engine(Generic[T_co]):
             lambda finding: apply_finding(finding, runs[finding.key], wait),
             lambda key: runs[key].crashed(),
         )
-
-    async def arrange(self) -> None:
-        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
-        if self.waves is not None:
-            with logged_to(self._calls):
-                await self.waves.arrange(self.journal)
 
     async def _in_waves(self, waves: WaveRun) -> None:
         """Work on one wave after the other, each until all of its apps have an outcome."""
@@ -132,7 +126,7 @@ class Engine(Generic[T_co]):
             waves.begin(wave)
             await self._rounds()
             while self._runs and self.stop_reason is None:
-                await self._wait_for_change()
+                await self._changes.wait()
 
     async def _rounds(self) -> None:
         await self._round()
@@ -176,7 +170,7 @@ class Engine(Generic[T_co]):
                 return run
             if not self._may_become_ready():
                 return None
-            await self._wait_for_change()
+            await self._changes.wait()
         return None
 
     def _next(self) -> AppRun | None:
@@ -224,18 +218,6 @@ class Engine(Generic[T_co]):
             for run in self._runs.values()
         )
 
-    async def _wait_for_change(self) -> None:
-        self._idle += 1
-        try:
-            self._changed.clear()
-            await self._changed.wait()
-        finally:
-            self._idle -= 1
-
-    def _wake(self) -> None:
-        if self._idle:
-            self._changed.set()
-
     # -- one app
 
     async def _take_on(self, run: AppRun) -> None:
@@ -247,9 +229,10 @@ class Engine(Generic[T_co]):
                 step = self._action.steps[at]
                 looking = step.look(run)
                 # fast path: a coroutine only where something has to be waited for.
-                if looking or step.limiter or self.journal or run.retried:
+                may_wait = looking or step.limiter or self.journal or run.retried
+                if may_wait and run.step == at:  # else this step has nothing to change
                     await self._prepare(run, step, looking)
-                elif self.stop_reason is not None and run.state is ASKING:
+                elif self.stop_reason is not None:
                     self._skip(run)
                 if run.state is not ASKING or run.step != at:
                     continue
@@ -274,10 +257,7 @@ class Engine(Generic[T_co]):
     async def _prepare(
         self, run: AppRun, step: ActionStep, looking: Awaitable[None] | None
     ) -> None:
-        """Wait for what comes before the request of a step; any of it may move the app.
-
-        An app that needs no request at this step is at the next one after its look.
-        """
+        """Wait for what comes before the request of a step; any of it may move the app."""
         at = run.step
         # What is read here is the run's: no app has it in its record, and no outage is outlasted.
         current_call_log.set(self._calls)
@@ -289,7 +269,7 @@ class Engine(Generic[T_co]):
                 return
             if run.state is ASKING and step.limiter is not None:
                 await step.limiter.admit(run)
-            if run.state is ASKING and self.stop_reason is not None:
+            if self.stop_reason is not None:
                 self._skip(run)
             if run.state is ASKING and self.journal is not None:
                 if step.takes_guids:
@@ -302,7 +282,8 @@ class Engine(Generic[T_co]):
             current_patience.set(self._patience)
 
     def _skip(self, run: AppRun) -> None:
-        run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
+        if run.state is ASKING:
+            run.skipped(loop_time(), NotAttemptedError(f"{run.what}: {self.stop_reason}."))
 
     async def _wait_for_open_gate(self, run: AppRun) -> None:
         # If an app waited after its journal line, it would be in doubt after a kill.
@@ -353,8 +334,8 @@ class Engine(Generic[T_co]):
         elif state is RETRY_LATER:
             self._retry_later.append(run)
             self._check_failures()
-        if self._idle:  # fast path: what `_wake` does
-            self._changed.set()
+        if self._changes.idle:  # fast path: most moves wake nobody
+            self._changes.wake()
 
     def _finish(self, run: AppRun, outcome: Outcome[T_co]) -> None:
         self._runs.pop(run.key, None)

@@ -1,4 +1,4 @@
-"""What a watcher found out, as events of an app."""
+"""The findings of watchers, as events of an app."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Inputs:
 
     @property
     def claimable(self) -> int:
-        """How many apps may be claimed now."""
+        """The number of apps that may be claimed now."""
         return self.horizon - self._cursor
 
     def claim(self) -> int | None:

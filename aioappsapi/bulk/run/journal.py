@@ -279,7 +279,7 @@ class Journal:
             try:
                 self.close()
             except OSError as cause:
-                text = f"The last outcomes are not in the journal {self.path}: {cause}"
+                text = f"The last outcomes are not in the journal {self.path}: {cause.strerror}"
                 log.error(text)  # noqa: TRY400 - its traceback adds nothing
 
     def close(self) -> None:
@@ -320,10 +320,10 @@ class Journal:
             while left:  # a nearly full disk may write only a part
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
-        except OSError:
+        except OSError as cause:
             with suppress(OSError):
                 self._file.truncate(size)
-            raise
+            raise OSError(cause.errno, cause.strerror, str(self.path)) from None
 
     def _save_name(self) -> None:
         """Flush the folder too, which holds the file's name. Windows does that by itself."""

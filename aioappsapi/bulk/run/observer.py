@@ -1,4 +1,4 @@
-"""What an observer of runs is told. A run without one makes no call for it."""
+"""The events for an observer of runs. A run without an observer makes no call for it."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from aioappsapi.bulk.run.states import State
 
 
 class Numbers(Protocol):
-    """What an observer may read of a run at any moment."""
+    """The numbers of a run that an observer may read at any time."""
 
     @property
     def action(self) -> str:
-        """What the run does to each app."""
+        """The action of the run."""
         ...
 
     @property
     def total(self) -> int | None:
-        """How many apps there are; None while the input is still being read."""
+        """The number of apps; None while the input is still being read."""
         ...
 
     @property
     def counts(self) -> Counter[Status]:
-        """How many apps have ended, by status."""
+        """The number of apps with an outcome, by status."""
         ...
 
     @property
     def waiting(self) -> int:
-        """How many apps are accepted and not verified yet."""
+        """The number of apps that are accepted and not verified yet."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class RunEvents(Protocol):
         ...
 
     def at_gate(self, run: AppRun) -> Callable[[], object]:
-        """Follow an app that waits for the rate limit; what it returns is called afterwards."""
+        """Follow an app that waits for the rate limit; call the result after the wait."""
         ...
 
     def step(self, run: AppRun, sending: Awaitable[None]) -> Awaitable[None]:
@@ -69,7 +69,7 @@ class RunEvents(Protocol):
         ...
 
     def flushed(self, seconds: float) -> None:
-        """Follow a flush of the journal, which took so many seconds."""
+        """Follow a flush of the journal; `seconds` is its duration."""
         ...
 
 
@@ -82,7 +82,7 @@ class RunObserver(CallObserver, Protocol):
 
 
 class Instrumentation(Protocol):
-    """Makes the observer of a client: what `Client(telemetry=...)` takes."""
+    """Makes the observer of a client; the type of `Client(telemetry=...)`."""
 
     def observe(self, api_url: str, throttle: Throttle) -> RunObserver:
         """Make the observer of a client. `throttle` has its numbers of requests."""

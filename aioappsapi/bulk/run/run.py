@@ -13,7 +13,7 @@ from typing import Generic
 
 import anyio
 
-from aioappsapi._http.call_log import CallEvents
+from aioappsapi._http.call_log import CallEvents, logged_to
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.limits.throttle import OnPause, Throttle
 from aioappsapi.bulk.actions.action import Action
@@ -77,12 +77,13 @@ class Run(Generic[T_co]):
         self._pressure = Pressure(throttle)
         self._observer = observer
         self._predicted = predicted
+        self._calls = calls or RequestCounter(progress.requests, outer)
         self._engine = Engine(
             action,
             inputs,
             options,
             progress,
-            calls=calls or RequestCounter(progress.requests, outer),
+            calls=self._calls,
             outer=outer,
             throttle=throttle,
             on_outcome=on_outcome,
@@ -116,12 +117,12 @@ class Run(Generic[T_co]):
 
     @property
     def known(self) -> int:
-        """How many apps are known so far."""
+        """The number of apps that are known so far."""
         return len(self._inputs.keys)
 
     @property
     def failures(self) -> int:
-        """How many apps failed or ran out of time, with those that get a second round."""
+        """The number of apps that failed or timed out, with those that get a second round."""
         return self._progress.failures
 
     @property
@@ -131,16 +132,15 @@ class Run(Generic[T_co]):
 
     @property
     def wave(self) -> Wave | None:
-        """The wave that goes on, or went on last."""
+        """The present wave, or the last one."""
         return None if self._engine.waves is None else self._engine.waves.present
 
     @property
     def wave_pause(self) -> float:
         """Seconds until the pause between two waves ends; 0 when there is none."""
         waves = self._engine.waves
-        if waves is None or waves.pause_ends is None:
-            return 0.0
-        return max(waves.pause_ends - loop_time(), 0.0)
+        ends = None if waves is None else waves.pause_ends
+        return 0.0 if ends is None else max(ends - loop_time(), 0.0)
 
     @property
     def in_flight(self) -> int:
@@ -204,9 +204,8 @@ class Run(Generic[T_co]):
         Raises InvalidInputError with `keep=False`: then outcomes are counted and not kept.
         """
         if not self._progress.keep:
-            raise InvalidInputError(
-                "This run keeps no outcomes (keep=False), so it has no report; see its counts."
-            )
+            text = "This run keeps no outcomes (keep=False), so it has no report; see its counts."
+            raise InvalidInputError(text)
         return self._progress_report()
 
     def _progress_report(self) -> Report[T_co]:
@@ -347,7 +346,7 @@ class Run(Generic[T_co]):
         begun = False
         try:
             with self._engine.scope:
-                await self._engine.arrange()
+                await self._arrange()
                 begun = True
                 await self._engine.work()
             self._conclude()
@@ -363,6 +362,12 @@ class Run(Generic[T_co]):
                 raise
         if self._engine.interruption is not None:
             raise aborted(self.action, self._engine.interruption, self._progress_report())
+
+    async def _arrange(self) -> None:
+        """Put the apps into waves, if the run has any. Raises AppsApiError; nothing was sent."""
+        if (waves := self._engine.waves) is not None:
+            with logged_to(self._calls):
+                await waves.arrange(self._engine.journal)
 
     def _begin(self) -> None:
         self.began = True

@@ -1,4 +1,4 @@
-"""The waves of one run: their order, when the next one may begin, and why it may not."""
+"""The waves of one run: their order, and the conditions for the next wave."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from itertools import accumulate
 import anyio
 
 from aioappsapi._http.clock import loop_time
-from aioappsapi.bulk.failure_limit import is_reached
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.text import counted
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
 from aioappsapi.bulk.run.progress import Progress
+from aioappsapi.bulk.shares import is_enough, is_reached
 from aioappsapi.bulk.windows.wave_plan import WavePlanner, numbered
 from aioappsapi.bulk.windows.wave_rules import Named
 from aioappsapi.bulk.windows.waves import Wave
@@ -27,7 +27,7 @@ class WaveRun:
     """The waves of one run.
 
     A wave lasts until each of its apps has an outcome. The journal keeps which apps belong to
-    which wave, so a resumed run has the same ones, whatever became of the labels meanwhile.
+    which wave, so a resumed run has the same waves, even if labels have changed.
     `caller_deadline` is the deadline of the scopes around the run, which no approval moves.
     """
 
@@ -61,7 +61,7 @@ class WaveRun:
         self._inputs.arrange([key for wave in self.waves for key in wave.keys])
 
     async def _with_new(self, kept: list[Named]) -> list[Named]:
-        """Return the journal's waves, and one more for apps that the journal does not know."""
+        """Return the journal's waves, and a last wave for apps that the journal does not know."""
         await self._inputs.read_all()
         known = {key for _, keys in kept for key in keys}
         new = [key for key in self._inputs.keys if key not in known]
@@ -79,12 +79,12 @@ class WaveRun:
         self._failed_before, self._done_before = self._progress.failures, self._done
         self._inputs.open_until(self._ends[self.waves.index(wave)])
 
-    # -- whether to go on
+    # -- the conditions for the next wave
 
     async def why_not(self, wave: Wave, scope: anyio.CancelScope) -> str | None:
         """Wait until a wave may begin; return why it may not. `scope` has the run's deadline.
 
-        Nobody is asked about a wave that an earlier process finished.
+        There is no question for a wave that an earlier process finished.
         """
         if (reason := self._too_few()) is not None:
             return reason
@@ -124,11 +124,11 @@ class WaveRun:
         return by_status[Status.OK] + by_status[Status.ALREADY]
 
     def _too_few(self) -> str | None:
-        """Return why the wave that just ended stops the run; None if it does not."""
+        """Return why the last wave stops the run; None if it does not."""
         if (wave := self.present) is None:
             return None
         apps, done = len(wave.keys), self._done - self._done_before
-        if done >= self._how.proceed_at * apps:
+        if is_enough(done, apps, self._how.proceed_at):
             return None
         return (
             f"{wave} ended with {done:,} of {counted(apps, 'app')} in the requested state, and the "

@@ -1,1 +1,1 @@
-"""Selection: which apps, by their names and by what they have in common."""
+"""The selection of apps, by their names and by their properties."""

@@ -17,7 +17,7 @@ _STATES: Final = ("STARTED", "STOPPED")
 
 
 class SelectOptions(TypedDict, total=False):
-    """What selected apps have in common. An app has to match all options that are given.
+    """The properties of selected apps. An app must match all given options.
 
     Each of `organizations`, `spaces`, `names`, `stack` and `exclude` is one word or several. A
     name is exact (``web`` or ``org/space/web``), or a glob (``web-*``, ``acme/prod/*``). An exact

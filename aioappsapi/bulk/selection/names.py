@@ -1,4 +1,4 @@
-"""Names of apps: what a word stands for. Pure: it sees the apps that were listed before.
+"""Names of apps, and the apps that they select. Pure: it gets the listed apps.
 
 A name is exact (``web``, or ``org/space/app``) and stands for one app, or it is a glob
 (``web-*``, ``acme/prod/*``) and stands for all apps that match.
@@ -21,7 +21,7 @@ _LONGEST: Final = 80
 
 
 class UnknownNameError(InvalidInputError):
-    """No app has a name; `why` says so without the way out that only selections have."""
+    """No app has a name; `why` says so without advice that fits only selections."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -51,13 +51,13 @@ def matches(name: str, path: str, globs: Iterable[str]) -> bool:
 
 
 def asked_for(names: Iterable[str]) -> list[str]:
-    """Return the names that the server can be asked for. A path may also be the name of an app."""
+    """Return the names for the server's filter. A path may also be the name of an app."""
     parts = {part for name in names for part in (name, name.split("/", 2)[-1])}
     return sorted(part for part in parts if part and "," not in part)
 
 
 def called(word: str, apps: Iterable[App]) -> list[App]:
-    """Return the apps that an exact name stands for: those of this name, else of this path."""
+    """Return the apps of an exact name: those with this name, otherwise with this path."""
     listed = list(apps)
     exact = [app for app in listed if app.name == word]
     return exact or [app for app in listed if _is_path(word, app)]
@@ -75,12 +75,12 @@ def _lower(names: Iterable[str]) -> list[str]:
 
 
 def not_found(*unknown: str) -> str:
-    """Say that no app has these names or GUIDs: one message, whatever they look like."""
+    """Return the message that no app has these names or GUIDs."""
     return f"No app that this login can see is called {_few(map(_quoted, unknown))}."
 
 
 def unknown_error(unknown: Sequence[str], visible: Iterable[App]) -> UnknownNameError:
-    """Make the error for names that no app has, with the nearest names."""
+    """Return the error for names that no app has, with similar names."""
     return UnknownNameError(f"{not_found(*unknown)}{_nearest(unknown[0], visible)}")
 
 
@@ -106,7 +106,7 @@ def refuse_ambiguous(found: Mapping[str, Sequence[App]]) -> None:
 
 
 def _quoted(word: str) -> str:
-    # A line of some other file, taken for a name, may be very long.
+    # A line of another file may be very long.
     return repr(word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…")
 
 

@@ -1,4 +1,4 @@
-"""Asks the server for the apps of a selection, with few requests."""
+"""Finds the apps of a selection, with few requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PLACES: Final = ("space.organization",)
 
 
 async def find(caller: Caller, names: Sequence[str], *, skip_unknown: bool) -> dict[str, App]:
-    """Return the one app that each exact name stands for; no name is a glob here."""
+    """Return the one app of each exact name; a name is not a glob here."""
     return await _Selector(caller, Criteria(skip_unknown=skip_unknown)).by_name(names)
 
 
@@ -43,7 +43,7 @@ async def select(caller: Caller, criteria: Criteria) -> list[App]:
 
 
 class _Selector:
-    """One selection. Its places are looked up once, and everything is listed at most twice."""
+    """One selection. Spaces and organizations are read once, and apps are listed at most twice."""
 
     def __init__(self, caller: Caller, criteria: Criteria) -> None:
         self._caller = caller
@@ -67,13 +67,13 @@ class _Selector:
     async def by_name(
         self, names: Sequence[str], every: Sequence[App] | None = None
     ) -> dict[str, App]:
-        """Find apps by exact names, among all of the selection where these were listed already."""
+        """Find apps by exact names, in the list of the selection if it was read already."""
         if not names:
             return {}
         listed = await self._list(asked_for(names)) if every is None else every
         found = {name: called(name, listed) for name in names}
         if unknown := [name for name in names if not found[name]]:
-            # The server cannot be asked for a name with a comma; and the nearest names are shown.
+            # The server's filter does not accept a name with a comma; and similar names are shown.
             visible = await self._list() if every is None else every
             found |= {name: called(name, visible) for name in unknown}
             self._refuse([name for name in unknown if not found[name]], visible)

@@ -1,4 +1,4 @@
-"""What differs between a snapshot and the platform now. Nothing is changed."""
+"""The differences between a snapshot and the present platform, read without a change."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from aioappsapi.bulk.windows.snapshot import (
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing about an app that is not as it was.
+    """One difference of an app.
 
     `what` is ``state``, ``instances``, ``memory`` or ``droplet``; instances and memory are those of
-    a `process`. None stands for nothing: no droplet, or a type of process that is gone.
+    a `process`. None means no droplet, or a type of process that no longer exists.
     """
 
     what: str
@@ -42,19 +42,19 @@ def _shown(value: str | int | None) -> str:
 
 
 class AppDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """An app that is not as a snapshot records it."""
+    """An app that differs from its snapshot."""
 
     app: AppState
     differences: tuple[Difference, ...]
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What differs: ``state``, ``instances``, ``memory``, ``droplet``."""
+        """The kinds of differences: ``state``, ``instances``, ``memory``, ``droplet``."""
         return frozenset(one.what for one in self.differences)
 
 
 class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to the apps of a snapshot since it was taken.
+    """The changes of a snapshot's apps since it was taken.
 
     `gone` are apps that are not visible any more, `new` apps that were made since in the same
     spaces, `changed` those that differ; `same` is the number of the others.
@@ -95,7 +95,7 @@ async def compare(caller: Caller, snapshot: Snapshot) -> SnapshotDiff:
 
 
 async def _new_apps(caller: Caller, snapshot: Snapshot) -> AsyncIterator[AppState]:
-    """Yield apps that were made since, in the spaces of the snapshot; it has only their names."""
+    """Yield newer apps in the spaces of the snapshot, which it knows only by name."""
     known = {app.guid for app in snapshot.apps}
     places = {(app.organization, app.space) for app in snapshot.apps}
     names = sorted({app.space for app in snapshot.apps if app.space is not None})

@@ -1,4 +1,4 @@
-"""A restore: in which waves it goes, and what it is expected to do."""
+"""The waves of a restore, and its expected outcomes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def known_apps(snapshot: Snapshot) -> list[Outcome[App]]:
     return [
         Outcome(
             key=app.guid,
-            status=Status.ALREADY,  # in no doubt
+            status=Status.ALREADY,  # without doubt
             name=app.name,
             space=app.space,
             organization=app.organization,
@@ -50,7 +50,7 @@ def known_apps(snapshot: Snapshot) -> list[Outcome[App]]:
 
 
 class StopsFirst(msgspec.Struct, frozen=True):
-    """Stopped apps make room for those that start, so they are the first wave."""
+    """Stops free quota for starts, so they are the first wave."""
 
     stops: frozenset[str]
     then: Rule | None = None
@@ -76,7 +76,7 @@ class StopsFirst(msgspec.Struct, frozen=True):
 
 
 def waves_of(snapshot: Snapshot, waves: Waves | None) -> Waves | None:
-    """Return the waves of a restore. Without `waves` a failed stop keeps no app from starting."""
+    """Return the waves of a restore. Without `waves`, starts begin even after a failed stop."""
     keys = keys_by_action(snapshot)
     rule = StopsFirst(frozenset(keys.get("stop", ())), None if waves is None else waves.rule)
     if waves is not None:
@@ -85,7 +85,7 @@ def waves_of(snapshot: Snapshot, waves: Waves | None) -> Waves | None:
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore would do: the expected outcome of each app, its waves, and what differs."""
+    """The forecast of a restore: expected outcomes, waves and differences."""
 
     report: Report[App]
     diff: SnapshotDiff
@@ -101,7 +101,7 @@ async def draw_up_restore(
     *,
     target: str,
 ) -> RestorePlan:
-    """Compare the snapshot with the platform, and predict what starts and stops do."""
+    """Compare the snapshot with the platform, and predict the starts and stops."""
     started_at = datetime.now(UTC)
     with recorded(CallLog) as record:
         diff = await compare(caller, snapshot)

@@ -1,4 +1,4 @@
-"""Plans the waves of a run: reads what their rule needs of the apps, and splits them."""
+"""Plans the waves of a run: reads the data that their rule needs, and splits the apps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _member(app: App) -> Member:
 
 
 def numbered(waves: Sequence[Named]) -> list[Wave]:
-    """Return waves with their numbers, without those that have no app."""
+    """Return the waves that have apps, with their numbers."""
     return [
         Wave(number=number, of=len(waves), name=name, keys=tuple(keys))
         for number, (name, keys) in enumerate(waves, 1)

@@ -1,4 +1,4 @@
-"""The rules by which apps are put into waves. Pure: they see what was read of the apps before.
+"""The rules by which apps are put into waves. Pure: they get the data of the apps.
 
 A rule returns the waves in their order, each with its name, which may be empty, and its apps.
 """
@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
-from typing import ClassVar, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
+from aioappsapi.bulk.shares import share_of
 from aioappsapi.errors import InvalidInputError
 
 Named = tuple[str, list[str]]
@@ -23,7 +24,7 @@ _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a rule may use of an app. What could not be read is None or empty."""
+    """The data of an app for rules. Unreadable data is None or empty."""
 
     key: str
     name: str | None = None
@@ -55,8 +56,12 @@ class Rule(Protocol):
 class ByLists(msgspec.Struct, frozen=True):
     """Explicit lists. Apps of the run that are in no list come last."""
 
-    reads: ClassVar[bool] = False
     lists: tuple[tuple[str, ...], ...]
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"in {len(self.lists)} lists"
@@ -78,9 +83,13 @@ class ByValue(msgspec.Struct, frozen=True):
     With a ``-`` before the key the order is reversed, as in the API's ``order_by``.
     """
 
-    reads: ClassVar[bool] = True
     kind: Values
     key: str = ""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return True
 
     def __str__(self) -> str:
         return f"by {self.kind} {self.key}".rstrip()
@@ -120,7 +129,7 @@ def _place(member: Member) -> str | None:
 
 
 def _rank(value: str) -> tuple[bool, Decimal, str]:
-    """Return the place of a value in the order; equal for values that are one number."""
+    """Return the sort key of a value; values that are the same number are equal."""
     text = value.strip()
     if _NUMBER.fullmatch(text):
         return False, Decimal(text), ""
@@ -131,11 +140,15 @@ class ByNeeds(msgspec.Struct, frozen=True):
     """An annotation names the apps that an app needs, with commas between: they go first.
 
     For a stop they go last. A name stands for the app in the same space, else for the only one of
-    the run. Apps that are no part of the run count as there.
+    the run. Apps outside the run count as started.
     """
 
-    reads: ClassVar[bool] = True
     key: str
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return True
 
     def __str__(self) -> str:
         return f"by needs {self.key}"
@@ -160,7 +173,7 @@ class ByNeeds(msgspec.Struct, frozen=True):
 
 
 class _Names:
-    """The apps of a run by the words that an annotation may use."""
+    """The apps of a run by their possible names in an annotation."""
 
     def __init__(self, members: Iterable[Member]) -> None:
         self._by_path: dict[str, Member] = {}
@@ -201,9 +214,13 @@ def _circle_error(key: str, circle: Sequence[str], members: Iterable[Member]) ->
 class Ramp(msgspec.Struct, frozen=True):
     """Waves that grow: 1, 2, 4, … apps."""
 
-    reads: ClassVar[bool] = False
     first: int
     factor: float
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"ramp {self.first},{self.factor:g}"
@@ -223,8 +240,12 @@ class Ramp(msgspec.Struct, frozen=True):
 class Canary(msgspec.Struct, frozen=True):
     """A few apps first, then all others. `few` is a count, or a share if it is a float."""
 
-    reads: ClassVar[bool] = False
     few: int | float
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs more than GUIDs."""
+        return False
 
     def __str__(self) -> str:
         return f"canary {self.few}"
@@ -233,6 +254,6 @@ class Canary(msgspec.Struct, frozen=True):
         """Return the first apps of the input, and the rest."""
         del action
         keys = [member.key for member in members]
-        few = self.few if isinstance(self.few, int) else math.ceil(self.few * len(keys))
+        few = self.few if isinstance(self.few, int) else math.ceil(share_of(self.few, len(keys)))
         waves: list[Named] = [("canary", keys[:few]), ("rest", keys[few:])]
         return [wave for wave in waves if wave[1]]

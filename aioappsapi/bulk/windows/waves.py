@@ -1,4 +1,4 @@
-"""Waves: the apps of a run in groups, one after the other, each only when the one before did well.
+"""Waves: the apps of a run in groups. The next group begins only after enough successes.
 
 `Waves` says how to make the groups and when to go on. The engine keeps the order.
 """
@@ -10,7 +10,7 @@ from typing import Final, TypedDict, Unpack
 
 import msgspec
 
-from aioappsapi.bulk.failure_limit import FailureLimit, check_limit
+from aioappsapi.bulk.shares import FailureLimit, check_limit
 from aioappsapi.bulk.windows.wave_rules import (
     ByLists,
     ByNeeds,
@@ -48,7 +48,7 @@ class WaveOptions(TypedDict, total=False):
     A wave ends when each of its apps has an outcome, after the second round. Then at least the
     share `proceed_at` of them must be `ok` or `already`, else the run stops and the apps of later
     waves are `not_attempted`. So pass `wait` to see apps run before others follow. `max_failures`
-    stops the run in the middle of a wave, after so many failures or such a share of the wave.
+    stops the run in the middle of a wave, after this number or share of failures.
     `pause` is in seconds, between two waves. `approve` is called with each `Wave` before it
     begins, and may be async; the run stops unless it returns true. A deadline does not count the
     time that it takes.
@@ -138,7 +138,7 @@ class Waves:
         return self.rule.split(members, action)
 
     def with_rule(self, rule: Rule) -> Waves:
-        """Return waves of another rule that go on and stop as these do."""
+        """Return waves of another rule with the same options."""
         return Waves(
             rule,
             proceed_at=self.proceed_at,
@@ -148,7 +148,7 @@ class Waves:
         )
 
     def without_stops(self) -> Waves:
-        """Return these waves without pauses, approvals and limits, as a dry run goes through."""
+        """Return these waves without pauses, approvals and limits, for a dry run."""
         return Waves(self.rule, proceed_at=0.0)
 
     def __str__(self) -> str:

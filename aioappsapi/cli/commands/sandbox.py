@@ -1,4 +1,4 @@
-"""What may be typed after `sandbox`. The sandbox's own program does the work."""
+"""The options of `sandbox`. The sandbox's own program does the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Share = Annotated[float | None, Parameter(metavar="SHARE", converter=share)]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SandboxFlags:
-    """What kind of Cloud Controller is served. None leaves it to the sandbox."""
+    """The Cloud Controller to serve. None means the sandbox's own default."""
 
     port: Annotated[_N, Parameter(group=_SERVER, help="0 takes any free port. Default: 8080.")] = (
         None

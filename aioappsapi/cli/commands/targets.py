@@ -1,4 +1,4 @@
-"""What may be typed after `targets`."""
+"""The options of `targets`."""
 
 from __future__ import annotations
 

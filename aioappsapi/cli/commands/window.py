@@ -6,13 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from aioappsapi.cli.action_flags import RestoreFlags
 from aioappsapi.cli.flags import (
     RUN,
     Deadline,
     JournalFlags,
     LogFlags,
     OutputFlags,
-    RestoreFlags,
     RunFlags,
     Selection,
     SnapshotFile,

@@ -15,7 +15,7 @@ from aioappsapi.sandbox.world.realm import Realm
 from aioappsapi.sandbox.world.resources import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 class Jobs:
@@ -36,10 +36,13 @@ class Jobs:
         }
 
     def begin(
-        self, operation: str, app_guid: str | None, finish: Callable[[Job], None] | None = None
+        self,
+        operation: str,
+        resource: tuple[str, str] | None,
+        finish: Callable[[Job], None] | None = None,
     ) -> Job:
         """Begin a job. It is complete after `finish`, unless `finish` has set another state."""
-        job = Job(guid=guid(self._world.rng), operation=operation, app=app_guid)
+        job = Job(guid=guid(self._world.rng), operation=operation, resource=resource)
         self._shelf.jobs[job.guid] = job
 
         def end() -> None:
@@ -66,8 +69,9 @@ class Jobs:
     def _text(self, call: Call, job: Job) -> str:
         base = call.views.base
         links = {"self": {"href": f"{base}/v3/jobs/{job.guid}"}}
-        if job.app in self._world.apps:
-            links["app"] = {"href": f"{base}/v3/apps/{job.app}"}
+        if job.resource is not None and self._exists(*job.resource):
+            kind, resource_guid = job.resource
+            links[kind] = {"href": f"{base}/v3/{kind.removesuffix('s')}s/{resource_guid}"}
         return json_text(
             {
                 "guid": job.guid,
@@ -81,11 +85,28 @@ class Jobs:
             }
         )
 
+    def _exists(self, kind: str, resource_guid: str) -> bool:
+        shelf, marketplace = self._shelf, self._realm.marketplace
+        if kind == "route":
+            return self._realm.network.route(resource_guid) is not None
+        known: dict[str, Collection[str]] = {
+            "app": self._world.apps,
+            "space": self._world.spaces,
+            "organization": self._world.organizations,
+            "user": self._world.users,
+            "droplet": shelf.droplets,
+            "package": shelf.packages,
+            "service_instance": marketplace.instances,
+            "service_instances": marketplace.instances,
+            "service_credential_binding": marketplace.bindings,
+        }
+        return resource_guid in known[kind]
+
     def _delete_app(self, call: Call, app_guid: str) -> Answer:
         _, app = self._access.changeable(call, app_guid, DEVELOPERS)
         job = self._shelf.jobs.get(app.deletion or "")
         if job is None or job.state != "PROCESSING":
-            job = self.begin("app.delete", app.guid, lambda job: self._remove(app, job))
+            job = self.begin("app.delete", ("app", app.guid), lambda job: self._remove(app, job))
             app.deletion = job.guid
         return self.accepted(call, job)
 
@@ -99,4 +120,4 @@ class Jobs:
 
     def _clear_cache(self, call: Call, app_guid: str) -> Answer:
         _, app = self._access.changeable(call, app_guid)
-        return self.accepted(call, self.begin("app.clear_buildpack_cache", app.guid))
+        return self.accepted(call, self.begin("app.clear_buildpack_cache", ("app", app.guid)))

@@ -1,4 +1,4 @@
-"""How the server's language sees JSON values: as text, by length, and as blank or not."""
+"""JSON values in the server's language, Ruby: as text, their length, and blank or not."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Cell:
     next_port: int = _FIRST_PORT
 
     def fits(self, memory_mb: int) -> bool:
-        """Check whether so much memory is free."""
+        """Check whether this much memory is free."""
         return self.memory_mb is None or self.used_mb + memory_mb <= self.memory_mb
 
     def take_port(self) -> int:

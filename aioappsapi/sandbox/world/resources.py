@@ -185,10 +185,10 @@ class Task(Resource):
 
 @dataclass(slots=True, kw_only=True)
 class Job(Resource):
-    """Work that goes on after the answer; `app` is the GUID of its app."""
+    """Work that goes on after the answer; `resource` is the kind and the GUID of its resource."""
 
     operation: str
-    app: str | None = None
+    resource: tuple[str, str] | None = None
     state: str = "PROCESSING"
     errors: list[Json] = field(default_factory=list)
 

@@ -241,7 +241,9 @@ class Droplets:
         if droplet.state != "AWAITING_UPLOAD":
             raise errors.unprocessable(_UPLOADED)
         droplet.state = "PROCESSING_UPLOAD"
-        job = self._jobs.begin("droplet.upload", None, lambda _: _uploaded(droplet))
+        job = self._jobs.begin(
+            "droplet.upload", ("droplet", droplet.guid), lambda _: _uploaded(droplet)
+        )
         headers = {"location": f"{call.views.base}/v3/jobs/{job.guid}"}
         return Answer(202, json_text(_shown(call, droplet)), headers=headers)
 
@@ -254,7 +256,9 @@ class Droplets:
                 f'The droplet is currently used by app with guid "{droplet.app.guid}".'
             )
         job = self._jobs.begin(
-            "droplet.delete", None, lambda _: self._shelf.forget_droplet(droplet_guid)
+            "droplet.delete",
+            ("droplet", droplet_guid),
+            lambda _: self._shelf.forget_droplet(droplet_guid),
         )
         return self._jobs.accepted(call, job)
 

@@ -77,7 +77,9 @@ class Manifests:
         if not requested:
             raise errors.parse_error()
         job = self._jobs.begin(
-            "space.apply_manifest", None, lambda _: self._carry_out(space, requested)
+            "space.apply_manifest",
+            ("space", space.guid),
+            lambda _: self._carry_out(space, requested),
         )
         return self._jobs.accepted(call, job)
 

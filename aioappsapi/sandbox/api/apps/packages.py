@@ -185,7 +185,9 @@ class Packages:
     def _delete(self, call: Call, package_guid: str) -> Answer:
         package = self._changeable(call.writer(), package_guid)
         job = self._jobs.begin(
-            "package.delete", None, lambda _: self._shelf.forget_package(package.guid)
+            "package.delete",
+            ("package", package.guid),
+            lambda _: self._shelf.forget_package(package.guid),
         )
         return self._jobs.accepted(call, job)
 

@@ -213,7 +213,9 @@ class RouteRoutes:
 
     def _delete(self, call: Call, route_guid: str) -> Answer:
         route = self._changeable(call, route_guid)
-        job = self._jobs.begin("route.delete", None, lambda _: self._network.forget(route))
+        job = self._jobs.begin(
+            "route.delete", ("route", route.guid), lambda _: self._network.forget(route)
+        )
         return self._jobs.accepted(call, job)
 
     def _insert(self, call: Call, route_guid: str) -> Answer:

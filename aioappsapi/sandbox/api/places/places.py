@@ -93,7 +93,9 @@ class Places:
         place = self._access.organization(token, organization_guid)
         if not token.is_admin:
             raise errors.not_authorized()
-        job = self._jobs.begin("organization.delete", None, lambda _: self._close(place))
+        job = self._jobs.begin(
+            "organization.delete", ("organization", place.guid), lambda _: self._close(place)
+        )
         return self._jobs.accepted(call, job)
 
     def _close(self, place: Organization) -> None:
@@ -154,7 +156,7 @@ class Places:
         token = call.writer()
         space = self._access.space(token, space_guid)
         self._check_manager(token, space.organization)
-        job = self._jobs.begin("space.delete", None, lambda _: self._remove(space))
+        job = self._jobs.begin("space.delete", ("space", space.guid), lambda _: self._remove(space))
         return self._jobs.accepted(call, job)
 
     def _remove(self, space: Space) -> None:

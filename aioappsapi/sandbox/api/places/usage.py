@@ -95,7 +95,7 @@ class Usage:
                 )
 
     def task_problems(self, app: App, memory_in_mb: int) -> Iterator[str]:
-        """Yield the quotas that a new task with so much memory would exceed."""
+        """Yield the quotas that a new task with this memory would exceed."""
         for kind, place in (("organization", app.space.organization), ("space", app.space)):
             limit, most = place.memory_limit, place.process_memory_limit
             if limit is not None and self.memory(place) + memory_in_mb > limit:

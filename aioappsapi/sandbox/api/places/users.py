@@ -128,7 +128,7 @@ class Users:
         token = call.writer()
         user = self._found(token, user_guid)
         _check_admin(token)
-        job = self._jobs.begin("user.delete", None, lambda _: self._forget(user))
+        job = self._jobs.begin("user.delete", ("user", user.guid), lambda _: self._forget(user))
         return self._jobs.accepted(call, job)
 
     def _forget(self, user: User) -> None:

@@ -125,10 +125,11 @@ class Platform:
     def _set_group(self, call: Call, name: str) -> Answer:
         fields = call.fields()
         token = call.writer()
-        self._shown_group(call, name)
+        fields = fields or {"var": {}}
+        validation.check_variables(fields)
         if not token.is_admin:
             raise errors.not_authorized()
-        validation.check_variables(fields)
+        self._shown_group(call, name)
         validation.merge(self._world.environment_groups[name], fields["var"])
         self._group_changed_at[name] = timestamp()
         return self._shown_group(call, name)

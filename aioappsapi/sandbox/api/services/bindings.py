@@ -148,7 +148,9 @@ class Bindings:
             return Answer(201, json_text(_fields(call, row)))
         row.last.state = "in progress"
         operation = "service_bindings.create" if app is not None else "service_keys.create"
-        job = self._jobs.begin(operation, None, lambda job: self._made(row, job))
+        job = self._jobs.begin(
+            operation, ("service_credential_binding", row.guid), lambda job: self._made(row, job)
+        )
         return self._jobs.accepted(call, job)
 
     def _instance(self, token: Token, fields: Json) -> ServiceInstance:
@@ -235,7 +237,9 @@ class Bindings:
             del self._marketplace.bindings[row.guid]
             return no_content()
         operation = "service_bindings.delete" if row.app is not None else "service_keys.delete"
-        job = self._jobs.begin(operation, None, lambda job: self._end(row, job))
+        job = self._jobs.begin(
+            operation, ("service_credential_binding", row.guid), lambda job: self._end(row, job)
+        )
         return self._jobs.accepted(call, job)
 
     def _end(self, row: Binding, job: Job) -> None:

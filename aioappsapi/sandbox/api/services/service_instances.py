@@ -177,7 +177,11 @@ class ServiceInstances:
             row.last.description = "Operation succeeded"
             return Answer(201, json_text(instance_fields(call, row)))
         row.last.state = "in progress"
-        job = self._jobs.begin("service_instance.create", None, lambda job: self._made(row, job))
+        job = self._jobs.begin(
+            "service_instance.create",
+            ("service_instances", row.guid),
+            lambda job: self._made(row, job),
+        )
         return self._jobs.accepted(call, job)
 
     def _new(self, fields: Json, space: Space) -> ServiceInstance:
@@ -220,7 +224,11 @@ class ServiceInstances:
         if row.plan is None:
             self._remove(row)
             return no_content()
-        job = self._jobs.begin("service_instance.delete", None, lambda job: self._end(row, job))
+        job = self._jobs.begin(
+            "service_instance.delete",
+            ("service_instance", row.guid),
+            lambda job: self._end(row, job),
+        )
         return self._jobs.accepted(call, job)
 
     def _end(self, row: ServiceInstance, job: Job) -> None:
