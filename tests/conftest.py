@@ -16,6 +16,7 @@ from tests.sandbox_caller import Caller, admin_calls
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("aioappsapi", deadline=None)
+settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.load_profile("aioappsapi")
 
 
