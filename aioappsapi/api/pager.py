@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final, Generic
@@ -139,7 +140,7 @@ class Pager(Generic[R]):
         return await fetch_page(self._caller, self._operation, request)
 
 
-class FallbackPager(Pager[R]):
+class FallbackPager(Pager[R], ABC):
     """A list with an optional parameter, which works with servers that do not know it.
 
     `parameter` is sent until the server refuses it as unknown, or ignores it. After that the pages
@@ -169,9 +170,9 @@ class FallbackPager(Pager[R]):
         del page
         return True
 
+    @abstractmethod
     async def _complete(self, page: Page[R]) -> Page[R]:
         """Fetch separately the data that the parameter would have added."""
-        raise NotImplementedError
 
 
 class _Links:

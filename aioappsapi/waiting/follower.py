@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -77,7 +78,7 @@ class Lister(Protocol[R_co]):
         ...
 
 
-class Follower(Generic[R, W]):
+class Follower(ABC, Generic[R, W]):
     """Polls until each app's build or deployment has ended, and reports each app once.
 
     `caller` sends each poll once. While `quota_is_low` returns true, polls are rarer.
@@ -195,14 +196,14 @@ class Follower(Generic[R, W]):
 
     # -- for subclasses
 
+    @abstractmethod
     async def _judge(self, found: dict[str, R]) -> None:
         """Judge the result of one poll."""
-        raise NotImplementedError
 
     async def _too_late(self, watch: W) -> None:
         """End the wait for an app that timed out."""
         self._end(watch.too_late())
 
+    @abstractmethod
     def _gone(self, watch: W) -> AppsApiError:
         """Return the error of an app whose build or deployment no longer exists."""
-        raise NotImplementedError

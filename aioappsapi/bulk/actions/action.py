@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from aioappsapi.waiting.waiter import VERIFY_FOR, Waiter
 T = TypeVar("T")
 
 
-class ActionStep:
+class ActionStep(ABC):
     """One request of an action, with its rules.
 
     `takes_guids`: a key that is no GUID is refused before it is journaled. `once`: a second request
@@ -37,6 +38,8 @@ class ActionStep:
 
         Returns None if there is nothing to await.
         """
+        del run
+        return None
 
     def may_do_better_later(self, error: AppsApiError) -> bool:
         """Check whether a failed app may succeed after the other apps are done.
@@ -45,9 +48,9 @@ class ActionStep:
         """
         return classify(error)[0] is Meaning.TRANSIENT or is_quota(error)
 
+    @abstractmethod
     async def send(self, run: AppRun) -> None:
         """Send the request, and report its acceptance to `run`. Raises AppsApiError."""
-        raise NotImplementedError
 
 
 class Limiter(Protocol):
