@@ -43,6 +43,7 @@ TIMED: Final[tuple[Plan, ...]] = (
     ("sandbox_speed",),
     ("report_page",),
     ("fleets",),
+    ("large_runs",),
 )
 # They count, or have a virtual clock, or wait for most of their time.
 COUNTED: Final[tuple[tuple[Plan, ...], ...]] = (

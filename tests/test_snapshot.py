@@ -84,6 +84,7 @@ async def test_apps_that_match_the_snapshot_are_skipped(cloud: Sandbox, client: 
     snapshot = await client.bulk.snapshot(list(cloud.apps))
     report = await client.bulk.restore(snapshot)
     assert report.counts["already"] == 6
+    assert [outcome.value for outcome in report] == [None] * 6  # nothing was sent
     assert cloud.count("POST", "/v3/") == 0
 
 

@@ -13,7 +13,7 @@ import msgspec
 from aioappsapi._http.call_log import CallEvents
 from aioappsapi._http.clock import loop_time
 from aioappsapi._http.message import Response
-from aioappsapi.bulk.reports.outcome import UNVERIFIED, Outcome, Status, T_co
+from aioappsapi.bulk.reports.outcome import ALREADY, UNVERIFIED, Outcome, Status, T_co
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.run.app_run import AppRun
 from aioappsapi.bulk.run.states import ASKING, State
@@ -99,6 +99,8 @@ class Progress(Generic[T_co]):
     def outcome(self, run: AppRun) -> Outcome[T_co]:
         """Make the outcome of an app that is done; called once per app."""
         status, error, value = run.status, run.error, run.value
+        # What a step read before its request is no result of the call.
+        keep = self.keep_values and status is not ALREADY
         assert status is not None  # noqa: S101 - it is done
         if status is UNVERIFIED and error is None:
             error = _unproved(run)
@@ -111,7 +113,7 @@ class Progress(Generic[T_co]):
             name=value.name if isinstance(value, App) else run.name,
             space=run.space,
             organization=run.organization,
-            value=value if self.keep_values else None,  # type: ignore[arg-type]
+            value=value if keep else None,  # type: ignore[arg-type]
             error=error,
             attempts=run.attempts,
             started_at=began_at,
