@@ -13,7 +13,13 @@ import anyio
 from aioappsapi._http.clock import loop_time
 from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
-from aioappsapi.bulk.run.conclude import RunAbortedError, attach_report, innermost
+from aioappsapi.bulk.run.conclude import (
+    RunAbortedError,
+    aborted,
+    attach_report,
+    end_task,
+    innermost,
+)
 from aioappsapi.bulk.run.run import Run
 from aioappsapi.bulk.windows.waves import Wave, Waves
 from aioappsapi.errors import InvalidInputError
@@ -207,7 +213,7 @@ class FleetRun(Generic[T_co]):
             raise
         self._conclude("the run ended")
         if self._interruption is not None:
-            raise self._aborted(self._interruption)
+            raise aborted(self.action, self._interruption, self.report)
 
     async def _go_in_waves(self, waves: TargetWaves) -> None:
         """Work on one wave after the other, until one may not begin."""
@@ -243,18 +249,6 @@ class FleetRun(Generic[T_co]):
         for member in self._members:
             member.conclude(reason)
 
-    def _aborted(self, cause: BaseException) -> BaseException:
-        if not isinstance(cause, Exception):
-            attach_report(cause, self.report)
-            return cause
-        aborted = RunAbortedError(
-            f"{self.action}: aborted by {type(cause).__name__}: {cause}. "
-            "The report has every outcome until then.",
-            report=self.report,
-        )
-        aborted.__cause__ = cause
-        return aborted
-
     # -- outcomes as they come
 
     async def __aenter__(self) -> FleetRun[T_co]:
@@ -274,11 +268,7 @@ class FleetRun(Generic[T_co]):
         task, self._task = self._task, None
         if task is None:
             return
-        if not task.done():
-            task.cancel()
-            # Without this wait there is no report, even where the caller's time is over.
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([task])
+        await end_task(task)
         if task.cancelled():
             self._conclude("the run was cancelled")  # a task that is cancelled at once never runs
         elif (failure := task.exception()) is not None and error is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import anyio
+
 from aioappsapi.bulk.reports.outcome import Status
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.run.app_run import AppRun
@@ -58,6 +60,17 @@ def aborted(action: str, cause: BaseException, report: Report[object]) -> BaseEx
     )
     error.__cause__ = cause
     return error
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end, even if the caller's time is over.
+
+    Without this wait there is no report.
+    """
+    if not task.done():
+        task.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([task])
 
 
 def report_of(error: BaseException) -> Report[object] | None:

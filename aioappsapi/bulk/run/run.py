@@ -22,7 +22,7 @@ from aioappsapi.bulk.reports.outcome import Outcome, Status, T_co
 from aioappsapi.bulk.reports.report import Report
 from aioappsapi.bulk.reports.requests import Requests
 from aioappsapi.bulk.reports.text import counted
-from aioappsapi.bulk.run.conclude import aborted, attach_report, innermost, report_of
+from aioappsapi.bulk.run.conclude import aborted, attach_report, end_task, innermost, report_of
 from aioappsapi.bulk.run.engine import Engine, OnOutcome
 from aioappsapi.bulk.run.inputs import Inputs
 from aioappsapi.bulk.run.journal import Journal
@@ -266,11 +266,7 @@ class Run(Generic[T_co]):
         task, self._task = self._task, None
         if task is None:
             return
-        if not task.done():
-            task.cancel()
-            # Without this wait there is no report, even if the caller's time is over.
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([task])
+        await end_task(task)
         if task.cancelled():
             self._conclude_cancelled()  # a task that is cancelled at once would never run
         elif self._failure is not None and error is None:
